@@ -1,0 +1,83 @@
+"""The errors of the project and the exit codes they end the program with.
+
+PiClassifierError
+├─ ConfigError (ValueError)       exit 78
+├─ CameraError                    exit 75
+│  ├─ CameraUnavailable
+│  ├─ CameraTimeout (TimeoutError)
+│  └─ CameraClosed
+├─ ModelError                     exit 78
+│  ├─ ModelFileError
+│  ├─ ModelMismatch (ValueError)
+│  └─ InferenceError (RuntimeError)
+├─ ImageError (ValueError)        exit 65
+└─ SinkError                      never fatal
+
+Every message names the thing, the value, what was expected and what to do.
+The exit codes are those of sysexits.h: 65 EX_DATAERR, 75 EX_TEMPFAIL (worth
+another try, so systemd restarts), 78 EX_CONFIG (systemd must not restart).
+"""
+
+from __future__ import annotations
+
+EXIT_DATA = 65
+EXIT_TEMPORARY = 75
+EXIT_CONFIG = 78
+
+
+class PiClassifierError(Exception):
+    """Base of all errors a user can cause or meet."""
+
+    exit_code = 1
+
+
+class ConfigError(PiClassifierError, ValueError):
+    """The configuration or the command line is wrong."""
+
+    exit_code = EXIT_CONFIG
+
+
+class CameraError(PiClassifierError):
+    """The camera failed; another try may succeed."""
+
+    exit_code = EXIT_TEMPORARY
+
+
+class CameraUnavailable(CameraError):
+    """There is no such camera, or it cannot be opened now."""
+
+
+class CameraTimeout(CameraError, TimeoutError):
+    """The camera delivered no frame in time."""
+
+
+class CameraClosed(CameraError):
+    """The camera was used after it was closed."""
+
+
+class ModelError(PiClassifierError):
+    """The model cannot be used."""
+
+    exit_code = EXIT_CONFIG
+
+
+class ModelFileError(ModelError):
+    """The model file is missing, damaged or not a model."""
+
+
+class ModelMismatch(ModelError, ValueError):
+    """The model file is sound but does not fit: labels, input, output or self-test."""
+
+
+class InferenceError(ModelError, RuntimeError):
+    """The runtime failed while it ran the model."""
+
+
+class ImageError(PiClassifierError, ValueError):
+    """A file that should be a photo cannot be read as one."""
+
+    exit_code = EXIT_DATA
+
+
+class SinkError(PiClassifierError):
+    """A sink could not deliver; never fatal: logged once, counted, retried."""

@@ -1,0 +1,120 @@
+"""The values that flow through the daemon, and the protocols of what moves them.
+
+Frames flow one way: camera -> gate -> classifier -> smoother -> sinks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture from a camera.
+
+    `pixels` is RGB uint8 ``[height, width, 3]``, C-contiguous and read-only.
+    `sequence` counts the camera's frames from 0; a gap is a dropped frame.
+    `timestamp_ns` is the exposure time in nanoseconds on one monotonic clock,
+    so decisions replay exactly. `truth` is the label the frame is known to show
+    (emulated camera only), never read by the pipeline.
+    """
+
+    pixels: NDArray[np.uint8]
+    sequence: int
+    timestamp_ns: int
+    truth: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """One label with its score; `index` is the position in the model's output."""
+
+    index: int
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a classifier says of one frame: categories sorted best first.
+
+    `model` is the name of the model that answered and `stage` its position in
+    the cascade (0 for the first, or for a single model). `latency_ns` is the
+    time spent on the frame by all stages together.
+    """
+
+    categories: tuple[Category, ...]
+    model: str
+    stage: int
+    latency_ns: int
+
+    @property
+    def top(self) -> Category:
+        """The best category."""
+        return self.categories[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A change of mind about what the camera sees; `label` is None for "nothing".
+
+    `sequence` and `timestamp_ns` are those of the frame that tipped it, `score`,
+    `stage` and `model` those of that frame's prediction.
+    """
+
+    label: str | None
+    score: float
+    sequence: int
+    timestamp_ns: int
+    stage: int
+    model: str
+
+
+class Camera(Protocol):
+    """A source of frames.
+
+    `frames` yields until the source ends or `stop` is called, and raises
+    `CameraError` when the camera fails. `stop` may be called from any thread and
+    makes `frames` return within half a second. `close` frees the device; a second
+    call does nothing, and `frames` after it raises `CameraClosed`.
+    """
+
+    def frames(self) -> Iterator[Frame]: ...
+
+    def stop(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Gate(Protocol):
+    """Decides whether a frame is worth classifying."""
+
+    def admits(self, frame: Frame) -> bool: ...
+
+
+class Classifier(Protocol):
+    """Turns a frame into a prediction; `labels` are in output order."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def labels(self) -> Sequence[str]: ...
+
+    def classify(self, frame: Frame) -> Prediction: ...
+
+    def close(self) -> None: ...
+
+
+class Sink(Protocol):
+    """Where decisions go. `emit` never blocks a frame; `close` flushes."""
+
+    def emit(self, decision: Decision) -> None: ...
+
+    def close(self) -> None: ...
