@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One picture from a camera.

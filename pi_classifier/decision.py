@@ -1,0 +1,127 @@
+"""From frames' predictions to decisions: a label is announced once, when it is sure.
+
+Pure: no clock, no files, no threads. Time is the frames' own, so a recorded run
+gives the same decisions again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from pi_classifier.settings import setting
+from pi_classifier.types import Decision, Frame, Prediction
+
+_NS_PER_S = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SmootherSettings:
+    """How sure, and for how long, before a label is announced."""
+
+    threshold_high: float = setting(
+        0.6, "score from which a label may be announced", minimum=0.0, maximum=1.0
+    )
+    threshold_low: float = setting(
+        0.4,
+        "an announced label holds as long as its score stays at or above this",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    patience: int = setting(
+        3, "frames in a row that must agree before the announcement changes", minimum=1
+    )
+    refractory_s: float = setting(
+        1.0, "shortest time between two announced labels, in seconds", minimum=0.0
+    )
+
+    def __post_init__(self) -> None:
+        if self.threshold_low > self.threshold_high:
+            raise ValueError(
+                f"threshold_low = {self.threshold_low} is above "
+                f"threshold_high = {self.threshold_high}; lower it or raise the other"
+            )
+
+
+class Smoother:
+    """Turns one prediction per frame into decisions, only on change.
+
+    The smoother holds the label it announced last: L, or None for "nothing". Each
+    frame proposes a candidate:
+
+    1. the top label, if its score is at least `threshold_high` and it is not silent;
+    2. else L, if there is one and its own score is at least `threshold_low`;
+    3. else None.
+
+    A candidate equal to L settles the matter: the count starts over. Any other
+    candidate is counted; a different one starts the count at 1. When the same
+    candidate was proposed by `patience` frames in a row it becomes L and is returned
+    as a decision. A label (not None) waits, still being proposed by every frame,
+    until `refractory_s` has passed since the frame of the last label decision.
+
+    Frames must come in the order of their timestamps. A frame that the gate did not
+    admit is not seen here and counts neither for nor against a candidate.
+    """
+
+    def __init__(self, settings: SmootherSettings, silent_labels: Collection[str] = ()) -> None:
+        self._high = settings.threshold_high
+        self._low = settings.threshold_low
+        self._patience = settings.patience
+        self._refractory_ns = round(settings.refractory_s * _NS_PER_S)
+        self._silent = frozenset(silent_labels)
+        self._label: str | None = None
+        self._pending: str | None = None
+        self._count = 0
+        self._spoke_ns: int | None = None
+
+    @property
+    def label(self) -> str | None:
+        """The label announced last; None when nothing is announced."""
+        return self._label
+
+    def update(self, frame: Frame, prediction: Prediction) -> Decision | None:
+        """Take the prediction of the next frame; return a decision on change, else None.
+
+        The decision carries the score of the prediction's top category: for a label
+        its own, for "nothing" that of whatever came first in that frame.
+        """
+        candidate = self._candidate(prediction)
+        if candidate == self._label:
+            self._count = 0
+            return None
+        if self._count == 0 or candidate != self._pending:
+            self._pending = candidate
+            self._count = 0
+        self._count += 1
+        if self._count < self._patience or not self._may_speak(candidate, frame.timestamp_ns):
+            return None
+        self._label = candidate
+        self._count = 0
+        if candidate is not None:
+            self._spoke_ns = frame.timestamp_ns
+        return Decision(
+            label=candidate,
+            score=prediction.top.score,
+            sequence=frame.sequence,
+            timestamp_ns=frame.timestamp_ns,
+            stage=prediction.stage,
+            model=prediction.model,
+        )
+
+    def _candidate(self, prediction: Prediction) -> str | None:
+        top = prediction.top
+        if top.score >= self._high and top.label not in self._silent:
+            return top.label
+        if self._label is None:
+            return None
+        for category in prediction.categories:
+            if category.score < self._low:
+                break
+            if category.label == self._label:
+                return self._label
+        return None
+
+    def _may_speak(self, candidate: str | None, timestamp_ns: int) -> bool:
+        if candidate is None or self._spoke_ns is None:
+            return True
+        return timestamp_ns - self._spoke_ns >= self._refractory_ns
