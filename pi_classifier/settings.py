@@ -25,4 +25,6 @@ def setting(
     Bounds are inclusive; `choices` lists the allowed strings.
     """
     metadata = {"doc": doc, "minimum": minimum, "maximum": maximum, "choices": choices}
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)

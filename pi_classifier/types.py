@@ -6,7 +6,7 @@ Frames flow one way: camera -> gate -> classifier -> smoother -> sinks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -64,7 +64,9 @@ class Decision:
     """A change of mind about what the camera sees; `label` is None for "nothing".
 
     `sequence` and `timestamp_ns` are those of the frame that tipped it, `score`,
-    `stage` and `model` those of that frame's prediction.
+    `stage` and `model` those of that frame's prediction. `latency_ns`, the time
+    that prediction took, is for logs alone: it differs from run to run and so
+    takes no part in comparing decisions (0: not known).
     """
 
     label: str | None
@@ -73,6 +75,7 @@ class Decision:
     timestamp_ns: int
     stage: int
     model: str
+    latency_ns: int = field(default=0, compare=False)
 
 
 class Camera(Protocol):
