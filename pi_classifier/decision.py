@@ -106,6 +106,7 @@ class Smoother:
             timestamp_ns=frame.timestamp_ns,
             stage=prediction.stage,
             model=prediction.model,
+            latency_ns=prediction.latency_ns,
         )
 
     def _candidate(self, prediction: Prediction) -> str | None:
