@@ -1,0 +1,326 @@
+"""Garden scenes drawn from a seed: five flowers and ground without any.
+
+The project's own renderer: numpy and Pillow, no photo. A `Scene` holds what was
+drawn by lot; `render` paints it at any size and moment. What does not move is
+painted once per size and kept.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from pi_classifier.cameras.flowers import PAINTERS
+from pi_classifier.cameras.grounds import BEHIND_FLOWERS, GROUNDS
+from pi_classifier.cameras.painting import Canvas, Float, Pose
+
+LABELS = ("background", "daisy", "dandelion", "roses", "sunflowers", "tulips")
+
+BACKGROUND = LABELS[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """One plant; positions and radius in units of the frame's shorter side, from its centre."""
+
+    x: float
+    y: float
+    radius: float
+    squash: float
+    lean: float
+    foot_x: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """How the scene is lit and photographed; lengths in units of the shorter side."""
+
+    gain: tuple[float, float, float]
+    gamma: float
+    vignette: float
+    slope: float
+    direction: float
+    focus_blur: float
+    ground_blur: float
+    noise: float  # standard deviation in grey levels
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """Sway in the wind and drift of the camera: amplitudes, and periods in seconds."""
+
+    sway: float
+    sway_period_s: float
+    drift: float
+    drift_period_s: float
+    phase: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layers:
+    """The painted parts of a scene at one size."""
+
+    ground: Image.Image
+    margin: int
+    plants: Image.Image | None
+    corner: tuple[int, int]
+    grain: NDArray[np.int16]
+
+
+_GRAIN_SPARE = 48
+_FAR_AWAY = frozenset({"sky", "foliage", "night"})  # no shadow falls on these
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """One scene: a label and everything drawn by lot for it."""
+
+    label: str
+    ground: str
+    ground_seed: int
+    plants: tuple[Plant, ...]
+    light: Light
+    motion: Motion
+    _painted: dict[tuple[int, int], _Layers] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def draw(cls, label: str, rng: np.random.Generator) -> Scene:
+        """Draw the scene's parameters; raises ValueError for a label not in `LABELS`."""
+        if label not in LABELS:
+            raise ValueError(f"no scene for label {label!r}; known: {', '.join(LABELS)}")
+        if label == BACKGROUND:
+            names = tuple(GROUNDS)
+            ground = names[int(rng.integers(len(names)))]
+            plants: tuple[Plant, ...] = ()
+        else:
+            names, shares = zip(*BEHIND_FLOWERS, strict=True)
+            ground = str(rng.choice(names, p=np.asarray(shares) / sum(shares)))
+            plants = _draw_plants(label, rng)
+        light = _draw_light(rng, flower=bool(plants))
+        return cls(label, ground, _seed(rng), plants, light, _draw_motion(rng))
+
+    def render(
+        self, height: int, width: int, time_s: float, rng_or_seed: np.random.Generator | int
+    ) -> NDArray[np.uint8]:
+        """Paint the scene at `time_s`: RGB uint8 ``[height, width, 3]``, C-contiguous.
+
+        `rng_or_seed` decides the sensor noise alone, so equal arguments give equal
+        bytes.
+        """
+        if height < 1 or width < 1:
+            raise ValueError(f"scene size {width}x{height}: both sides must be at least 1")
+        layers = self._painted.get((height, width))
+        if layers is None:
+            self._painted.clear()  # one size at a time: a camera never changes its own
+            layers = self._painted[height, width] = _paint(self, height, width)
+        unit = min(height, width)
+        motion = self.motion
+        turn = 2 * math.pi * time_s / motion.drift_period_s + motion.phase
+        swing = math.sin(2 * math.pi * time_s / motion.sway_period_s + motion.phase)
+        shake_x = round(motion.drift * unit * math.sin(turn))
+        shake_y = round(motion.drift * unit * math.cos(turn * 0.83))
+        left, top = layers.margin + shake_x, layers.margin + shake_y
+        picture = layers.ground.crop((left, top, left + width, top + height))
+        if layers.plants is not None:
+            _lay_plants(picture, layers, motion.sway * swing, (shake_x, shake_y))
+        return _with_grain(picture, layers.grain, np.random.default_rng(rng_or_seed))
+
+
+def _seed(rng: np.random.Generator) -> int:
+    return int(rng.integers(2**62))
+
+
+def _draw_plants(label: str, rng: np.random.Generator) -> tuple[Plant, ...]:
+    count = int(rng.choice([1, 2, 3, 4, 6, 9], p=[0.55, 0.12, 0.12, 0.09, 0.07, 0.05]))
+    if count == 1:
+        radius, spread = float(rng.uniform(0.27, 0.50)), 0.07
+    else:
+        radius, spread = float(rng.uniform(0.52, 0.68)) / (1 + math.sqrt(count)), 0.34
+    shared = _seed(rng)
+    plants: list[Plant] = []
+    for _ in range(count):
+        size = radius * float(rng.uniform(0.85, 1.12))
+        x, y = _free_spot(rng, plants, size, spread)
+        side_on = rng.random() < 0.25
+        squash = float(rng.uniform(0.5, 0.75) if side_on else rng.uniform(0.75, 1.0))
+        foot = x + float(rng.normal(0, 0.12))
+        seed = shared if rng.random() < 0.5 else _seed(rng)
+        plants.append(Plant(x, y, size, squash, float(rng.normal(0, 0.35)), foot, seed))
+    return tuple(sorted(plants, key=lambda plant: plant.y))
+
+
+def _free_spot(
+    rng: np.random.Generator, plants: list[Plant], size: float, spread: float
+) -> tuple[float, float]:
+    """Pick the spot, of twelve, that overlaps the plants so far least."""
+
+    def crowding(spot: tuple[float, float]) -> float:
+        gaps = [math.dist(spot, (p.x, p.y)) - 0.9 * (size + p.radius) for p in plants]
+        return -min([0.0, *gaps])
+
+    spots = [(float(x), float(y)) for x, y in rng.uniform(-spread, spread, (12, 2))]
+    return min(spots, key=crowding)
+
+
+def _draw_light(rng: np.random.Generator, *, flower: bool) -> Light:
+    exposure = float(np.exp(rng.normal(0.0, 0.16 if flower else 0.25)))
+    warmth, tint = float(rng.normal(0, 0.06)), float(rng.normal(0, 0.03))
+    blurred = rng.random() < 0.3
+    return Light(
+        gain=(exposure * (1 + warmth), exposure * (1 + tint), exposure * (1 - warmth)),
+        gamma=float(rng.uniform(0.85, 1.25)),
+        vignette=float(rng.uniform(0.0, 0.45)),
+        slope=float(rng.uniform(0.0, 0.3)),
+        direction=float(rng.uniform(-2.8, -0.3)),
+        focus_blur=float(rng.uniform(0.002, 0.010)) if blurred else 0.0008,
+        ground_blur=float(rng.choice([0.0, 0.004, 0.012, 0.025])) if flower else 0.0,
+        noise=float(rng.uniform(1.0, 3.0) if rng.random() < 0.75 else rng.uniform(3.0, 10.0)),
+    )
+
+
+def _draw_motion(rng: np.random.Generator) -> Motion:
+    return Motion(
+        sway=float(rng.uniform(0.004, 0.03)),
+        sway_period_s=float(rng.uniform(1.2, 3.0)),
+        drift=float(rng.uniform(0.0, 0.008)),
+        drift_period_s=float(rng.uniform(2.0, 5.0)),
+        phase=float(rng.uniform(0, 6.28)),
+    )
+
+
+def _paint(scene: Scene, height: int, width: int) -> _Layers:
+    """Paint ground, plants and grain; the slow part, done once per size."""
+    unit = min(height, width)
+    margin = math.ceil(scene.motion.drift * unit) + 2
+    rng = np.random.default_rng(scene.ground_seed)
+    tall, wide = height + 2 * margin, width + 2 * margin
+    ground = GROUNDS[scene.ground](rng, tall, wide, float(unit))
+    light = scene.light
+    if light.ground_blur:
+        ground = _blurred(ground, light.ground_blur * unit)
+    lamp = _lamp(light, tall, wide)
+    plants, corner = None, (0, 0)
+    if scene.plants:
+        canvas = Canvas(height, width)
+        for plant in scene.plants:
+            _paint_plant(canvas, scene, plant)
+        if scene.ground not in _FAR_AWAY:
+            _cast_shadow(ground, canvas, margin, unit, light)
+        plants, corner = _plant_layer(
+            canvas, light, lamp[margin:-margin, margin:-margin], light.focus_blur * unit
+        )
+    lit = _blurred(_photographed(ground, light, lamp), light.focus_blur * unit)
+    picture = Image.fromarray(_to_bytes(lit), "RGB")
+    return _Layers(picture, margin, plants, corner, _grain(rng, height, width, light.noise))
+
+
+def _paint_plant(canvas: Canvas, scene: Scene, plant: Plant) -> None:
+    height, width = canvas.shape
+    unit = min(height, width)
+    pose = Pose(
+        x=width / 2 + plant.x * unit,
+        y=height / 2 + plant.y * unit,
+        radius=plant.radius * unit,
+        squash=plant.squash,
+        lean=plant.lean,
+        light=scene.light.direction,
+    )
+    foot_y = max(height * 1.02, pose.y + 1.6 * pose.radius)
+    foot = (width / 2 + plant.foot_x * unit, foot_y)
+    PAINTERS[scene.label](canvas, pose, foot, np.random.default_rng(plant.seed))
+
+
+def _lamp(light: Light, height: int, width: int) -> Float:
+    """Brightness over the frame: light from one side, and the lens' vignette."""
+    ys = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    xs = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
+    side = xs * math.cos(light.direction) + ys * math.sin(light.direction)
+    return np.asarray(
+        (1 + light.slope * 0.5 * side) * (1 - light.vignette * 0.5 * (xs**2 + ys**2)), np.float32
+    )
+
+
+def _photographed(rgb: Float, light: Light, lamp: Float) -> Float:
+    lit = rgb * lamp[..., None] * np.asarray(light.gain, np.float32)
+    return np.asarray(np.clip(lit, 0, 1) ** np.float32(light.gamma), np.float32)
+
+
+def _to_bytes(rgb: Float) -> NDArray[np.uint8]:
+    return np.asarray(np.clip(rgb * 255 + 0.5, 0, 255), np.uint8)
+
+
+def _blurred(rgb: Float, radius: float) -> Float:
+    if radius < 0.3:
+        return rgb
+    picture = Image.fromarray(_to_bytes(rgb)).filter(ImageFilter.GaussianBlur(radius))
+    return np.asarray(picture, np.float32) / np.float32(255)
+
+
+def _cast_shadow(ground: Float, canvas: Canvas, margin: int, unit: int, light: Light) -> None:
+    """Darken the ground below the plants, softly and away from the light."""
+    mask = Image.fromarray((canvas.alpha * 255).astype(np.uint8))
+    soft = mask.filter(ImageFilter.GaussianBlur(0.03 * unit))
+    shift_x = margin - round(0.05 * unit * math.cos(light.direction))
+    shift_y = margin - round(0.05 * unit * math.sin(light.direction))
+    sheet = Image.new("L", (ground.shape[1], ground.shape[0]))
+    sheet.paste(soft, (shift_x, shift_y))
+    ground *= (1 - 0.45 * np.asarray(sheet, np.float32) / np.float32(255))[..., None]
+
+
+def _plant_layer(
+    canvas: Canvas, light: Light, lamp: Float, blur: float
+) -> tuple[Image.Image | None, tuple[int, int]]:
+    """The plants as an RGBA picture cut to what is painted, and its corner."""
+    opaque = np.maximum(canvas.alpha, 1e-3)[..., None]
+    rgb = _photographed(canvas.rgb / opaque, light, lamp)
+    pixels = np.concatenate([rgb * canvas.alpha[..., None], canvas.alpha[..., None]], axis=2)
+    if blur >= 0.3:  # blur premultiplied values, or dark fringes appear
+        soft = Image.fromarray(_to_bytes(pixels), "RGBA").filter(ImageFilter.GaussianBlur(blur))
+        pixels = np.asarray(soft, np.float32) / np.float32(255)
+    alpha = pixels[..., 3:]
+    straight = np.concatenate([pixels[..., :3] / np.maximum(alpha, 1e-3), alpha], axis=2)
+    layer = Image.fromarray(_to_bytes(straight), "RGBA")
+    box = layer.getchannel("A").getbbox()
+    if box is None:
+        return None, (0, 0)
+    return layer.crop(box), (box[0], box[1])
+
+
+def _lay_plants(
+    picture: Image.Image, layers: _Layers, shear: float, shake: tuple[int, int]
+) -> None:
+    """Lean the plants by `shear` around their foot and lay them on the ground."""
+    plants = layers.plants
+    if plants is None:
+        return
+    height = plants.height
+    spare = math.ceil(abs(shear) * height) + 1
+    leaned = plants.transform(
+        (plants.width + 2 * spare, height),
+        Image.Transform.AFFINE,
+        (1.0, shear, -spare - shear * height, 0.0, 1.0, 0.0),
+        Image.Resampling.BILINEAR,
+    )
+    spot = (layers.corner[0] - spare - shake[0], layers.corner[1] - shake[1])
+    picture.paste(leaned, spot, leaned)
+
+
+def _grain(rng: np.random.Generator, height: int, width: int, sigma: float) -> NDArray[np.int16]:
+    shape = (height + _GRAIN_SPARE, width + _GRAIN_SPARE, 3)
+    raw = rng.standard_normal(shape, np.float32) * np.float32(sigma)
+    return np.rint(raw).astype(np.int16)
+
+
+def _with_grain(
+    picture: Image.Image, grain: NDArray[np.int16], rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Add a part of the grain chosen by lot: fresh noise at the price of an addition."""
+    y, x = (int(value) for value in rng.integers(0, _GRAIN_SPARE, 2))
+    summed = grain[y : y + picture.height, x : x + picture.width] + np.asarray(picture)
+    np.clip(summed, 0, 255, out=summed)
+    return summed.astype(np.uint8)
