@@ -6,7 +6,9 @@ picture that was made smaller in another way than those it learned from.
 
 from __future__ import annotations
 
+import struct
 import warnings
+import zlib
 from pathlib import Path
 from typing import Literal
 
@@ -14,11 +16,26 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from pi_classifier.area import LARGEST_SCALE, SMALLEST_SCALE, AreaAverage, Box, Pixels
 from pi_classifier.errors import ImageError
 
-Pixels = NDArray[np.uint8]
 Resize = Literal["crop", "stretch"]
 
+# What Pillow's many file readers raise on damaged files.
+_DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    EOFError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    MemoryError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
 _EXIF_ORIENTATION = 0x0112
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -36,7 +53,8 @@ class Preprocessor:
 
     `resize="crop"` takes the largest centred part of the picture that has the
     target's aspect ratio; `"stretch"` takes all of it. Either is then made
-    smaller (or larger) with every source pixel counted: no aliasing.
+    smaller (or larger) with every source pixel counted: no aliasing. An instance
+    keeps working memory for the last picture size it met, so it serves one thread.
     """
 
     def __init__(self, size: tuple[int, int], resize: Resize = "crop") -> None:
@@ -46,29 +64,43 @@ class Preprocessor:
             raise ValueError(f'resize {resize!r} must be "crop" or "stretch"')
         self.size = size
         self.resize = resize
+        self._source: tuple[int, int] | None = None
+        self._box: Box | None = None
+        self._area: AreaAverage | None = None
 
     def __call__(self, pixels: Pixels, out: Pixels | None = None) -> Pixels:
         """Return uint8 ``[H, W, 3]`` from uint8 RGB ``[h, w, 3]``.
 
         A picture that already has the size is returned itself, not a copy.
-        Otherwise the result is written to `out` where one is given.
+        Otherwise the result is written to `out` (C-contiguous) where one is given.
         """
-        height, width = pixels.shape[:2]
-        if (height, width) == self.size:
+        source = pixels.shape[:2]
+        if source == self.size:
             return pixels
-        box = crop_box((height, width), self.size) if self.resize == "crop" else None
-        picture = Image.fromarray(np.ascontiguousarray(pixels))
-        small = picture.resize(self.size[::-1], Image.Resampling.BILINEAR, box=box)
-        result = np.asarray(small)
         if out is None:
-            return result
-        out[...] = result
+            out = np.empty((*self.size, 3), np.uint8)
+        if source != self._source:
+            self._plan(source)
+        if self._area is not None:
+            return self._area(np.ascontiguousarray(pixels), out)
+        picture = Image.fromarray(np.ascontiguousarray(pixels))
+        # "Bilinear" of Pillow is a triangle as wide as the scale asks: antialiased.
+        small = picture.resize(self.size[::-1], Image.Resampling.BILINEAR, box=self._box)
+        np.copyto(out, np.asarray(small))
         return out
 
+    def _plan(self, source: tuple[int, int]) -> None:
+        """Prepare for pictures of `source` size; a camera's frames all have one size."""
+        whole: Box = (0.0, 0.0, float(source[1]), float(source[0]))
+        box = crop_box(source, self.size) if self.resize == "crop" else whole
+        scales = ((box[3] - box[1]) / self.size[0], (box[2] - box[0]) / self.size[1])
+        fits = min(scales) >= SMALLEST_SCALE and max(scales) <= LARGEST_SCALE
+        self._area = AreaAverage(source, self.size, box) if fits else None
+        self._box = box
+        self._source = source
 
-def crop_box(
-    source: tuple[int, int], target: tuple[int, int]
-) -> tuple[float, float, float, float]:
+
+def crop_box(source: tuple[int, int], target: tuple[int, int]) -> Box:
     """Return the centred (left, top, right, bottom) of `source` with `target`'s aspect ratio.
 
     Sizes are (height, width) in pixels; the box may lie between pixels.
@@ -109,7 +141,7 @@ def load_image(path: str | Path, *, min_side: int | None = None) -> Pixels:
         raise ImageError(
             f"{path}: has more than {limit} million pixels; save it smaller first"
         ) from None
-    except (OSError, SyntaxError, ValueError, TypeError, EOFError, MemoryError) as error:
+    except _DAMAGED as error:
         raise ImageError(f"{path}: cannot be read as an image ({error})") from error
 
 
@@ -129,7 +161,7 @@ def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 (upright) where the EXIF data is damaged."""
     try:
         value = image.getexif().get(_EXIF_ORIENTATION, 1)
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError):
+    except _DAMAGED:
         return 1
     return value if isinstance(value, int) else 1
 
@@ -154,4 +186,5 @@ def _deep_grey(values: NDArray[np.generic]) -> Pixels:
     else:
         full = 1.0 if top <= 1.0 else 255.0 if top <= 255.0 else 65535.0
     scaled = np.nan_to_num(grey) * (255.0 / full)
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    eight_bit: Pixels = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return eight_bit
