@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from pi_classifier.cameras.flowers import PAINTERS
-from pi_classifier.cameras.grounds import BEHIND_FLOWERS, GROUNDS
-from pi_classifier.cameras.painting import Canvas, Float, Pose
+from pi_classifier.cameras.garden.backdrops import BEHIND_FLOWERS, GROUNDS
+from pi_classifier.cameras.garden.flowers import PAINTERS
+from pi_classifier.cameras.garden.light import Light, blurred, draw_light, lamp_of, photographed
+from pi_classifier.cameras.garden.painting import Canvas, Pose
+from pi_classifier.cameras.garden.pixels import Float, picture_of, pixels_of, quantised
 
 LABELS = ("background", "daisy", "dandelion", "roses", "sunflowers", "tulips")
 
@@ -34,20 +36,6 @@ class Plant:
     lean: float
     foot_x: float
     seed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Light:
-    """How the scene is lit and photographed; lengths in units of the shorter side."""
-
-    gain: tuple[float, float, float]
-    gamma: float
-    vignette: float
-    slope: float
-    direction: float
-    focus_blur: float
-    ground_blur: float
-    noise: float  # standard deviation in grey levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +88,8 @@ class Scene:
         else:
             names, shares = zip(*BEHIND_FLOWERS, strict=True)
             ground = str(rng.choice(names, p=np.asarray(shares) / sum(shares)))
-            plants = _draw_plants(label, rng)
-        light = _draw_light(rng, flower=bool(plants))
+            plants = _draw_plants(rng)
+        light = draw_light(rng, flower=bool(plants))
         return cls(label, ground, _seed(rng), plants, light, _draw_motion(rng))
 
     def render(
@@ -135,7 +123,7 @@ def _seed(rng: np.random.Generator) -> int:
     return int(rng.integers(2**62))
 
 
-def _draw_plants(label: str, rng: np.random.Generator) -> tuple[Plant, ...]:
+def _draw_plants(rng: np.random.Generator) -> tuple[Plant, ...]:
     count = int(rng.choice([1, 2, 3, 4, 6, 9], p=[0.55, 0.12, 0.12, 0.09, 0.07, 0.05]))
     if count == 1:
         radius, spread = float(rng.uniform(0.27, 0.50)), 0.07
@@ -167,22 +155,6 @@ def _free_spot(
     return min(spots, key=crowding)
 
 
-def _draw_light(rng: np.random.Generator, *, flower: bool) -> Light:
-    exposure = float(np.exp(rng.normal(0.0, 0.16 if flower else 0.25)))
-    warmth, tint = float(rng.normal(0, 0.06)), float(rng.normal(0, 0.03))
-    blurred = rng.random() < 0.3
-    return Light(
-        gain=(exposure * (1 + warmth), exposure * (1 + tint), exposure * (1 - warmth)),
-        gamma=float(rng.uniform(0.85, 1.25)),
-        vignette=float(rng.uniform(0.0, 0.45)),
-        slope=float(rng.uniform(0.0, 0.3)),
-        direction=float(rng.uniform(-2.8, -0.3)),
-        focus_blur=float(rng.uniform(0.002, 0.010)) if blurred else 0.0008,
-        ground_blur=float(rng.choice([0.0, 0.004, 0.012, 0.025])) if flower else 0.0,
-        noise=float(rng.uniform(1.0, 3.0) if rng.random() < 0.75 else rng.uniform(3.0, 10.0)),
-    )
-
-
 def _draw_motion(rng: np.random.Generator) -> Motion:
     return Motion(
         sway=float(rng.uniform(0.004, 0.03)),
@@ -195,33 +167,29 @@ def _draw_motion(rng: np.random.Generator) -> Motion:
 
 def _paint(scene: Scene, height: int, width: int) -> _Layers:
     """Paint ground, plants and grain; the slow part, done once per size."""
-    unit = min(height, width)
-    margin = math.ceil(scene.motion.drift * unit) + 2
+    unit, light, motion = min(height, width), scene.light, scene.motion
+    # wide enough that neither drift nor sway shows where the layers end
+    margin = math.ceil(motion.drift * unit + motion.sway * height) + 2
     rng = np.random.default_rng(scene.ground_seed)
     tall, wide = height + 2 * margin, width + 2 * margin
-    ground = GROUNDS[scene.ground](rng, tall, wide, float(unit))
-    light = scene.light
-    if light.ground_blur:
-        ground = _blurred(ground, light.ground_blur * unit)
-    lamp = _lamp(light, tall, wide)
+    ground = blurred(GROUNDS[scene.ground](rng, tall, wide, float(unit)), light.ground_blur * unit)
+    lamp = lamp_of(light, tall, wide)
     plants, corner = None, (0, 0)
     if scene.plants:
-        canvas = Canvas(height, width)
+        canvas = Canvas(tall, wide)
         for plant in scene.plants:
-            _paint_plant(canvas, scene, plant)
+            _paint_plant(canvas, scene, plant, unit)
         if scene.ground not in _FAR_AWAY:
-            _cast_shadow(ground, canvas, margin, unit, light)
-        plants, corner = _plant_layer(
-            canvas, light, lamp[margin:-margin, margin:-margin], light.focus_blur * unit
-        )
-    lit = _blurred(_photographed(ground, light, lamp), light.focus_blur * unit)
-    picture = Image.fromarray(_to_bytes(lit), "RGB")
-    return _Layers(picture, margin, plants, corner, _grain(rng, height, width, light.noise))
+            _cast_shadow(ground, canvas, unit, light)
+        plants, corner = _plant_layer(canvas, light, lamp, light.focus_blur * unit)
+    lit = blurred(photographed(ground, light, lamp), light.focus_blur * unit)
+    return _Layers(
+        picture_of(lit), margin, plants, corner, _grain(rng, height, width, light.noise)
+    )
 
 
-def _paint_plant(canvas: Canvas, scene: Scene, plant: Plant) -> None:
+def _paint_plant(canvas: Canvas, scene: Scene, plant: Plant, unit: int) -> None:
     height, width = canvas.shape
-    unit = min(height, width)
     pose = Pose(
         x=width / 2 + plant.x * unit,
         y=height / 2 + plant.y * unit,
@@ -230,61 +198,32 @@ def _paint_plant(canvas: Canvas, scene: Scene, plant: Plant) -> None:
         lean=plant.lean,
         light=scene.light.direction,
     )
-    foot_y = max(height * 1.02, pose.y + 1.6 * pose.radius)
-    foot = (width / 2 + plant.foot_x * unit, foot_y)
+    foot = (width / 2 + plant.foot_x * unit, max(height * 1.02, pose.y + 1.6 * pose.radius))
     PAINTERS[scene.label](canvas, pose, foot, np.random.default_rng(plant.seed))
 
 
-def _lamp(light: Light, height: int, width: int) -> Float:
-    """Brightness over the frame: light from one side, and the lens' vignette."""
-    ys = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
-    xs = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
-    side = xs * math.cos(light.direction) + ys * math.sin(light.direction)
-    return np.asarray(
-        (1 + light.slope * 0.5 * side) * (1 - light.vignette * 0.5 * (xs**2 + ys**2)), np.float32
-    )
-
-
-def _photographed(rgb: Float, light: Light, lamp: Float) -> Float:
-    lit = rgb * lamp[..., None] * np.asarray(light.gain, np.float32)
-    return np.asarray(np.clip(lit, 0, 1) ** np.float32(light.gamma), np.float32)
-
-
-def _to_bytes(rgb: Float) -> NDArray[np.uint8]:
-    return np.asarray(np.clip(rgb * 255 + 0.5, 0, 255), np.uint8)
-
-
-def _blurred(rgb: Float, radius: float) -> Float:
-    if radius < 0.3:
-        return rgb
-    picture = Image.fromarray(_to_bytes(rgb)).filter(ImageFilter.GaussianBlur(radius))
-    return np.asarray(picture, np.float32) / np.float32(255)
-
-
-def _cast_shadow(ground: Float, canvas: Canvas, margin: int, unit: int, light: Light) -> None:
+def _cast_shadow(ground: Float, canvas: Canvas, unit: int, light: Light) -> None:
     """Darken the ground below the plants, softly and away from the light."""
-    mask = Image.fromarray((canvas.alpha * 255).astype(np.uint8))
+    mask = Image.fromarray(quantised(canvas.alpha))
     soft = mask.filter(ImageFilter.GaussianBlur(0.03 * unit))
-    shift_x = margin - round(0.05 * unit * math.cos(light.direction))
-    shift_y = margin - round(0.05 * unit * math.sin(light.direction))
-    sheet = Image.new("L", (ground.shape[1], ground.shape[0]))
+    shift_x = -round(0.05 * unit * math.cos(light.direction))
+    shift_y = -round(0.05 * unit * math.sin(light.direction))
+    sheet = Image.new("L", mask.size)
     sheet.paste(soft, (shift_x, shift_y))
-    ground *= (1 - 0.45 * np.asarray(sheet, np.float32) / np.float32(255))[..., None]
+    ground *= (1 - 0.45 * pixels_of(sheet))[..., None]
 
 
 def _plant_layer(
     canvas: Canvas, light: Light, lamp: Float, blur: float
 ) -> tuple[Image.Image | None, tuple[int, int]]:
-    """The plants as an RGBA picture cut to what is painted, and its corner."""
+    """Return the plants as an RGBA picture cut to what is painted, and its corner."""
     opaque = np.maximum(canvas.alpha, 1e-3)[..., None]
-    rgb = _photographed(canvas.rgb / opaque, light, lamp)
+    rgb = photographed(canvas.rgb / opaque, light, lamp)
     pixels = np.concatenate([rgb * canvas.alpha[..., None], canvas.alpha[..., None]], axis=2)
-    if blur >= 0.3:  # blur premultiplied values, or dark fringes appear
-        soft = Image.fromarray(_to_bytes(pixels), "RGBA").filter(ImageFilter.GaussianBlur(blur))
-        pixels = np.asarray(soft, np.float32) / np.float32(255)
+    pixels = blurred(pixels, blur)  # premultiplied, or dark fringes appear
     alpha = pixels[..., 3:]
     straight = np.concatenate([pixels[..., :3] / np.maximum(alpha, 1e-3), alpha], axis=2)
-    layer = Image.fromarray(_to_bytes(straight), "RGBA")
+    layer = picture_of(straight)
     box = layer.getchannel("A").getbbox()
     if box is None:
         return None, (0, 0)
@@ -306,14 +245,17 @@ def _lay_plants(
         (1.0, shear, -spare - shear * height, 0.0, 1.0, 0.0),
         Image.Resampling.BILINEAR,
     )
-    spot = (layers.corner[0] - spare - shake[0], layers.corner[1] - shake[1])
+    x, y = layers.corner
+    spot = (x - spare - layers.margin - shake[0], y - layers.margin - shake[1])
     picture.paste(leaned, spot, leaned)
 
 
 def _grain(rng: np.random.Generator, height: int, width: int, sigma: float) -> NDArray[np.int16]:
     shape = (height + _GRAIN_SPARE, width + _GRAIN_SPARE, 3)
-    raw = rng.standard_normal(shape, np.float32) * np.float32(sigma)
-    return np.rint(raw).astype(np.int16)
+    grain: NDArray[np.int16] = np.rint(
+        rng.standard_normal(shape, np.float32) * np.float32(sigma)
+    ).astype(np.int16)
+    return grain
 
 
 def _with_grain(
@@ -321,6 +263,6 @@ def _with_grain(
 ) -> NDArray[np.uint8]:
     """Add a part of the grain chosen by lot: fresh noise at the price of an addition."""
     y, x = (int(value) for value in rng.integers(0, _GRAIN_SPARE, 2))
-    summed = grain[y : y + picture.height, x : x + picture.width] + np.asarray(picture)
-    np.clip(summed, 0, 255, out=summed)
-    return summed.astype(np.uint8)
+    part = grain[y : y + picture.height, x : x + picture.width]
+    summed = np.asarray(part + np.asarray(picture), np.int16)
+    return np.asarray(np.clip(summed, 0, 255, out=summed), np.uint8)

@@ -1,4 +1,4 @@
-"""Brushes of the scene renderer: a canvas, noise, petals, rays, leaves and stems.
+"""Brushes of the scene renderer: a canvas, rays, petals, leaves and stems.
 
 Everything is float32 in 0..1 and antialiased analytically: each shape's edge is a
 signed distance divided by the size of one pixel.
@@ -9,52 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
-Float = NDArray[np.float32]
-Colour = tuple[float, float, float]
-
-
-def mix(first: Colour | Float, second: Colour | Float, share: Float | float) -> Float:
-    """Blend two colours; `share` of shape ``[h, w]`` gives ``[h, w, 3]``."""
-    weight = np.asarray(share, np.float32)[..., None]
-    a = np.asarray(first, np.float32)
-    return np.asarray(a + (np.asarray(second, np.float32) - a) * weight, np.float32)
-
-
-def jitter(rng: np.random.Generator, colour: Colour, spread: float = 0.05) -> Colour:
-    """Return `colour` with its brightness and each channel moved a little."""
-    moved = np.asarray(colour) * (1 + rng.normal(0, spread)) + rng.normal(
-        0, min(0.03, spread * 0.3), 3
-    )
-    r, g, b = np.clip(moved, 0, 1)
-    return (float(r), float(g), float(b))
-
-
-def smoothstep(low: float, high: float, value: Float) -> Float:
-    """Cubic step from 0 at `low` to 1 at `high`."""
-    t = np.clip((value - low) / (high - low), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)
-
-
-def noise(
-    rng: np.random.Generator, height: int, width: int, cell: float, octaves: int = 1
-) -> Float:
-    """Value noise ``[height, width]`` around 0 with unit-like spread; `cell` in pixels."""
-    total = np.zeros((height, width), np.float32)
-    weight = 1.0
-    for _ in range(octaves):
-        rows = max(2, round(height / cell) + 1)
-        columns = max(2, round(width / cell) + 1)
-        if cell <= 1.0:
-            total += weight * rng.standard_normal((height, width), np.float32)
-            break
-        grid = Image.fromarray(rng.standard_normal((rows, columns), np.float32))
-        total += weight * np.asarray(grid.resize((width, height), Image.Resampling.BICUBIC))
-        weight *= 0.6
-        cell /= 2.2
-    return total
+from pi_classifier.cameras.garden.pixels import Colour, Float, mix, smoothstep
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,10 +37,15 @@ class Canvas:
         return height, width
 
     def window(
-        self, x: float, y: float, left: float, top: float, right: float, bottom: float
+        self, anchor: tuple[float, float], reach: float | tuple[float, float, float, float]
     ) -> Window | None:
-        """The part within the given reach of anchor (x, y), or None when out of sight."""
+        """Return the part within reach of the anchor, or None when out of sight.
+
+        `reach` is in pixels: one for all sides, or left, top, right and bottom.
+        """
         height, width = self.shape
+        x, y = anchor
+        left, top, right, bottom = reach if isinstance(reach, tuple) else (reach,) * 4
         x0, x1 = max(0, int(x - left)), min(width, int(x + right) + 2)
         y0, y1 = max(0, int(y - top)), min(height, int(y + bottom) + 2)
         if x0 >= x1 or y0 >= y1:
@@ -131,7 +92,7 @@ class Pose:
         return 1.3 / (self.radius * (0.5 + 0.5 * self.squash))
 
     def moved(self, along: float, scale: float = 1.0) -> Pose:
-        """The pose lifted out of its plane by `along` radii and scaled."""
+        """Return the pose lifted out of its plane by `along` radii and scaled."""
         lift = along * self.radius * np.sqrt(max(0.0, 1 - self.squash**2))
         return Pose(
             float(self.x + np.sin(self.lean) * lift),
@@ -144,9 +105,8 @@ class Pose:
         )
 
     def window(self, canvas: Canvas, reach: float = 1.2) -> tuple[Window, Float, Float] | None:
-        """The canvas around the head and its coordinates in head units."""
-        r = self.radius * reach
-        window = canvas.window(self.x, self.y, r, r, r, r)
+        """Return the canvas around the head and its coordinates in head units."""
+        window = canvas.window((self.x, self.y), self.radius * reach)
         if window is None:
             return None
         c, s = np.float32(np.cos(self.lean)), np.float32(np.sin(self.lean))
@@ -240,14 +200,9 @@ def paint_blade(canvas: Canvas, blade: Blade) -> None:
     tip_x = blade.length * (s + blade.bend * c)
     tip_y = blade.length * (-c + blade.bend * s)
     pad = blade.width * 1.3 + blade.length * 0.12 + 2
-    window = canvas.window(
-        blade.x,
-        blade.y,
-        min(reach, max(0.0, -tip_x) + pad),
-        min(reach, max(0.0, -tip_y) + pad),
-        min(reach, max(0.0, tip_x) + pad),
-        min(reach, max(0.0, tip_y) + pad),
-    )
+    sides = (max(0.0, -tip_x), max(0.0, -tip_y), max(0.0, tip_x), max(0.0, tip_y))
+    left, top, right, bottom = (min(reach, side + pad) for side in sides)
+    window = canvas.window((blade.x, blade.y), (left, top, right, bottom))
     if window is None:
         return
     u = (window.x * np.float32(s) - window.y * np.float32(c)) / np.float32(blade.length)
@@ -273,26 +228,30 @@ def paint_blade(canvas: Canvas, blade: Blade) -> None:
     canvas.over(window, colour, alpha)
 
 
-def paint_stem(
-    canvas: Canvas,
-    start: tuple[float, float],
-    end: tuple[float, float],
-    width: float,
-    colour: Colour,
-    bow: float = 0.0,
-) -> None:
-    """Paint a stem from `start` (head) down to `end`; `bow` bends it, in pixels."""
-    top, bottom = sorted((start, end), key=lambda point: point[1])
+@dataclass(frozen=True, slots=True)
+class Stem:
+    """A stem between two points; `bow` bends it sideways, all in pixels."""
+
+    start: tuple[float, float]
+    end: tuple[float, float]
+    width: float
+    colour: Colour
+    bow: float = 0.0
+
+
+def paint_stem(canvas: Canvas, stem: Stem) -> None:
+    """Paint a stem, rounded by its shading."""
+    top, bottom = sorted((stem.start, stem.end), key=lambda point: point[1])
     rise = bottom[1] - top[1]
     if rise < 2:
         return
-    reach = abs(bow) + width + abs(bottom[0] - top[0]) + 2
-    window = canvas.window(top[0], top[1], reach, 0, reach, rise)
+    reach = abs(stem.bow) + stem.width + abs(bottom[0] - top[0]) + 2
+    window = canvas.window(top, (reach, 0, reach, rise))
     if window is None:
         return
     t = np.clip(window.y / np.float32(rise), 0, 1)
-    middle = (bottom[0] - top[0]) * t + bow * 4 * t * (1 - t)
-    side = (window.x - middle) / np.float32(width)
-    alpha = edge((1 - np.abs(side)) * width, 1.2) * edge(window.y + 1, 1.2)
+    middle = (bottom[0] - top[0]) * t + stem.bow * 4 * t * (1 - t)
+    side = (window.x - middle) / np.float32(stem.width)
+    alpha = edge((1 - np.abs(side)) * stem.width, 1.2) * edge(window.y + 1, 1.2)
     tone = 1 - 0.35 * side**2 + 0.2 * np.clip(-side, -1, 1)
-    canvas.over(window, np.asarray(colour, np.float32) * tone[..., None], alpha)
+    canvas.over(window, np.asarray(stem.colour, np.float32) * tone[..., None], alpha)

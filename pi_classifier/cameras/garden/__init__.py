@@ -1,0 +1,1 @@
+"""What a garden scene is made of: brushes, flowers and grounds."""
