@@ -1,0 +1,59 @@
+# Sourced by the other scripts: what they all need to have in place.
+# shellcheck shell=bash
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+  say "$(basename "$0"): error: $*"
+  exit 1
+}
+
+# apt_install PACKAGE...: installs those that are missing, and says so.
+apt_install() {
+  local package missing=() sudo=()
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  command -v apt-get >/dev/null || die "this needs the packages ${missing[*]}, and there is no apt-get here to install them"
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || die "please install as root: apt install ${missing[*]}"
+    sudo=(sudo)
+  fi
+  say "Installing ${missing[*]} ..."
+  "${sudo[@]}" apt-get update -qq >&2
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# find_python [NEWEST]: the newest Python from 3.11 to 3.NEWEST that works here.
+find_python() {
+  local minor
+  for minor in $(seq "${1:-13}" -1 11); do
+    if "python3.$minor" -c 'import venv, ensurepip' 2>/dev/null; then
+      command -v "python3.$minor"
+      return
+    fi
+  done
+  if python3 -c "import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, ${1:-13}))" 2>/dev/null; then
+    command -v python3
+    return
+  fi
+  return 1
+}
+
+# install_into FOLDER PYTHON REQUIREMENT...: a virtual environment that holds the requirements.
+install_into() {
+  local folder=$1 python=$2 stamp site=()
+  shift 2
+  # On a Pi the camera library comes from apt, which only such an environment sees.
+  if dpkg-query -W python3-picamera2 >/dev/null 2>&1; then site=(--system-site-packages); fi
+  stamp=$(cat pyproject.toml <(printf '%s\n' "$@") | sha256sum | cut -d' ' -f1)
+  if [ -x "$folder/bin/python" ] && grep -qsx "$stamp" "$folder/installed"; then return 0; fi
+  say "Installing Python packages into $folder (once) ..."
+  [ -x "$folder/bin/python" ] || "$python" -m venv "${site[@]}" "$folder"
+  "$folder/bin/python" -m pip install -q --disable-pip-version-check "$@" 2> >(grep -v '^WARNING: Location' >&2)
+  echo "$stamp" >>"$folder/installed"
+}

@@ -1,0 +1,1 @@
+"""The workstation side: a folder of photos becomes one small model file."""

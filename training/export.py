@@ -1,0 +1,174 @@
+"""From a trained network to model files: converted, checked, labelled, written whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pi_classifier.classifier import ModelSettings, open_classifier
+from training.dataset import Images, evenly_over_labels
+from training.errors import ExportError
+from training.golden import golden_vectors
+from training.metadata import write_model_file
+from training.run_folder import write_whole
+from training.trainer import Network
+
+Kind = Literal["float32", "int8"]
+KINDS: tuple[Kind, ...] = ("float32", "int8")
+
+CALIBRATION_PER_LABEL = 30
+# A full-integer model differs between processors by a few of its 256 steps.
+GOLDEN_TOLERANCE: dict[Kind, float] = {"float32": 1e-3, "int8": 0.06}
+# By custom such a folder holds pictures of nothing in particular.
+SILENT_LABELS = ("background",)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What a model file says about itself besides its network and labels."""
+
+    name: str
+    version: str = "1"
+    description: str = ""
+    author: str = ""
+    license: str = ""
+
+
+Evaluation = Callable[[Path], dict[str, Any]]
+
+
+def export(
+    network: Network,
+    kind: Kind,
+    card: ModelCard,
+    calibration: Images,
+    information: dict[str, Any],
+    evaluation: Evaluation,
+    path: Path,
+) -> dict[str, Any]:
+    """Convert a network and write it as one model file to `path`, whole or not at all.
+
+    `calibration` are training photos as the device sees them; a full-integer model
+    takes its ranges from up to 30 of every label. `information` are further entries
+    of ``pi_classifier.json``. `evaluation` is called with the path of the finished
+    file under a temporary name, and what it returns is written into the file. Returns
+    the contents of ``pi_classifier.json``. Raises ExportError.
+    """
+    bare = convert(network, kind, calibration)
+    contents = _contents(network, kind, card) | information
+    labels = list(network.labels)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Path(folder) / path.name
+        trial.write_bytes(write_model_file(bare, labels, contents))
+        contents["golden"] = _golden(trial, network, kind)
+        trial.write_bytes(write_model_file(bare, labels, contents))
+        contents["evaluation"] = evaluation(trial)
+    write_whole(path, write_model_file(bare, labels, contents))
+    return contents
+
+
+def _contents(network: Network, kind: Kind, card: ModelCard) -> dict[str, Any]:
+    side = network.spec.resolution
+    return {
+        "schema_version": 1,
+        "name": card.name,
+        "version": card.version,
+        "description": card.description,
+        "author": card.author,
+        "license": card.license,
+        "network": network.spec.as_dict(),
+        "kind": kind,
+        "input": {"size": [side, side], "resize": "crop", "channels": "RGB"},
+        "silent_labels": [x for x in network.labels if x in SILENT_LABELS],
+        "calibration": {"temperature": 1.0},
+    }
+
+
+def _golden(trial: Path, network: Network, kind: Kind) -> dict[str, Any]:
+    with contextlib.closing(open_classifier(ModelSettings(path=str(trial)))) as classifier:
+        vectors = golden_vectors(classifier, list(network.labels), seed=1)
+    return {"tolerance": GOLDEN_TOLERANCE[kind], "vectors": vectors}
+
+
+def convert(network: Network, kind: Kind, calibration: Images) -> bytes:
+    """Convert a network to a bare TFLite flatbuffer: raw RGB in, scores out.
+
+    ``float32`` takes float32 0–255; ``int8`` is full-integer with uint8 input of scale
+    exactly 1 and zero point 0, so a camera's pixels go in as they are. Raises
+    ExportError where the converter fails or the input is not quantised so.
+    """
+    import tensorflow as tf
+
+    model = network.inference_model()
+    side = network.spec.resolution
+
+    @tf.function(input_signature=[tf.TensorSpec((1, side, side, 3), tf.float32, "image")])  # type: ignore[untyped-decorator]
+    def scores(image: Any) -> Any:
+        return {"scores": model(image, training=False)}
+
+    function = scores.get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], model)
+    if kind == "int8":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: _representative(calibration)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tf.uint8
+        converter.inference_output_type = tf.uint8
+    with _quiet():
+        try:
+            data: bytes = converter.convert()
+        except Exception as error:
+            raise ExportError(f"the TFLite converter failed on {model.name}: {error}") from error
+    if kind == "int8":
+        require_raw_pixels(data)
+    return data
+
+
+def _representative(images: Images) -> Iterator[list[NDArray[np.float32]]]:
+    """Calibration photos drawn evenly over the labels, each with one black and one white pixel.
+
+    The two pixels make every photo span 0–255, which fixes the input's scale at 1.
+    """
+    for i in evenly_over_labels(images, CALIBRATION_PER_LABEL, seed=1):
+        image = images.pixels[i].astype(np.float32)
+        image[0, 0], image[0, 1] = 0.0, 255.0
+        yield [image[np.newaxis]]
+
+
+def require_raw_pixels(data: bytes) -> None:
+    """Check that a full-integer model takes pixels as they are: scale 1, zero point 0."""
+    import tensorflow as tf
+
+    details = tf.lite.Interpreter(model_content=data).get_input_details()[0]
+    if details["quantization"] != (1.0, 0):
+        raise ExportError(
+            f"the input is quantised with (scale, zero point) = {details['quantization']}, "
+            "not (1.0, 0): the first layer must be the Rescaling of raw 0–255 pixels"
+        )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the converter's C++ chatter off standard error; it comes back on failure."""
+    with tempfile.TemporaryFile() as file:
+        saved = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(saved, 2)
+            file.seek(0)
+            os.write(2, file.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
