@@ -61,6 +61,7 @@ class _Layers:
 
 
 _GRAIN_SPARE = 48
+_PAINTED_SIDE = 320  # larger frames are enlarged from this: painting costs by the pixel
 _FAR_AWAY = frozenset({"sky", "foliage", "night"})  # no shadow falls on these
 
 
@@ -167,25 +168,40 @@ def _draw_motion(rng: np.random.Generator) -> Motion:
 
 def _paint(scene: Scene, height: int, width: int) -> _Layers:
     """Paint ground, plants and grain; the slow part, done once per size."""
-    unit, light, motion = min(height, width), scene.light, scene.motion
+    shrink = min(1.0, _PAINTED_SIDE / min(height, width))
+    tall, wide = max(1, round(height * shrink)), max(1, round(width * shrink))
+    unit, light, motion = min(tall, wide), scene.light, scene.motion
     # wide enough that neither drift nor sway shows where the layers end
-    margin = math.ceil(motion.drift * unit + motion.sway * height) + 2
+    margin = math.ceil(motion.drift * unit + motion.sway * tall) + 2
     rng = np.random.default_rng(scene.ground_seed)
-    tall, wide = height + 2 * margin, width + 2 * margin
-    ground = blurred(GROUNDS[scene.ground](rng, tall, wide, float(unit)), light.ground_blur * unit)
-    lamp = lamp_of(light, tall, wide)
-    plants, corner = None, (0, 0)
-    if scene.plants:
-        canvas = Canvas(tall, wide)
-        for plant in scene.plants:
-            _paint_plant(canvas, scene, plant, unit)
-        if scene.ground not in _FAR_AWAY:
-            _cast_shadow(ground, canvas, unit, light)
-        plants, corner = _plant_layer(canvas, light, lamp, light.focus_blur * unit)
-    lit = blurred(photographed(ground, light, lamp), light.focus_blur * unit)
-    return _Layers(
-        picture_of(lit), margin, plants, corner, _grain(rng, height, width, light.noise)
+    full_height, full_width = tall + 2 * margin, wide + 2 * margin
+    ground = blurred(
+        GROUNDS[scene.ground](rng, full_height, full_width, float(unit)), light.ground_blur * unit
     )
+    lamp = lamp_of(light, full_height, full_width)
+    canvas = Canvas(full_height, full_width)
+    for plant in scene.plants:
+        _paint_plant(canvas, scene, plant, unit)
+    if scene.plants and scene.ground not in _FAR_AWAY:
+        _cast_shadow(ground, canvas, unit, light)
+    plants, corner = _plant_layer(canvas, light, lamp) if scene.plants else (None, (0, 0))
+    lit = picture_of(blurred(photographed(ground, light, lamp), light.focus_blur * unit))
+    grain = _grain(rng, height, width, light.noise)
+    if shrink == 1.0:
+        return _Layers(lit, margin, plants, corner, grain)
+    enlarge = height / tall, width / wide
+    return _Layers(
+        _enlarged(lit, enlarge),
+        math.floor(margin * min(enlarge)),
+        _enlarged(plants, enlarge) if plants else None,
+        (round(corner[0] * enlarge[1]), round(corner[1] * enlarge[0])),
+        grain,
+    )
+
+
+def _enlarged(picture: Image.Image, factor: tuple[float, float]) -> Image.Image:
+    size = math.ceil(picture.width * factor[1]), math.ceil(picture.height * factor[0])
+    return picture.resize(size, Image.Resampling.BICUBIC)
 
 
 def _paint_plant(canvas: Canvas, scene: Scene, plant: Plant, unit: int) -> None:
@@ -214,20 +230,23 @@ def _cast_shadow(ground: Float, canvas: Canvas, unit: int, light: Light) -> None
 
 
 def _plant_layer(
-    canvas: Canvas, light: Light, lamp: Float, blur: float
+    canvas: Canvas, light: Light, lamp: Float
 ) -> tuple[Image.Image | None, tuple[int, int]]:
     """Return the plants as an RGBA picture cut to what is painted, and its corner."""
-    opaque = np.maximum(canvas.alpha, 1e-3)[..., None]
-    rgb = photographed(canvas.rgb / opaque, light, lamp)
-    pixels = np.concatenate([rgb * canvas.alpha[..., None], canvas.alpha[..., None]], axis=2)
-    pixels = blurred(pixels, blur)  # premultiplied, or dark fringes appear
-    alpha = pixels[..., 3:]
-    straight = np.concatenate([pixels[..., :3] / np.maximum(alpha, 1e-3), alpha], axis=2)
-    layer = picture_of(straight)
-    box = layer.getchannel("A").getbbox()
+    blur = light.focus_blur * min(canvas.shape)
+    box = Image.fromarray(quantised(canvas.alpha)).getbbox()
     if box is None:
         return None, (0, 0)
-    return layer.crop(box), (box[0], box[1])
+    spare = math.ceil(3 * blur)  # room for the blurred outline
+    rows = slice(max(0, box[1] - spare), box[3] + spare)
+    columns = slice(max(0, box[0] - spare), box[2] + spare)
+    alpha = canvas.alpha[rows, columns, None]
+    straight = canvas.rgb[rows, columns] / np.maximum(alpha, 1e-3)
+    rgb = photographed(straight, light, lamp[rows, columns])
+    # blurred while premultiplied, or dark fringes appear
+    pixels = blurred(np.concatenate([rgb * alpha, alpha], axis=2), blur)
+    pixels[..., :3] /= np.maximum(pixels[..., 3:], 1e-3)
+    return picture_of(pixels), (columns.start, rows.start)
 
 
 def _lay_plants(

@@ -139,7 +139,7 @@ class Rays:
 
 def paint_rays(canvas: Canvas, pose: Pose, rays: Rays, rng: np.random.Generator) -> None:
     """Paint a whorl in polar coordinates: each pixel belongs to the nearest ray."""
-    placed = pose.window(canvas)
+    placed = pose.window(canvas, 1.1 * rays.length * (1 + 3 * rays.variation))
     n = rays.count
     spread = rng.normal(0, 1, (5, n)).astype(np.float32)
     if placed is None:
