@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice, takewhile
 
 from pi_classifier.decision import Smoother
+from pi_classifier.settings import setting
 from pi_classifier.types import Camera, Classifier, Decision, Frame, Gate, Prediction
 
 Observer = Callable[[Frame, Prediction | None], None]
@@ -79,15 +80,21 @@ class Counters:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """When to end by itself; without limits it runs until it is stopped."""
+
+    frames: int | None = setting(None, "end after so many frames", minimum=1)
+    duration_s: float | None = setting(None, "end after so many seconds of frames", minimum=0.0)
+
+
 class LimitedCamera:
     """A camera that ends by itself after `frames` frames or `duration_s` of frame time."""
 
-    def __init__(
-        self, camera: Camera, *, frames: int | None = None, duration_s: float | None = None
-    ) -> None:
+    def __init__(self, camera: Camera, limits: RunSettings) -> None:
         self._camera = camera
-        self._frames = frames
-        self._duration_ns = None if duration_s is None else round(duration_s * 1e9)
+        self._frames = limits.frames
+        self._duration_ns = None if limits.duration_s is None else round(limits.duration_s * 1e9)
 
     def frames(self) -> Iterator[Frame]:
         """Yield the camera's frames, as many as the limits allow."""

@@ -1,0 +1,169 @@
+"""What a settings dataclass allows, read from its fields.
+
+A section of the configuration is a frozen dataclass whose fields were made by
+`settings.setting`. From the annotation, the bounds and the choices of a field
+follow the check of a value, the words that say what is allowed, and its TOML.
+
+Field types: str, int, float, bool, `X | None`, `tuple[X, ...]`, `tuple[X, Y, Z]`
+and `dict[str, str]`. TOML has no null: the string "none" stands for None.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import typing
+from collections.abc import Sequence
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Any
+
+NONE = "none"
+
+_NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+_PLURALS = {str: "strings", int: "whole numbers", float: "numbers", bool: "true or false"}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One setting: `section.name`, its type, default, documentation and bounds."""
+
+    section: str
+    name: str
+    type: Any
+    default: Any
+    doc: str
+    minimum: float | None
+    maximum: float | None
+    choices: Sequence[str] | None
+
+    @property
+    def path(self) -> str:
+        """The full name, as `--set` takes it."""
+        return f"{self.section}.{self.name}"
+
+    @property
+    def optional(self) -> bool:
+        """Whether the value may be None."""
+        return type(None) in typing.get_args(self.type)
+
+    @property
+    def base(self) -> Any:
+        """The type without `| None`."""
+        if not self.optional:
+            return self.type
+        return next(each for each in typing.get_args(self.type) if each is not type(None))
+
+    @property
+    def allowed(self) -> str:
+        """What the value may be, in words."""
+        words = _in_words(self.base)
+        if self.choices is not None:
+            words = " or ".join(json.dumps(each) for each in self.choices)
+            if typing.get_origin(self.base) is tuple:
+                words = f"a list of {words}"
+        if self.minimum is not None and self.maximum is not None:
+            words += f" from {self.minimum:g} to {self.maximum:g}"
+        elif self.minimum is not None:
+            words += f", {self.minimum:g} or more"
+        elif self.maximum is not None:
+            words += f", {self.maximum:g} or less"
+        return f'{words}, or "{NONE}"' if self.optional else words
+
+    def check(self, value: object) -> Any:
+        """Return the value as the field's type; ValueError if it is not allowed."""
+        if self.optional and (value is None or value == NONE):
+            return None
+        return self._converted(self.base, value)
+
+    def _converted(self, kind: Any, value: object) -> Any:
+        origin = typing.get_origin(kind)
+        if origin is tuple:
+            return self._converted_list(typing.get_args(kind), value)
+        if origin is dict:
+            if not isinstance(value, dict):
+                raise ValueError(self.allowed)
+            return {str(name): self._converted(str, each) for name, each in value.items()}
+        return self._converted_scalar(kind, value)
+
+    def _converted_list(self, kinds: tuple[Any, ...], value: object) -> tuple[Any, ...]:
+        if not isinstance(value, list | tuple):
+            raise ValueError(self.allowed)
+        if len(kinds) == 2 and kinds[1] is Ellipsis:
+            kinds = (kinds[0],) * len(value)
+        if len(kinds) != len(value):
+            raise ValueError(self.allowed)
+        return tuple(self._converted(kind, each) for kind, each in zip(kinds, value, strict=True))
+
+    def _converted_scalar(self, kind: type, value: object) -> Any:
+        if kind is float and type(value) is int:
+            value = float(value)
+        if type(value) is not kind:
+            raise ValueError(self.allowed)
+        if isinstance(value, str):
+            if self.choices is not None and value not in self.choices:
+                raise ValueError(self.allowed)
+            if not _is_text(value):
+                raise ValueError(f"{self.allowed}, in valid UTF-8")
+        elif isinstance(value, int | float) and not self._in_bounds(value):
+            raise ValueError(self.allowed)
+        return value
+
+    def _in_bounds(self, value: float) -> bool:
+        return (
+            math.isfinite(value)
+            and (self.minimum is None or value >= self.minimum)
+            and (self.maximum is None or value <= self.maximum)
+        )
+
+
+def keys_of(section: str, settings: type) -> dict[str, Key]:
+    """The settings of one section, by name, in the order they are declared."""
+    hints = typing.get_type_hints(settings)
+    return {
+        each.name: Key(section, each.name, hints[each.name], _default(each), **each.metadata)
+        for each in fields(settings)
+    }
+
+
+def to_toml(value: object) -> str:
+    """Write a setting's value as TOML on one line."""
+    if value is None:
+        return f'"{NONE}"'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(to_toml(each) for each in value)}]"
+    if isinstance(value, dict):
+        pairs = (f"{_quoted(str(name))} = {to_toml(each)}" for name, each in value.items())
+        return f"{{ {', '.join(pairs)} }}" if value else "{}"
+    return repr(value) if isinstance(value, int | float) else str(value)
+
+
+def _quoted(text: str) -> str:
+    # JSON's strings are TOML's but for DEL, which TOML wants escaped
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # argv with bytes that are not UTF-8
+        return False
+    return True
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def _in_words(kind: Any) -> str:
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) is dict:
+        return "a table of strings"
+    if typing.get_origin(kind) is not tuple:
+        return _NAMES[kind]
+    if arguments[-1] is Ellipsis:
+        return f"a list of {_PLURALS[arguments[0]]}"
+    return f"a list of {len(arguments)} {_PLURALS[arguments[0]]}"
