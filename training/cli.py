@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_retrain(commands)
     _add_evaluate(commands)
+    _add_export(commands)
     _add_scenes(commands)
     _add_cascade(commands)
     return parser
@@ -127,19 +128,20 @@ def _retrain(options: argparse.Namespace) -> int:
             seed=options.seed,
             small_share=options.small_share,
         ),
+        card=ModelCard(
+            options.name or options.output_dir.resolve().name,
+            description=options.description,
+            author=options.author,
+            license=options.license,
+        ),
     )
-    network, prepared = retrain(options.image_dir, options.output_dir, choices)
-    card = ModelCard(
-        options.name or options.output_dir.resolve().name,
-        description=options.description,
-        author=options.author,
-        license=options.license,
-    )
-    lines = deliver(
-        network, prepared, choices, card, options.image_dir, options.output_dir
-    )
+    retrain(options.image_dir, options.output_dir, choices)
+    return _print_lines(deliver(options.output_dir, options.image_dir))
+
+
+def _print_lines(lines: Iterable[str]) -> int:
     for line in lines:
-        print(line)
+        print(line, flush=True)
     return 0
 
 
@@ -162,6 +164,7 @@ def _add_evaluate(commands: Any) -> None:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from pi_classifier.classifier import ModelSettings
+
     from training.evaluate import evaluate
     from training.progress import watched
     from training.report_text import evaluation_lines
@@ -179,6 +182,19 @@ def _evaluate(options: argparse.Namespace) -> int:
     else:
         print("\n".join(evaluation_lines(record)))
     return 0
+
+
+def _add_export(commands: Any) -> None:
+    p = commands.add_parser("export", help="write the model files of a finished run again")
+    p.set_defaults(run=_export)
+    p.add_argument("run_dir", type=Path, metavar="RUN", help="output folder of retrain")
+    _add_image_dir(p)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from training.deliver import deliver
+
+    return _print_lines(deliver(options.run_dir, options.image_dir))
 
 
 def _add_scenes(commands: Any) -> None:
@@ -204,19 +220,24 @@ def _add_cascade(commands: Any) -> None:
     p.add_argument("models", nargs="+", metavar="MODEL", type=Path, help="cheapest first")
     _add_image_dir(p)
     p.add_argument("--name", required=True)
-    p.add_argument("--max-loss", type=float, default=0.003, metavar="FRACTION",
-                   help="accuracy the cascade may lose against its last model (0.003)")  # fmt: skip
+    p.add_argument(
+        "--max-loss",
+        type=float,
+        default=0.003,
+        metavar="FRACTION",
+        help="accuracy the cascade may lose against its last model (0.003)",
+    )
     p.add_argument("--output", type=Path, required=True, metavar="cascade.toml")
 
 
 def _cascade(options: argparse.Namespace) -> int:
     from training.calibrate import make_cascade
 
-    for line in make_cascade(
-        options.models, options.image_dir, options.name, options.max_loss, options.output
-    ):
-        print(line)
-    return 0
+    return _print_lines(
+        make_cascade(
+            options.models, options.image_dir, options.name, options.max_loss, options.output
+        )
+    )
 
 
 if __name__ == "__main__":

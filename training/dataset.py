@@ -194,11 +194,11 @@ def decode(
     )
 
 
-def evenly_over_labels(images: Images, per_label: int, seed: int) -> NDArray[np.intp]:
-    """Choose up to `per_label` positions of every label, shuffled by `seed`."""
+def evenly_over_labels(labels: Sequence[str], per_label: int, seed: int) -> list[int]:
+    """Choose up to `per_label` positions of every label in `labels`, shuffled by `seed`."""
     rng = np.random.default_rng(seed)
+    names = np.array(labels)
     chosen = [
-        rng.permutation(np.flatnonzero(images.indices == i))[:per_label]
-        for i in np.unique(images.indices)
+        rng.permutation(np.flatnonzero(names == label))[:per_label] for label in np.unique(names)
     ]
-    return rng.permutation(np.concatenate(chosen))
+    return [int(i) for i in rng.permutation(np.concatenate(chosen))]

@@ -6,53 +6,59 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pi_classifier.preprocess import Preprocessor
+from training.dataset import Images, decode, evenly_over_labels, scan
 from training.evaluate import evaluate
 from training.export import KINDS, ModelCard, export
 from training.report_text import share
-from training.retrain import Prepared, RetrainOptions
-from training.run_folder import RunFolder, write_json
-from training.trainer import Network
+from training.run_folder import RUN_FILE, RunFolder, write_json
+
+# Full-integer ranges settle with a few dozen photos of every label.
+CALIBRATION_PER_LABEL = 30
 
 
-def deliver(
-    network: Network,
-    prepared: Prepared,
-    options: RetrainOptions,
-    card: ModelCard,
-    image_dirs: Sequence[Path],
-    output_dir: Path,
-) -> Iterator[str]:
-    """Write ``float32.tflite`` and ``int8.tflite`` into `output_dir`; yield a line on each.
+def deliver(run_dir: Path, image_dirs: Sequence[Path]) -> Iterator[str]:
+    """Write ``float32.tflite`` and ``int8.tflite`` into `run_dir`; yield a line on each.
 
     Both are evaluated on the held-out photos by running the finished file through the
-    daemon's classifier; the figures go into the file and into ``run.json``.
+    daemon's classifier; the figures go into the file and into ``run.json``. The same
+    run and photos give the same bytes.
     """
-    run = RunFolder(output_dir)
+    run = RunFolder(run_dir)
     record = run.record()
+    network = run.load()
+    side, resize = network.spec.resolution, record["options"]["resize"]
     information = {
-        "input": {
-            "size": [network.spec.resolution] * 2,
-            "resize": options.resize,
-            "channels": "RGB",
-        },
+        "input": {"size": [side, side], "resize": resize, "channels": "RGB"},
         "training": {k: record[k] for k in ("data", "options", "seconds", "versions")},
     }
+    calibration = _calibration(image_dirs, network.labels, Preprocessor((side, side), resize))
+    evaluations = {}
     for kind in KINDS:
-        path = output_dir / f"{kind}.tflite"
+        path = run_dir / f"{kind}.tflite"
         contents = export(
             network,
             kind,
-            card,
-            prepared.training,
+            ModelCard(**record["card"]),
+            calibration,
             information,
             lambda trial: evaluate_each(trial, image_dirs),
             path,
         )
-        evaluation = contents["evaluation"]
-        record.setdefault("evaluation", {})[kind] = evaluation
-        write_json(output_dir / "run.json", record)
+        evaluations[kind] = contents["evaluation"]
         size_kb = path.stat().st_size / 1000
-        yield f"{path}: {size_kb:.0f} kB, {share(evaluation, 'top1')} of held-out photos right"
+        right = share(evaluations[kind], "top1")
+        yield f"{path}: {size_kb:.0f} kB, {right} of held-out photos right"
+    write_json(run_dir / RUN_FILE, record | {"evaluation": evaluations})
+
+
+def _calibration(
+    image_dirs: Sequence[Path], labels: Sequence[str], preprocessor: Preprocessor
+) -> Images:
+    """Training photos as the device sees them, drawn evenly over the labels."""
+    photos = [p for p in scan(image_dirs) if p.split == "training"]
+    chosen = evenly_over_labels([p.label for p in photos], CALIBRATION_PER_LABEL, seed=1)
+    return decode([photos[i] for i in chosen], labels, preprocessor, preprocessor.size[0])
 
 
 def evaluate_each(model: Path, image_dirs: Sequence[Path]) -> dict[str, Any]:
@@ -60,6 +66,7 @@ def evaluate_each(model: Path, image_dirs: Sequence[Path]) -> dict[str, Any]:
     first, *others = (
         {"data": d.resolve().name, **evaluate(str(model), [d], "test")} for d in image_dirs
     )
+    # Times depend on the machine; a model file holds only what will be true elsewhere.
     record = {k: v for k, v in first.items() if k not in ("model", "latency_ms")}
     if others:
         record["others"] = [

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
 from pi_classifier.classifier import ModelSettings, open_classifier
-from training.dataset import Images, evenly_over_labels
+
+from training.dataset import Images
 from training.errors import ExportError
 from training.golden import golden_vectors
 from training.metadata import write_model_file
@@ -24,7 +24,6 @@ from training.trainer import Network
 Kind = Literal["float32", "int8"]
 KINDS: tuple[Kind, ...] = ("float32", "int8")
 
-CALIBRATION_PER_LABEL = 30
 # A full-integer model differs between processors by a few of its 256 steps.
 GOLDEN_TOLERANCE: dict[Kind, float] = {"float32": 1e-3, "int8": 0.06}
 # By custom such a folder holds pictures of nothing in particular.
@@ -35,7 +34,7 @@ SILENT_LABELS = ("background",)
 class ModelCard:
     """What a model file says about itself besides its network and labels."""
 
-    name: str
+    name: str = "model"
     version: str = "1"
     description: str = ""
     author: str = ""
@@ -56,8 +55,8 @@ def export(
 ) -> dict[str, Any]:
     """Convert a network and write it as one model file to `path`, whole or not at all.
 
-    `calibration` are training photos as the device sees them; a full-integer model
-    takes its ranges from up to 30 of every label. `information` are further entries
+    `calibration` are training photos as the device sees them, from which a full-integer
+    model takes its ranges. `information` are further entries
     of ``pi_classifier.json``. `evaluation` is called with the path of the finished
     file under a temporary name, and what it returns is written into the file. Returns
     the contents of ``pi_classifier.json``. Raises ExportError.
@@ -134,12 +133,12 @@ def convert(network: Network, kind: Kind, calibration: Images) -> bytes:
 
 
 def _representative(images: Images) -> Iterator[list[NDArray[np.float32]]]:
-    """Calibration photos drawn evenly over the labels, each with one black and one white pixel.
+    """The calibration photos, each with one black and one white pixel.
 
     The two pixels make every photo span 0–255, which fixes the input's scale at 1.
     """
-    for i in evenly_over_labels(images, CALIBRATION_PER_LABEL, seed=1):
-        image = images.pixels[i].astype(np.float32)
+    for pixels in images.pixels:
+        image = pixels.astype(np.float32)
         image[0, 0], image[0, 1] = 0.0, 255.0
         yield [image[np.newaxis]]
 

@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pi_classifier.preprocess import Preprocessor
+from pi_classifier.preprocess import Preprocessor, Resize
 from training.dataset import Images, Photo, decode, require_trainable, scan, squeeze
 from training.errors import TrainingError
+from training.export import ModelCard
 from training.networks import NetworkSpec, load_weights
 from training.progress import watched
 from training.run_folder import RunFolder
@@ -44,8 +45,9 @@ class RetrainOptions:
     weights: str = "imagenet"
     fine_tune: int = 0
     teacher: Path | None = None
-    resize: str = "crop"
+    resize: Resize = "crop"
     training: TrainingOptions = field(default_factory=TrainingOptions)
+    card: ModelCard = field(default_factory=ModelCard)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,10 +61,8 @@ class Prepared:
     squares: Images | None
 
 
-def retrain(
-    image_dirs: Sequence[Path], output_dir: Path, options: RetrainOptions
-) -> tuple[Network, Prepared]:
-    """Train a network and save it in `output_dir`; return it and the photos it saw.
+def retrain(image_dirs: Sequence[Path], output_dir: Path, options: RetrainOptions) -> None:
+    """Train a network and save it in the run folder `output_dir`.
 
     Raises DatasetError and TrainingError with one clear message.
     """
@@ -80,6 +80,7 @@ def retrain(
     prepared = _prepare(photos, labels, options, squares=whole)
     history = _train(network, prepared, options, teacher)
     record = {
+        "card": asdict(options.card),
         "data": _data_record(image_dirs, prepared),
         "options": _options_record(options),
         "history": history,
@@ -88,7 +89,6 @@ def retrain(
         "versions": _versions(),
     }
     RunFolder(output_dir).save(network, record)
-    return network, prepared
 
 
 def _prepare(
@@ -162,7 +162,7 @@ def _data_record(image_dirs: Sequence[Path], prepared: Prepared) -> dict[str, An
         "split_rule": "sha256 of the file name: 10 % test, 10 % validation, 80 % training",
         "photos": len(prepared.photos),
         "counts": {
-            label: {s: counts[label, s] for s in ("training", "validation", "test")}  # type: ignore[index]
+            label: {s: counts[label, s] for s in ("training", "validation", "test")}
             for label in prepared.labels
         },
         "unreadable": len(prepared.training.unreadable) + len(prepared.validation.unreadable),
@@ -171,6 +171,7 @@ def _data_record(image_dirs: Sequence[Path], prepared: Prepared) -> dict[str, An
 
 def _options_record(options: RetrainOptions) -> dict[str, Any]:
     record = asdict(options)
+    del record["card"], record["network"]  # entries of their own
     # A model file travels: it names files, never the folders of the machine it was made on.
     record["weights"] = Path(options.weights).name
     record["teacher"] = None if options.teacher is None else options.teacher.resolve().name

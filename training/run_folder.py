@@ -61,7 +61,8 @@ class RunFolder:
             record: dict[str, Any] = json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise TrainingError(
-                f"{self.path}: not the output of 'pi-classifier-train retrain' ({path.name}: {error})"
+                f"{self.path}: is not the output of 'pi-classifier-train retrain' "
+                f"({path.name}: {error})"
             ) from error
         return record
 

@@ -197,20 +197,20 @@ class WholeNetworkTrainer:
             smoothed = targets * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / targets.shape[1]
             loss = _cross_entropy(smoothed, logits)
             if self.teacher is not None:
-                loss = self._with_teacher(views, [*hints, embedding], logits, loss, hint_weight)
+                soft = self.teacher(views, training=False)
+                loss = self._with_teacher(soft, [*hints, embedding], logits, loss, hint_weight)
         gradients = tape.gradient(loss, self.variables)
         self.optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
         hits = tf.equal(tf.argmax(logits, axis=1), indices)
         return loss, tf.reduce_mean(tf.cast(hits, tf.float32))
 
     def _with_teacher(
-        self, views: Any, ours: list[Any], logits: Any, loss: Any, hint_weight: Any
+        self, teacher: Any, ours: list[Any], logits: Any, loss: Any, hint_weight: Any
     ) -> Any:
         import tensorflow as tf
 
-        assert self.teacher is not None
-        # Both see the same view at the same size: their feature maps then align.
-        hints, embedding, soft = self.teacher(views, training=False)
+        # Both saw the same view at the same size: their feature maps align.
+        hints, embedding, soft = teacher
         theirs = [*hints, embedding][-len(self.adapters) :]
         scores = tf.nn.softmax(soft / TEACHER_TEMPERATURE)
         distilled = _cross_entropy(scores, logits / TEACHER_TEMPERATURE)

@@ -1,0 +1,45 @@
+"""A tiny data set of drawn shapes, and one real training run on it, shared by the tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+COLOURS = {"cyan": (0, 200, 200), "magenta": (200, 0, 200), "yellow": (200, 200, 0)}
+PER_LABEL = 60
+
+
+def draw_photos(folder: Path, seed: int = 1) -> Path:
+    """Discs of three colours on grey noise: easy, but not to be told from one pixel."""
+    rng = np.random.default_rng(seed)
+    for label, colour in COLOURS.items():
+        (folder / label).mkdir(parents=True)
+        for i in range(PER_LABEL):
+            noise = rng.integers(40, 200, (48, 64, 3), np.uint8)
+            image = Image.fromarray(noise)
+            x, y, r = rng.integers(16, 48), rng.integers(14, 34), rng.integers(10, 16)
+            ImageDraw.Draw(image).ellipse((x - r, y - r, x + r, y + r), fill=colour)
+            image.save(folder / label / f"{label}{i:03}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_photos(tmp_path_factory.mktemp("data") / "discs")
+
+
+@pytest.fixture(scope="session")
+def run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of ``retrain`` from scratch on the discs, by the real command."""
+    from training.cli import main
+
+    out = tmp_path_factory.mktemp("run") / "discs"
+    options = ["--weights", "none", "--resolution", "96", "--epochs", "12", "--batch", "16"]
+    assert main(["retrain", "--image-dir", str(photos), "--output-dir", str(out), *options]) == 0
+    return out
