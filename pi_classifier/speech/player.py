@@ -1,0 +1,151 @@
+"""Where speech is heard: a player program, or a WAV file that collects the phrases."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from pi_classifier.errors import ConfigError, SinkError
+from pi_classifier.speech.child import ChildSlot
+from pi_classifier.speech.wavfile import append_speech, silence_file
+
+PLAYERS = ("pw-play", "paplay", "aplay")
+SILENCE_BETWEEN_S = 0.4
+
+_WAV = "wav:"
+_PROBE_S = 0.05
+_PROBE_LIMIT_S = 3.0
+_DEVICE_OPTION = {"pw-play": "--target=", "paplay": "--device=", "aplay": "--device="}
+_PACKAGE = {"pw-play": "pipewire-bin", "paplay": "pulseaudio-utils", "aplay": "alsa-utils"}
+_CARDS = Path("/proc/asound/cards")
+
+
+class Output(Protocol):
+    """Something that makes a WAV file heard.
+
+    `play` returns False when it was interrupted and raises `SinkError` when it
+    failed; `interrupt` may be called from any thread.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def play(self, wav: Path, limit_s: float, wanted: Callable[[], bool]) -> bool: ...
+
+    def interrupt(self) -> None: ...
+
+
+class PlayerOutput:
+    """Plays through a program, in a session of its own so that it can be killed at once."""
+
+    def __init__(self, name: str, device: str = "", slot: ChildSlot | None = None) -> None:
+        self.name = name
+        self._device = device
+        self._argv = [name]
+        if name == "aplay":
+            self._argv.append("--quiet")
+        if device:
+            self._argv.append(f"{_DEVICE_OPTION[name]}{device}")
+        self._slot = slot or ChildSlot()
+
+    def play(self, wav: Path, limit_s: float, wanted: Callable[[], bool] = lambda: True) -> bool:
+        """Play the file to its end; the program is killed after `limit_s`."""
+        argv = [*self._argv, str(wav)]
+        ended = self._slot.run(argv, limit_s=limit_s, wanted=wanted)
+        if ended.killed:
+            return False
+        if ended.timed_out:
+            raise SinkError(f"{self.name} did not end within {limit_s:.1f} s and was killed")
+        if ended.returncode != 0:
+            raise SinkError(f"{self.name}: {ended.last_words.removeprefix(f'{self.name}: ')}")
+        return True
+
+    def interrupt(self) -> None:
+        """Silence it at once."""
+        self._slot.kill()
+
+    def probe(self) -> None:
+        """Play a moment of silence; raises `SinkError` when that does not work."""
+        if shutil.which(self.name) is None:
+            raise SinkError(f"{self.name} is not installed (apt package {_PACKAGE[self.name]})")
+        with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+            file.write(silence_file(_PROBE_S))
+            file.flush()
+            if not self.play(Path(file.name), _PROBE_LIMIT_S):
+                raise SinkError(f"{self.name} was interrupted")
+        # aplay may find a card that the sound server has not, or be led to the server.
+        by_server = self.name != "aplay" or not _has_card()
+        if by_server and not self._device and _default_is_dummy():
+            raise SinkError(f"{self.name}: the sound server has no sound card, only a dummy")
+
+
+class WavOutput:
+    """Appends each phrase to a WAV file, a short silence between them."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = f"{_WAV}{path}"
+        self._path = path
+
+    def play(self, wav: Path, limit_s: float, wanted: Callable[[], bool]) -> bool:  # noqa: ARG002
+        """Append the phrase; takes no time, so it is never interrupted."""
+        append_speech(self._path, wav, silence_s=SILENCE_BETWEEN_S)
+        return True
+
+    def interrupt(self) -> None:
+        """Do nothing."""
+
+
+def check_output(output: str) -> None:
+    """Raise `ConfigError` when `output` names no output."""
+    if output.startswith(_WAV) and len(output) > len(_WAV):
+        return
+    if output not in {"auto", *PLAYERS}:
+        raise ConfigError(
+            f"speech.output = {output!r}: expected auto, {', '.join(PLAYERS)} or wav:FILE"
+        )
+
+
+def open_output(output: str, device: str = "", slot: ChildSlot | None = None) -> Output:
+    """The output by name; for "auto" the first player that is installed and works.
+
+    Players run in `slot`, where the caller can end them while they are tried out.
+    Raises `SinkError` when none works, with each one's reason.
+    """
+    check_output(output)
+    if output.startswith(_WAV):
+        return WavOutput(Path(output.removeprefix(_WAV)).expanduser())
+    reasons = []
+    for name in PLAYERS if output == "auto" else (output,):
+        player = PlayerOutput(name, device, slot)
+        try:
+            player.probe()
+        except SinkError as error:
+            reasons.append(str(error))
+        else:
+            return player
+    raise SinkError(
+        f"no sound{'' if _has_card() else ' card'}: {'; '.join(reasons)}. "
+        'Connect a sound card, or record the speech with output = "wav:FILE"'
+    )
+
+
+def _default_is_dummy() -> bool:
+    """Whether the sound server plays into nothing, as they all do without a card."""
+    argv = ["pactl", "get-default-sink"]
+    try:
+        done = subprocess.run(argv, capture_output=True, timeout=_PROBE_LIMIT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.stdout.strip() == b"auto_null"
+
+
+def _has_card() -> bool:
+    """Whether the kernel knows a sound card."""
+    try:
+        return "[" in _CARDS.read_text()
+    except OSError:
+        return False

@@ -1,0 +1,156 @@
+"""Saying phrases: synthesised or found in the cache, then played, at any time interruptible."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from pi_classifier.settings import setting
+from pi_classifier.speech.child import ChildSlot
+from pi_classifier.speech.phrases import DEFAULT_PHRASE
+from pi_classifier.speech.player import Output, check_output, open_output
+from pi_classifier.speech.synthesis import Synthesiser, default_cache_dir
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSettings:
+    """What is said, in which voice, and where it is heard."""
+
+    enabled: bool = setting(True, "speak decisions")
+    phrase: str = setting(DEFAULT_PHRASE, "what is said of a label; {label} stands for it")
+    phrases: dict[str, str] = setting({}, "what is said of particular labels instead")
+    voice: str = setting("", "voice of espeak-ng, such as en-gb or de; empty: its default")
+    rate_wpm: int = setting(150, "words a minute", minimum=80, maximum=450)
+    volume: float = setting(1.0, "loudness of the voice", minimum=0.0, maximum=2.0)
+    output: str = setting(
+        "auto", "auto, pw-play, paplay, aplay, or wav:FILE to record the speech in a file"
+    )
+    device: str = setting("", "the player's device, such as plughw:1 for aplay; empty: default")
+    interrupt: bool = setting(True, "a new label interrupts the phrase of the last one")
+    prewarm: int = setting(
+        50, "how many labels' phrases are made at start, in the background", minimum=0
+    )
+    cache_dir: str = setting("", "folder that keeps made phrases; empty: the user's cache")
+    cache_max_mb: int = setting(64, "how large that folder may grow", minimum=1)
+    timeout_s: float = setting(
+        5.0, "how long a player may take beyond the phrase itself", minimum=0.1, maximum=60
+    )
+    synthesis_timeout_s: float = setting(
+        10.0, "how long making a phrase may take", minimum=0.1, maximum=120
+    )
+
+    @property
+    def english(self) -> bool:
+        """Whether articles follow English rules."""
+        return not self.voice or self.voice.split("/")[-1].startswith("en")
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenResult:
+    """What became of a phrase; `output` is the player's name or wav:FILE."""
+
+    text: str
+    output: str
+    duration_s: float
+    interrupted: bool
+
+
+def make_synthesiser(settings: SpeechSettings, *, nice: int = 0) -> Synthesiser:
+    """The synthesiser the settings describe; `nice` lowers its child's priority."""
+    cache_dir = Path(settings.cache_dir).expanduser() if settings.cache_dir else None
+    return Synthesiser(
+        cache_dir or default_cache_dir(),
+        voice=settings.voice,
+        rate_wpm=settings.rate_wpm,
+        volume=settings.volume,
+        timeout_s=settings.synthesis_timeout_s,
+        cache_max_bytes=settings.cache_max_mb << 20,
+        nice=nice,
+    )
+
+
+class Speaker:
+    """Says one phrase at a time; raises `ConfigError` for an unknown output.
+
+    `prepare` and `speak` are called by one thread, `interrupt` and `close` by any.
+    Each `interrupt` silences what is being said and makes every ticket given out
+    before it void, so that a phrase that has not begun to sound never will.
+    """
+
+    def __init__(
+        self,
+        settings: SpeechSettings,
+        *,
+        synthesiser: Synthesiser | None = None,
+        output: Output | None = None,
+    ) -> None:
+        check_output(settings.output)
+        self._settings = settings
+        self._synthesiser = synthesiser or make_synthesiser(settings)
+        self._output = output
+        self._players = ChildSlot()
+        self._lock = threading.Lock()
+        self._ticket = 0
+        self._closed = False
+
+    def prepare(self) -> str:
+        """Find an output that works and return its name; raises `SinkError` when none does."""
+        if self._output is None:
+            self._output = open_output(self._settings.output, self._settings.device, self._players)
+            _logger.info("speech: heard through %s", self._output.name)
+        return self._output.name
+
+    def speak(self, text: str, ticket: int | None = None) -> SpokenResult:
+        """Say a phrase to its end or until it is interrupted.
+
+        Without a valid `ticket` from `interrupt` nothing sounds; None is always
+        valid. Raises `SinkError` when there is no engine or no output, or either
+        fails or exceeds its time limit.
+        """
+        self.prepare()
+        output = self._output
+        assert output is not None  # noqa: S101  what `prepare` is for
+        wav, duration_s = self._synthesiser.wav(text)
+
+        def wanted() -> bool:
+            return not self._closed and ticket in (None, self._ticket)
+
+        complete = False
+        if wanted():
+            limit_s = duration_s + self._settings.timeout_s
+            try:
+                complete = output.play(wav, limit_s, wanted)
+            except Exception:
+                self._output = None  # perhaps the card was unplugged: look again next time
+                raise
+        return SpokenResult(text, output.name, duration_s, interrupted=not complete)
+
+    def interrupt(self) -> int:
+        """Silence the phrase being said; returns the ticket for the one to say next."""
+        with self._lock:
+            self._ticket += 1
+            ticket = self._ticket
+        output = self._output
+        if output is not None:
+            output.interrupt()
+        return ticket
+
+    def close(self) -> None:
+        """End whatever is going on."""
+        self._closed = True
+        self.interrupt()
+        self._players.close()
+        self._synthesiser.close()
+
+
+def say(text: str, settings: SpeechSettings) -> SpokenResult:
+    """Say a text and wait for its end.
+
+    Raises `ConfigError` for an unknown output, `SinkError` when there is no
+    speech engine or no sound card.
+    """
+    return Speaker(settings).speak(text)

@@ -1,0 +1,56 @@
+"""The child process that turns text into a WAV file: the only module that imports pyttsx3.
+
+Run as ``python -m pi_classifier.speech.synthesise FILE VOICE RATE VOLUME NICE`` with
+the text on stdin; FILE exists already. pyttsx3's own playing cannot be interrupted,
+loses the failures of the player and deadlocks between threads; its synthesis of one
+utterance is sound. In a process of its own it can be killed, and a crash of the engine
+takes nothing along.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+EXIT_NO_PYTTSX3 = 3
+EXIT_NO_ENGINE = 4
+EXIT_NO_VOICE = 5
+EXIT_NO_SOUND = 6
+
+
+def main(arguments: list[str]) -> int:
+    """Synthesise one utterance; on failure explains itself on stderr and by the exit status."""
+    path, voice, rate_wpm, volume, nice = arguments
+    os.nice(int(nice))
+    text = sys.stdin.buffer.read().decode("utf-8")
+    try:
+        import pyttsx3
+    except ImportError as error:
+        return _fail(EXIT_NO_PYTTSX3, error)
+    try:
+        engine = pyttsx3.init("espeak")
+    except Exception as error:  # noqa: BLE001  pyttsx3 raises whatever its driver meets
+        return _fail(EXIT_NO_ENGINE, error)
+    errors: list[Exception] = []
+    engine.connect("error", lambda name, exception: errors.append(exception))  # noqa: ARG005
+    if voice:
+        engine.setProperty("voice", voice)
+    engine.setProperty("rate", int(rate_wpm))
+    engine.setProperty("volume", float(volume))
+    engine.save_to_file(text, path)
+    engine.runAndWait()
+    if errors:
+        return _fail(EXIT_NO_VOICE, errors[0])
+    return 0 if os.stat(path).st_size else EXIT_NO_SOUND  # noqa: PTH116  pathlib costs 5 ms
+
+
+def _fail(status: int, error: Exception) -> int:
+    sys.stderr.write(f"{error}\n")
+    return status
+
+
+if __name__ == "__main__":
+    status = main(sys.argv[1:])
+    sys.stderr.flush()
+    # Past the engine's own clean-up, which has been seen to abort.
+    os._exit(status)
