@@ -1,0 +1,67 @@
+"""What is said of a label."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pi_classifier.errors import ConfigError
+from pi_classifier.speech.phrases import Phrases, is_plural, spoken_label
+
+
+@pytest.mark.parametrize(
+    ("label", "phrase"),
+    [
+        ("daisy", "I see a daisy"),
+        ("iris", "I see an iris"),
+        ("Egyptian cat", "I see an Egyptian cat"),
+        ("roses", "I see roses"),
+        ("sunflowers", "I see sunflowers"),
+        ("red_roses", "I see red roses"),
+        ("grass", "I see a grass"),
+        ("cactus", "I see a cactus"),
+        ("gas", "I see a gas"),
+        ("European_robin", "I see a European robin"),
+        ("unicycle", "I see a unicycle"),
+        ("hourglass", "I see an hourglass"),
+        ("African_daisy", "I see an African daisy"),
+    ],
+)
+def test_default_phrase(label: str, phrase: str) -> None:
+    assert Phrases().of(label) == phrase
+
+
+def test_own_phrases_come_first() -> None:
+    phrases = Phrases("Look, {label}", {"daisy": "a daisy!", "rose": "An {label} at last"})
+    assert phrases.of("daisy") == "a daisy!"
+    assert phrases.of("rose") == "A rose at last"
+    assert phrases.of("tulips") == "Look, tulips"
+
+
+def test_other_languages_keep_their_words() -> None:
+    assert Phrases("Vedo a {label}", english=False).of("iris") == "Vedo a iris"
+
+
+def test_braces_in_a_label_are_only_text() -> None:
+    assert Phrases().of("{label}") == "I see a {label}"
+
+
+@pytest.mark.parametrize("template", ["I see {lable}", "{}", "{", "}", "{label.x}", "{label"])
+def test_unknown_braces_are_refused(template: str) -> None:
+    with pytest.raises(ConfigError, match=r"speech\.phrase = .*only \{label\}"):
+        Phrases(template)
+    with pytest.raises(ConfigError, match=r"speech\.phrases\.daisy"):
+        Phrases(table={"daisy": template})
+
+
+@given(st.text())
+def test_spoken_label_is_one_clean_line(label: str) -> None:
+    spoken = spoken_label(label)
+    assert "_" not in spoken
+    assert spoken == " ".join(spoken.split())
+
+
+@given(st.sampled_from(["", "s", "as", "bus", "bees", "ss", "beess", "bees "]))
+def test_only_words_longer_than_three_letters_are_plural(word: str) -> None:
+    assert is_plural(word) == (word == "bees")

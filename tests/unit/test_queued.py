@@ -1,0 +1,191 @@
+"""The queue behind every sink that may block."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from pi_classifier.errors import SinkError
+from pi_classifier.sinks.queued import DeliveryQueue
+from pi_classifier.sinks.retry import Retry
+
+LONG_S = 10.0
+
+
+class Backend:
+    """Takes items; can be held up, and fails as often as `failing` says."""
+
+    def __init__(self) -> None:
+        self.taken: list[int] = []
+        self.entered = threading.Semaphore(0)
+        self.free = threading.Event()
+        self.free.set()
+        self.failing = 0
+        self.error: Exception = SinkError("out of order")
+
+    def __call__(self, item: int) -> None:
+        self.entered.release()
+        assert self.free.wait(LONG_S)
+        if self.failing:
+            self.failing -= 1
+            raise self.error
+        self.taken.append(item)
+
+    def hold(self) -> None:
+        self.free.clear()
+
+    def wait_until_entered(self) -> None:
+        assert self.entered.acquire(timeout=LONG_S)
+
+
+@pytest.fixture
+def backend() -> Iterator[Backend]:
+    found = Backend()
+    yield found
+    found.free.set()
+
+
+def eager() -> Retry:
+    return Retry("test", first_wait_s=0.001, longest_wait_s=0.001)
+
+
+def patient() -> Retry:
+    return Retry("test", first_wait_s=1000)
+
+
+def test_delivers_in_order_and_flushes_at_close(backend: Backend) -> None:
+    queue = DeliveryQueue("test", backend)
+    for item in range(100):
+        queue.put(item)
+    assert queue.close(LONG_S)
+    assert backend.taken == list(range(100))
+    assert (queue.delivered, queue.dropped) == (100, 0)
+
+
+def test_full_queue_drops_the_newest_counts_and_says_so_once(
+    backend: Backend, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend.hold()
+    queue = DeliveryQueue("test", backend, capacity=3)
+    queue.put(0)
+    backend.wait_until_entered()
+    for item in range(1, 8):
+        queue.put(item)
+    assert queue.dropped == 4
+    backend.free.set()
+    assert queue.close(LONG_S)
+    assert backend.taken == [0, 1, 2, 3]
+    assert [r.getMessage() for r in caplog.records] == [
+        "test: too slow, 3 decisions wait; more are dropped and counted"
+    ]
+
+
+def test_failed_item_is_tried_again_before_later_ones(backend: Backend) -> None:
+    backend.failing = 3
+    queue = DeliveryQueue("test", backend, retry=eager())
+    queue.put(1)
+    queue.put(2)
+    for _ in range(5):
+        backend.wait_until_entered()
+    assert queue.close(LONG_S)
+    assert backend.taken == [1, 2]
+    assert (queue.failures, queue.dropped) == (3, 0)
+
+
+def test_waits_out_the_back_off_but_tries_once_more_at_close(backend: Backend) -> None:
+    backend.failing = 1
+    queue = DeliveryQueue("test", backend, retry=patient())
+    queue.put(1)
+    backend.wait_until_entered()
+    queue.put(2)
+    assert queue.close(LONG_S)
+    assert backend.taken == [1, 2]
+
+
+def test_close_gives_up_on_a_backend_that_still_fails(backend: Backend) -> None:
+    backend.failing = 100
+    queue = DeliveryQueue("test", backend, retry=patient())
+    for item in range(4):
+        queue.put(item)
+    assert queue.close(LONG_S)
+    assert backend.taken == []
+    assert (queue.delivered, queue.dropped) == (0, 4)
+
+
+def test_close_does_not_wait_for_a_hung_backend(
+    backend: Backend, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend.hold()
+    queue = DeliveryQueue("test", backend)
+    queue.put(1)
+    queue.put(2)
+    backend.wait_until_entered()
+    assert not queue.close(0.01)
+    assert queue.dropped == 1
+    assert "2 decisions were not delivered" in caplog.text
+    backend.free.set()
+    assert queue.close(LONG_S)
+    assert backend.taken == [1]
+
+
+def test_put_after_close_is_dropped(backend: Backend) -> None:
+    queue = DeliveryQueue("test", backend)
+    assert queue.close(LONG_S)
+    assert queue.close(LONG_S)
+    queue.put(1)
+    assert (backend.taken, queue.dropped) == ([], 1)
+
+
+def test_a_bug_in_a_sink_does_not_end_its_thread(
+    backend: Backend, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend.failing = 1
+    backend.error = KeyError("oops")
+    queue = DeliveryQueue("test", backend, retry=eager())
+    queue.put(1)
+    backend.wait_until_entered()
+    backend.wait_until_entered()
+    assert queue.close(LONG_S)
+    assert backend.taken == [1]
+    assert "unexpected KeyError" in caplog.text
+
+
+def test_latest_replaces_what_waits(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
+    backend.hold()
+    queue = DeliveryQueue("test", backend, keep="latest")
+    queue.put(0)
+    backend.wait_until_entered()
+    for item in range(1, 5):
+        queue.put(item)
+    assert queue.dropped == 3
+    backend.free.set()
+    assert queue.close(LONG_S)
+    assert backend.taken == [0, 4]
+    assert not caplog.records
+
+
+def test_latest_keeps_nothing_through_an_outage(
+    backend: Backend, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    retry = patient()
+    failed = threading.Event()
+    original = retry.failed
+
+    def noting(error: Exception) -> None:
+        original(error)
+        failed.set()
+
+    retry.failed = noting  # type: ignore[method-assign]
+    backend.failing = 1
+    queue = DeliveryQueue("test", backend, retry=retry, keep="latest")
+    queue.put(1)
+    assert failed.wait(LONG_S)
+    queue.put(2)
+    assert queue.close(LONG_S)
+    assert backend.taken == []
+    assert (queue.failures, queue.dropped) == (1, 2)
+    assert len(caplog.records) == 1
