@@ -16,10 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pi_classifier.cameras import CameraSettings
 from pi_classifier.decision import SmootherSettings
 from pi_classifier.errors import ConfigError
+from pi_classifier.gate import GateSettings
 from pi_classifier.pipeline import RunSettings
 from pi_classifier.schema import Key, keys_of, to_toml
+from pi_classifier.sinks.jsonl import JsonlSettings
+from pi_classifier.sinks.log import LogSettings
+from pi_classifier.sinks.stdout import StdoutSettings
+from pi_classifier.speech.speaker import SpeechSettings
 from pi_classifier.suggest import suggestion
 
 SYSTEM_FILE = Path("/etc/pi-classifier/config.toml")
@@ -31,7 +37,13 @@ DEFAULT = "default"
 class Settings:
     """All sections of the configuration."""
 
+    camera: CameraSettings = field(default_factory=CameraSettings)
+    gate: GateSettings = field(default_factory=GateSettings)
     decision: SmootherSettings = field(default_factory=SmootherSettings)
+    stdout: StdoutSettings = field(default_factory=StdoutSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    jsonl: JsonlSettings = field(default_factory=JsonlSettings)
+    speech: SpeechSettings = field(default_factory=SpeechSettings)
     run: RunSettings = field(default_factory=RunSettings)
 
 

@@ -14,13 +14,17 @@ PiClassifierError
 └─ SinkError                      never fatal
 
 Every message names the thing, the value, what was expected and what to do.
-The exit codes are those of sysexits.h: 65 EX_DATAERR, 75 EX_TEMPFAIL (worth
-another try, so systemd restarts), 78 EX_CONFIG (systemd must not restart).
+The exit codes are those of sysexits.h: 65 EX_DATAERR, 70 EX_SOFTWARE (a fault of
+this program), 74 EX_IOERR (the system refused: disk full, no permission), 75
+EX_TEMPFAIL (worth another try, so systemd restarts), 78 EX_CONFIG (systemd must
+not restart). A wrong command line exits with 2, as argparse does.
 """
 
 from __future__ import annotations
 
 EXIT_DATA = 65
+EXIT_BUG = 70
+EXIT_SYSTEM = 74
 EXIT_TEMPORARY = 75
 EXIT_CONFIG = 78
 

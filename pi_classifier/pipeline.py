@@ -82,10 +82,15 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """When to end by itself; without limits it runs until it is stopped."""
+    """How long it runs (without limits until it is stopped), and how much it logs."""
 
     frames: int | None = setting(None, "end after so many frames", minimum=1)
     duration_s: float | None = setting(None, "end after so many seconds of frames", minimum=0.0)
+    log_level: str = setting(
+        "info",
+        "how much is logged: info on change, debug every frame",
+        choices=("debug", "info", "warning", "error"),
+    )
 
 
 class LimitedCamera:

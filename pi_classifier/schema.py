@@ -58,9 +58,9 @@ class Key:
         """What the value may be, in words."""
         words = _in_words(self.base)
         if self.choices is not None:
-            words = " or ".join(json.dumps(each) for each in self.choices)
+            words = f"one of {', '.join(json.dumps(each) for each in self.choices)}"
             if typing.get_origin(self.base) is tuple:
-                words = f"a list of {words}"
+                words = f"a list, each {words}"
         if self.minimum is not None and self.maximum is not None:
             words += f" from {self.minimum:g} to {self.maximum:g}"
         elif self.minimum is not None:

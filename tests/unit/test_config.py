@@ -71,6 +71,28 @@ def test_a_value_can_be_unset_again(files: Any) -> None:
     assert configuration.settings.run.frames is None
 
 
+def test_tables_are_merged_entry_by_entry(files: Any, tmp_path: Path) -> None:
+    configuration = files(
+        system="[speech.phrases]\nrose = 'a rose'\ndaisy = 'one daisy'\n",
+        assignments=("speech.phrases.daisy=Look, a daisy",),
+    )
+    phrases = configuration.settings.speech.phrases
+    assert phrases == {"rose": "a rose", "daisy": "Look, a daisy"}
+    assert configuration.sources["speech.phrases"] == f"{tmp_path / 'system.toml'}, --set"
+
+
+@pytest.mark.parametrize("phrase", ["5", "true", "2024-01-01", "I see {label}", "a = b"])
+def test_a_string_needs_no_quotes_in_an_assignment(files: Any, phrase: str) -> None:
+    configuration = files(assignments=(f"speech.phrase={phrase}",))
+    assert configuration.settings.speech.phrase == phrase
+
+
+def test_a_part_that_refuses_its_settings_is_reported_with_the_rest(files: Any) -> None:
+    message = problems(files, assignments=("camera.faults=['foo']", "run.frames=x"))
+    assert message.startswith("2 errors in the configuration:\n  --set: run.frames")
+    assert "\n  --set: [camera] fault 'foo': expected kind@frame" in message
+
+
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
     missing = tmp_path / "missing.toml"
     with pytest.raises(ConfigError, match=r"missing\.toml: cannot be read: No such file") as wrong:
@@ -128,11 +150,11 @@ def test_a_file_in_another_encoding_names_the_line(files: Any, tmp_path: Path) -
         ),
         (
             "[decision]\nframes = 3",
-            "decision.frames = 3: no such setting. Did you mean run.frames?",
+            "decision.frames = 3: no such setting. Did you mean camera.frames or run.frames?",
         ),
         (
             "[run]\nzzz = 3",
-            "run.zzz = 3: no such setting. Settings there: frames, duration_s.",
+            "run.zzz = 3: no such setting. Settings there: frames, duration_s, log_level.",
         ),
         ("[decisoin]\nx = 3", "[decisoin]: no such section. Did you mean 'decision'?"),
         (

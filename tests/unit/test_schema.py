@@ -50,7 +50,7 @@ def test_keys_come_in_order_with_what_was_declared() -> None:
     ("name", "words"),
     [
         ("text", "a string"),
-        ("mode", '"slow" or "fast"'),
+        ("mode", 'one of "slow", "fast"'),
         ("count", "a whole number from 1 to 9"),
         ("share", "a number from 0 to 1"),
         ("high", "a number, 1.5 or more"),
@@ -58,7 +58,7 @@ def test_keys_come_in_order_with_what_was_declared() -> None:
         ("flag", "true or false"),
         ("maybe", 'a whole number, 0 or more, or "none"'),
         ("names", "a list of strings"),
-        ("modes", 'a list of "slow" or "fast"'),
+        ("modes", 'a list, each one of "slow", "fast"'),
         ("size", "a list of 2 whole numbers, 1 or more"),
         ("mean", "a list of 3 numbers"),
         ("phrases", "a table of strings"),
