@@ -61,8 +61,9 @@ class AlwaysOpen:
 class IntervalGate:
     """Admits one frame per interval of frame time.
 
-    The interval's grid is kept, not restarted by each frame, so that a camera
-    whose timestamps jitter around the interval still gets its full rate.
+    The grid of intervals is kept, not restarted by each frame: a camera whose
+    timestamps jitter around the interval still gets its full rate, at the price
+    that two frames may be as near as half an interval.
     """
 
     def __init__(self, interval_ms: float) -> None:
@@ -77,8 +78,10 @@ class IntervalGate:
             due_ns = now_ns
         if now_ns < due_ns:
             return False
-        on_grid = now_ns - due_ns < self._interval_ns
-        self._due_ns = (due_ns if on_grid else now_ns) + self._interval_ns
+        interval_ns = self._interval_ns
+        missed = now_ns - due_ns >= 1.5 * interval_ns
+        earliest_ns = now_ns + (interval_ns if missed else interval_ns // 2)
+        self._due_ns = max(due_ns + interval_ns, earliest_ns)
         return True
 
 

@@ -1,0 +1,182 @@
+"""What every camera must do; one suite over all of them.
+
+To hold another camera to it, add its factory to `CAMERAS`: given a temporary
+folder and keywords it returns a new camera that shows the same thing every time.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice, pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pi_classifier.cameras.emulated import EmulatedCamera, EmulatedSettings
+from pi_classifier.cameras.replay import ReplayCamera, ReplaySettings
+from pi_classifier.errors import CameraClosed, CameraError
+from pi_classifier.types import Camera, Frame
+
+Maker = Callable[..., Camera]
+
+
+def emulated(folder: Path, *, fps: float = 100.0, realtime: bool = False) -> Camera:
+    return EmulatedCamera(
+        EmulatedSettings(width=64, height=48, fps=fps, seed=3, realtime=realtime)
+    )
+
+
+def replay(folder: Path, *, fps: float = 100.0, realtime: bool = False) -> Camera:
+    rng = np.random.default_rng(0)
+    for name in ("a/1.png", "b/2.png"):
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (31, 45, 3), np.uint8)).save(path)
+    return ReplayCamera(
+        ReplaySettings(folder=str(folder), fps=fps, realtime=realtime, loop=True, hold_s=0.02)
+    )
+
+
+CAMERAS = {"emulated": emulated, "replay": replay}
+
+
+@pytest.fixture(params=CAMERAS)
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Maker]:
+    opened: list[Camera] = []
+
+    def make_one(**changes: object) -> Camera:
+        opened.append(CAMERAS[request.param](tmp_path, **changes))
+        return opened[-1]
+
+    yield make_one
+    for camera in opened:
+        camera.close()
+
+
+def first(camera: Camera, count: int) -> list[Frame]:
+    return list(islice(camera.frames(), count))
+
+
+def test_pixels_are_read_only_contiguous_rgb(make: Maker) -> None:
+    frames = first(make(), 20)
+    assert len(frames) == 20
+    for frame in frames:
+        assert frame.pixels.dtype == np.uint8
+        assert frame.pixels.ndim == 3
+        assert frame.pixels.shape[2] == 3
+        assert frame.pixels.flags.c_contiguous
+        assert not frame.pixels.flags.writeable
+        with pytest.raises(ValueError, match="read-only"):
+            frame.pixels[0, 0, 0] = 1
+
+
+def test_frames_are_not_reused_for_other_contents(make: Maker) -> None:
+    stream = make().frames()
+    frame = next(stream)
+    before = frame.pixels.tobytes()
+    list(islice(stream, 10))
+    assert frame.pixels.tobytes() == before
+
+
+def test_sequence_and_timestamps_strictly_increase(make: Maker) -> None:
+    frames = first(make(), 30)
+    assert frames[0].sequence == 0
+    for one, other in pairwise(frames):
+        assert other.sequence > one.sequence
+        assert other.timestamp_ns > one.timestamp_ns
+    assert all(isinstance(frame.timestamp_ns, int) for frame in frames)
+
+
+def test_frames_called_again_go_on(make: Maker) -> None:
+    camera = make()
+    frames = first(camera, 3) + first(camera, 3)
+    assert [frame.sequence for frame in frames] == list(range(6))
+
+
+def test_equal_cameras_give_equal_bytes(make: Maker) -> None:
+    one, other = first(make(), 12), first(make(), 12)
+    for a, b in zip(one, other, strict=True):
+        assert a.pixels.tobytes() == b.pixels.tobytes()
+        assert (a.sequence, a.timestamp_ns, a.truth) == (b.sequence, b.timestamp_ns, b.truth)
+
+
+def test_the_pace_changes_no_byte_and_no_timestamp(make: Maker) -> None:
+    quick, paced = first(make(), 4), first(make(realtime=True), 4)
+    for a, b in zip(quick, paced, strict=True):
+        assert a.pixels.tobytes() == b.pixels.tobytes()
+        assert a.timestamp_ns == b.timestamp_ns
+
+
+def test_stop_from_another_thread_ends_the_frames_soon(make: Maker) -> None:
+    camera = make(fps=0.1, realtime=True)  # the second frame would be due in ten seconds
+    started = threading.Event()
+    got: list[int] = []
+
+    def consume() -> None:
+        for frame in camera.frames():
+            got.append(frame.sequence)
+            started.set()
+
+    consumer = threading.Thread(target=consume)
+    consumer.start()
+    assert started.wait(10)
+    stopped = time.monotonic()
+    camera.stop()
+    consumer.join(10)
+    assert not consumer.is_alive()
+    assert time.monotonic() - stopped < 0.5
+    assert got == [0]
+
+
+def test_stop_before_the_first_frame_is_not_lost(make: Maker) -> None:
+    camera = make()
+    camera.stop()
+    assert list(camera.frames()) == []
+
+
+def test_stop_twice_and_after_close_is_harmless(make: Maker) -> None:
+    camera = make()
+    camera.stop()
+    camera.stop()
+    camera.close()
+    camera.stop()
+    with pytest.raises(CameraClosed):
+        next(camera.frames())
+
+
+def test_close_is_idempotent_and_frames_then_refused(make: Maker) -> None:
+    camera = make()
+    assert len(first(camera, 2)) == 2
+    camera.close()
+    camera.close()
+    with pytest.raises(CameraClosed, match="closed"):
+        camera.frames()
+
+
+def test_a_stream_left_open_is_refused_after_close(make: Maker) -> None:
+    camera = make()
+    stream = camera.frames()
+    next(stream)
+    camera.close()
+    with pytest.raises(CameraClosed):
+        next(stream)
+
+
+def test_frames_outlive_the_camera(make: Maker) -> None:
+    camera = make()
+    (frame,) = first(camera, 1)
+    before = frame.pixels.tobytes()
+    camera.close()
+    assert frame.pixels.tobytes() == before
+
+
+def test_two_consumers_at_once_are_refused(make: Maker) -> None:
+    camera = make()
+    stream = camera.frames()
+    next(stream)
+    with pytest.raises(CameraError, match="another consumer"):
+        next(camera.frames())
