@@ -45,18 +45,24 @@ class Counters:
 
     `frames` counts the camera's frames, `admitted` those the gate let through,
     `answered[stage]` those a stage of the cascade had the last word on.
+    `dropped` counts the gaps in the frames' numbers: frames the camera lost.
     `latency_ns` is the time spent in the classifier, preprocessing included.
     """
 
     frames: int = 0
+    dropped: int = 0
     admitted: int = 0
     decisions: int = 0
     latency_ns: int = 0
     answered: Counter[int] = field(default_factory=Counter)
+    _expected: int | None = None
 
-    def observe(self, _: Frame, prediction: Prediction | None) -> None:
+    def observe(self, frame: Frame, prediction: Prediction | None) -> None:
         """Count one frame."""
         self.frames += 1
+        if self._expected is not None and frame.sequence > self._expected:
+            self.dropped += frame.sequence - self._expected
+        self._expected = frame.sequence + 1
         if prediction is not None:
             self.admitted += 1
             self.latency_ns += prediction.latency_ns
@@ -74,7 +80,8 @@ class Counters:
 
     def __str__(self) -> str:
         return (
-            f"{self.frames} frames ({self.admitted} classified), {self.decisions} decisions, "
+            f"{self.frames} frames ({self.admitted} classified, {self.dropped} dropped), "
+            f"{self.decisions} decisions, "
             f"{self.first_stage_share:.0%} answered by the first stage, "
             f"{self.ms_per_frame:.1f} ms per frame"
         )

@@ -93,8 +93,16 @@ def test_counters() -> None:
     assert counters.first_stage_share == 5 / 8
     assert counters.ms_per_frame == 2.0
     assert str(counters) == (
-        "15 frames (8 classified), 0 decisions, 62% answered by the first stage, 2.0 ms per frame"
+        "15 frames (8 classified, 0 dropped), 0 decisions, "
+        "62% answered by the first stage, 2.0 ms per frame"
     )
+
+
+def test_gaps_in_the_numbers_are_dropped_frames() -> None:
+    counters = Counters()
+    for sequence in (3, 4, 7, 8, 0, 1):  # a camera opened again counts from 0
+        counters.observe(Frame(PIXELS, sequence, 0), None)
+    assert (counters.frames, counters.dropped) == (6, 2)
 
 
 def test_counters_of_nothing() -> None:
