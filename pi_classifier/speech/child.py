@@ -46,6 +46,7 @@ class ChildSlot:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._running = False
         self._killed = False
         self._closed = False
 
@@ -61,11 +62,13 @@ class ChildSlot:
         """Run a command to its end, or kill it after `limit_s` seconds.
 
         `stdin` must be short enough for a pipe to hold. A child that is no longer
-        `wanted` when it has started is killed at once: a `kill` that came too early
-        is not lost.
+        `wanted` when it has started is killed at once: so a caller that gives out
+        tickets loses no interrupt that came before `run`.
         """
-        if self._closed:
-            return Ended(-signal.SIGKILL, "", timed_out=False, killed=True)
+        with self._lock:
+            if self._closed:
+                return Ended(-signal.SIGKILL, "", timed_out=False, killed=True)
+            self._running, self._killed = True, False
         try:
             process = subprocess.Popen(
                 argv,
@@ -76,6 +79,7 @@ class ChildSlot:
                 env=env,
             )
         except OSError as error:
+            self._running = False
             return Ended(127, f"{argv[0]}: {error.strerror}", timed_out=False, killed=False)
         try:
             self._register(process, wanted)
@@ -90,26 +94,27 @@ class ChildSlot:
     def kill(self) -> None:
         """Kill the running child with all its descendants; does nothing when there is none."""
         with self._lock:
+            self._killed = self._running
             if self._process is not None:
-                self._killed = True
                 _kill_group(self._process.pid)
 
     def close(self) -> None:
         """Kill the running child, and from now on every other at once."""
-        self._closed = True
+        with self._lock:
+            self._closed = True
         self.kill()
 
     def _register(self, process: subprocess.Popen[bytes], wanted: Callable[[], bool]) -> None:
         with self._lock:
             self._process = process
-            self._killed = self._closed or not wanted()
+            self._killed = self._killed or not wanted()
             if self._killed:
                 _kill_group(process.pid)
 
     def _finish(self, process: subprocess.Popen[bytes]) -> bool:
         """Kill what is left of the group and reap the child; True when `kill` had been called."""
         with self._lock:
-            self._process = None
+            self._process, self._running = None, False
             killed = self._killed
             # Its leader is not reaped yet, so the group's number belongs to no one else.
             _kill_group(process.pid)

@@ -1,0 +1,198 @@
+"""The speech sink: the latest label wins."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pi_classifier.errors import ConfigError, SinkError
+from pi_classifier.sinks.speech import SpeechSink
+from pi_classifier.speech.speaker import Speaker, SpeechSettings, SpokenResult
+from pi_classifier.speech.synthesis import Synthesiser
+from pi_classifier.types import Decision
+
+LONG_S = 10.0
+
+
+class Mouth(Speaker):
+    """A speaker that says as long as it is held, and notes everything."""
+
+    def __init__(self, settings: SpeechSettings) -> None:
+        super().__init__(settings, synthesiser=Synthesiser(Path("nowhere")))
+        self.log: list[str] = []
+        self.begun = threading.Semaphore(0)
+        self.prepared = threading.Event()
+        self.free = threading.Event()
+        self.free.set()
+        self.tickets = 0
+        self.no_output = False
+
+    def prepare(self) -> str:
+        self.prepared.set()
+        if self.no_output:
+            raise SinkError("no sound card")
+        return "mouth"
+
+    def speak(self, text: str, ticket: int | None = None) -> SpokenResult:
+        if ticket not in (None, self.tickets):
+            return SpokenResult(text, "mouth", 1.0, interrupted=True)
+        self.log.append(f"say {text}")
+        self.begun.release()
+        assert self.free.wait(LONG_S)
+        return SpokenResult(text, "mouth", 1.0, interrupted=False)
+
+    def interrupt(self) -> int:
+        self.tickets += 1
+        self.log.append("hush")
+        return self.tickets
+
+    def close(self) -> None:
+        self.log.append("close")
+        self.free.set()
+
+    def wait_until_begun(self) -> None:
+        assert self.begun.acquire(timeout=LONG_S)
+
+
+class Prewarming(Synthesiser):
+    """Notes the phrases it is to make; with `fails` the second one fails."""
+
+    def __init__(self, expected: int, *, fails: bool = False) -> None:
+        super().__init__(Path("nowhere"))
+        self.made: list[str] = []
+        self.fails = fails
+        self.all_made = threading.Event()
+        self._expected = expected
+
+    def wav(self, text: str) -> tuple[Path, float]:
+        self.made.append(text)
+        if len(self.made) == self._expected:
+            self.all_made.set()
+        if self.fails and len(self.made) == 2:
+            raise SinkError("no engine")
+        return Path("x"), 1.0
+
+
+def decision(label: str | None) -> Decision:
+    return Decision(label, 0.9, 0, 0, 0, "fast")
+
+
+SETTINGS = SpeechSettings(phrases={"tulip": "at last, a tulip"})
+
+
+@pytest.fixture
+def mouth() -> Iterator[Mouth]:
+    found = Mouth(SETTINGS)
+    yield found
+    found.free.set()
+
+
+def test_says_the_phrase_of_the_label(mouth: Mouth) -> None:
+    sink = SpeechSink(SETTINGS, speaker=mouth)
+    assert mouth.prepared.wait(LONG_S)  # before there is anything to say
+    sink.emit(decision("iris"))
+    mouth.wait_until_begun()
+    sink.emit(decision("tulip"))
+    mouth.wait_until_begun()
+    sink.close(LONG_S)
+    assert mouth.log == ["hush", "say I see an iris", "hush", "say at last, a tulip"]
+
+
+def test_nothing_is_not_spoken_and_does_not_interrupt(mouth: Mouth) -> None:
+    sink = SpeechSink(SETTINGS, speaker=mouth)
+    sink.emit(decision("daisy"))
+    mouth.wait_until_begun()
+    sink.emit(decision(None))
+    sink.close(LONG_S)
+    assert mouth.log == ["hush", "say I see a daisy"]
+
+
+def test_latest_label_wins(mouth: Mouth) -> None:
+    mouth.free.clear()
+    sink = SpeechSink(SETTINGS, speaker=mouth)
+    sink.emit(decision("daisy"))
+    mouth.wait_until_begun()
+    for label in ("rose", "iris", "lily"):
+        sink.emit(decision(label))
+    mouth.free.set()
+    mouth.wait_until_begun()
+    sink.close(LONG_S)
+    assert [entry for entry in mouth.log if entry.startswith("say")] == [
+        "say I see a daisy",
+        "say I see a lily",
+    ]
+    assert sink.dropped >= 2
+
+
+def test_without_interrupts_a_phrase_is_finished(mouth: Mouth) -> None:
+    sink = SpeechSink(SpeechSettings(interrupt=False), speaker=mouth)
+    sink.emit(decision("daisy"))
+    mouth.wait_until_begun()
+    sink.emit(decision("rose"))
+    mouth.wait_until_begun()
+    sink.close(LONG_S)
+    assert mouth.log == ["say I see a daisy", "say I see a rose"]
+
+
+def test_no_output_is_said_once_and_nothing_raised(
+    mouth: Mouth, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    mouth.no_output = True
+    sink = SpeechSink(SETTINGS, speaker=mouth, labels=["daisy"])
+    for _ in range(50):
+        sink.emit(decision("daisy"))
+    sink.close(LONG_S)
+    assert mouth.log == ["hush"] * 50
+    assert [r.getMessage() for r in caplog.records] == ["speech: no sound card"]
+    assert sink.failures >= 1
+
+
+def test_close_kills_what_does_not_end(mouth: Mouth) -> None:
+    mouth.free.clear()
+    sink = SpeechSink(SETTINGS, speaker=mouth)
+    sink.emit(decision("daisy"))
+    mouth.wait_until_begun()
+    sink.close(0.01)
+    sink.close(0.01)
+    assert mouth.log == ["hush", "say I see a daisy", "close"]
+
+
+def test_phrases_are_made_beforehand(mouth: Mouth) -> None:
+    prewarming = Prewarming(2)
+    settings = SpeechSettings(prewarm=2)
+    labels = ["daisy", "iris", "lily"]
+    sink = SpeechSink(settings, speaker=mouth, labels=labels, prewarm_with=prewarming)
+    assert prewarming.all_made.wait(LONG_S)
+    sink.close(LONG_S)
+    assert prewarming.made == ["I see a daisy", "I see an iris"]
+
+
+def test_nothing_is_made_beforehand_without_an_output(mouth: Mouth) -> None:
+    mouth.no_output = True
+    prewarming = Prewarming(1)
+    sink = SpeechSink(SETTINGS, speaker=mouth, labels=["daisy"], prewarm_with=prewarming)
+    assert mouth.prepared.wait(LONG_S)
+    sink.close(LONG_S)
+    assert prewarming.made == []
+
+
+def test_making_beforehand_stops_at_the_first_failure(
+    mouth: Mouth, caplog: pytest.LogCaptureFixture
+) -> None:
+    prewarming = Prewarming(2, fails=True)
+    labels = ["a1", "b1", "c1", "d1"]
+    sink = SpeechSink(SETTINGS, speaker=mouth, labels=labels, prewarm_with=prewarming)
+    assert prewarming.all_made.wait(LONG_S)
+    sink.close(LONG_S)
+    assert len(prewarming.made) == 2
+    assert not caplog.records
+
+
+def test_wrong_phrase_is_refused_at_once(mouth: Mouth) -> None:
+    with pytest.raises(ConfigError, match=r"speech\.phrase"):
+        SpeechSink(SpeechSettings(phrase="{lable}"), speaker=mouth)
