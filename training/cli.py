@@ -111,7 +111,7 @@ def _count(text: str) -> int:
 
 def _retrain(options: argparse.Namespace) -> int:
     from training.deliver import deliver
-    from training.export import ModelCard
+    from training.model_card import ModelCard
     from training.retrain import RetrainOptions, retrain
     from training.trainer import TrainingOptions
 

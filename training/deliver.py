@@ -9,7 +9,8 @@ from typing import Any
 from pi_classifier.preprocess import Preprocessor
 from training.dataset import Images, decode, evenly_over_labels, scan
 from training.evaluate import evaluate
-from training.export import KINDS, ModelCard, export
+from training.export import KINDS, export
+from training.model_card import ModelCard
 from training.report_text import share
 from training.run_folder import RUN_FILE, RunFolder, write_json
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ from training.dataset import Images
 from training.errors import ExportError
 from training.golden import golden_vectors
 from training.metadata import write_model_file
+from training.model_card import ModelCard
 from training.run_folder import write_whole
 from training.trainer import Network
 
@@ -28,17 +28,6 @@ KINDS: tuple[Kind, ...] = ("float32", "int8")
 GOLDEN_TOLERANCE: dict[Kind, float] = {"float32": 1e-3, "int8": 0.06}
 # By custom such a folder holds pictures of nothing in particular.
 SILENT_LABELS = ("background",)
-
-
-@dataclass(frozen=True, slots=True)
-class ModelCard:
-    """What a model file says about itself besides its network and labels."""
-
-    name: str = "model"
-    version: str = "1"
-    description: str = ""
-    author: str = ""
-    license: str = ""
 
 
 Evaluation = Callable[[Path], dict[str, Any]]

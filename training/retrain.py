@@ -13,7 +13,7 @@ from typing import Any
 from pi_classifier.preprocess import Preprocessor, Resize
 from training.dataset import Images, Photo, decode, require_trainable, scan, squeeze
 from training.errors import TrainingError
-from training.export import ModelCard
+from training.model_card import ModelCard
 from training.networks import NetworkSpec, load_weights
 from training.progress import watched
 from training.run_folder import RunFolder
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 # Photos are kept this much larger than the input, so that crops keep their detail.
 SQUARE_MARGIN = 1.25
+FINE_TUNE_RATE_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +137,10 @@ def _train(
     if prepared.squares is not None:
         settings = options.training
         if options.weights != "none":
-            # Published weights are near their goal: a tenth of the rate keeps them there.
-            settings = replace(settings, epochs=options.fine_tune, rate=settings.rate / 5)
+            # Published weights are near their goal: a small rate keeps them there.
+            settings = replace(
+                settings, epochs=options.fine_tune, rate=settings.rate * FINE_TUNE_RATE_SHARE
+            )
         steps = settings.epochs * -(-len(prepared.squares) // settings.batch)
         trainer = WholeNetworkTrainer(network, settings, steps, teacher)
         history += trainer.train(prepared.squares, prepared.validation, log=_log_epoch)

@@ -96,11 +96,13 @@ def train_head(
     checks = _bottlenecks(network, validation, "bottlenecks, validation")
     keras.utils.set_random_seed(seed)
     inputs = np.concatenate([features, mirrored])
-    targets = np.concatenate([training.indices, training.indices])
+    targets = np.eye(len(network.labels), dtype=np.float32)[np.tile(training.indices, 2)]
     network.head.compile(
         optimizer=keras.optimizers.Adam(HEAD_RATE),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
+        # A head that is too sure of itself would tear at the features in fine-tuning.
+        loss=keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=LABEL_SMOOTHING
+        ),
     )
     rows = Progress("head", HEAD_EPOCHS)
     with rows:

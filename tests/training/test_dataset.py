@@ -56,7 +56,7 @@ def test_scan_joins_several_folders(tmp_path: Path) -> None:
     ("prepare", "says"),
     [
         (lambda d: None, "has no sub-folders"),
-        (lambda d: shutil.rmtree(d), "no such folder"),
+        (shutil.rmtree, "no such folder"),
         (lambda d: (d / "daisy").mkdir(), "daisy: holds no photos"),
     ],
 )
@@ -105,7 +105,7 @@ def test_one_label_is_refused(tmp_path: Path) -> None:
 def test_too_few_photos_name_the_label(tmp_path: Path) -> None:
     make_set(tmp_path)
     make_photo(tmp_path / "yellow" / "1.png")
-    with pytest.raises(DatasetError, match="too few photos.*yellow"):
+    with pytest.raises(DatasetError, match=r"too few photos.*yellow"):
         require_trainable(scan([tmp_path]))
 
 

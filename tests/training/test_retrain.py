@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from pi_classifier.classifier import ModelSettings, open_classifier
+
 from pi_classifier.modelfile import read_model_file
 from pi_classifier.types import Frame
 from training.cli import main
@@ -96,7 +96,7 @@ def test_the_cascade_command_writes_a_cascade_that_runs(
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["retrain", "--image-dir", "nowhere", "--output-dir", "x"], 65, "nowhere: no such folder"),
+        (["retrain", "--image-dir", "nowhere", "--output-dir", "x"], 65, "nowhere: no such"),
         (["retrain", "--width", "0.3"], 1, "width 0.3 of mobilenet_v1 is not one of"),
         (["retrain", "--weights", "nowhere.h5"], 1, "nowhere.h5: no such file"),
         (["retrain", "--teacher", "nowhere"], 1, "nowhere: is not the output of"),

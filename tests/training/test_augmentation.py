@@ -1,0 +1,55 @@
+"""Random views keep what makes a photo that photo."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from training.augmentation import _crops, augment
+
+
+def test_views_are_in_range_and_of_the_size_asked_for() -> None:
+    squares = np.random.default_rng(1).integers(0, 256, (5, 60, 60, 3), np.uint8)
+    views = augment(tf.constant(squares), tf.ones(5), 48).numpy()
+    assert views.shape == (5, 48, 48, 3)
+    assert views.min() >= 0
+    assert views.max() <= 255
+    assert np.isfinite(views).all()
+
+
+def test_the_same_seed_gives_the_same_views_and_another_does_not() -> None:
+    squares = tf.constant(np.random.default_rng(1).integers(0, 256, (2, 40, 40, 3), np.uint8))
+    results = []
+    for seed in (1, 1, 2):
+        tf.random.set_seed(seed)
+        results.append(augment(squares, tf.ones(2), 32).numpy())
+    assert np.array_equal(results[0], results[1])
+    assert not np.array_equal(results[0], results[2])
+
+
+def test_a_squeezed_photo_is_unsqueezed() -> None:
+    # A photo twice as wide as high, squeezed into a square: a disc in it became an
+    # ellipse half as wide as high. In the views it must be about round again.
+    y, x = np.mgrid[0:200, 0:200]
+    ellipse = ((x - 100) / 25) ** 2 + ((y - 100) / 50) ** 2 < 1
+    squares = np.repeat((ellipse[None, :, :, None] * 255).astype(np.uint8), 3, axis=3)
+    squares = np.repeat(squares, 200, axis=0)
+    tf.random.set_seed(4)
+    views = _crops(tf.constant(squares), tf.fill([200], 2.0), 96).numpy()[..., 0] > 127
+    widths = views.any(axis=1).sum(axis=1)
+    heights = views.any(axis=2).sum(axis=1)
+    inside = ~(
+        views[:, 0].any(1) | views[:, -1].any(1) | views[:, :, 0].any(1) | views[:, :, -1].any(1)
+    )
+    seen = inside & (widths > 10)
+    assert seen.sum() > 20
+    assert 0.85 < np.median(widths[seen] / heights[seen]) < 1.18
+
+
+def test_half_of_the_views_are_mirrored() -> None:
+    squares = np.zeros((400, 40, 40, 3), np.uint8)
+    squares[:, :, 20:] = 255
+    tf.random.set_seed(5)
+    views = _crops(tf.constant(squares), tf.ones(400), 32).numpy()
+    right_is_bright = views[:, :, 24:].mean(axis=(1, 2, 3)) > views[:, :, :8].mean(axis=(1, 2, 3))
+    assert 0.4 < right_is_bright.mean() < 0.6
