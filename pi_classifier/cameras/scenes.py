@@ -57,7 +57,7 @@ class _Layers:
     margin: int
     plants: Image.Image | None
     corner: tuple[int, int]
-    grain: NDArray[np.int16]
+    grain: NDArray[np.int8]
 
 
 _GRAIN_SPARE = 48
@@ -269,19 +269,19 @@ def _lay_plants(
     picture.paste(leaned, spot, leaned)
 
 
-def _grain(rng: np.random.Generator, height: int, width: int, sigma: float) -> NDArray[np.int16]:
-    shape = (height + _GRAIN_SPARE, width + _GRAIN_SPARE, 3)
-    grain: NDArray[np.int16] = np.rint(
-        rng.standard_normal(shape, np.float32) * np.float32(sigma)
-    ).astype(np.int16)
-    return grain
+def _grain(rng: np.random.Generator, height: int, width: int, sigma: float) -> NDArray[np.int8]:
+    """Return the sensor's noise, in grey levels, for a little more than a frame."""
+    raw = rng.standard_normal((height + _GRAIN_SPARE, width + _GRAIN_SPARE, 3), np.float32)
+    raw *= np.float32(sigma)
+    np.rint(raw, out=raw)
+    return np.asarray(np.clip(raw, -127, 127, out=raw), np.int8)
 
 
 def _with_grain(
-    picture: Image.Image, grain: NDArray[np.int16], rng: np.random.Generator
+    picture: Image.Image, grain: NDArray[np.int8], rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Add a part of the grain chosen by lot: fresh noise at the price of an addition."""
     y, x = (int(value) for value in rng.integers(0, _GRAIN_SPARE, 2))
     part = grain[y : y + picture.height, x : x + picture.width]
-    summed = np.asarray(part + np.asarray(picture), np.int16)
+    summed = np.add(part, np.asarray(picture), dtype=np.int16)
     return np.asarray(np.clip(summed, 0, 255, out=summed), np.uint8)

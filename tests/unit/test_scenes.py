@@ -42,6 +42,13 @@ def test_rendering_does_not_depend_on_what_was_rendered_before() -> None:
     )
 
 
+def test_one_size_is_kept_at_a_time() -> None:
+    used = scene("daisy")
+    for side in (16, 24, 32):
+        used.render(side, side, 0.0, 0)
+    assert list(used._painted) == [(32, 32)]
+
+
 def test_other_seeds_give_other_scenes() -> None:
     pictures = {scene("daisy", seed).render(32, 32, 0.0, 0).tobytes() for seed in range(8)}
     assert len(pictures) == 8
