@@ -1,0 +1,205 @@
+"""What holds for every sink, healthy or hung."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from pi_classifier.sinks.jsonl import JsonlSettings, JsonlSink
+from pi_classifier.sinks.log import LogSettings, LogSink
+from pi_classifier.sinks.speech import SpeechSink
+from pi_classifier.sinks.stdout import StdoutSettings, StdoutSink
+from pi_classifier.speech.player import PlayerOutput
+from pi_classifier.speech.speaker import Speaker, SpeechSettings
+from pi_classifier.speech.synthesis import Synthesiser
+from pi_classifier.speech.wavfile import header
+from pi_classifier.types import Decision, Sink
+
+LONG_S = 10.0
+EMIT_S = 0.02  # "a few ms", with room for a busy machine
+CLOSE_S = 1.0
+
+
+@dataclass
+class Rig:
+    """A sink on a backend that works or hangs; `delivered` tells what came through."""
+
+    sink: Sink
+    delivered: Callable[[], list[str]]
+    free: Callable[[], None] = lambda: None
+    clean: list[Callable[[], None]] = field(default_factory=list)
+
+
+def stdout_rig(tmp_path: Path, *, hung: bool) -> Rig:
+    reading, writing = os.pipe()
+    if hung:
+        os.set_blocking(writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writing, bytes(4096))
+        os.set_blocking(writing, True)
+    open_ends = [reading, writing]
+
+    def free() -> None:
+        os.close(open_ends.pop(0))
+
+    def clean() -> None:
+        for fd in open_ends:
+            os.close(fd)
+
+    return Rig(
+        StdoutSink(StdoutSettings(), fd=writing),
+        lambda: os.read(reading, 100_000).decode().split(),
+        free,
+        [clean],
+    )
+
+
+def log_rig(tmp_path: Path, *, hung: bool) -> Rig:
+    taken: list[str] = []
+    go_on = threading.Event()
+    if not hung:
+        go_on.set()
+
+    def send(text: str, fields: object) -> None:
+        assert go_on.wait(LONG_S)
+        taken.append(text.split()[3])  # I see a LABEL
+
+    return Rig(LogSink(LogSettings(), send=send), lambda: taken, go_on.set)
+
+
+def jsonl_rig(tmp_path: Path, *, hung: bool) -> Rig:
+    path = tmp_path / "decisions.jsonl"
+    readers = []
+    if hung:
+        os.mkfifo(path)  # opening it blocks until there is a reader
+
+    def free() -> None:
+        readers.append(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+
+    def clean() -> None:
+        for fd in readers:
+            os.close(fd)
+
+    return Rig(
+        JsonlSink(JsonlSettings(path=str(path))),
+        lambda: [json.loads(line)["label"] for line in path.read_text().splitlines()],
+        free if hung else lambda: None,
+        [clean],
+    )
+
+
+def speech_rig(tmp_path: Path, *, hung: bool) -> Rig:
+    speech = tmp_path / "speech"
+    speech.write_bytes(header(1, 2, 8000, 8000) + b"\x00\x40" * 4000)
+    script = tmp_path / "synthesise"
+    script.write_text(f'cat > {tmp_path}/text; cp {speech} "$1"\n')
+    player = tmp_path / "aplay"
+    do = "exec sleep 60" if hung else f'sed "s/.* //" {tmp_path}/text >> {tmp_path}/said'
+    player.write_text(f"#!/bin/sh\n{do}\n")
+    player.chmod(0o755)
+    output = PlayerOutput("aplay")
+    output._argv[0] = str(player)
+    settings = SpeechSettings(interrupt=False, cache_dir=str(tmp_path / "cache"))
+    synthesiser = Synthesiser(tmp_path / "cache", command=("/bin/sh", str(script)))
+    return Rig(
+        SpeechSink(settings, speaker=Speaker(settings, synthesiser=synthesiser, output=output)),
+        lambda: (tmp_path / "said").read_text().split(),
+    )
+
+
+RIGS = {"stdout": stdout_rig, "log": log_rig, "jsonl": jsonl_rig, "speech": speech_rig}
+
+
+@pytest.fixture(params=RIGS)
+def healthy(request: pytest.FixtureRequest, tmp_path: Path, info: None) -> Iterator[Rig]:
+    yield from _built(request.param, tmp_path, hung=False)
+
+
+@pytest.fixture(params=RIGS)
+def hung(request: pytest.FixtureRequest, tmp_path: Path, info: None) -> Iterator[Rig]:
+    yield from _built(request.param, tmp_path, hung=True)
+
+
+@pytest.fixture
+def info(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+
+
+def _built(name: str, tmp_path: Path, *, hung: bool) -> Iterator[Rig]:
+    rig = RIGS[name](tmp_path, hung=hung)
+    yield rig
+    rig.free()
+    rig.sink.close()
+    for clean in rig.clean:
+        clean()
+
+
+def decision(label: str | None, sequence: int = 0, score: float = 0.9) -> Decision:
+    return Decision(label, score, sequence, sequence, 0, "fast")
+
+
+def children() -> list[str]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            name, rest = stat.read_text().rsplit(")", 1)
+            if rest.split()[1] == str(os.getpid()):
+                found.append(name)
+    return found
+
+
+def test_close_flushes(healthy: Rig) -> None:
+    healthy.sink.emit(decision("daisy"))
+    healthy.sink.close()
+    assert healthy.delivered() == ["daisy"]
+
+
+def test_close_may_be_repeated_and_emit_may_follow(healthy: Rig) -> None:
+    healthy.sink.emit(decision("daisy"))
+    healthy.sink.close()
+    healthy.sink.close()
+    healthy.sink.emit(decision("rose"))
+    healthy.sink.close()
+    assert healthy.delivered() == ["daisy"]
+
+
+@pytest.mark.parametrize("label", [None, "", " ", "{label}", "a\nb", "ä_ö", "x" * 3000, "\udc80"])
+@pytest.mark.parametrize("score", [0.0, 1.0, math.nan])
+def test_no_decision_makes_it_raise(healthy: Rig, label: str | None, score: float) -> None:
+    healthy.sink.emit(decision(label, score=score))
+    healthy.sink.close()
+
+
+def test_emit_never_waits_for_a_hung_backend(hung: Rig) -> None:
+    longest_s = 0.0
+    for sequence in range(500):
+        start_s = time.perf_counter()
+        hung.sink.emit(decision(f"label{sequence}", sequence))
+        longest_s = max(longest_s, time.perf_counter() - start_s)
+    assert longest_s < EMIT_S
+
+
+def test_close_does_not_wait_long_for_a_hung_backend(hung: Rig) -> None:
+    for sequence in range(10):
+        hung.sink.emit(decision("daisy", sequence))
+    start_s = time.perf_counter()
+    hung.sink.close()
+    hung.sink.close()
+    assert time.perf_counter() - start_s < CLOSE_S
+
+
+def test_no_child_is_left_behind(hung: Rig) -> None:
+    before = children()
+    hung.sink.emit(decision("daisy"))
+    hung.sink.close()
+    assert children() == before
