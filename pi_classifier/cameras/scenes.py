@@ -61,7 +61,7 @@ class _Layers:
 
 
 _GRAIN_SPARE = 48
-_PAINTED_SIDE = 320  # larger frames are enlarged from this: painting costs by the pixel
+_PAINTED_SIDE = 240  # larger frames are enlarged from this: painting costs by the pixel
 _FAR_AWAY = frozenset({"sky", "foliage", "night"})  # no shadow falls on these
 
 

@@ -82,7 +82,7 @@ def test_unknown_label_is_refused() -> None:
 
 
 @pytest.mark.parametrize("label", FLOWERS)
-@pytest.mark.parametrize("height", [96, 400])  # 400 is painted smaller and enlarged
+@pytest.mark.parametrize("height", [96, 400])  # 400 is enlarged from 240
 def test_consecutive_frames_differ_a_little(label: str, height: int) -> None:
     drawn = scene(label, 2)
     first = drawn.render(height, height, 0.0, 0).astype(int)

@@ -158,7 +158,7 @@ def paint_rays(canvas: Canvas, pose: Pose, rays: Rays, rng: np.random.Generator)
     v = radius * np.sin(offset)
     inside = np.clip(u, 1e-3, 1)
     half = width * inside**rays.shoulder * np.sqrt(np.clip(1 - inside**rays.tip, 0, 1))
-    across = np.abs(v) / np.maximum(half, 1e-3)
+    across = np.minimum(np.abs(v) / np.maximum(half, 1e-3), 1.1)
     alpha = edge(half - np.abs(v), pose.pixel) * edge((1 - u) * length, pose.pixel)
     if rays.start > 0:
         alpha *= edge(radius - rays.start, pose.pixel)
