@@ -42,7 +42,10 @@ class Table:
         size = int(_number(data, vtable, "uint16"))
         if size < 4 or size % 2 or vtable + size > len(data):
             raise DamagedBuffer(f"table at {position} has no sound field list")
-        self._fields = struct.unpack_from(f"<{size // 2 - 2}H", data, vtable + 4)
+        extent, *fields = struct.unpack_from(f"<{size // 2 - 1}H", data, vtable + 2)
+        if position + extent > len(data) or any(field >= extent for field in fields):
+            raise DamagedBuffer(f"table at {position} has fields outside of itself")
+        self._fields = fields
 
     @classmethod
     def root(cls, data: memoryview, identifier: bytes) -> Table:

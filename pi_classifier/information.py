@@ -1,0 +1,190 @@
+"""``pi_classifier.json``: what the project's own model files say beyond TFLite Metadata."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pi_classifier.errors import ModelFileError, ModelMismatch
+
+SCHEMA_VERSION = 1
+Resize = Literal["crop", "stretch"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Scores recommended by training; None where it recommends none.
+
+    `accept` for a cascade's stage, `high` and `low` for the smoother.
+    """
+
+    accept: float | None = None
+    high: float | None = None
+    low: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GoldenVector:
+    """A tiny RGB picture uint8 ``[h, w, 3]`` and the scores float32 ``[labels]`` it must give."""
+
+    pixels: NDArray[np.uint8]
+    scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Information:
+    """The checked contents of ``pi_classifier.json``; the defaults are those of foreign files.
+
+    `flatbuffer_bytes` and `flatbuffer_sha256` are the checksum of the network's part
+    of the file. `details` is the whole JSON object, for people.
+    """
+
+    name: str = ""
+    resize: Resize = "crop"
+    size: tuple[int, int] | None = None
+    silent_labels: tuple[str, ...] = ()
+    temperature: float = 1.0
+    thresholds: Thresholds = Thresholds()
+    golden: tuple[GoldenVector, ...] = ()
+    golden_tolerance: float = 0.05
+    flatbuffer_bytes: int | None = None
+    flatbuffer_sha256: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _Reader:
+    """Takes values out of nested JSON objects, naming the place of a wrong one."""
+
+    def __init__(self, value: object, place: str) -> None:
+        if not isinstance(value, dict):
+            raise ModelFileError(f"{place} is {_brief(value)}; expected an object")
+        self.value: dict[str, Any] = value
+        self.place = place
+
+    def inner(self, key: str) -> _Reader:
+        return _Reader(self.value.get(key, {}), f"{self.place}.{key}")
+
+    def take(self, key: str, kind: type[T], default: T) -> T:
+        value = self.value.get(key, default)
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise self.wrong(key, kind.__name__)
+        return value
+
+    def ratio(self, key: str) -> float | None:
+        if self.value.get(key) is None:
+            return None
+        value = self.take(key, float, 0.0)
+        if not 0 <= value <= 1:
+            raise self.wrong(key, "a number from 0 to 1")
+        return value
+
+    def wrong(self, key: str, expected: str) -> ModelFileError:
+        value = _brief(self.value.get(key))
+        return ModelFileError(f"{self.place}.{key} is {value}; expected {expected}")
+
+
+def _brief(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def parse_information(content: bytes, place: str, outputs: int) -> Information:
+    """Read the JSON text of a model with `outputs` scores; `place` names it in errors.
+
+    Raises `ModelFileError` for a wrong value, `ModelMismatch` for an unusable one.
+    """
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{place}: is not JSON ({error}); write the file again") from None
+    top = _Reader(value, place)
+    version = top.take("schema_version", int, SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        raise ModelFileError(
+            f"{place}: has schema_version {version}, this program knows {SCHEMA_VERSION}; "
+            "update pi-classifier"
+        )
+    contract, flatbuffer, golden = top.inner("input"), top.inner("flatbuffer"), top.inner("golden")
+    temperature = top.inner("calibration").take("temperature", float, 1.0)
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise top.inner("calibration").wrong("temperature", "a number above 0")
+    thresholds = top.inner("thresholds")
+    return Information(
+        name=top.take("name", str, ""),
+        resize=_resize(contract),
+        size=_size(contract),
+        silent_labels=_texts(top, "silent_labels"),
+        temperature=temperature,
+        thresholds=Thresholds(*(thresholds.ratio(key) for key in ("accept", "high", "low"))),
+        golden=_golden_vectors(golden, outputs),
+        golden_tolerance=golden.take("tolerance", float, 0.05),
+        flatbuffer_bytes=flatbuffer.take("bytes", int, -1) if flatbuffer.value else None,
+        flatbuffer_sha256=flatbuffer.take("sha256", str, ""),
+        details=top.value,
+    )
+
+
+def _resize(contract: _Reader) -> Resize:
+    if contract.take("channels", str, "RGB") != "RGB":
+        raise ModelMismatch(f"{contract.wrong('channels', 'RGB')}")
+    resize = contract.take("resize", str, "crop")
+    if resize == "crop":
+        return "crop"
+    if resize == "stretch":
+        return "stretch"
+    raise contract.wrong("resize", '"crop" or "stretch"')
+
+
+def _size(contract: _Reader) -> tuple[int, int] | None:
+    size = contract.take("size", list, [])
+    if not size:
+        return None
+    if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
+        raise contract.wrong("size", "[height, width]")
+    return size[0], size[1]
+
+
+def _texts(reader: _Reader, key: str) -> tuple[str, ...]:
+    values = reader.take(key, list, [])
+    if not all(isinstance(value, str) for value in values):
+        raise reader.wrong(key, "a list of texts")
+    return tuple(values)
+
+
+def _golden_vectors(golden: _Reader, outputs: int) -> tuple[GoldenVector, ...]:
+    vectors = golden.take("vectors", list, [])
+    place = f"{golden.place}.vectors"
+    return tuple(
+        _golden_vector(_Reader(vector, f"{place}[{i}]"), outputs)
+        for i, vector in enumerate(vectors)
+    )
+
+
+def _golden_vector(vector: _Reader, outputs: int) -> GoldenVector:
+    shape, scores = vector.take("shape", list, []), vector.take("scores", list, [])
+    sound = len(shape) == 3 and all(isinstance(n, int) and 0 < n <= 1024 for n in shape)
+    if not sound or shape[2] != 3:
+        raise vector.wrong("shape", "[height, width, 3]")
+    try:
+        pixels = base64.b64decode(vector.take("pixels", str, ""), validate=True)
+    except (binascii.Error, ValueError):
+        raise vector.wrong("pixels", "base64 text") from None
+    if len(pixels) != math.prod(shape):
+        raise vector.wrong("pixels", f"{math.prod(shape)} bytes, as the shape says")
+    numbers = all(isinstance(s, int | float) and math.isfinite(s) for s in scores)
+    if len(scores) != outputs or not numbers:
+        raise vector.wrong("scores", f"{outputs} numbers, one for each output")
+    return GoldenVector(
+        np.frombuffer(pixels, np.uint8).reshape(shape), np.array(scores, np.float32)
+    )

@@ -1,0 +1,81 @@
+"""Keeps what C++ libraries print on stderr out of the log, without losing any of it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import BinaryIO
+
+log = logging.getLogger(__name__)
+
+# LiteRT: "INFO: [file.cc:36] text", continued by lines that begin with "└"; abseil:
+# "I0000 00:00:1763800000.000000  123 file.cc:36] text".
+_NATIVE = re.compile(
+    r"(INFO|WARNING|ERROR|VERBOSE): |└|[IWE]\d{4} \d\d:|WARNING: All log messages"
+)
+
+
+class NativeLog:
+    """The lines that a library printed while stderr was captured."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    @property
+    def errors(self) -> str:
+        """What the library called errors, as one line."""
+        found = [line for line in self.lines if line.startswith(("ERROR", "E0", "└"))]
+        return "; ".join(line.removeprefix("ERROR: ").strip() for line in found)
+
+
+@contextlib.contextmanager
+def captured_stderr() -> Iterator[NativeLog]:
+    """Catch what is written to file descriptor 2; meant for the loading of libraries.
+
+    Lines in the form of a native log go to this module's logger at DEBUG level; all
+    others, of other threads for example, are passed on when the block ends.
+    """
+    native = NativeLog()
+    try:
+        saved = os.dup(2)
+    except OSError:  # There is no stderr to keep clean.
+        yield native
+        return
+    with _scratch_file() as scratch:
+        sys.stderr.flush()
+        os.dup2(scratch.fileno(), 2)
+        try:
+            yield native
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
+            scratch.seek(0)
+            _sort(scratch.read().decode("utf-8", errors="replace"), native)
+
+
+def _scratch_file() -> BinaryIO:
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("stderr"), "w+b")
+    return tempfile.TemporaryFile()
+
+
+def _sort(text: str, native: NativeLog) -> None:
+    for line in text.splitlines():
+        if _NATIVE.match(line):
+            native.lines.append(line)
+            log.debug("%s", line)
+        else:
+            print(line, file=sys.stderr)
+
+
+def silence_exit() -> None:
+    """Drop what native libraries print while the process ends; call it once, at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
