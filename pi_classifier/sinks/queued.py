@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Generic, Literal, TypeVar
 
 from pi_classifier.errors import SinkError
@@ -29,6 +30,8 @@ class DeliveryQueue(Generic[Item]):
     With `keep="latest"` only the newest item waits, the one it replaces is
     dropped, and neither a failed item nor what arrives before the next attempt
     is due is kept: for sinks whose old items are worth nothing.
+
+    `begin` is called on the thread before the first item, and fails like `deliver`.
     """
 
     def __init__(
@@ -39,9 +42,11 @@ class DeliveryQueue(Generic[Item]):
         retry: Retry | None = None,
         capacity: int = CAPACITY,
         keep: Literal["all", "latest"] = "all",
+        begin: Callable[[], None] = lambda: None,
     ) -> None:
         self._name = name
         self._deliver = deliver
+        self._begin = begin
         self._retry = retry or Retry(name)
         self._latest = keep == "latest"
         self._capacity = 1 if self._latest else capacity
@@ -107,6 +112,10 @@ class DeliveryQueue(Generic[Item]):
             )
 
     def _run(self) -> None:
+        error = _error_of(self._begin)
+        if error is not None:
+            with self._changed:
+                self._retry.failed(error)
         while True:
             with self._changed:
                 while not self._is_due():
@@ -115,22 +124,13 @@ class DeliveryQueue(Generic[Item]):
                     self._changed.wait(self._retry.wait_s() if self._items else None)
                 item = self._items.popleft()
                 self._busy = True
-            error = self._try(item)
+            error = _error_of(partial(self._deliver, item))
             with self._changed:
                 self._busy = False
                 self._settle(item, error)
 
     def _is_due(self) -> bool:
         return bool(self._items) and (self._closing or self._retry.wait_s() == 0)
-
-    def _try(self, item: Item) -> Exception | None:
-        try:
-            self._deliver(item)
-        except SinkError as error:
-            return error
-        except Exception as error:  # noqa: BLE001  a bug in one sink must not end the thread
-            return SinkError(f"unexpected {type(error).__name__}: {error}")
-        return None
 
     def _settle(self, item: Item, error: Exception | None) -> None:
         if error is None:
@@ -145,3 +145,13 @@ class DeliveryQueue(Generic[Item]):
             self.dropped += 1
         else:
             self._items.appendleft(item)
+
+
+def _error_of(attempt: Callable[[], None]) -> Exception | None:
+    try:
+        attempt()
+    except SinkError as error:
+        return error
+    except Exception as error:  # noqa: BLE001  a bug in one sink must not end the thread
+        return SinkError(f"unexpected {type(error).__name__}: {error}")
+    return None

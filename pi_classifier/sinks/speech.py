@@ -46,8 +46,8 @@ class SpeechSink:
             prewarm_with or make_synthesiser(settings, nice=_LOWEST_PRIORITY),
             [self._phrases.of(label) for label in labels[: settings.prewarm]],
         )
-        self._queue = DeliveryQueue("speech", self._say, keep="latest")
-        self._queue.put(None)  # finds the output before there is anything to say
+        # The output is found before there is anything to say.
+        self._queue = DeliveryQueue("speech", self._say, keep="latest", begin=self._begin)
 
     @property
     def dropped(self) -> int:
@@ -74,12 +74,13 @@ class SpeechSink:
             self._speaker.close()
             self._queue.close(_KILLED_S)
 
-    def _say(self, item: tuple[str, int | None] | None) -> None:
+    def _begin(self) -> None:
         self._speaker.prepare()
         self._prewarmer.start()
-        if item is None:
-            return
+
+    def _say(self, item: tuple[str, int | None]) -> None:
         try:
+            self._begin()  # in case it was in vain before
             self._speaker.speak(*item)
         except SinkError:
             if not self._closing:  # else it was `close` that ended it

@@ -153,6 +153,23 @@ def test_a_bug_in_a_sink_does_not_end_its_thread(
     assert "unexpected KeyError" in caplog.text
 
 
+def test_begins_once_before_the_first_item_and_may_fail(
+    backend: Backend, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun: list[list[int]] = []
+
+    def begin() -> None:
+        begun.append(backend.taken.copy())
+        raise SinkError("not now")
+
+    queue = DeliveryQueue("test", backend, retry=eager(), begin=begin)
+    queue.put(1)
+    queue.put(2)
+    assert queue.close(LONG_S)
+    assert (begun, backend.taken, queue.failures) == ([[]], [1, 2], 1)
+    assert "test: not now" in caplog.text
+
+
 def test_latest_replaces_what_waits(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
     backend.hold()
     queue = DeliveryQueue("test", backend, keep="latest")
