@@ -79,8 +79,8 @@ def _add_retrain(commands: Any) -> None:
     p.add_argument(
         "--weights",
         default="imagenet",
-        metavar="imagenet|none|FILE",
-        help="where training starts: published weights, from scratch, or a .h5 file",
+        metavar="imagenet|none|FILE|RUN",
+        help="where to start: published weights, from scratch, a .h5 file or an earlier run",
     )
     p.add_argument(
         "--fine-tune",
@@ -164,7 +164,6 @@ def _add_evaluate(commands: Any) -> None:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from pi_classifier.classifier import ModelSettings
-
     from training.evaluate import evaluate
     from training.progress import watched
     from training.report_text import evaluation_lines

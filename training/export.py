@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pi_classifier.classifier import ModelSettings, open_classifier
 
+from pi_classifier.classifier import ModelSettings, open_classifier
 from training.dataset import Images
 from training.errors import ExportError
 from training.golden import golden_vectors

@@ -36,9 +36,10 @@ FINE_TUNE_RATE_SHARE = 0.05
 class RetrainOptions:
     """What to train: the network, where its weights come from, and how long.
 
-    `weights` is ``imagenet``, ``none`` or the path of a Keras .h5 file. With weights
-    only a new head is trained, then `fine_tune` epochs of the whole network; without,
-    the whole network is trained from scratch for `training.epochs`. `teacher` is the
+    `weights` is ``imagenet``, ``none``, the path of a Keras .h5 file or an earlier run
+    folder. With published weights only a new head is trained, then `fine_tune` epochs of
+    the whole network; an earlier run goes straight to fine-tuning; without weights the
+    whole network is trained from scratch for `training.epochs`. `teacher` is the
     run folder of a trained network to distil from.
     """
 
@@ -75,11 +76,17 @@ def retrain(image_dirs: Sequence[Path], output_dir: Path, options: RetrainOption
     labels = require_trainable(photos)
     whole = options.weights == "none" or options.fine_tune > 0
     network = Network(options.network, labels)
-    if options.weights != "none":
+    earlier = Path(options.weights)
+    goes_on = earlier.is_dir()
+    if goes_on:
+        network.take_weights(RunFolder(earlier).load(labels))
+    elif options.weights != "none":
         load_weights(network.backbone, options.network, options.weights)
     teacher = None if options.teacher is None else RunFolder(options.teacher).load(labels)
     prepared = _prepare(photos, labels, options, squares=whole)
-    history = _train(network, prepared, options, teacher)
+    history = [] if goes_on or options.weights == "none" else [_head(network, prepared, options)]
+    if prepared.squares is not None:
+        history += _whole(network, prepared.squares, prepared.validation, options, teacher)
     record = {
         "card": asdict(options.card),
         "data": _data_record(image_dirs, prepared),
@@ -120,31 +127,34 @@ def _prepare(
     return Prepared(tuple(photos), labels, training, validation, enlarged)
 
 
-def _train(
-    network: Network, prepared: Prepared, options: RetrainOptions, teacher: Network | None
+def _head(network: Network, prepared: Prepared, options: RetrainOptions) -> dict[str, float]:
+    accuracy = train_head(
+        network,
+        prepared.training,
+        prepared.validation,
+        options.training.batch,
+        options.training.seed,
+    )
+    log.info("head trained: validation accuracy %.1f %%", 100 * accuracy)
+    return {"epoch": 0, "validation_accuracy": accuracy}
+
+
+def _whole(
+    network: Network,
+    squares: Images,
+    validation: Images,
+    options: RetrainOptions,
+    teacher: Network | None,
 ) -> list[dict[str, float]]:
-    history: list[dict[str, float]] = []
+    settings = options.training
     if options.weights != "none":
-        accuracy = train_head(
-            network,
-            prepared.training,
-            prepared.validation,
-            options.training.batch,
-            options.training.seed,
+        # Published weights are near their goal: a small rate keeps them there.
+        settings = replace(
+            settings, epochs=options.fine_tune, rate=settings.rate * FINE_TUNE_RATE_SHARE
         )
-        log.info("head trained: validation accuracy %.1f %%", 100 * accuracy)
-        history.append({"epoch": 0, "validation_accuracy": accuracy})
-    if prepared.squares is not None:
-        settings = options.training
-        if options.weights != "none":
-            # Published weights are near their goal: a small rate keeps them there.
-            settings = replace(
-                settings, epochs=options.fine_tune, rate=settings.rate * FINE_TUNE_RATE_SHARE
-            )
-        steps = settings.epochs * -(-len(prepared.squares) // settings.batch)
-        trainer = WholeNetworkTrainer(network, settings, steps, teacher)
-        history += trainer.train(prepared.squares, prepared.validation, log=_log_epoch)
-    return history
+    steps = settings.epochs * -(-len(squares) // settings.batch)
+    trainer = WholeNetworkTrainer(network, settings, steps, teacher)
+    return trainer.train(squares, validation, log=_log_epoch)
 
 
 def _log_epoch(row: dict[str, float]) -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.augmentation import augment
+from training.augmentation import augment, min_crop_area
 from training.dataset import Images
+from training.errors import TrainingError
 from training.networks import NetworkSpec, build_backbone, build_head
 from training.progress import Progress
 
@@ -63,6 +64,19 @@ class Network:
     @property
     def variables(self) -> list[Any]:
         return [*self.backbone.trainable_variables, *self.head.trainable_variables]
+
+    def take_weights(self, other: Network) -> None:
+        """Take over all weights of another network of the same specification.
+
+        Raises TrainingError when the networks differ.
+        """
+        if other.spec != self.spec:
+            raise TrainingError(
+                f"the earlier run trained {other.spec}, this one is to train {self.spec}; "
+                "give the same --network, --width and --resolution"
+            )
+        self.backbone.set_weights(other.backbone.get_weights())
+        self.head.set_weights(other.head.get_weights())
 
     def inference_model(self) -> keras.Model:
         """The same network with a fixed input size and scores as output."""
@@ -188,11 +202,17 @@ class WholeNetworkTrainer:
         return adapters
 
     def _train_step(
-        self, squares: Any, aspects: Any, indices: Any, side: int, hint_weight: Any
+        self,
+        squares: Any,
+        aspects: Any,
+        indices: Any,
+        side: int,
+        min_area: Any,
+        hint_weight: Any,
     ) -> tuple[Any, Any]:
         import tensorflow as tf
 
-        views = augment(squares, aspects, side)
+        views = augment(squares, aspects, side, min_area)
         with tf.GradientTape() as tape:
             hints, embedding, logits = self.network(views, training=True)
             targets = tf.one_hot(indices, len(self.network.labels))
@@ -242,7 +262,8 @@ class WholeNetworkTrainer:
         with progress:
             for epoch in range(epochs):
                 side = self._side(epoch)
-                weight = tf.constant(max(0.0, 1.0 - 1.25 * epoch / epochs))
+                hint_weight = tf.constant(max(0.0, 1.0 - 1.25 * epoch / epochs))
+                min_area = tf.constant(min_crop_area(epoch / epochs))
                 losses, accuracies = [], []
                 for rows in _batches(rng, len(training), options.batch):
                     loss, accuracy = self._step(
@@ -250,7 +271,8 @@ class WholeNetworkTrainer:
                         tf.constant(training.aspects[rows]),
                         tf.constant(training.indices[rows]),
                         side,
-                        weight,
+                        min_area,
+                        hint_weight,
                     )
                     losses.append(float(loss))
                     accuracies.append(float(accuracy))

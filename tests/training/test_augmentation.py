@@ -35,7 +35,7 @@ def test_a_squeezed_photo_is_unsqueezed() -> None:
     squares = np.repeat((ellipse[None, :, :, None] * 255).astype(np.uint8), 3, axis=3)
     squares = np.repeat(squares, 200, axis=0)
     tf.random.set_seed(4)
-    views = _crops(tf.constant(squares), tf.fill([200], 2.0), 96).numpy()[..., 0] > 127
+    views = _crops(tf.constant(squares), tf.fill([200], 2.0), 96, 0.25).numpy()[..., 0] > 127
     widths = views.any(axis=1).sum(axis=1)
     heights = views.any(axis=2).sum(axis=1)
     inside = ~(
@@ -50,6 +50,6 @@ def test_half_of_the_views_are_mirrored() -> None:
     squares = np.zeros((400, 40, 40, 3), np.uint8)
     squares[:, :, 20:] = 255
     tf.random.set_seed(5)
-    views = _crops(tf.constant(squares), tf.ones(400), 32).numpy()
+    views = _crops(tf.constant(squares), tf.ones(400), 32, 0.25).numpy()
     right_is_bright = views[:, :, 24:].mean(axis=(1, 2, 3)) > views[:, :, :8].mean(axis=(1, 2, 3))
     assert 0.4 < right_is_bright.mean() < 0.6
