@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import subprocess
 import tempfile
@@ -12,6 +13,8 @@ from typing import Protocol
 from pi_classifier.errors import ConfigError, SinkError
 from pi_classifier.speech.child import ChildSlot
 from pi_classifier.speech.wavfile import append_speech, silence_file
+
+_logger = logging.getLogger(__name__)
 
 PLAYERS = ("pw-play", "paplay", "aplay")
 SILENCE_BETWEEN_S = 0.4
@@ -100,26 +103,24 @@ class WavOutput:
 
 
 def check_output(output: str) -> None:
-    """Raise `ConfigError` when `output` names no output."""
-    if output.startswith(_WAV) and len(output) > len(_WAV):
-        return
-    if output not in {"auto", *PLAYERS}:
-        raise ConfigError(
-            f"speech.output = {output!r}: expected auto, {', '.join(PLAYERS)} or wav:FILE"
-        )
+    """Raise `ConfigError` when `output` is no list of outputs."""
+    _names(output)
 
 
 def open_output(output: str, device: str = "", slot: ChildSlot | None = None) -> Output:
-    """The output by name; for "auto" the first player that is installed and works.
+    """The first output that works of those named, separated by commas.
 
-    Players run in `slot`, where the caller can end them while they are tried out.
-    Raises `SinkError` when none works, with each one's reason.
+    "auto" names all players, and ``wav:FILE``, which always works, is the last:
+    "auto, wav:spoken.wav" records where there is no sound card. Players run in
+    `slot`, where the caller can end them while they are tried out. Raises
+    `SinkError` when none works, with each one's reason.
     """
-    check_output(output)
-    if output.startswith(_WAV):
-        return WavOutput(Path(output.removeprefix(_WAV)).expanduser())
-    reasons = []
-    for name in PLAYERS if output == "auto" else (output,):
+    reasons: list[str] = []
+    for name in _names(output):
+        if name.startswith(_WAV):
+            if reasons:
+                _logger.info("speech: recorded in a file; %s", _no_sound(reasons))
+            return WavOutput(Path(name.removeprefix(_WAV)).expanduser())
         player = PlayerOutput(name, device, slot)
         try:
             player.probe()
@@ -128,9 +129,33 @@ def open_output(output: str, device: str = "", slot: ChildSlot | None = None) ->
         else:
             return player
     raise SinkError(
-        f"no sound{'' if _has_card() else ' card'}: {'; '.join(reasons)}. "
-        'Connect a sound card, or record the speech with output = "wav:FILE"'
+        f'{_no_sound(reasons)}. Connect a sound card, or record with speech.output = "wav:FILE"'
     )
+
+
+def _names(output: str) -> list[str]:
+    """The outputs in a setting, one by one; raises `ConfigError`."""
+    players, wav, path = output.partition(_WAV)
+    names = [name.strip() for name in players.split(",")]
+    if wav:
+        last = names.pop()  # between the last comma and wav:
+        if last or not path:
+            raise _unknown(output)
+    if not set(names) <= {"auto", *PLAYERS}:
+        raise _unknown(output)
+    found = [each for name in names for each in (PLAYERS if name == "auto" else (name,))]
+    return [*found, _WAV + path] if wav else found
+
+
+def _unknown(output: str) -> ConfigError:
+    return ConfigError(
+        f"speech.output = {output!r}: expected auto, {', '.join(PLAYERS)} or wav:FILE, "
+        'or several, such as "auto, wav:spoken.wav"'
+    )
+
+
+def _no_sound(reasons: list[str]) -> str:
+    return f"no sound{'' if _has_card() else ' card'}: {'; '.join(reasons)}"
 
 
 def _default_is_dummy() -> bool:

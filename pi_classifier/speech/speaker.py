@@ -27,7 +27,9 @@ class SpeechSettings:
     rate_wpm: int = setting(150, "words a minute", minimum=80, maximum=450)
     volume: float = setting(1.0, "loudness of the voice", minimum=0.0, maximum=2.0)
     output: str = setting(
-        "auto", "auto, pw-play, paplay, aplay, or wav:FILE to record the speech in a file"
+        "auto",
+        "auto (any player), pw-play, paplay, aplay, or wav:FILE to record the speech; "
+        "of several with commas between, the first that works",
     )
     device: str = setting("", "the player's device, such as plughw:1 for aplay; empty: default")
     interrupt: bool = setting(True, "a new label interrupts the phrase of the last one")

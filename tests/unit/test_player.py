@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from pathlib import Path
@@ -42,14 +43,30 @@ def yes() -> bool:
     return True
 
 
-@pytest.mark.parametrize("output", ["auto", "pw-play", "paplay", "aplay", "wav:x", "wav:/a/b.wav"])
+@pytest.mark.parametrize(
+    "output", ["auto", "pw-play", "paplay,aplay", "wav:x", "wav:/a/b.wav", "auto,wav:x"]
+)
 def test_outputs_by_name(output: str) -> None:
     check_output(output)
     if output.startswith("wav:"):
         assert open_output(output).name == output
 
 
-@pytest.mark.parametrize("output", ["", "wav", "wav:", "mplayer", "aplay "])
+def test_a_file_when_there_is_no_card(
+    programs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    fallback = f"auto, wav:{tmp_path}/a, b.wav"
+    assert open_output(fallback).name == f"wav:{tmp_path}/a, b.wav"
+    assert "aplay is not installed" in caplog.text
+    program(programs, "aplay", "exit 0")
+    assert open_output(fallback).name == "aplay"
+    assert open_output(f"paplay,wav:{tmp_path}/x.wav").name.startswith("wav:")
+
+
+@pytest.mark.parametrize(
+    "output", ["", ",", "wav", "wav:", "auto,", "auto wav:x", "auto, wav:", "mplayer", "aplay,x"]
+)
 def test_unknown_output(output: str) -> None:
     with pytest.raises(ConfigError, match=r"expected auto, pw-play, paplay, aplay or wav:FILE"):
         check_output(output)
