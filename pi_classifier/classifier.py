@@ -33,7 +33,10 @@ RESIZES = ("auto", "crop", "stretch")
 class ModelSettings:
     """Which model runs, and how."""
 
-    path: str = setting("", "model file (.tflite), cascade.toml, or a folder that holds one")
+    path: str = setting(
+        "flowers",
+        "model file (.tflite), cascade.toml, folder that holds one, or a shipped model's name",
+    )
     labels: str | None = setting(None, "label file, for models that carry no labels")
     runtime: str = setting("auto", "what runs the model", choices=RUNTIMES)
     num_threads: int = setting(1, "threads the runtime may use", minimum=1, maximum=64)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.cameras import CameraSettings
+from pi_classifier.classifier import ModelSettings
 from pi_classifier.decision import SmootherSettings
 from pi_classifier.errors import ConfigError
 from pi_classifier.gate import GateSettings
@@ -39,6 +40,7 @@ class Settings:
 
     camera: CameraSettings = field(default_factory=CameraSettings)
     gate: GateSettings = field(default_factory=GateSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
     decision: SmootherSettings = field(default_factory=SmootherSettings)
     stdout: StdoutSettings = field(default_factory=StdoutSettings)
     log: LogSettings = field(default_factory=LogSettings)

@@ -1,0 +1,138 @@
+"""`pi-classifier models`: what is in model files and cascades."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pi_classifier.cascade import read_cascade_file
+from pi_classifier.modelfile import ModelFile, read_model_file
+from pi_classifier.shipped import find_model, model_folders, shipped_models
+
+_LABELS_SHOWN = 12
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print what is known of each model; raises ModelError for the first that is wrong."""
+    names = arguments.models or list(shipped_models())
+    if not names:
+        folders = ", ".join(str(each) for each in model_folders())
+        print(f"no models in {folders}; name a model file")
+    for number, name in enumerate(names):
+        path = find_model(name)
+        stages = _stages(path, arguments.labels)
+        if arguments.json:
+            print(json.dumps(_as_json(path, stages), ensure_ascii=False))
+        else:
+            print("\n" * bool(number) + "\n".join(_as_text(path, stages)))
+    return 0
+
+
+def _stages(path: Path, labels: str | None) -> list[tuple[ModelFile, float | None]]:
+    """The models of a file with their accept thresholds; one, without, where it is no cascade."""
+    if path.suffix != ".toml":
+        return [(read_model_file(path, labels), None)]
+    stages = [
+        (read_model_file(entry.model, labels), entry.accept)
+        for entry in read_cascade_file(path).stages
+    ]
+    return [
+        (model, model.information.thresholds.accept if accept is None else accept)
+        for model, accept in stages
+    ]
+
+
+def _as_json(path: Path, stages: list[tuple[ModelFile, float | None]]) -> dict[str, Any]:
+    return {"path": str(path), "stages": [_facts(*stage) for stage in stages]}
+
+
+def _facts(model: ModelFile, accept: float | None) -> dict[str, Any]:
+    details = model.information.details
+    metadata = model.metadata
+    return {
+        "model": model.name,
+        "path": str(model.path),
+        "size_bytes": model.size_bytes,
+        "sha256": model.sha256,
+        "accept": accept,
+        "input": {
+            "size": list(model.input_size),
+            "resize": model.information.resize,
+            "dtype": model.input.dtype,
+        },
+        "labels": list(model.labels),
+        "labels_source": model.labels_source,
+        "silent_labels": list(model.information.silent_labels),
+        "version": metadata.version if metadata else "",
+        "description": metadata.description if metadata else "",
+        "author": metadata.author if metadata else "",
+        "license": metadata.license if metadata else "",
+        "network": details.get("network"),
+        "training": details.get("training"),
+        "evaluation": details.get("evaluation"),
+        "self_test": len(model.information.golden),
+    }
+
+
+def _as_text(path: Path, stages: list[tuple[ModelFile, float | None]]) -> Iterator[str]:
+    if path.suffix == ".toml":
+        yield f"{path}: a cascade of {len(stages)}"
+    for model, accept in stages:
+        facts = _facts(model, accept)
+        yield f"{model.name}: {facts['description'] or 'no description'}"
+        for heading, text in _rows(facts):
+            yield f"  {heading:<9} {text}"
+
+
+def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    height, width = facts["input"]["size"]
+    yield "file", f"{facts['path']}, {facts['size_bytes'] / 1000:.0f} kB"
+    yield "sha256", facts["sha256"]
+    if facts["accept"] is not None:
+        yield (
+            "accept",
+            f"answers from a score of {facts['accept']:g}, else the next stage is asked",
+        )
+    yield "input", f"{width} x {height} {facts['input']['dtype']}, {facts['input']['resize']}"
+    if facts["network"]:
+        yield "network", _pairs(facts["network"])
+    yield "labels", _labels(facts["labels"], facts["silent_labels"], facts["labels_source"])
+    if facts["training"]:
+        yield "training", _pairs(facts["training"])
+    if facts["evaluation"]:
+        yield "accuracy", _accuracy(facts["evaluation"])
+    rights = [facts[key] for key in ("version", "author", "license") if facts[key]]
+    if rights:
+        yield "origin", ", ".join(rights)
+    vectors = facts["self_test"]
+    yield "self-test", f"{vectors} pictures replayed at load" if vectors else "none in the file"
+
+
+def _labels(labels: list[str], silent: list[str], source: str) -> str:
+    named = [f"{each} (silent)" if each in silent else each for each in labels[:_LABELS_SHOWN]]
+    more = ", …" if len(labels) > _LABELS_SHOWN else ""
+    return f"{len(labels)}: {', '.join(named)}{more} (from {source})"
+
+
+def _accuracy(evaluation: Mapping[str, Any]) -> str:
+    """The figures of an evaluation in words; odd ones are shown as they stand."""
+    top1, n, interval = (evaluation.get(key) for key in ("top1", "n", "top1_interval"))
+    if not isinstance(top1, int | float):
+        return _pairs(evaluation)
+    words = f"{top1:.1%} top-1"
+    if isinstance(interval, list) and len(interval) == 2:
+        words += f" (95 % interval {interval[0]:.1%} to {interval[1]:.1%})"
+    return f"{words} on {n} photos, {evaluation.get('split', 'unknown')} split"
+
+
+def _pairs(values: object) -> str:
+    if not isinstance(values, Mapping):
+        return str(values)
+    return ", ".join(f"{key} {_brief(value)}" for key, value in values.items())
+
+
+def _brief(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)

@@ -1,0 +1,60 @@
+"""`pi-classifier run`: watch through the camera and tell what it sees."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Iterator
+
+from pi_classifier.commands.model_options import model_layers
+from pi_classifier.config import Layer, read_configuration
+from pi_classifier.journal import setup_logging
+from pi_classifier.pipeline import Counters
+from pi_classifier.service import build, watch
+from pi_classifier.signals import StopOnSignal
+
+_logger = logging.getLogger(__name__)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run until the camera ends or a signal comes; raises PiClassifierError."""
+    started_s = time.monotonic()
+    with StopOnSignal() as watcher:
+        configuration = read_configuration(arguments.config, arguments.set, _shorthands(arguments))
+        settings = configuration.settings
+        setup_logging(settings.run.log_level)
+        with build(settings) as service:
+            watcher.on_stop(service.camera.stop)
+            _logger.info("%s sees through %s", service.classifier.name, settings.camera.source)
+            counters = watch(service)
+            _logger.info("ends: %s", counters)
+    if arguments.summary:
+        print(summary(counters, time.monotonic() - started_s), file=sys.stderr)
+    return 0
+
+
+def summary(counters: Counters, elapsed_s: float) -> str:
+    """The two lines that say how it went."""
+    return (
+        f"{counters.frames} frames, {counters.decisions} decisions in {elapsed_s:.1f} s\n"
+        f"{counters.first_stage_share:.0%} answered by the first stage, "
+        f"{counters.ms_per_frame:.1f} ms per frame"
+    )
+
+
+def _shorthands(arguments: argparse.Namespace) -> Iterator[Layer]:
+    yield from model_layers(arguments)
+    for option, section, key, value in (
+        ("--camera", "camera", "source", arguments.camera),
+        ("--seed", "camera", "seed", arguments.seed),
+        ("--fast", "camera", "realtime", False if arguments.fast else None),
+        ("--frames", "run", "frames", arguments.frames),
+        ("--duration", "run", "duration_s", arguments.duration),
+        ("--debug", "run", "log_level", "debug" if arguments.debug else None),
+        ("--json", "stdout", "json", arguments.json or None),
+        ("--no-speech", "speech", "enabled", False if arguments.no_speech else None),
+    ):
+        if value is not None:
+            yield Layer(option, {section: {key: value}})

@@ -1,0 +1,134 @@
+"""The composition root: from settings to a running service, and back down again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
+
+from pi_classifier.cameras import open_camera
+from pi_classifier.cascade import Cascade
+from pi_classifier.classifier import ModelClassifier, open_classifier
+from pi_classifier.config import Settings
+from pi_classifier.decision import Smoother
+from pi_classifier.errors import SinkError
+from pi_classifier.gate import open_gate
+from pi_classifier.modelfile import ModelFile
+from pi_classifier.pipeline import Counters, LimitedCamera, decisions
+from pi_classifier.shipped import find_model
+from pi_classifier.sinks.jsonl import JsonlSink
+from pi_classifier.sinks.log import LogSink
+from pi_classifier.sinks.speech import SpeechSink
+from pi_classifier.sinks.stdout import StdoutSink
+from pi_classifier.types import Camera, Classifier, Frame, Gate, Prediction, Sink
+
+_logger = logging.getLogger(__name__)
+
+_COUNTERS_EVERY_NS = 60_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Everything the loop needs, open and ready."""
+
+    camera: Camera
+    gate: Gate
+    classifier: Classifier
+    smoother: Smoother
+    sinks: tuple[Sink, ...]
+
+
+@contextmanager
+def build(settings: Settings) -> Iterator[Service]:
+    """Build the service from its settings, in order; on leaving, close in exact reverse.
+
+    The model comes first, so that what is wrong with it is said before a device is
+    opened. Raises ConfigError, ModelError, CameraError.
+    """
+    with ExitStack() as stack:
+        model = replace(settings.model, path=str(find_model(settings.model.path)))
+        classifier = stack.enter_context(closing(open_classifier(model)))
+        models = list(_model_files(classifier))
+        silent = {label for each in models for label in each.information.silent_labels}
+        smoother = Smoother(settings.decision, silent)
+        gate = open_gate(settings.gate)
+        camera = stack.enter_context(closing(open_camera(settings.camera)))
+        sinks = []
+        for open_sink in _wanted_sinks(settings, camera, models):
+            try:
+                sinks.append(stack.enter_context(closing(open_sink())))
+            except SinkError as error:
+                _logger.warning("goes on without: %s", error)
+        limited = LimitedCamera(camera, settings.run)
+        yield Service(limited, gate, classifier, smoother, tuple(sinks))
+
+
+def _wanted_sinks(
+    settings: Settings, camera: Camera, models: Sequence[ModelFile]
+) -> Iterator[Callable[[], Sink]]:
+    if settings.stdout.enabled:
+        yield lambda: StdoutSink(settings.stdout, on_closed=camera.stop)
+    if settings.log.enabled:
+        checksums = {each.name: each.sha256 for each in models}
+        yield lambda: LogSink(settings.log, model_sha256=checksums)
+    if settings.jsonl.path:
+        yield lambda: JsonlSink(settings.jsonl)
+    if settings.speech.enabled:
+        silent = models[0].information.silent_labels
+        spoken = [label for label in models[0].labels if label not in silent]
+        yield lambda: SpeechSink(settings.speech, labels=spoken)
+
+
+def _model_files(classifier: Classifier) -> Iterator[ModelFile]:
+    """The model files behind a classifier, those of a cascade in the order they are asked."""
+    if isinstance(classifier, Cascade):
+        for stage in classifier.stages:
+            yield from _model_files(stage.classifier)
+    elif isinstance(classifier, ModelClassifier):
+        yield classifier.model
+
+
+def watch(service: Service) -> Counters:
+    """Send every decision to every sink until the camera ends; returns what was counted.
+
+    Raises CameraError, InferenceError.
+    """
+    counters = Counters()
+    observe = _Progress(counters)
+    for decision in decisions(
+        service.camera, service.gate, service.classifier, service.smoother, observe
+    ):
+        counters.decisions += 1
+        for sink in service.sinks:
+            sink.emit(decision)
+    return counters
+
+
+class _Progress:
+    """Counts every frame; logs it at DEBUG, and the counters once a minute of frame time."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self._verbose = _logger.isEnabledFor(logging.DEBUG)
+        self._due_ns: int | None = None
+
+    def __call__(self, frame: Frame, prediction: Prediction | None) -> None:
+        self._counters.observe(frame, prediction)
+        if self._verbose:
+            _logger.debug("frame %d: %s", frame.sequence, _brief(prediction))
+        if self._due_ns is None:
+            self._due_ns = frame.timestamp_ns + _COUNTERS_EVERY_NS
+        elif frame.timestamp_ns >= self._due_ns:
+            self._due_ns += _COUNTERS_EVERY_NS
+            _logger.info("%s", self._counters)
+
+
+def _brief(prediction: Prediction | None) -> str:
+    if prediction is None:
+        return "kept out by the gate"
+    top = prediction.top
+    return (
+        f"{top.label} {top.score:.2f} by stage {prediction.stage} "
+        f"in {prediction.latency_ns / 1e6:.1f} ms"
+    )
