@@ -103,7 +103,7 @@ class Speaker:
         """Find an output that works and return its name; raises `SinkError` when none does."""
         if self._output is None:
             self._output = open_output(self._settings.output, self._settings.device, self._players)
-            _logger.info("speech: heard through %s", self._output.name)
+            _logger.info("speech: goes to %s", self._output.name)
         return self._output.name
 
     def speak(self, text: str, ticket: int | None = None) -> SpokenResult:
