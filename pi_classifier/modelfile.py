@@ -13,8 +13,6 @@ import logging
 import mmap
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,8 +75,7 @@ def read_model_file(
     """
     path = Path(path)
     try:
-        with _mapped(path) as data:
-            return _read(path, data, labels, normalisation)
+        return _read(path, _mapped(path), labels, normalisation)
     except DamagedBuffer as error:
         raise ModelFileError(
             f"{path}: is not a TFLite model or is damaged ({error}); copy the file again"
@@ -89,8 +86,7 @@ def read_model_file(
         raise ModelMismatch(f"{path}: {error}") from None
 
 
-@contextmanager
-def _mapped(path: Path) -> Iterator[memoryview]:
+def _mapped(path: Path) -> memoryview:
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
@@ -105,8 +101,8 @@ def _mapped(path: Path) -> Iterator[memoryview]:
         raise ModelFileError(f"{path}: is a folder; name the .tflite file in it") from None
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{path}: cannot be read ({error})") from error
-    with mapping, memoryview(mapping) as data:
-        yield data
+    # Closed with its last reference: the traceback of an error may hold one for longer.
+    return memoryview(mapping)
 
 
 def _read(

@@ -19,6 +19,10 @@ Activation = Literal["softmax", "sigmoid", "none"]
 _DTYPES: dict[int, DType] = {0: "float32", 3: "uint8", 9: "int8"}
 _OTHER_TYPES = {1: "float16", 2: "int32", 4: "int64", 5: "string", 6: "bool", 7: "int16"}
 _LARGEST_SIDE = 8192
+_LARGEST_SCALE, _LARGEST_ZERO_POINT = 1e6, 1 << 16
+_ZERO_POINTS = {3: (0, 255), 9: (-128, 127)}
+# The options of convolutions and pooling: stride_w and stride_h are their slots 1 and 2.
+_STRIDED_OPTIONS = (1, 2, 5)
 _SOFTMAX, _LOGISTIC = 25, 14
 # RESHAPE, SQUEEZE, QUANTIZE, DEQUANTIZE: they pass scores on as they are.
 _TRANSPARENT = (22, 43, 114, 6)
@@ -73,6 +77,7 @@ def read_graph(data: memoryview) -> Graph:
     codes = [_builtin_code(code) for code in model.tables(1)]
     for graph in graphs:
         _verify(graph, len(codes), [len(buffer.raw(0)) for buffer in buffers])
+    model.text(3)
     for signature in model.tables(7):
         for mapping in (*signature.tables(0), *signature.tables(1)):
             mapping.text(0)
@@ -97,6 +102,7 @@ def _builtin_code(code: Table) -> int:
 
 def _verify(graph: Table, codes: int, buffer_sizes: list[int]) -> None:
     """Walk all that the runtime will follow without looking."""
+    graph.text(4)
     tensors = graph.tables(0)
     for tensor in tensors:
         tensor.numbers(0, "int32", limit=16)
@@ -106,18 +112,30 @@ def _verify(graph: Table, codes: int, buffer_sizes: list[int]) -> None:
             raise DamagedBuffer("a tensor refers to a buffer that is not there")
         quantisation = tensor.table(4)
         if quantisation is not None:
-            kinds: tuple[Scalar, ...] = ("float32", "float32", "float32", "int64")
-            for slot, kind in enumerate(kinds):
-                quantisation.numbers(slot, kind, limit=1 << 20)
+            _verify_quantisation(quantisation, tensor.integer(1, "int8"))
     used = [graph.numbers(1, "int32"), graph.numbers(2, "int32")]
     for operator in graph.tables(3):
         if operator.integer(0, "uint32") >= codes:
             raise DamagedBuffer("an operator is of a kind that is not listed")
-        operator.table(4)
         operator.raw(5)
+        options = operator.table(4)
+        strided = operator.integer(3, "uint8") in _STRIDED_OPTIONS
+        if strided and options and min(options.integer(i, "int32") for i in (1, 2)) < 1:
+            raise DamagedBuffer("an operator has a stride below 1")
         used += [operator.numbers(1, "int32"), operator.numbers(2, "int32")]
     if any(not -1 <= index < len(tensors) for indices in used for index in indices):
         raise DamagedBuffer("an operator refers to a tensor that is not there")
+
+
+def _verify_quantisation(quantisation: Table, type_code: int) -> None:
+    """Refuse values that no converter writes: the kernels abort the process on some."""
+    kinds: tuple[Scalar, ...] = ("float32", "float32", "float32", "int64")
+    fields = [quantisation.numbers(i, kind, limit=1 << 20) for i, kind in enumerate(kinds)]
+    if not all(0 <= scale <= _LARGEST_SCALE for scale in fields[2]):
+        raise DamagedBuffer("a tensor has an impossible scale")
+    low, high = _ZERO_POINTS.get(type_code, (-_LARGEST_ZERO_POINT, _LARGEST_ZERO_POINT))
+    if not all(low <= zero <= high for zero in fields[3]):
+        raise DamagedBuffer("a tensor has an impossible zero point")
 
 
 def _check_counts(inputs: int, outputs: int) -> None:
@@ -180,7 +198,7 @@ def _spec(tensor: Table, role: str) -> TensorSpec:
         if len(scales) > 1 or len(zero_points) > 1:
             raise ModelMismatch(f"the {role} has a scale for each channel; expected one scale")
         scale, zero_point = float((*scales, 0.0)[0]), int((*zero_points, 0)[0])
-        low, high = (0, 255) if dtype == "uint8" else (-128, 127)
+        low, high = _ZERO_POINTS[code]
         if not (math.isfinite(scale) and scale >= 0 and low <= zero_point <= high):
             raise ModelMismatch(
                 f"the {role} is quantised with scale {scale} and zero point {zero_point}; "
