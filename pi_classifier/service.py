@@ -117,11 +117,11 @@ class _Progress:
         self._counters.observe(frame, prediction)
         if self._verbose:
             _logger.debug("frame %d: %s", frame.sequence, _brief(prediction))
-        if self._due_ns is None:
-            self._due_ns = frame.timestamp_ns + _COUNTERS_EVERY_NS
-        elif frame.timestamp_ns >= self._due_ns:
-            self._due_ns += _COUNTERS_EVERY_NS
-            _logger.info("%s", self._counters)
+        now_ns = frame.timestamp_ns
+        if self._due_ns is None or now_ns >= self._due_ns:
+            if self._due_ns is not None:
+                _logger.info("%s", str(self._counters))
+            self._due_ns = now_ns + _COUNTERS_EVERY_NS
 
 
 def _brief(prediction: Prediction | None) -> str:

@@ -1,0 +1,173 @@
+"""The other commands from the outside: classify, models, config, cameras, say."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pi_classifier import __version__
+
+Program = Callable[..., "subprocess.CompletedProcess[str]"]
+
+DATA = Path(__file__).parents[1] / "data"
+MODEL = DATA / "int8.tflite"
+
+
+def test_version(program: Program) -> None:
+    done = program("--version")
+    assert (done.returncode, done.stdout) == (0, f"pi-classifier {__version__}\n")
+
+
+def test_classify_prints_labels_scores_and_time(program: Program, photos: Path) -> None:
+    images = [photos / "0-first-cyan.png", photos / "2-first-yellow.png"]
+    done = program("classify", "--model", MODEL, "--top-k", 2, *images)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    first, second = done.stdout.rstrip().split("\n\n")
+    assert first.splitlines()[0] == str(images[0])
+    assert re.fullmatch(r"cyan [01]\.\d{4}", first.splitlines()[1])
+    assert re.fullmatch(r"\w+ 0\.\d{4}", first.splitlines()[2])
+    assert re.fullmatch(r"\d+\.\d ms \(colours-int8\)", first.splitlines()[3])
+    assert len(first.splitlines()) == 4
+    assert second.splitlines()[1].startswith("yellow ")
+
+
+def test_classify_json(program: Program, photos: Path) -> None:
+    image = photos / "1-first-magenta.png"
+    done = program("classify", "--json", "--model", MODEL, image, image)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    found = json.loads(lines[0])
+    assert list(found) == ["image", "model", "categories", "stage", "latency_ms"]
+    assert (found["image"], found["model"], found["stage"]) == (str(image), "colours-int8", 0)
+    assert found["latency_ms"] > 0
+    assert [list(each) for each in found["categories"]] == [["index", "label", "score"]] * 4
+    assert found["categories"][0]["label"] == "magenta"
+    assert found["categories"][0]["index"] == 2
+    scores = [each["score"] for each in found["categories"]]
+    assert scores == sorted(scores, reverse=True)
+    assert sum(scores) == pytest.approx(1, abs=0.05)
+
+
+def test_labels_of_one_model_are_not_those_of_another(
+    program: Program, photos: Path, tmp_path: Path
+) -> None:
+    """A model named on the command line does not meet the configured one's labels."""
+    labels = tmp_path / "labels.txt"
+    labels.write_text("a\nb\n")
+    mine = tmp_path / "mine.toml"
+    mine.write_text(f"[model]\npath = 'other.tflite'\nlabels = '{labels}'\n")
+    image = photos / "0-first-cyan.png"
+    done = program("classify", "--config", mine, "--model", MODEL, image)
+    assert done.returncode == 0
+    assert "\ncyan " in done.stdout
+
+
+def test_labels_can_be_named(program: Program, photos: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("0 nichts\n1 türkis\n2 lila\n3 gelb\n")
+    image = photos / "0-first-cyan.png"
+    done = program("classify", "--model", DATA / "bare.tflite", "--labels", labels, image)
+    assert done.returncode == 0, done.stderr
+    assert "\ntürkis " in done.stdout
+
+
+def test_models_tells_what_is_in_a_file(program: Program) -> None:
+    done = program("models", MODEL)
+    assert done.returncode == 0
+    assert done.stdout.startswith("colours-int8: Tells patches of cyan, magenta and yellow")
+    for words in (
+        f"file      {MODEL}, {MODEL.stat().st_size / 1000:.0f} kB",
+        "input     16 x 16 int8, crop",
+        "labels    4: background (silent), cyan, magenta, yellow (from labels.txt in the model",
+        "training  data synthetic colour patches, n 2000",
+        "accuracy  100.0% top-1 on 500 photos, test split",
+        "self-test 4 pictures replayed at load",
+    ):
+        assert f"  {words}" in done.stdout
+
+
+def test_models_json(program: Program) -> None:
+    found = json.loads(program("models", "--json", MODEL).stdout)
+    assert found["path"] == str(MODEL)
+    (stage,) = found["stages"]
+    assert stage["labels"] == ["background", "cyan", "magenta", "yellow"]
+    assert stage["silent_labels"] == ["background"]
+    assert stage["input"] == {"size": [16, 16], "resize": "crop", "dtype": "int8"}
+    assert stage["evaluation"]["top1"] == 1.0
+    assert len(stage["sha256"]) == 64
+
+
+def test_models_of_a_cascade(program: Program, tmp_path: Path) -> None:
+    for name in ("int8", "float32"):
+        (tmp_path / f"{name}.tflite").write_bytes((DATA / f"{name}.tflite").read_bytes())
+    cascade = tmp_path / "cascade.toml"
+    cascade.write_text(
+        "[[stage]]\nmodel = 'int8.tflite'\naccept = 0.75\n[[stage]]\nmodel = 'float32.tflite'\n"
+    )
+    done = program("models", cascade)
+    assert done.stdout.startswith(f"{cascade}: a cascade of 2\ncolours-int8: ")
+    assert "  accept    answers from a score of 0.75, else the next stage is asked" in done.stdout
+    stages = json.loads(program("models", "--json", cascade).stdout)["stages"]
+    assert [each["model"] for each in stages] == ["colours-int8", "colours-float32"]
+
+
+def test_models_of_a_file_that_is_none(program: Program, tmp_path: Path) -> None:
+    done = program("models", tmp_path / "missing.tflite")
+    assert done.returncode == 78
+    assert done.stderr.startswith("pi-classifier: error: model ")
+
+
+def test_config_shows_where_values_come_from_and_reads_back(
+    program: Program, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text("[camera]\nfps = 5\n[speech.phrases]\ndaisy = 'Look, a daisy'\n")
+    first = program("config", "--config", mine, "--set", "decision.patience=7")
+    assert (first.returncode, first.stderr) == (0, "")
+    assert f"\nfps = 5.0  # {mine}\n" in first.stdout
+    assert "\npatience = 7  # --set\n" in first.stdout
+    assert "\nheight = 480  # default\n" in first.stdout
+    saved = tmp_path / "saved.toml"
+    saved.write_text(first.stdout)
+    second = program("config", "--config", saved)
+    assert without_sources(second.stdout) == without_sources(first.stdout)
+
+
+def without_sources(text: str) -> list[str]:
+    return [line.rpartition("  # ")[0] or line for line in text.splitlines()]
+
+
+def test_the_reference_page_is_printed(program: Program) -> None:
+    assert program("config", "--reference").stdout.startswith("# Configuration\n")
+
+
+def test_cameras(program: Program) -> None:
+    done = program("cameras")
+    assert done.returncode == 0
+    assert re.search(r"^emulated +\S", done.stdout, re.MULTILINE)
+    assert re.search(r"^replay:FOLDER +\S", done.stdout, re.MULTILINE)
+    listed = [json.loads(line) for line in program("cameras", "--json").stdout.splitlines()]
+    assert {each["select"] for each in listed} >= {"emulated", "replay:FOLDER"}
+
+
+def test_say_into_a_file(program: Program, tmp_path: Path) -> None:
+    wav = tmp_path / "hello.wav"
+    done = program("say", "--set", f"speech.output=wav:{wav}", "hello", "there")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"said 'hello there' through wav:{wav}\n"
+    assert wav.read_bytes()[:4] == b"RIFF"
+
+
+def test_every_command_explains_itself(program: Program) -> None:
+    top = program("--help")
+    for command in ("run", "classify", "config", "cameras", "say", "models"):
+        assert f"\n    {command} " in top.stdout
+        done = program(command, "--help")
+        assert done.returncode == 0
+        assert done.stdout.startswith(f"usage: pi-classifier {command} ")

@@ -1,0 +1,130 @@
+"""The service's loop with parts made for the test: who gets which decision, what is logged."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from pi_classifier.decision import Smoother, SmootherSettings
+from pi_classifier.errors import CameraTimeout, InferenceError
+from pi_classifier.gate import IntervalGate
+from pi_classifier.pipeline import LimitedCamera, RunSettings
+from pi_classifier.service import Service, watch
+from pi_classifier.types import Camera, Category, Decision, Frame, Prediction
+
+PIXELS = np.zeros((1, 1, 3), np.uint8)
+
+
+class TenASecond:
+    """Frames for ever, or until an error."""
+
+    def __init__(self, fails_at: int | None = None) -> None:
+        self._fails_at = fails_at
+
+    def frames(self) -> Iterator[Frame]:
+        sequence = 0
+        while sequence != self._fails_at:
+            yield Frame(PIXELS, sequence, sequence * 100_000_000)
+            sequence += 1
+        raise CameraTimeout("no frame")
+
+    def stop(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Rounds:
+    """Ten frames of daisy, ten of nothing, and so on."""
+
+    name = "rounds"
+    labels = ("background", "daisy")
+
+    def classify(self, frame: Frame) -> Prediction:
+        index = 1 - frame.sequence // 10 % 2
+        return Prediction((Category(index, self.labels[index], 0.9),), self.name, 0, 1_500_000)
+
+    def close(self) -> None: ...
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.decisions: list[Decision] = []
+
+    def emit(self, decision: Decision) -> None:
+        self.decisions.append(decision)
+
+    def close(self) -> None: ...
+
+
+def service(camera: Camera, *sinks: Kept) -> Service:
+    smoother = Smoother(SmootherSettings(patience=1), ("background",))
+    return Service(camera, IntervalGate(0), Rounds(), smoother, sinks)
+
+
+def limited(frames: int) -> Camera:
+    return LimitedCamera(TenASecond(), RunSettings(frames=frames))
+
+
+def test_every_sink_gets_every_decision() -> None:
+    first, second = Kept(), Kept()
+    counters = watch(service(limited(35), first, second))
+    assert [(each.sequence, each.label) for each in first.decisions] == [
+        (0, "daisy"),
+        (10, None),
+        (20, "daisy"),
+        (30, None),
+    ]
+    assert second.decisions == first.decisions
+    assert (counters.frames, counters.decisions) == (35, 4)
+
+
+def test_a_fault_comes_through_after_what_was_decided() -> None:
+    kept = Kept()
+    with pytest.raises(CameraTimeout):
+        watch(service(TenASecond(fails_at=15), kept))
+    assert len(kept.decisions) == 2
+
+
+def test_a_model_that_fails_ends_it() -> None:
+    class Broken(Rounds):
+        def classify(self, frame: Frame) -> Prediction:
+            raise InferenceError("the runtime failed")
+
+    smoother = Smoother(SmootherSettings())
+    with pytest.raises(InferenceError):
+        watch(Service(limited(3), IntervalGate(0), Broken(), smoother, ()))
+
+
+def lines(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
+    return [each.getMessage() for each in caplog.records if each.levelno == level]
+
+
+def test_the_counters_are_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    watch(service(limited(1801)))
+    logged = lines(caplog, logging.INFO)
+    assert [line.split(" frames")[0] for line in logged] == ["601", "1201", "1801"]
+    assert logged[0] == (
+        "601 frames (601 classified, 0 dropped), 60 decisions, "
+        "100% answered by the first stage, 1.5 ms per frame"
+    )
+
+
+def test_a_minute_that_is_not_over_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    watch(service(limited(600)))
+    assert lines(caplog, logging.INFO) == []
+
+
+def test_frames_are_logged_at_debug(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    closed = IntervalGate(500)
+    smoother = Smoother(SmootherSettings())
+    watch(Service(limited(2), closed, Rounds(), smoother, ()))
+    assert lines(caplog, logging.DEBUG) == [
+        "frame 0: daisy 0.90 by stage 0 in 1.5 ms",
+        "frame 1: kept out by the gate",
+    ]
