@@ -27,7 +27,10 @@ TEACHER_TEMPERATURE = 2.0
 HEAD_EPOCHS = 60
 HEAD_RATE = 3e-3
 WARM_UP_SHARE = 0.05
-AVERAGE_DECAY = 0.995
+# Weights are averaged over about this share of all steps.
+AVERAGED_SHARE = 0.05
+LARGEST_DECAY = 0.998
+LARGEST_NORM_DECAY = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,11 @@ class WholeNetworkTrainer:
             *(v for adapter in self.adapters for v in adapter.trainable_variables),
         ]
         warm_up = max(1, int(steps * WARM_UP_SHARE))
+        decay = 1 - 1 / max(2.0, steps * AVERAGED_SHARE)
+        for layer in network.backbone.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                # A short training must not end with the statistics it began with.
+                layer.momentum = min(LARGEST_NORM_DECAY, decay)
         self.optimizer = keras.optimizers.AdamW(
             keras.optimizers.schedules.CosineDecay(
                 options.rate / 20,
@@ -176,7 +184,7 @@ class WholeNetworkTrainer:
             weight_decay=options.weight_decay,
             global_clipnorm=5.0,
             use_ema=True,
-            ema_momentum=AVERAGE_DECAY,
+            ema_momentum=min(LARGEST_DECAY, decay),
         )
         # Decay pulls on the weights of convolutions only, not on scales and offsets.
         self.optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])

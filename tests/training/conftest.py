@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-COLOURS = {"cyan": (0, 200, 200), "magenta": (200, 0, 200), "yellow": (200, 200, 0)}
+COLOURS = {"cyan": (0, 230, 230), "magenta": (230, 0, 230), "yellow": (230, 230, 0)}
 PER_LABEL = 60
 
 
@@ -21,9 +21,9 @@ def draw_photos(folder: Path, seed: int = 1) -> Path:
     for label, colour in COLOURS.items():
         (folder / label).mkdir(parents=True)
         for i in range(PER_LABEL):
-            noise = rng.integers(40, 200, (48, 64, 3), np.uint8)
+            noise = rng.integers(60, 160, (48, 64, 3), np.uint8)
             image = Image.fromarray(noise)
-            x, y, r = rng.integers(16, 48), rng.integers(14, 34), rng.integers(10, 16)
+            x, y, r = rng.integers(26, 38), rng.integers(20, 28), rng.integers(18, 24)
             ImageDraw.Draw(image).ellipse((x - r, y - r, x + r, y + r), fill=colour)
             image.save(folder / label / f"{label}{i:03}.png")
     return folder
@@ -40,6 +40,6 @@ def run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from training.cli import main
 
     out = tmp_path_factory.mktemp("run") / "discs"
-    options = ["--weights", "none", "--resolution", "96", "--epochs", "12", "--batch", "16"]
+    options = ["--weights", "none", "--resolution", "96", "--epochs", "14", "--batch", "16"]
     assert main(["retrain", "--image-dir", str(photos), "--output-dir", str(out), *options]) == 0
     return out
