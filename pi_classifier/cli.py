@@ -193,8 +193,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     if unknown:
         arguments.parser.unknown(unknown)
+    return guarded(lambda: _perform(arguments), debug=arguments.debug)
+
+
+def _perform(arguments: argparse.Namespace) -> int:
     module = import_module(f"pi_classifier.commands.{arguments.command}")
-    return guarded(lambda: int(module.main(arguments)), debug=arguments.debug)
+    return int(module.main(arguments))
 
 
 def guarded(command: Callable[[], int], *, debug: bool = False) -> int:

@@ -7,13 +7,14 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from pi_classifier.commands.model_options import model_layers
-from pi_classifier.config import Layer, read_configuration
-from pi_classifier.journal import setup_logging
-from pi_classifier.pipeline import Counters
-from pi_classifier.service import build, watch
 from pi_classifier.signals import StopOnSignal
+
+# The rest is imported once signals are caught: that takes longer than anything else here.
+if TYPE_CHECKING:
+    from pi_classifier.config import Layer
+    from pi_classifier.pipeline import Counters
 
 _logger = logging.getLogger(__name__)
 
@@ -21,18 +22,27 @@ _logger = logging.getLogger(__name__)
 def main(arguments: argparse.Namespace) -> int:
     """Run until the camera ends or a signal comes; raises PiClassifierError."""
     started_s = time.monotonic()
-    with StopOnSignal() as watcher:
-        configuration = read_configuration(arguments.config, arguments.set, _shorthands(arguments))
-        settings = configuration.settings
-        setup_logging(settings.run.log_level)
-        with build(settings) as service:
-            watcher.on_stop(service.camera.stop)
-            _logger.info("%s sees through %s", service.classifier.name, settings.camera.source)
-            counters = watch(service)
-            _logger.info("ends: %s", counters)
+    with StopOnSignal() as signals:
+        counters = _watch(arguments, signals)
     if arguments.summary:
         print(summary(counters, time.monotonic() - started_s), file=sys.stderr)
     return 0
+
+
+def _watch(arguments: argparse.Namespace, signals: StopOnSignal) -> Counters:
+    from pi_classifier.config import read_configuration
+    from pi_classifier.journal import setup_logging
+    from pi_classifier.service import build, watch
+
+    configuration = read_configuration(arguments.config, arguments.set, _shorthands(arguments))
+    settings = configuration.settings
+    setup_logging(settings.run.log_level)
+    with build(settings) as service:
+        signals.on_stop(service.camera.stop)
+        _logger.info("%s sees through %s", service.classifier.name, settings.camera.source)
+        counters = watch(service)
+        _logger.info("ends: %s", counters)
+    return counters
 
 
 def summary(counters: Counters, elapsed_s: float) -> str:
@@ -45,6 +55,9 @@ def summary(counters: Counters, elapsed_s: float) -> str:
 
 
 def _shorthands(arguments: argparse.Namespace) -> Iterator[Layer]:
+    from pi_classifier.commands.model_options import model_layers
+    from pi_classifier.config import Layer
+
     yield from model_layers(arguments)
     for option, section, key, value in (
         ("--camera", "camera", "source", arguments.camera),
