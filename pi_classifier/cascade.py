@@ -13,7 +13,6 @@ from pi_classifier.errors import ModelFileError, ModelMismatch
 from pi_classifier.types import Classifier, Frame, Prediction
 
 SCHEMA_VERSION = 1
-FILE_NAME = "cascade.toml"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

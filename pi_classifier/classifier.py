@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from pi_classifier.cascade import FILE_NAME as CASCADE_FILE_NAME
 from pi_classifier.cascade import Cascade, Stage, read_cascade_file
 from pi_classifier.errors import ConfigError, ModelFileError, ModelMismatch
 from pi_classifier.information import GoldenVector, Resize
@@ -20,6 +19,7 @@ from pi_classifier.modelfile import ModelFile, enlarged, read_model_file
 from pi_classifier.preprocess import Preprocessor
 from pi_classifier.quantisation import Pixels, Scores
 from pi_classifier.settings import setting
+from pi_classifier.shipped import find_model
 from pi_classifier.tflite import Activation
 from pi_classifier.tflite_metadata import Normalisation, normalisation
 from pi_classifier.types import Category, Classifier, Frame, Prediction
@@ -173,31 +173,13 @@ def calibrated(scores: Scores, activation: Activation, temperature: float) -> Sc
 def open_classifier(settings: ModelSettings) -> Classifier:
     """Open what `settings.path` names: a model file, a ``cascade.toml``, a folder with one.
 
-    A folder may instead hold exactly one ``.tflite``. Raises `ModelError` or
-    `ConfigError`, with what to do.
+    A shipped model's name serves too. Raises `ModelError` or `ConfigError`, with what
+    to do.
     """
-    path = _resolve(settings.path)
+    path = find_model(settings.path)
     if path.suffix == ".toml":
         return _open_cascade(path, settings)
     return open_model(path, settings)
-
-
-def _resolve(text: str) -> Path:
-    if not text:
-        raise ConfigError("no model is named; give a .tflite file or a folder as model.path")
-    path = Path(text).expanduser()
-    if not path.is_dir():
-        return path
-    if (path / CASCADE_FILE_NAME).is_file():
-        return path / CASCADE_FILE_NAME
-    models = sorted(path.glob("*.tflite"))
-    if len(models) == 1:
-        return models[0]
-    found = ", ".join(m.name for m in models[:5]) or "none"
-    raise ModelFileError(
-        f"{path}: holds no {CASCADE_FILE_NAME}, and not one .tflite file but {len(models)} "
-        f"({found}); name the file itself"
-    )
 
 
 def _open_cascade(path: Path, settings: ModelSettings) -> Cascade:

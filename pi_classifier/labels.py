@@ -9,7 +9,7 @@ from pi_classifier.errors import ModelFileError
 
 # ImageNet's 21,841 labels take 600 kB; what is larger is no label file.
 LARGEST_BYTES = 4 << 20
-_NUMBERED = re.compile(r"(\d{1,6})(?:\s*[:,]\s*|\s+)(\S.*)")
+_NUMBERED = re.compile(r"(\d{1,6})(?:[:,]\s*|\s+)(\S.*)")
 
 
 def parse_labels(content: bytes, source: str) -> tuple[str, ...]:
