@@ -35,7 +35,8 @@ def test_golden_vectors_reproduce(kind: str, runtime: str) -> None:
     interpreter = open_interpreter(model, runtime)
     for vector in model.information.golden:
         scores = interpreter.invoke(enlarged(vector.pixels, model.input_size))
-        np.testing.assert_allclose(scores, vector.scores, atol=0.01)
+        tolerance = model.information.golden_tolerance
+        np.testing.assert_allclose(scores, vector.scores, atol=tolerance)
     interpreter.close()
 
 
