@@ -121,13 +121,10 @@ class ModelClassifier:
         self._interpreter.close()
 
     def _best(self, scores: Scores) -> tuple[Category, ...]:
-        count, labels = self._top_k, self.model.labels
-        chosen = np.arange(len(labels))
-        if count < len(labels):
-            # All that reach the lowest score needed; of equals the first output wins.
-            lowest = np.partition(scores, -count)[-count]
-            chosen = np.flatnonzero(scores >= lowest)
-        order = chosen[np.argsort(-scores[chosen], kind="stable")[:count]]
+        # A stable sort, so that of equals the first output wins. With a thousand labels it
+        # takes 5 to 17 µs; a partition takes 50 where most of a quantised output is zero.
+        order = np.argsort(-scores, kind="stable")[: self._top_k]
+        labels = self.model.labels
         found = zip(order.tolist(), scores[order].tolist(), strict=True)
         return tuple(Category(index, labels[index], score) for index, score in found)
 
