@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,16 @@ import pytest
 from PIL import Image
 
 REPOSITORY = Path(__file__).parents[2]
-Start = Callable[..., "subprocess.Popen[str]"]
+Start = Callable[..., "AbstractContextManager[subprocess.Popen[str]]"]
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Start:
-    """Start `pi-classifier ARGUMENTS…` with both streams piped."""
+    """Start `pi-classifier ARGUMENTS…` with both streams piped; killed on leaving."""
 
-    def popen(*arguments: object) -> subprocess.Popen[str]:
+    @contextmanager
+    def popen(*arguments: object) -> Iterator[subprocess.Popen[str]]:
         home = tmp_path / "home"
         home.mkdir(exist_ok=True)
         environment = {
@@ -30,7 +32,7 @@ def start(tmp_path: Path) -> Start:
             "PYTHONPATH": str(REPOSITORY),
             "PYTHONWARNINGS": "error::ResourceWarning",
         }
-        return subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-m", "pi_classifier", *(str(each) for each in arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -38,7 +40,11 @@ def start(tmp_path: Path) -> Start:
             text=True,
             cwd=tmp_path,
             env=environment,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     return popen
 
@@ -49,11 +55,7 @@ def program(start: Start) -> Program:
 
     def run(*arguments: object, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
         with start(*arguments) as process:
-            try:
-                out, err = process.communicate(timeout=timeout_s)
-            except BaseException:
-                process.kill()
-                raise
+            out, err = process.communicate(timeout=timeout_s)
         assert "Traceback" not in err, err
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 

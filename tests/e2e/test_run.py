@@ -8,13 +8,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
-Start = Callable[..., "subprocess.Popen[str]"]
+Start = Callable[..., "AbstractContextManager[subprocess.Popen[str]]"]
 
 MODEL = Path(__file__).parents[1] / "data/int8.tflite"
 SHOWN = ["cyan", None, "magenta", None, "yellow", None]
