@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import logging
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -22,6 +24,8 @@ _logger = logging.getLogger(__name__)
 def main(arguments: argparse.Namespace) -> int:
     """Run until the camera ends or a signal comes; raises PiClassifierError."""
     started_s = time.monotonic()
+    # what every thread is doing, for whoever finds it stuck: kill -USR1
+    faulthandler.register(signal.SIGUSR1)
     with StopOnSignal() as signals:
         counters = _watch(arguments, signals)
     if arguments.summary:

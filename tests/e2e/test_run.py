@@ -138,6 +138,18 @@ def test_a_signal_before_the_first_frame_ends_it_too(start: Start, photos: Path)
     assert "Traceback" not in err
 
 
+def test_sigusr1_shows_what_every_thread_is_doing(start: Start, photos: Path) -> None:
+    with start(*endless(photos)) as process:
+        assert read_line(process) == "cyan\n"
+        process.send_signal(signal.SIGUSR1)
+        assert read_line(process) == "magenta\n"
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert 'signals.py", line' in err
+    assert 'playback.py", line' in err
+
+
 def test_a_reader_that_goes_away_ends_it(start: Start, photos: Path) -> None:
     with start(*endless(photos)) as process:
         assert read_line(process) == "cyan\n"
