@@ -16,6 +16,8 @@ from pi_classifier.errors import PiClassifierError
 from training.networks import NETWORKS, NetworkSpec
 
 PROGRAM = "pi-classifier-train"
+EXIT_IO = 74
+EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,9 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PiClassifierError as error:
         print(f"{PROGRAM}: error: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"{PROGRAM}: error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return EXIT_IO
     except KeyboardInterrupt:
         print(f"{PROGRAM}: stopped; nothing half-written was left", file=sys.stderr)
-        return 130
+        return EXIT_INTERRUPTED
     return code
 
 
@@ -93,20 +98,30 @@ def _add_retrain(commands: Any) -> None:
         "--teacher", type=Path, metavar="RUN", help="output folder of a run to distil from"
     )
     p.add_argument("--resize", choices=("crop", "stretch"), default="crop")
-    p.add_argument("--epochs", type=_count, default=60, help="epochs with --weights none (60)")
-    p.add_argument("--batch", type=_count, default=64)
+    p.add_argument("--epochs", type=_positive, default=60, help="epochs with --weights none (60)")
+    p.add_argument("--batch", type=_positive, default=64, help="photos a step (64)")
     p.add_argument("--rate", type=float, default=2e-3, help="highest learning rate (0.002)")
-    p.add_argument("--small-share", type=float, default=0.0, help=argparse.SUPPRESS)
+    p.add_argument(
+        "--small-share",
+        type=float,
+        default=0.0,
+        help="share of the epochs at small views, faster (0)",
+    )
     p.add_argument("--seed", type=int, default=1)
     for entry in ("description", "author", "license"):
         p.add_argument(f"--{entry}", default="", help=f"{entry} written into the model file")
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return value
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
 
 
 def _retrain(options: argparse.Namespace) -> int:

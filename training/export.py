@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -97,8 +99,6 @@ def convert(network: Network, kind: Kind, calibration: Images) -> bytes:
     """
     import tensorflow as tf
 
-    # Its advice on how to call it is for us, not for who trains; see the comment below.
-    tf.get_logger().setLevel("ERROR")
     model = network.inference_model()
     side = network.spec.resolution
 
@@ -149,8 +149,10 @@ def require_raw_pixels(data: bytes) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the converter's C++ chatter off standard error; it comes back on failure."""
-    with tempfile.TemporaryFile() as file:
+    """Keep the converter's chatter off standard error; its C++ part comes back on failure."""
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    with tempfile.TemporaryFile() as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         saved = os.dup(2)
         os.dup2(file.fileno(), 2)
         try:

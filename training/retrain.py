@@ -84,6 +84,8 @@ def retrain(image_dirs: Sequence[Path], output_dir: Path, options: RetrainOption
         load_weights(network.backbone, options.network, options.weights)
     teacher = None if options.teacher is None else RunFolder(options.teacher).load(labels)
     prepared = _prepare(photos, labels, options, squares=whole)
+    # Hours of training must not end in a folder that cannot be written.
+    output_dir.mkdir(parents=True, exist_ok=True)
     history = [] if goes_on or options.weights == "none" else [_head(network, prepared, options)]
     if prepared.squares is not None:
         history += _whole(network, prepared.squares, prepared.validation, options, teacher)

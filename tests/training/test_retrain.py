@@ -98,6 +98,7 @@ def test_the_cascade_command_writes_a_cascade_that_runs(
         (["retrain", "--width", "0.3"], 1, "width 0.3 of mobilenet_v1 is not one of"),
         (["retrain", "--weights", "nowhere.h5"], 1, "nowhere.h5: no such file"),
         (["retrain", "--teacher", "nowhere"], 1, "nowhere: is not the output of"),
+        (["retrain", "--output-dir", "/proc/nowhere"], 74, "/proc/nowhere"),
         (["evaluate", "nowhere.tflite"], 78, "nowhere.tflite"),
     ],
 )  # fmt: skip
