@@ -1,0 +1,136 @@
+"""Arguments, the order of the benchmarks, and what is printed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from benchmarks import frame_time, imports, memory, report, start
+from benchmarks.errors import BenchmarkError
+from benchmarks.figures import Figure
+from benchmarks.programs import pair, telling_photo
+from benchmarks.scenes import Pixels, garden
+from benchmarks.subject import Subject, subjects
+from pi_classifier.errors import PiClassifierError
+
+PARTS = ("frames", "start", "memory", "imports")
+_USUAL = PARTS[:3]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench daemon",
+        description="Measure the daemon beside a bare interpreter loop.",
+    )
+    parser.add_argument(
+        "models", nargs="*", metavar="MODEL", help="default: the shipped flowers, each and cascade"
+    )
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="for models without labels")
+    parser.add_argument(
+        "--photo", type=Path, metavar="FILE", help="for start and memory; default: a drawn flower"
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=PARTS,
+        help="measure this part, and others named so; default: all but imports",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    for option, default, text in (
+        ("--frames", 24, "different frames in a round"),
+        ("--rounds", 41, "rounds, in which ours and the peers take turns"),
+        ("--starts", 9, "starts of each program"),
+        ("--runs", 3, "runs of each program in which its memory is looked at"),
+    ):
+        parser.add_argument(
+            option, type=_positive, default=default, metavar="N", help=f"{text} ({default})"
+        )
+    parser.add_argument(
+        "--settle",
+        type=float,
+        default=2.0,
+        metavar="S",
+        help="seconds from the first label to the look at its memory (2)",
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected 1 or more")
+    return value
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmarks; 0 when all could be measured, whatever the figures."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["daemon"]:
+        del words[0]
+    arguments = parser().parse_args(words)
+    try:
+        _daemon(arguments)
+    except (PiClassifierError, BenchmarkError) as error:
+        print(f"bench: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _daemon(arguments: argparse.Namespace) -> None:
+    wanted = subjects(arguments.models, arguments.labels)
+    facts = report.machine()
+    print(report.heading(facts), flush=True)
+    pictures = garden(arguments.frames)
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        for part in arguments.only or _USUAL:
+            found = list(_part(part, arguments, wanted, pictures, Path(folder)))
+            print(report.section(found), flush=True)
+            figures += found
+    if arguments.json is not None:
+        options = {key: getattr(arguments, key) for key in ("frames", "rounds", "starts", "runs")}
+        _write(arguments.json, report.as_json({"machine": facts, "options": options}, figures))
+
+
+def _part(
+    part: str,
+    arguments: argparse.Namespace,
+    wanted: Sequence[Subject],
+    pictures: Sequence[Pixels],
+    folder: Path,
+) -> Iterator[Figure]:
+    for number, subject in enumerate(wanted):
+        own = folder / f"{part}-{number}"
+        own.mkdir()
+        if part == "frames":
+            yield from frame_time.measure(subject, pictures, arguments.rounds, own)
+        else:
+            yield from _programs(part, arguments, subject, pictures, own)
+
+
+def _programs(
+    part: str,
+    arguments: argparse.Namespace,
+    subject: Subject,
+    pictures: Sequence[Pixels],
+    folder: Path,
+) -> Iterator[Figure]:
+    pixels = telling_photo(subject, pictures, arguments.photo, folder / "other-cache")
+    programs = pair(subject, pixels, folder)
+    if part == "start":
+        yield from start.measure(subject.name, programs, arguments.starts)
+    elif part == "memory":
+        yield from memory.measure(subject, programs, arguments.runs, arguments.settle)
+    else:
+        yield from imports.measure(subject.name, programs.fast_daemon)
+
+
+def _write(path: Path, text: str) -> None:
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    scratch.write_text(text, "utf-8")
+    scratch.replace(path)

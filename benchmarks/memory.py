@@ -1,0 +1,84 @@
+"""Memory of the running programs, from /proc/PID/smaps_rollup and smaps."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from benchmarks.figures import Aim, Figure
+from benchmarks.programs import Pair, Program
+from benchmarks.subject import Subject
+
+SECTION = "Memory"
+AIM = Aim(75.0, "ours")
+
+_MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+ *(.*)$")
+_BYTES_PER_KB = 1024
+_BYTES_PER_MB = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Resident megabytes (10⁶ bytes) of a process, and parts of them.
+
+    `model` and `weights` are pages of the model files and of files with packed
+    weights: the system can drop them and read them again at any time.
+    """
+
+    resident: float
+    anonymous: float
+    model: float
+    weights: float
+
+
+def measure(subject: Subject, programs: Pair, runs: int, settle_s: float) -> Iterator[Figure]:
+    """Yield the figures of one model, some time after the first label."""
+    files = {str(model.path.resolve()) for model in subject.models}
+    cache = str(programs.cache_dir)
+
+    def look(program: Program) -> Memory:
+        with program.started() as (process, _):
+            time.sleep(settle_s)
+            return _memory(Path(f"/proc/{process.pid}"), files, cache)
+
+    pairs = [(look(programs.daemon), look(programs.bare)) for _ in range(runs)]
+    parts: tuple[tuple[str, Callable[[Memory], float], Aim | None], ...] = (
+        ("resident", lambda memory: memory.resident, AIM),
+        ("anonymous", lambda memory: memory.anonymous, None),
+        ("model file's pages", lambda memory: memory.model, None),
+        ("packed weights' pages", lambda memory: memory.weights, None),
+    )
+    for name, part, aim in parts:
+        ours, bare = median(part(a) for a, _ in pairs), median(part(b) for _, b in pairs)
+        yield Figure(SECTION, subject.name, name, "MB", ours, "bare loop", bare, aim=aim)
+
+
+def _memory(process: Path, model_files: set[str], cache_dir: str) -> Memory:
+    rollup = _fields((process / "smaps_rollup").read_text())
+    model = weights = 0.0
+    for path, resident in _mappings((process / "smaps").read_text()):
+        if path in model_files:
+            model += resident
+        elif path.startswith(cache_dir):
+            weights += resident
+    return Memory(rollup["Rss"], rollup["Anonymous"], model, weights)
+
+
+def _fields(text: str) -> dict[str, float]:
+    found = re.findall(r"^(\w+): +(\d+) kB$", text, re.MULTILINE)
+    return {name: int(value) * _BYTES_PER_KB / _BYTES_PER_MB for name, value in found}
+
+
+def _mappings(smaps: str) -> Iterator[tuple[str, float]]:
+    """Yield the path of every mapping and its resident megabytes."""
+    path = ""
+    for line in smaps.splitlines():
+        start = _MAPPING.match(line)
+        if start is not None:
+            path = start[1]
+        elif line.startswith("Rss:"):
+            yield path, _fields(line)["Rss"]

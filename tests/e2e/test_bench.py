@@ -1,0 +1,122 @@
+"""The benchmarks from the outside: every figure is there and finite. No timing is judged."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+REPOSITORY = Path(__file__).parents[2]
+DATA = REPOSITORY / "tests/data"
+FEWEST = ("--frames", "3", "--rounds", "2", "--starts", "1", "--runs", "1", "--settle", "0")
+
+FRAME_PEERS = {"bare invoke", "bare set, invoke, get", "bare with Pillow resize"}
+
+
+def bench(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *(str(each) for each in arguments)],
+        check=False,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def cyan(tmp_path: Path) -> Path:
+    path = tmp_path / "cyan.png"
+    Image.fromarray(np.full((48, 64, 3), (0, 200, 200), np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def cascade(tmp_path: Path) -> Path:
+    path = tmp_path / "cascade.toml"
+    path.write_text(
+        f'name = "colours"\n'
+        f'[[stage]]\nmodel = "{DATA / "int8.tflite"}"\naccept = 1.0\n'
+        f'[[stage]]\nmodel = "{DATA / "float32.tflite"}"\n'
+    )
+    return path
+
+
+def figures(content: dict[str, Any], section: str, subject: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = content["figures"]
+    return [each for each in found if (each["section"], each["subject"]) == (section, subject)]
+
+
+def finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value) and value > 0
+
+
+def test_every_figure_stands_beside_its_peer_and_aim(
+    cyan: Path, cascade: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    measured = (DATA / "uint8.tflite", cascade, "--photo", cyan)
+    done = bench("daemon", *measured, "--json", report, *FEWEST)
+    assert done.returncode == 0, done.stderr
+    content = json.loads(report.read_text("utf-8"))
+    assert content["options"]["rounds"] == 2
+    for subject in ("colours-uint8", "cascade colours"):
+        assert subject in done.stdout
+        times = figures(content, "Time per frame", subject)
+        assert {each["peer"] for each in times} == FRAME_PEERS
+        assert all(finite(each["ours"]) and finite(each["ratio"]) for each in times)
+        aims = {each["name"]: each["aim"]["limit"] for each in times if each["aim"]}
+        assert aims == {"640×480": 1.5, "16×16, as the model": 1.15}
+        starts = figures(content, "Start to first label", subject)
+        assert [each["name"] for each in starts] == ["start", "start", "very first start"]
+        assert all(finite(each["ours"]) and finite(each["peers"]) for each in starts)
+        assert all(
+            each["ours"] > each["peers"] for each in starts if each["peer"] == "Python alone"
+        )
+        resident, anonymous, model, weights = figures(content, "Memory", subject)
+        assert resident["aim"] == {"limit": 75.0, "of": "ours"}
+        for side in ("ours", "peers"):
+            assert 10 < anonymous[side] < resident[side]
+            assert 0 <= model[side] < 1
+        assert 0 <= weights["ours"] < 1
+        assert weights["peers"] == 0
+    for figure in content["figures"]:
+        if figure["aim"] is not None:
+            value = figure[figure["aim"]["of"]]
+            assert figure["reached"] is (value <= figure["aim"]["limit"])
+    aimed = sum(figure["aim"] is not None for figure in content["figures"])
+    assert sum("reached" in line for line in done.stdout.splitlines()) == aimed
+
+
+def test_imports_are_listed_by_package(cyan: Path) -> None:
+    done = bench(DATA / "int8.tflite", "--photo", cyan, "--only", "imports", *FEWEST)
+    assert done.returncode == 0, done.stderr
+    table = done.stdout.partition("\nImports\n")[2].splitlines()
+    milliseconds = {
+        line.split()[0]: float(line.split()[1]) for line in table if line.endswith(" ms")
+    }
+    assert {"all", "numpy", "pi_classifier"} <= set(milliseconds)
+    assert milliseconds["all"] > milliseconds["numpy"] > 0
+
+
+def test_a_model_that_sees_nothing_to_announce_is_explained(tmp_path: Path) -> None:
+    grey = tmp_path / "grey.png"
+    Image.fromarray(np.full((48, 64, 3), 90, np.uint8)).save(grey)
+    done = bench(DATA / "int8.tflite", "--photo", grey, "--only", "start", *FEWEST)
+    assert done.returncode == 1
+    assert "colours-int8: sees nothing to announce" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_model_is_one_line() -> None:
+    done = bench("daemon", "no/such.tflite")
+    assert done.returncode == 1
+    assert done.stderr.startswith("bench: error: model no/such.tflite: no such file")
+    assert len(done.stderr.splitlines()) == 1
