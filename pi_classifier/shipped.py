@@ -19,7 +19,7 @@ def model_folders() -> tuple[Path, ...]:
     then /usr/share/pi-classifier/models.
     """
     folders = [Path("models")]
-    if (_CHECKOUT / "pyproject.toml").is_file():
+    if (_CHECKOUT / "pyproject.toml").is_file() and Path.cwd() != _CHECKOUT:
         folders.append(_CHECKOUT / "models")
     folders.append(Path("/usr/share/pi-classifier/models"))
     return tuple(folders)

@@ -85,8 +85,9 @@ def test_shipped_models(models: Path) -> None:
     }
 
 
-def test_the_checkout_is_searched() -> None:
-    folders = model_folders()
-    assert folders[0] == Path("models")
-    assert folders[1] == Path(__file__).parents[2] / "models"
-    assert folders[-1] == Path("/usr/share/pi-classifier/models")
+def test_the_checkout_is_searched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkout, system = Path(__file__).parents[2], Path("/usr/share/pi-classifier/models")
+    monkeypatch.chdir(tmp_path)
+    assert model_folders() == (Path("models"), checkout / "models", system)
+    monkeypatch.chdir(checkout)
+    assert model_folders() == (Path("models"), system)
