@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import tempfile
 import warnings
@@ -107,15 +106,15 @@ def convert(network: Network, kind: Kind, calibration: Images) -> bytes:
         return {"scores": model(image, training=False)}
 
     function = scores.get_concrete_function()
-    # Without the model beside it the converter freezes variables and folds the batch norms.
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
-    if kind == "int8":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: _representative(calibration)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.uint8
-        converter.inference_output_type = tf.uint8
     with _quiet():
+        # Without the model beside it the converter freezes variables and folds the batch norms.
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+        if kind == "int8":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = lambda: _representative(calibration)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = tf.uint8
+            converter.inference_output_type = tf.uint8
         try:
             data: bytes = converter.convert()
         except Exception as error:
@@ -150,7 +149,9 @@ def require_raw_pixels(data: bytes) -> None:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the converter's chatter off standard error; its C++ part comes back on failure."""
-    logging.getLogger("absl").setLevel(logging.ERROR)
+    import absl.logging
+
+    absl.logging.set_verbosity(absl.logging.ERROR)
     with tempfile.TemporaryFile() as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         saved = os.dup(2)
