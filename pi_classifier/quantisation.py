@@ -48,6 +48,12 @@ class PixelEncoder:
             self._encode = self._as_is
         elif spec.dtype == "int8" and (self._table == steps - 128).all():
             self._encode = self._shift
+        elif self._table.shape[1] == 1 and self._tensor.size % 2 == 0:
+            # Looked up in pairs: numpy's look-up takes as long for two bytes as for one.
+            stored = self._table[:, 0].view(np.uint8)
+            pairs = np.stack(np.meshgrid(stored, stored), axis=-1)
+            self._pairs = pairs.reshape(-1).view(np.uint16)
+            self._encode = self._look_up_pairs
         else:
             self._encode = self._look_up
 
@@ -63,13 +69,15 @@ class PixelEncoder:
         np.bitwise_xor(pixels, np.uint8(128), out=self._tensor[0].view(np.uint8))
         return self._tensor
 
+    def _look_up_pairs(self, pixels: Pixels) -> Tensor:
+        out = self._tensor.reshape(-1).view(np.uint16)
+        self._pairs.take(pixels.reshape(-1).view(np.uint16), out=out, mode="clip")
+        return self._tensor
+
     def _look_up(self, pixels: Pixels) -> Tensor:
-        tensor, table = self._tensor[0], self._table
-        if table.shape[1] == 1:
-            table[:, 0].take(pixels, out=tensor, mode="clip")
-        else:
-            for channel in range(3):
-                tensor[..., channel] = table[:, channel].take(pixels[..., channel])
+        for channel in range(3):
+            table = self._table[:, min(channel, self._table.shape[1] - 1)]
+            self._tensor[0, ..., channel] = table.take(pixels[..., channel])
         return self._tensor
 
     def _plain(self, pixels: Pixels) -> Tensor:

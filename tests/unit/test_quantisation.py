@@ -48,6 +48,14 @@ def test_follows_the_formula(spec: TensorSpec, norm: Normalisation) -> None:
     np.testing.assert_allclose(tensor, reference(spec, norm), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1, 3), (1, 3, 5, 3), (1, 16, 16, 3)])
+def test_any_picture_size_is_looked_up_rightly(shape: tuple[int, ...]) -> None:
+    spec = TensorSpec(shape, "uint8", 1 / 128, 128)
+    pixels = np.random.default_rng(0).integers(0, 256, shape[1:], dtype=np.uint8)
+    expected = encoding_table(spec, HALF)[:, 0][pixels]
+    assert (PixelEncoder(spec, HALF)(pixels)[0] == expected).all()
+
+
 def test_never_a_bare_cast() -> None:
     # Values far outside the range must stop at its ends, not wrap around.
     table = encoding_table(image("int8", 0.001, 5), HALF)
