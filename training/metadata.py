@@ -29,7 +29,7 @@ SCHEMA_VERSION = 1
 
 _MODEL_SLOTS = 8
 _BUFFERS, _METADATA = 4, 6
-# XNNPACK and the kernels read weights in 16-byte steps.
+# What the schema asks of buffers (force_align); kept relative to the file's start.
 _ALIGNMENT = 16
 _IMAGE_PROPERTIES, _FEATURE_PROPERTIES = 2, 1
 _NORMALIZATION_OPTIONS = 1
