@@ -101,10 +101,10 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "network", _pairs(facts["network"])
     yield "labels", _labels(facts["labels"], facts["silent_labels"], facts["labels_source"])
     if facts["training"]:
-        yield "training", _pairs(facts["training"])
+        yield "training", _training(facts["training"])
     if facts["evaluation"]:
         yield "accuracy", _accuracy(facts["evaluation"])
-    rights = [facts[key] for key in ("version", "author", "license") if facts[key]]
+    rights = [f"{key} {facts[key]}" for key in ("version", "author", "license") if facts[key]]
     if rights:
         yield "origin", ", ".join(rights)
     vectors = facts["self_test"]
@@ -117,6 +117,20 @@ def _labels(labels: list[str], silent: list[str], source: str) -> str:
     return f"{len(labels)}: {', '.join(named)}{more} (from {source})"
 
 
+def _training(training: object) -> str:
+    """What a model learned from, in words; another writer's entries as they stand."""
+    data = training.get("data") if isinstance(training, Mapping) else None
+    if not isinstance(training, Mapping) or not isinstance(data, Mapping):
+        return _pairs(training)
+    words = f"{data.get('photos')} photos of {data.get('name')} ({data.get('split_rule')})"
+    options = training.get("options")
+    if isinstance(options, Mapping):
+        scratch = options.get("weights") == "none"
+        words += ", from scratch" if scratch else f", from {options.get('weights')}"
+        words += f", distilled from {options['teacher']}" if options.get("teacher") else ""
+    return words
+
+
 def _accuracy(evaluation: Mapping[str, Any]) -> str:
     """The figures of an evaluation in words; odd ones are shown as they stand."""
     top1, n, interval = (evaluation.get(key) for key in ("top1", "n", "top1_interval"))
@@ -125,7 +139,8 @@ def _accuracy(evaluation: Mapping[str, Any]) -> str:
     words = f"{top1:.1%} top-1"
     if isinstance(interval, list) and len(interval) == 2:
         words += f" (95 % interval {interval[0]:.1%} to {interval[1]:.1%})"
-    return f"{words} on {n} photos, {evaluation.get('split', 'unknown')} split"
+    source = f" of {evaluation['data']}" if "data" in evaluation else ""
+    return f"{words} on {n} photos{source}, {evaluation.get('split', 'unknown')} split"
 
 
 def _pairs(values: object) -> str:
