@@ -148,11 +148,9 @@ def _load(
     if name == "litert" and cache_dir is not None:
         try:
             return _load_cached(model, num_threads, _weight_cache(model, cache_dir))
-        except OSError as error:
+        except (OSError, ImportError) as error:  # ai-edge-litert 1 has no CompiledModel.
             log.info(
-                "%s: weights stay in memory, the cache folder cannot be used: %s",
-                cache_dir,
-                error,
+                "%s: the weights stay in memory, this cannot cache them: %s", cache_dir, error
             )
     return _PlainRunner(model, name, module, num_threads)
 
