@@ -35,14 +35,14 @@ def _stages(path: Path, labels: str | None) -> list[tuple[ModelFile, float | Non
     """The models of a file with their accept thresholds; one, without, where it is no cascade."""
     if path.suffix != ".toml":
         return [(read_model_file(path, labels), None)]
-    stages = [
-        (read_model_file(entry.model, labels), entry.accept)
-        for entry in read_cascade_file(path).stages
+    entries = read_cascade_file(path).stages
+    models = [read_model_file(entry.model, labels) for entry in entries]
+    accepts = [
+        model.information.thresholds.accept if entry.accept is None else entry.accept
+        for model, entry in zip(models, entries, strict=True)
     ]
-    return [
-        (model, model.information.thresholds.accept if accept is None else accept)
-        for model, accept in stages
-    ]
+    accepts[-1] = None  # the last stage's answer is always taken
+    return list(zip(models, accepts, strict=True))
 
 
 def _as_json(path: Path, stages: list[tuple[ModelFile, float | None]]) -> dict[str, Any]:
