@@ -137,7 +137,7 @@ def test_what_the_system_refuses(
     code: int,
     message: str,
 ) -> None:
-    with open(1, "w", closefd=False) as stdout:  # noqa: PTH123  a real descriptor
+    with open(1, "w", closefd=False) as stdout:
         monkeypatch.setattr(sys, "stdout", stdout)
         assert guarded(raising(error)) == code
         print("lost")
