@@ -9,18 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.cameras.faults import Fault, parse_faults
-from pi_classifier.cameras.limits import (
-    HIGHEST_FPS,
-    LARGEST_SIDE,
-    LOWEST_FPS,
-    SMALLEST_SIDE,
-    check_fps,
-    check_size,
-)
 from pi_classifier.cameras.playback import Clock, Playback
 from pi_classifier.cameras.scenes import BACKGROUND, LABELS, Scene
-from pi_classifier.errors import CameraError, CameraTimeout, CameraUnavailable, ConfigError
-from pi_classifier.settings import setting
+from pi_classifier.cameras.settings import CameraSettings
+from pi_classifier.errors import CameraError, CameraTimeout, CameraUnavailable
 from pi_classifier.types import Frame
 
 _FLOWER_S = (1.6, 2.6)
@@ -28,33 +20,6 @@ _GROUND_S = (0.8, 1.4)
 # So few frames of a scene that no decision could be reached are no use to anyone.
 _FEWEST_FLOWER_FRAMES = 10
 _FEWEST_GROUND_FRAMES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class EmulatedSettings:
-    """What the emulated camera shows and how it fails."""
-
-    width: int = setting(
-        640, "frame width in pixels, even", minimum=SMALLEST_SIDE, maximum=LARGEST_SIDE
-    )
-    height: int = setting(
-        480, "frame height in pixels, even", minimum=SMALLEST_SIDE, maximum=LARGEST_SIDE
-    )
-    fps: float = setting(10.0, "frames per second", minimum=LOWEST_FPS, maximum=HIGHEST_FPS)
-    seed: int = setting(0, "what is shown: the same seed gives the same frames", minimum=0)
-    frames: int | None = setting(None, "end after so many frames", minimum=1)
-    realtime: bool = setting(True, "deliver at the frame rate, not as fast as possible")
-    timeout_s: float = setting(5.0, "a stalled camera fails after so long", minimum=0.0)
-    faults: tuple[str, ...] = setting((), "faults to order, such as drop@40:5")
-
-    def __post_init__(self) -> None:
-        check_size(self.width, self.height)
-        check_fps(self.fps)
-        if self.seed < 0:
-            raise ConfigError(f"seed {self.seed}: expected a whole number, 0 or more")
-        if self.frames is not None and self.frames < 1:
-            raise ConfigError(f"frames {self.frames}: expected a whole number, 1 or more")
-        parse_faults(self.faults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +39,8 @@ class EmulatedCamera:
     once: after a time-out or an error `frames` may be called again and goes on.
     """
 
-    def __init__(
-        self, settings: EmulatedSettings | None = None, clock: Clock | None = None
-    ) -> None:
-        self.settings = settings if settings is not None else EmulatedSettings()
+    def __init__(self, settings: CameraSettings, clock: Clock | None = None) -> None:
+        self.settings = settings
         self._playback = Playback(
             "emulated camera", self.settings.fps, realtime=self.settings.realtime, clock=clock
         )
@@ -92,7 +55,7 @@ class EmulatedCamera:
         self._black.flags.writeable = False
 
     def frames(self) -> Iterator[Frame]:
-        """Yield frames until `stop` or the limit.
+        """Yield frames until `stop`.
 
         Raises CameraClosed after `close`, CameraTimeout, CameraError and
         CameraUnavailable as ordered.
@@ -109,11 +72,8 @@ class EmulatedCamera:
         self._playback.close()
 
     def _frames(self) -> Iterator[Frame]:
-        limit = self.settings.frames
         with self._playback.running():
             for _ in self._playback.ticks():
-                if limit is not None and self._sequence >= limit:
-                    return
                 if self._fails(self._sequence):
                     return
                 sequence = self._sequence

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from pi_classifier.area import Pixels
-from pi_classifier.cameras.limits import HIGHEST_FPS, LOWEST_FPS, check_fps
 from pi_classifier.cameras.playback import Clock, Playback
+from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.errors import ConfigError, ImageError
 from pi_classifier.preprocess import load_image
-from pi_classifier.settings import setting
 from pi_classifier.types import Frame
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -20,42 +18,30 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ReplaySettings:
-    """Which photos are shown, how long and how often."""
-
-    folder: str = setting("", "folder of photos, searched with its sub-folders")
-    fps: float = setting(10.0, "frames per second", minimum=LOWEST_FPS, maximum=HIGHEST_FPS)
-    hold_s: float = setting(1.0, "each photo is shown for so long", minimum=0.0)
-    loop: bool = setting(False, "start again after the last photo")
-    frames: int | None = setting(None, "end after so many frames", minimum=1)
-    realtime: bool = setting(True, "deliver at the frame rate, not as fast as possible")
-    min_side: int = setting(480, "large JPEGs are read smaller, down to this", minimum=1)
-
-
 class ReplayCamera:
     """Plays the photos of a folder, sorted by path; frames have the photo's own size.
 
-    A photo in a sub-folder carries the sub-folder's name as `truth`. One that
-    cannot be read is logged once and skipped. Raises ConfigError when there is no
-    such folder, no photo in it, or none that can be read.
+    A large JPEG is read smaller, with no side below the settings' shorter one. A photo
+    in a sub-folder carries the sub-folder's name as `truth`. One that cannot be read is
+    logged once and skipped. Raises ConfigError when there is no such folder, no photo in
+    it, or none that can be read.
     """
 
-    def __init__(self, settings: ReplaySettings, clock: Clock | None = None) -> None:
-        check_fps(settings.fps)
+    def __init__(self, folder: str, settings: CameraSettings, clock: Clock | None = None) -> None:
         self.settings = settings
-        self._folder = _existing_folder(settings.folder)
+        self._folder = _existing_folder(folder)
         self._paths = _photos(self._folder)
         self._playback = Playback(
             f"replay of {self._folder}", settings.fps, realtime=settings.realtime, clock=clock
         )
+        self._min_side = min(settings.width, settings.height)
         self._hold = max(1, round(settings.hold_s * settings.fps))
         self._unreadable: set[Path] = set()
         self._source = self._pictures()
         self._sequence = 0
 
     def frames(self) -> Iterator[Frame]:
-        """Yield frames until the last photo, the limit or `stop`.
+        """Yield frames until the last photo or `stop`.
 
         Raises CameraClosed after `close`.
         """
@@ -71,11 +57,8 @@ class ReplayCamera:
         self._playback.close()
 
     def _frames(self) -> Iterator[Frame]:
-        limit = self.settings.frames
         with self._playback.running():
             for _ in self._playback.ticks():
-                if limit is not None and self._sequence >= limit:
-                    return
                 shown = next(self._source, None)
                 if shown is None:
                     return
@@ -105,7 +88,7 @@ class ReplayCamera:
         if path in self._unreadable:
             return None
         try:
-            return load_image(path, min_side=self.settings.min_side)
+            return load_image(path, min_side=self._min_side)
         except ImageError as error:
             _log.warning("skipped: %s", error)
             self._unreadable.add(path)

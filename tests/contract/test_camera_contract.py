@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pi_classifier.cameras.emulated import EmulatedCamera, EmulatedSettings
-from pi_classifier.cameras.replay import ReplayCamera, ReplaySettings
+from pi_classifier.cameras.emulated import EmulatedCamera
+from pi_classifier.cameras.replay import ReplayCamera
+from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.errors import CameraClosed, CameraError
 from pi_classifier.types import Camera, Frame
 
@@ -25,9 +26,7 @@ Maker = Callable[..., Camera]
 
 
 def emulated(folder: Path, *, fps: float = 100.0, realtime: bool = False) -> Camera:
-    return EmulatedCamera(
-        EmulatedSettings(width=64, height=48, fps=fps, seed=3, realtime=realtime)
-    )
+    return EmulatedCamera(CameraSettings(width=64, height=48, fps=fps, seed=3, realtime=realtime))
 
 
 def replay(folder: Path, *, fps: float = 100.0, realtime: bool = False) -> Camera:
@@ -36,9 +35,8 @@ def replay(folder: Path, *, fps: float = 100.0, realtime: bool = False) -> Camer
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (31, 45, 3), np.uint8)).save(path)
-    return ReplayCamera(
-        ReplaySettings(folder=str(folder), fps=fps, realtime=realtime, loop=True, hold_s=0.02)
-    )
+    settings = CameraSettings(fps=fps, realtime=realtime, loop=True, hold_s=0.02)
+    return ReplayCamera(str(folder), settings)
 
 
 CAMERAS = {"emulated": emulated, "replay": replay}

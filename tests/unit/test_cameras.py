@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -19,34 +20,26 @@ def test_no_camera_is_chosen_silently() -> None:
 
 
 def test_the_emulated_camera_gets_its_settings() -> None:
-    camera = open_camera(
-        CameraSettings(
-            source="emulated", width=32, height=16, fps=5.0, seed=4, frames=3, realtime=False,
-            timeout_s=2.0, faults=("drop@1",),
-        )
-    )  # fmt: skip
+    settings = CameraSettings(
+        source="emulated", width=32, height=16, fps=5.0, realtime=False, faults=("drop@1",)
+    )
+    camera = open_camera(settings)
     assert isinstance(camera, EmulatedCamera)
-    settings = camera.settings
-    assert (settings.width, settings.height, settings.fps, settings.seed) == (32, 16, 5.0, 4)
-    assert (settings.frames, settings.realtime, settings.timeout_s) == (3, False, 2.0)
-    assert [frame.sequence for frame in camera.frames()] == [0, 2]
+    frames = list(islice(camera.frames(), 2))
+    assert [frame.sequence for frame in frames] == [0, 2]
+    assert frames[1].timestamp_ns == 400_000_000
+    assert frames[0].pixels.shape == (16, 32, 3)
 
 
-def test_the_replay_camera_gets_its_settings(tmp_path: Path) -> None:
+def test_the_replay_camera_gets_its_folder_and_settings(tmp_path: Path) -> None:
     folder = tmp_path / "with:colon"
     folder.mkdir()
     Image.new("RGB", (8, 8)).save(folder / "a.png")
     camera = open_camera(
-        CameraSettings(
-            source=f"replay:{folder}", fps=4.0, hold_s=0.5, loop=True, frames=9, realtime=False,
-            width=320, height=200,
-        )
-    )  # fmt: skip
+        CameraSettings(source=f"replay:{folder}", fps=4.0, hold_s=0.5, realtime=False)
+    )
     assert isinstance(camera, ReplayCamera)
-    settings = camera.settings
-    assert (settings.folder, settings.fps, settings.hold_s) == (str(folder), 4.0, 0.5)
-    assert (settings.loop, settings.frames, settings.realtime) == (True, 9, False)
-    assert settings.min_side == 200
+    assert [frame.timestamp_ns for frame in camera.frames()] == [0, 250_000_000]
 
 
 @pytest.mark.parametrize(
@@ -72,10 +65,21 @@ def test_faults_are_for_the_emulated_camera_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"width": 641}, {"height": 0}, {"fps": 0.0}, {"faults": ("drop@x",)}]
+    ("changes", "message"),
+    [
+        ({"width": 641}, "width = 641"),
+        ({"height": 0}, "height = 0"),
+        ({"width": -640}, "width = -640"),
+        ({"height": 14}, "from 16 to 8192"),
+        ({"width": 8194}, "from 16 to 8192"),
+        ({"fps": 0.0}, "fps = 0"),
+        ({"fps": 240.5}, "0.1 to 240"),
+        ({"fps": float("nan")}, "fps = nan"),
+        ({"faults": ("explode@3",)}, "no such fault"),
+    ],
 )
-def test_settings_are_checked_before_any_camera_is_opened(changes: dict[str, object]) -> None:
-    with pytest.raises(ConfigError):
+def test_settings_no_camera_accepts_are_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         CameraSettings(**changes)  # type: ignore[arg-type]
 
 

@@ -150,7 +150,7 @@ def test_a_file_in_another_encoding_names_the_line(files: Any, tmp_path: Path) -
         ),
         (
             "[decision]\nframes = 3",
-            "decision.frames = 3: no such setting. Did you mean camera.frames or run.frames?",
+            "decision.frames = 3: no such setting. Did you mean run.frames?",
         ),
         (
             "[run]\nzzz = 3",

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pi_classifier.cameras.emulated import EmulatedCamera, EmulatedSettings
+from pi_classifier.cameras.emulated import EmulatedCamera
 from pi_classifier.cameras.faults import FAULTS, Fault, parse_faults
 from pi_classifier.cameras.scenes import BACKGROUND, LABELS
+from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.errors import CameraError, CameraTimeout, CameraUnavailable, ConfigError
 from pi_classifier.types import Frame
 
@@ -36,7 +37,11 @@ class VirtualClock:
 
 def camera(**changes: object) -> EmulatedCamera:
     values = {"width": 32, "height": 24, "realtime": False} | changes
-    return EmulatedCamera(EmulatedSettings(**values))  # type: ignore[arg-type]
+    return EmulatedCamera(CameraSettings(**values))  # type: ignore[arg-type]
+
+
+def first(camera: EmulatedCamera, count: int) -> list[Frame]:
+    return list(islice(camera.frames(), count))
 
 
 def scenes(frames: list[Frame]) -> list[tuple[str | None, int]]:
@@ -46,7 +51,7 @@ def scenes(frames: list[Frame]) -> list[tuple[str | None, int]]:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_ground_and_flowers_alternate_beginning_with_ground(seed: int) -> None:
-    shown = scenes(list(camera(seed=seed, frames=700).frames()))
+    shown = scenes(first(camera(seed=seed), 700))
     flowers = [label for label, _ in shown[1::2]]
     assert {label for label, _ in shown[::2]} == {BACKGROUND}
     assert BACKGROUND not in flowers
@@ -55,13 +60,13 @@ def test_ground_and_flowers_alternate_beginning_with_ground(seed: int) -> None:
 
 
 def test_scenes_last_about_one_and_two_seconds() -> None:
-    shown = scenes(list(camera(seed=1, frames=700).frames()))[:-1]
+    shown = scenes(first(camera(seed=1), 700))[:-1]
     assert all(8 <= length <= 14 for _, length in shown[::2])
     assert all(16 <= length <= 26 for _, length in shown[1::2])
 
 
 def test_slow_cameras_still_show_enough_frames_to_decide() -> None:
-    shown = scenes(list(camera(seed=1, fps=0.5, frames=120).frames()))[:-1]
+    shown = scenes(first(camera(seed=1, fps=0.5), 120))[:-1]
     assert min(length for _, length in shown[::2]) >= 5
     assert min(length for _, length in shown[1::2]) >= 10
 
@@ -79,7 +84,7 @@ def test_rounds_never_repeat_a_flower_at_their_seam() -> None:
 @settings(max_examples=20, deadline=None)
 @given(fps=st.sampled_from([0.1, 1.0, 7.0, 29.97, 240.0]), count=st.sampled_from([1, 2, 17]))
 def test_timestamps_follow_from_the_sequence(fps: float, count: int) -> None:
-    frames = list(camera(fps=fps, frames=count).frames())
+    frames = first(camera(fps=fps), count)
     assert [frame.sequence for frame in frames] == list(range(count))
     assert [frame.timestamp_ns for frame in frames] == [
         round(k * 1_000_000_000 / fps) for k in range(count)
@@ -88,16 +93,16 @@ def test_timestamps_follow_from_the_sequence(fps: float, count: int) -> None:
 
 def test_realtime_waits_one_period_between_frames() -> None:
     clock = VirtualClock()
-    settings_ = EmulatedSettings(width=32, height=24, fps=4, frames=5)
-    arrivals = [clock.time_s for _ in EmulatedCamera(settings_, clock).frames()]
+    paced = EmulatedCamera(CameraSettings(width=32, height=24, fps=4), clock)
+    arrivals = [clock.time_s for _ in islice(paced.frames(), 5)]
     assert arrivals == pytest.approx([100.0, 100.25, 100.5, 100.75, 101.0])
 
 
 def test_a_late_consumer_loses_no_frame_and_the_schedule_slips() -> None:
     clock = VirtualClock()
-    settings_ = EmulatedSettings(width=32, height=24, fps=4, frames=4)
+    paced = EmulatedCamera(CameraSettings(width=32, height=24, fps=4), clock)
     arrivals = []
-    for frame in EmulatedCamera(settings_, clock).frames():
+    for frame in islice(paced.frames(), 4):
         arrivals.append((frame.sequence, clock.time_s))
         if frame.sequence == 1:
             clock.time_s += 2.0
@@ -111,26 +116,26 @@ def test_a_late_consumer_loses_no_frame_and_the_schedule_slips() -> None:
 
 def test_without_realtime_nothing_is_waited_for() -> None:
     clock = VirtualClock()
-    settings_ = EmulatedSettings(width=32, height=24, frames=5, realtime=False)
-    assert len(list(EmulatedCamera(settings_, clock).frames())) == 5
+    settings_ = CameraSettings(width=32, height=24, realtime=False)
+    assert len(first(EmulatedCamera(settings_, clock), 5)) == 5
     assert clock.waits_s == []
 
 
 def test_drop_leaves_a_gap() -> None:
-    frames = list(camera(frames=12, faults=("drop@3:5",)).frames())
-    assert [frame.sequence for frame in frames] == [0, 1, 2, 8, 9, 10, 11]
+    frames = first(camera(faults=("drop@3:5",)), 5)
+    assert [frame.sequence for frame in frames] == [0, 1, 2, 8, 9]
 
 
 def test_frames_after_a_gap_are_those_of_an_undisturbed_camera() -> None:
-    whole = {frame.sequence: frame for frame in camera(frames=40).frames()}
-    for frame in camera(frames=40, faults=("drop@3:20", "dark@30:2")).frames():
+    whole = first(camera(), 40)
+    for frame in first(camera(faults=("drop@3:20", "dark@30:2")), 20):
         if frame.sequence not in (30, 31):
             assert frame.pixels.tobytes() == whole[frame.sequence].pixels.tobytes()
             assert frame.truth == whole[frame.sequence].truth
 
 
 def test_dark_frames_are_black_ground() -> None:
-    frames = list(camera(frames=10, faults=("dark@4:3",)).frames())
+    frames = first(camera(faults=("dark@4:3",)), 10)
     black = [frame.sequence for frame in frames if not frame.pixels.any()]
     assert black == [4, 5, 6]
     assert {frames[k].truth for k in black} == {BACKGROUND}
@@ -138,15 +143,13 @@ def test_dark_frames_are_black_ground() -> None:
 
 def test_stall_times_out_and_can_be_resumed() -> None:
     clock = VirtualClock()
-    settings_ = EmulatedSettings(
-        width=32, height=24, fps=10, frames=6, timeout_s=3.0, faults=("stall@4",)
-    )
+    settings_ = CameraSettings(width=32, height=24, timeout_s=3.0, faults=("stall@4",))
     stalled = EmulatedCamera(settings_, clock)
     seen = []
     with pytest.raises(CameraTimeout, match="within 3 s before frame 4"):
         seen.extend(frame.sequence for frame in stalled.frames())
     assert clock.time_s == pytest.approx(100.0 + 4 * 0.1 + 3.0)
-    assert [frame.sequence for frame in stalled.frames()] == [4, 5]
+    assert [frame.sequence for frame in first(stalled, 2)] == [4, 5]
 
 
 def test_stop_during_a_stall_ends_quietly() -> None:
@@ -156,16 +159,16 @@ def test_stop_during_a_stall_ends_quietly() -> None:
                 stalled.stop()
             return super().wait(event, timeout_s)
 
-    settings_ = EmulatedSettings(width=32, height=24, timeout_s=3.0, faults=("stall@2",))
+    settings_ = CameraSettings(width=32, height=24, timeout_s=3.0, faults=("stall@2",))
     stalled = EmulatedCamera(settings_, StoppingClock())
     assert [frame.sequence for frame in stalled.frames()] == [0, 1]
 
 
 def test_error_comes_once() -> None:
-    failing = camera(frames=4, faults=("error@2",))
+    failing = camera(faults=("error@2",))
     with pytest.raises(CameraError, match="before frame 2"):
         list(failing.frames())
-    assert [frame.sequence for frame in failing.frames()] == [2, 3]
+    assert [frame.sequence for frame in first(failing, 2)] == [2, 3]
 
 
 def test_a_camera_that_disappeared_stays_away() -> None:
@@ -177,33 +180,12 @@ def test_a_camera_that_disappeared_stays_away() -> None:
 
 def test_two_consumers_are_refused() -> None:
     shared = camera()
-    first = shared.frames()
-    next(first)
+    stream = shared.frames()
+    next(stream)
     with pytest.raises(CameraError, match="another consumer"):
         next(shared.frames())
-    first.close()  # type: ignore[attr-defined]
+    stream.close()  # type: ignore[attr-defined]
     assert next(shared.frames()).sequence == 1
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"width": 641}, "width = 641"),
-        ({"height": 0}, "height = 0"),
-        ({"width": -640}, "width = -640"),
-        ({"height": 14}, "from 16 to 8192"),
-        ({"width": 8194}, "from 16 to 8192"),
-        ({"fps": 0.0}, "fps = 0"),
-        ({"fps": 240.5}, "0.1 to 240"),
-        ({"fps": float("nan")}, "fps = nan"),
-        ({"frames": 0}, "frames 0"),
-        ({"seed": -1}, "seed -1"),
-        ({"faults": ("explode@3",)}, "no such fault"),
-    ],
-)
-def test_settings_no_camera_accepts_are_refused(changes: dict[str, object], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        camera(**changes)
 
 
 @pytest.mark.parametrize(

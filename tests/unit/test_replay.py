@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pi_classifier.cameras.replay import ReplayCamera, ReplaySettings
+from pi_classifier.cameras.replay import ReplayCamera
+from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.errors import ConfigError
 
 RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
@@ -25,12 +26,12 @@ def photo(
 
 
 def replay(folder: Path, **changes: object) -> ReplayCamera:
-    values = {"folder": str(folder), "realtime": False, "hold_s": 0.0} | changes
-    return ReplayCamera(ReplaySettings(**values))  # type: ignore[arg-type]
+    values = {"realtime": False, "hold_s": 0.0} | changes
+    return ReplayCamera(str(folder), CameraSettings(**values))  # type: ignore[arg-type]
 
 
-def colours(camera: ReplayCamera) -> list[str]:
-    return ["RGB"[int(frame.pixels[0, 0].argmax())] for frame in camera.frames()]
+def colours(camera: ReplayCamera, count: int | None = None) -> list[str]:
+    return ["RGB"[int(f.pixels[0, 0].argmax())] for f in islice(camera.frames(), count)]
 
 
 def test_photos_come_sorted_by_path_from_all_sub_folders(tmp_path: Path) -> None:
@@ -60,19 +61,14 @@ def test_each_photo_is_held_without_copies(tmp_path: Path) -> None:
 
 def test_one_second_is_the_default_hold(tmp_path: Path) -> None:
     photo(tmp_path / "a.png")
-    settings = ReplaySettings(folder=str(tmp_path), fps=7.0, realtime=False)
-    assert len(list(ReplayCamera(settings).frames())) == 7
+    camera = ReplayCamera(str(tmp_path), CameraSettings(fps=7.0, realtime=False))
+    assert len(list(camera.frames())) == 7
 
 
-def test_loop_goes_on_until_the_limit(tmp_path: Path) -> None:
+def test_loop_begins_again_after_the_last_photo(tmp_path: Path) -> None:
     photo(tmp_path / "a.png", RED)
     photo(tmp_path / "b.png", GREEN)
-    assert colours(replay(tmp_path, loop=True, frames=5)) == ["R", "G", "R", "G", "R"]
-
-
-def test_the_limit_cuts_a_single_pass_too(tmp_path: Path) -> None:
-    photo(tmp_path / "a.png")
-    assert len(list(replay(tmp_path, hold_s=5.0, frames=3).frames())) == 3
+    assert colours(replay(tmp_path, loop=True), 5) == ["R", "G", "R", "G", "R"]
 
 
 def test_exif_orientation_is_honoured(tmp_path: Path) -> None:
@@ -84,9 +80,10 @@ def test_exif_orientation_is_honoured(tmp_path: Path) -> None:
 
 def test_large_jpegs_are_read_smaller_but_not_below_the_side(tmp_path: Path) -> None:
     photo(tmp_path / "a.jpg", RED, (1600, 1200))
-    pixels = next(replay(tmp_path, min_side=300).frames()).pixels
+    pixels = next(replay(tmp_path, width=640, height=300).frames()).pixels
     assert pixels.shape == (300, 400, 3)
-    assert next(replay(tmp_path, min_side=301).frames()).pixels.shape == (600, 800, 3)
+    pixels = next(replay(tmp_path, width=302, height=480).frames()).pixels
+    assert pixels.shape == (600, 800, 3)
 
 
 def test_an_unreadable_photo_is_logged_once_and_skipped(
@@ -95,7 +92,7 @@ def test_an_unreadable_photo_is_logged_once_and_skipped(
     (tmp_path / "a.jpg").write_text("not a photo")
     photo(tmp_path / "b.png", GREEN)
     with caplog.at_level(logging.WARNING):
-        assert colours(replay(tmp_path, loop=True, frames=3)) == ["G", "G", "G"]
+        assert colours(replay(tmp_path, loop=True), 3) == ["G", "G", "G"]
     assert [record.getMessage() for record in caplog.records if "a.jpg" in record.getMessage()]
     assert len(caplog.records) == 1
 
@@ -142,7 +139,7 @@ def test_a_folder_without_photos_says_what_it_looked_for(tmp_path: Path) -> None
 
 def test_an_unnamed_folder_is_an_error() -> None:
     with pytest.raises(ConfigError, match="no folder named"):
-        ReplayCamera(ReplaySettings())
+        ReplayCamera("", CameraSettings())
 
 
 def test_home_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
