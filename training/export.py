@@ -20,8 +20,8 @@ from training.errors import ExportError
 from training.golden import golden_vectors
 from training.metadata import write_model_file
 from training.model_card import ModelCard
+from training.networks import Network
 from training.run_folder import write_whole
-from training.trainer import Network
 
 Kind = Literal["float32", "int8"]
 KINDS: tuple[Kind, ...] = ("float32", "int8")

@@ -20,6 +20,9 @@ WIDTHS = {
 RESOLUTIONS = (96, 128, 160, 192, 224)
 DROPOUT = 0.2
 
+# Hints (feature maps), embedding and logits of a batch.
+Taught = tuple[list[Any], Any, Any]
+
 # MobileNet v1 (Howard et al. 2017, table 1): filters and stride of each
 # depthwise-separable block behind the first convolution of 32 filters.
 _V1_BLOCKS = (
@@ -116,6 +119,55 @@ def build_head(channels: int, labels: Sequence[str], name: str = "head") -> kera
     x = keras.layers.Dropout(DROPOUT)(embedding)
     logits = keras.layers.Dense(len(labels), name="logits")(x)
     return keras.Model(embedding, logits, name=name)
+
+
+def as_list(outputs: Any) -> list[Any]:
+    """The outputs of a Keras model as a list, also where there is only one."""
+    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+
+
+class Network:
+    """A backbone of open input size with a head: what training changes."""
+
+    def __init__(self, spec: NetworkSpec, labels: Sequence[str]) -> None:
+        self.spec = spec
+        self.labels = tuple(labels)
+        self.backbone = build_backbone(spec)
+        self.head = build_head(int(self.backbone.outputs[-1].shape[-1]), labels)
+
+    def __call__(self, images: Any, training: bool) -> Taught:
+        """Hints, embedding and logits of a batch of raw images."""
+        *hints, embedding = as_list(self.backbone(images, training=training))
+        return hints, embedding, self.head(embedding, training=training)
+
+    @property
+    def variables(self) -> list[Any]:
+        return [*self.backbone.trainable_variables, *self.head.trainable_variables]
+
+    def take_weights(self, other: Network) -> None:
+        """Take over all weights of another network of the same specification.
+
+        Raises TrainingError when the networks differ.
+        """
+        if other.spec != self.spec:
+            raise TrainingError(
+                f"the earlier run trained {other.spec}, this one is to train {self.spec}; "
+                "give the same --network, --width and --resolution"
+            )
+        self.backbone.set_weights(other.backbone.get_weights())
+        self.head.set_weights(other.head.get_weights())
+
+    def inference_model(self) -> keras.Model:
+        """The same network with a fixed input size and scores as output."""
+        import keras
+
+        side = self.spec.resolution
+        backbone = build_backbone(self.spec, side)
+        backbone.set_weights(self.backbone.get_weights())
+        embedding = as_list(backbone.outputs)[-1]
+        logits = self.head(embedding)
+        scores = keras.layers.Softmax(name="scores")(logits)
+        return keras.Model(backbone.input, scores, name=self.spec.name)
 
 
 def load_weights(backbone: keras.Model, spec: NetworkSpec, weights: str) -> None:

@@ -13,17 +13,12 @@ from typing import Any
 from pi_classifier.preprocess import Preprocessor, Resize
 from training.dataset import Images, Photo, decode, require_trainable, scan, squeeze
 from training.errors import TrainingError
+from training.head import train_head
 from training.model_card import ModelCard
-from training.networks import NetworkSpec, load_weights
+from training.networks import Network, NetworkSpec, load_weights
 from training.progress import watched
 from training.run_folder import RunFolder
-from training.trainer import (
-    Network,
-    TrainingOptions,
-    WholeNetworkTrainer,
-    accuracy_of,
-    train_head,
-)
+from training.trainer import TrainingOptions, WholeNetworkTrainer, accuracy_of
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +70,7 @@ def retrain(image_dirs: Sequence[Path], output_dir: Path, options: RetrainOption
     photos = scan(image_dirs)
     labels = require_trainable(photos)
     whole = options.weights == "none" or options.fine_tune > 0
+    teacher = None if options.teacher is None else RunFolder(options.teacher).load(labels)
     network = Network(options.network, labels)
     earlier = Path(options.weights)
     goes_on = earlier.is_dir()
@@ -82,7 +78,6 @@ def retrain(image_dirs: Sequence[Path], output_dir: Path, options: RetrainOption
         network.take_weights(RunFolder(earlier).load(labels))
     elif options.weights != "none":
         load_weights(network.backbone, options.network, options.weights)
-    teacher = None if options.teacher is None else RunFolder(options.teacher).load(labels)
     prepared = _prepare(photos, labels, options, squares=whole)
     # Hours of training must not end in a folder that cannot be written.
     output_dir.mkdir(parents=True, exist_ok=True)
@@ -155,7 +150,9 @@ def _whole(
             settings, epochs=options.fine_tune, rate=settings.rate * FINE_TUNE_RATE_SHARE
         )
     steps = settings.epochs * -(-len(squares) // settings.batch)
-    trainer = WholeNetworkTrainer(network, settings, steps, teacher)
+    # Hints are for a network that knows nothing; later they would only disturb it.
+    hinted = options.weights == "none"
+    trainer = WholeNetworkTrainer(network, settings, steps, teacher, hinted=hinted)
     return trainer.train(squares, validation, log=_log_epoch)
 
 

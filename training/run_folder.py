@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from training.errors import TrainingError
-from training.networks import NetworkSpec
-from training.trainer import Network
+from training.networks import Network, NetworkSpec
 
 RUN_FILE = "run.json"
 WEIGHTS_FILE = "network.weights.h5"

@@ -1,36 +1,35 @@
-"""Training: a head on frozen features, a whole network, or a student of a teacher."""
+"""Training a whole network, from scratch or further, alone or as a teacher's student."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.augmentation import augment, min_crop_area
 from training.dataset import Images
-from training.errors import TrainingError
-from training.networks import NetworkSpec, build_backbone, build_head
+from training.networks import Network, Taught, as_list
 from training.progress import Progress
-
-if TYPE_CHECKING:
-    import keras
 
 LABEL_SMOOTHING = 0.1
 # Distillation (Hinton et al. 2015): the share of the teacher's soft scores in the loss
 # and the temperature they are softened with.
 TEACHER_SHARE = 0.7
 TEACHER_TEMPERATURE = 2.0
-HEAD_EPOCHS = 60
-HEAD_RATE = 3e-3
 WARM_UP_SHARE = 0.05
+# Hints fade out over this share of the epochs: at the end the labels decide.
+HINTED_SHARE = 0.8
+VALIDATE_EVERY = 5
 # Weights are averaged over about this share of all steps.
 AVERAGED_SHARE = 0.05
 LARGEST_DECAY = 0.998
 LARGEST_NORM_DECAY = 0.99
+
+Row = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,104 +49,6 @@ class TrainingOptions:
     small_scale: float = 0.625
 
 
-class Network:
-    """A backbone of open input size with a head: what training changes."""
-
-    def __init__(self, spec: NetworkSpec, labels: Sequence[str]) -> None:
-        self.spec = spec
-        self.labels = tuple(labels)
-        self.backbone = build_backbone(spec)
-        self.head = build_head(int(self.backbone.outputs[-1].shape[-1]), labels)
-
-    def __call__(self, images: Any, training: bool) -> tuple[list[Any], Any, Any]:
-        """Hints, embedding and logits of a batch of raw images."""
-        *hints, embedding = _as_list(self.backbone(images, training=training))
-        return hints, embedding, self.head(embedding, training=training)
-
-    @property
-    def variables(self) -> list[Any]:
-        return [*self.backbone.trainable_variables, *self.head.trainable_variables]
-
-    def take_weights(self, other: Network) -> None:
-        """Take over all weights of another network of the same specification.
-
-        Raises TrainingError when the networks differ.
-        """
-        if other.spec != self.spec:
-            raise TrainingError(
-                f"the earlier run trained {other.spec}, this one is to train {self.spec}; "
-                "give the same --network, --width and --resolution"
-            )
-        self.backbone.set_weights(other.backbone.get_weights())
-        self.head.set_weights(other.head.get_weights())
-
-    def inference_model(self) -> keras.Model:
-        """The same network with a fixed input size and scores as output."""
-        import keras
-
-        side = self.spec.resolution
-        backbone = build_backbone(self.spec, side)
-        backbone.set_weights(self.backbone.get_weights())
-        embedding = _as_list(backbone.outputs)[-1]
-        logits = self.head(embedding)
-        scores = keras.layers.Softmax(name="scores")(logits)
-        return keras.Model(backbone.input, scores, name=self.spec.name)
-
-
-def _as_list(outputs: Any) -> list[Any]:
-    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
-
-
-def train_head(
-    network: Network, training: Images, validation: Images, batch: int, seed: int
-) -> float:
-    """Train only the head, on features computed once; return the validation accuracy.
-
-    The features of the untouched network (bottlenecks) are computed once for every
-    photo and its mirror image; the head then learns from them in seconds.
-    """
-    import keras
-
-    features = _bottlenecks(network, training, "bottlenecks")
-    mirrored = _bottlenecks(network, training, "bottlenecks, mirrored", mirror=True)
-    checks = _bottlenecks(network, validation, "bottlenecks, validation")
-    keras.utils.set_random_seed(seed)
-    inputs = np.concatenate([features, mirrored])
-    targets = np.eye(len(network.labels), dtype=np.float32)[np.tile(training.indices, 2)]
-    network.head.compile(
-        optimizer=keras.optimizers.Adam(HEAD_RATE),
-        # A head that is too sure of itself would tear at the features in fine-tuning.
-        loss=keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=LABEL_SMOOTHING
-        ),
-    )
-    rows = Progress("head", HEAD_EPOCHS)
-    with rows:
-        for _ in range(HEAD_EPOCHS):
-            network.head.fit(inputs, targets, batch_size=batch, verbose=0)
-            rows.step()
-    logits = network.head.predict(checks, verbose=0)
-    return float(np.mean(logits.argmax(axis=1) == validation.indices))
-
-
-def _bottlenecks(
-    network: Network, images: Images, title: str, *, mirror: bool = False
-) -> NDArray[np.float32]:
-    import tensorflow as tf
-
-    @tf.function  # type: ignore[untyped-decorator]
-    def embed(batch: Any) -> Any:
-        return _as_list(network.backbone(batch, training=False))[-1]
-
-    rows: list[NDArray[np.float32]] = []
-    with Progress(title, len(images)) as progress:
-        for start in range(0, len(images), 32):
-            batch = images.pixels[start : start + 32].astype(np.float32)
-            rows.append(embed(batch[:, :, ::-1] if mirror else batch).numpy())
-            progress.step(len(batch))
-    return np.concatenate(rows)
-
-
 class WholeNetworkTrainer:
     """Trains every weight on augmented views, optionally as a teacher's student."""
 
@@ -157,12 +58,14 @@ class WholeNetworkTrainer:
         options: TrainingOptions,
         steps: int,
         teacher: Network | None = None,
+        *,
+        hinted: bool = True,
     ) -> None:
         import keras
         import tensorflow as tf
 
         self.network, self.teacher, self.options = network, teacher, options
-        self.adapters = self._build_adapters()
+        self.adapters = self._build_adapters() if hinted else []
         self.variables = [
             *network.variables,
             *(v for adapter in self.adapters for v in adapter.trainable_variables),
@@ -197,8 +100,8 @@ class WholeNetworkTrainer:
             return []
         import keras
 
-        ours = _as_list(self.network.backbone.outputs)
-        theirs = _as_list(self.teacher.backbone.outputs)
+        ours = as_list(self.network.backbone.outputs)
+        theirs = as_list(self.teacher.backbone.outputs)
         if len(ours) != len(theirs):  # different families: only the embeddings compare
             ours, theirs = ours[-1:], theirs[-1:]
         adapters = []
@@ -227,77 +130,71 @@ class WholeNetworkTrainer:
             smoothed = targets * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / targets.shape[1]
             loss = _cross_entropy(smoothed, logits)
             if self.teacher is not None:
-                soft = self.teacher(views, training=False)
-                loss = self._with_teacher(soft, [*hints, embedding], logits, loss, hint_weight)
+                # Both see the same view at the same size: their feature maps align.
+                taught = self.teacher(views, training=False)
+                loss = (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * _distilled(taught, logits)
+                if self.adapters:
+                    loss += hint_weight * self._hints_missed(taught, [*hints, embedding])
         gradients = tape.gradient(loss, self.variables)
         self.optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
         hits = tf.equal(tf.argmax(logits, axis=1), indices)
         return loss, tf.reduce_mean(tf.cast(hits, tf.float32))
 
-    def _with_teacher(
-        self, teacher: Any, ours: list[Any], logits: Any, loss: Any, hint_weight: Any
-    ) -> Any:
-        import tensorflow as tf
-
-        # Both saw the same view at the same size: their feature maps align.
-        hints, embedding, soft = teacher
-        theirs = [*hints, embedding][-len(self.adapters) :]
-        scores = tf.nn.softmax(soft / TEACHER_TEMPERATURE)
-        distilled = _cross_entropy(scores, logits / TEACHER_TEMPERATURE)
-        loss = (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * TEACHER_TEMPERATURE**2 * distilled
-        for adapter, mine, target in zip(
-            self.adapters, ours[-len(self.adapters) :], theirs, strict=True
-        ):
-            loss += hint_weight * _hint_loss(adapter(mine), target)
-        return loss
+    def _hints_missed(self, taught: Taught, ours: list[Any]) -> Any:
+        """How far the student's feature maps, projected, are from the teacher's."""
+        hints, embedding, _ = taught
+        count = len(self.adapters)
+        theirs = [*hints, embedding][-count:]
+        pairs = zip(self.adapters, ours[-count:], theirs, strict=True)
+        return sum(_hint_loss(adapter(mine), target) for adapter, mine, target in pairs)
 
     def train(
-        self, training: Images, validation: Images, *, log: Any = None
-    ) -> list[dict[str, float]]:
-        """Run all epochs; return loss and accuracies per epoch.
+        self, training: Images, validation: Images, *, log: Callable[[Row], None] | None = None
+    ) -> list[Row]:
+        """Run all epochs; return loss and accuracies per epoch, also passed to `log`.
 
         The weights end as the running average over the last steps, which validates
         better than the last step's own.
         """
-        import tensorflow as tf
-
-        options = self.options
-        rng = np.random.default_rng(options.seed)
-        history: list[dict[str, float]] = []
-        epochs = options.epochs
-        steps = math.ceil(len(training) / options.batch)
-        progress = Progress("training", epochs * steps)
-        with progress:
+        epochs = self.options.epochs
+        rng = np.random.default_rng(self.options.seed)
+        history: list[Row] = []
+        with Progress("training", epochs * math.ceil(len(training) / self.options.batch)) as bar:
             for epoch in range(epochs):
-                side = self._side(epoch)
-                hint_weight = tf.constant(max(0.0, 1.0 - 1.25 * epoch / epochs))
-                min_area = tf.constant(min_crop_area(epoch / epochs))
-                losses, accuracies = [], []
-                for rows in _batches(rng, len(training), options.batch):
-                    loss, accuracy = self._step(
-                        tf.constant(training.pixels[rows]),
-                        tf.constant(training.aspects[rows]),
-                        tf.constant(training.indices[rows]),
-                        side,
-                        min_area,
-                        hint_weight,
-                    )
-                    losses.append(float(loss))
-                    accuracies.append(float(accuracy))
-                    progress.step(note=f"loss {losses[-1]:.3f}")
-                row = {
-                    "epoch": epoch + 1,
-                    "loss": float(np.mean(losses)),
-                    "accuracy": float(np.mean(accuracies)),
-                }
-                if (epoch + 1) % 5 == 0 or epoch + 1 == epochs:
-                    if epoch + 1 == epochs:
-                        self.optimizer.finalize_variable_values(self.variables)
+                row = {"epoch": epoch + 1, **self._run_epoch(epoch, training, rng, bar)}
+                last = epoch + 1 == epochs
+                if last:
+                    self.optimizer.finalize_variable_values(self.variables)
+                if last or (epoch + 1) % VALIDATE_EVERY == 0:
                     row["validation_accuracy"] = accuracy_of(self.network, validation)
                 history.append(row)
                 if log is not None:
                     log(row)
         return history
+
+    def _run_epoch(
+        self, epoch: int, training: Images, rng: np.random.Generator, bar: Progress
+    ) -> Row:
+        import tensorflow as tf
+
+        share = epoch / self.options.epochs
+        hint_weight = tf.constant(max(0.0, 1.0 - share / HINTED_SHARE))
+        min_area = tf.constant(min_crop_area(share))
+        side = self._side(epoch)
+        losses, accuracies = [], []
+        for rows in _batches(rng, len(training), self.options.batch):
+            loss, accuracy = self._step(
+                tf.constant(training.pixels[rows]),
+                tf.constant(training.aspects[rows]),
+                tf.constant(training.indices[rows]),
+                side,
+                min_area,
+                hint_weight,
+            )
+            losses.append(float(loss))
+            accuracies.append(float(accuracy))
+            bar.step(note=f"loss {losses[-1]:.3f}")
+        return {"loss": float(np.mean(losses)), "accuracy": float(np.mean(accuracies))}
 
     def _side(self, epoch: int) -> int:
         full = self.network.spec.resolution
@@ -318,6 +215,15 @@ def _cross_entropy(targets: Any, logits: Any) -> Any:
     import tensorflow as tf
 
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+
+
+def _distilled(taught: Taught, logits: Any) -> Any:
+    """Cross-entropy with the teacher's softened scores, scaled as Hinton et al. do."""
+    import tensorflow as tf
+
+    scores = tf.nn.softmax(taught[2] / TEACHER_TEMPERATURE)
+    softened = _cross_entropy(scores, logits / TEACHER_TEMPERATURE)
+    return TEACHER_TEMPERATURE**2 * softened
 
 
 def _hint_loss(ours: Any, theirs: Any) -> Any:
