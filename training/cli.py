@@ -16,6 +16,9 @@ from pi_classifier.errors import PiClassifierError
 from training.networks import NETWORKS, NetworkSpec
 
 PROGRAM = "pi-classifier-train"
+# What the extra "training" installs.
+EXTRA_PACKAGES = frozenset({"absl", "flatbuffers", "keras", "tensorflow", "tqdm"})
+EXIT_UNAVAILABLE = 69
 EXIT_IO = 74
 EXIT_INTERRUPTED = 130
 
@@ -36,6 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PiClassifierError as error:
         print(f"{PROGRAM}: error: {error}", file=sys.stderr)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in EXTRA_PACKAGES:
+            raise
+        print(
+            f"{PROGRAM}: error: {options.command} needs the package {error.name}, which is not "
+            "installed; install the training side: pip install 'pi-classifier[training]' (in a "
+            "clone: pip install '.[training]')",
+            file=sys.stderr,
+        )
+        return EXIT_UNAVAILABLE
     except OSError as error:
         print(f"{PROGRAM}: error: {error.filename}: {error.strerror}", file=sys.stderr)
         return EXIT_IO
@@ -52,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     parser.add_argument("--verbose", action="store_true", help="log details")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
     _add_retrain(commands)
     _add_evaluate(commands)
     _add_export(commands)

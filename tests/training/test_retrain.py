@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,7 @@ def test_the_cascade_command_writes_a_cascade_that_runs(
         (["retrain", "--width", "0.3"], 1, "width 0.3 of mobilenet_v1 is not one of"),
         (["retrain", "--weights", "nowhere.h5"], 1, "nowhere.h5: no such file"),
         (["retrain", "--teacher", "nowhere"], 1, "nowhere: is not the output of"),
-        (["retrain", "--output-dir", "/proc/nowhere"], 74, "/proc/nowhere"),
+        (["retrain", "--weights", "none", "--output-dir", "/proc/nowhere"], 74, "/proc/nowhere"),
         (["evaluate", "nowhere.tflite"], 78, "nowhere.tflite"),
     ],
 )  # fmt: skip
@@ -119,6 +120,26 @@ def test_bad_input_is_one_clear_line(
     assert says in captured.err
     assert "Traceback" not in captured.err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("package", ["keras", "tensorflow", "tqdm"])
+def test_without_the_training_extra_the_way_to_it_is_named(
+    package: str,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # None makes Python refuse the import, as where the package is missing.
+    monkeypatch.setitem(sys.modules, package, None)
+    if package == "tqdm":
+        monkeypatch.delitem(sys.modules, "training.progress", raising=False)
+        monkeypatch.delitem(sys.modules, "training.retrain", raising=False)
+    arguments = ["--image-dir", str(photos), "--output-dir", str(tmp_path / "out")]
+    assert main(["retrain", "--weights", "none", *arguments]) == 69
+    message = capsys.readouterr().err
+    assert f"needs the package {package}" in message
+    assert "pip install '.[training]'" in message
 
 
 def test_a_file_that_is_no_weights_file_is_named(
