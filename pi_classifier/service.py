@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pi_classifier.cameras import open_camera
 from pi_classifier.cascade import Cascade
@@ -26,6 +28,9 @@ from pi_classifier.types import Camera, Classifier, Frame, Gate, Prediction, Sin
 _logger = logging.getLogger(__name__)
 
 _COUNTERS_EVERY_NS = 60_000_000_000
+# Enough for any phrase that is not a speech.
+_FINISH_S = 5.0
+_POLL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +42,18 @@ class Service:
     classifier: Classifier
     smoother: Smoother
     sinks: tuple[Sink, ...]
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def stop(self) -> None:
+        """End the frames, and let nothing be said to its end; may be called by any thread."""
+        self.stopped.set()
+        self.camera.stop()
 
 
 @contextmanager
 def build(settings: Settings) -> Iterator[Service]:
-    """Build the service from its settings, in order; on leaving, close in exact reverse.
+    """Build the service from its settings, in order; on leaving, close in exact reverse,
+    the sinks at the same time.
 
     The model comes first, so that what is wrong with it is said before a device is
     opened. Raises ConfigError, ModelError, CameraError.
@@ -54,10 +66,11 @@ def build(settings: Settings) -> Iterator[Service]:
         smoother = Smoother(settings.decision, silent)
         gate = open_gate(settings.gate)
         camera = stack.enter_context(closing(open_camera(settings.camera)))
-        sinks = []
+        sinks: list[Sink] = []
+        stack.callback(_close_together, sinks)
         for open_sink in _wanted_sinks(settings, camera, models):
             try:
-                sinks.append(stack.enter_context(closing(open_sink())))
+                sinks.append(open_sink())
             except SinkError as error:
                 _logger.warning("goes on without: %s", error)
         limited = LimitedCamera(camera, settings.run)
@@ -89,10 +102,20 @@ def _model_files(classifier: Classifier) -> Iterator[ModelFile]:
         yield classifier.model
 
 
-def watch(service: Service) -> Counters:
+def _close_together(sinks: Sequence[Sink]) -> None:
+    """Close the sinks at the same time, so that all that hang take no longer than one."""
+    closers = [threading.Thread(target=sink.close, daemon=True) for sink in sinks]
+    for closer in closers:
+        closer.start()
+    for closer in closers:
+        closer.join()
+
+
+def watch(service: Service, finish_s: float = _FINISH_S) -> Counters:
     """Send every decision to every sink until the camera ends; returns what was counted.
 
-    Raises CameraError, InferenceError.
+    When the camera ends by itself, the sinks have `finish_s` to finish what they are at,
+    unless the service is stopped. Raises CameraError, InferenceError.
     """
     counters = Counters()
     observe = _Progress(counters)
@@ -102,7 +125,15 @@ def watch(service: Service) -> Counters:
         counters.decisions += 1
         for sink in service.sinks:
             sink.emit(decision)
+    _let_finish(service, finish_s)
     return counters
+
+
+def _let_finish(service: Service, finish_s: float) -> None:
+    deadline_s = time.monotonic() + finish_s
+    while any(sink.busy for sink in service.sinks) and time.monotonic() < deadline_s:
+        if service.stopped.wait(_POLL_S):
+            return
 
 
 class _Progress:

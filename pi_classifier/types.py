@@ -115,7 +115,13 @@ class Classifier(Protocol):
 
 
 class Sink(Protocol):
-    """Where decisions go. `emit` never blocks a frame; `close` flushes."""
+    """Where decisions go. `emit` never blocks a frame; `close` flushes, within a second.
+
+    `busy` tells whether a decision is being delivered: a phrase said, a line written.
+    """
+
+    @property
+    def busy(self) -> bool: ...
 
     def emit(self, decision: Decision) -> None: ...
 

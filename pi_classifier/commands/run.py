@@ -42,7 +42,7 @@ def _watch(arguments: argparse.Namespace, signals: StopOnSignal) -> Counters:
     settings = configuration.settings
     setup_logging(settings.run.log_level)
     with build(settings) as service:
-        signals.on_stop(service.camera.stop)
+        signals.on_stop(service.stop)
         _logger.info("%s sees through %s", service.classifier.name, settings.camera.source)
         counters = watch(service)
         _logger.info("ends: %s", counters)

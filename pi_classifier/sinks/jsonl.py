@@ -55,6 +55,11 @@ class JsonlSink:
         self._queue = DeliveryQueue(name, self._file.append, retry=retry)
 
     @property
+    def busy(self) -> bool:
+        """Whether a line is being written."""
+        return self._queue.busy
+
+    @property
     def dropped(self) -> int:
         """How many decisions were not written."""
         return self._queue.dropped

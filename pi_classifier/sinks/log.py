@@ -49,6 +49,11 @@ class LogSink:
         self._queue = DeliveryQueue("log", self._write)
 
     @property
+    def busy(self) -> bool:
+        """Whether a decision is being logged."""
+        return self._queue.busy
+
+    @property
     def dropped(self) -> int:
         """How many decisions were not logged."""
         return self._queue.dropped

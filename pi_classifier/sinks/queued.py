@@ -61,6 +61,12 @@ class DeliveryQueue(Generic[Item]):
         self._thread.start()
 
     @property
+    def busy(self) -> bool:
+        """Whether an item is being delivered or about to be; one put off by a failure is not."""
+        with self._changed:
+            return self._busy or self._is_due()
+
+    @property
     def failures(self) -> int:
         """How many attempts to deliver have failed."""
         return self._retry.failures

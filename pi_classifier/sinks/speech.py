@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from pi_classifier.errors import SinkError
 from pi_classifier.sinks.queued import DeliveryQueue
@@ -15,9 +16,9 @@ from pi_classifier.types import Decision
 
 _logger = logging.getLogger(__name__)
 
-CLOSE_S = 0.5
-
-_KILLED_S = 0.3
+# Together less than a second: a service manager or a person waits for it.
+CLOSE_S = 0.4
+_KILLED_S = 0.2
 _LOWEST_PRIORITY = 19
 
 
@@ -38,7 +39,7 @@ class SpeechSink:
         speaker: Speaker | None = None,
         prewarm_with: Synthesiser | None = None,
     ) -> None:
-        self._closing = False
+        self._cut = False
         self._interrupts = settings.interrupt
         self._phrases = Phrases(settings.phrase, settings.phrases, english=settings.english)
         self._speaker = speaker or Speaker(settings)
@@ -48,6 +49,11 @@ class SpeechSink:
         )
         # The output is found before there is anything to say.
         self._queue = DeliveryQueue("speech", self._say, keep="latest", begin=self._begin)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a phrase is being made or said."""
+        return self._queue.busy
 
     @property
     def dropped(self) -> int:
@@ -69,21 +75,31 @@ class SpeechSink:
     def close(self, timeout_s: float = CLOSE_S) -> None:
         """Let the phrase being said end within `timeout_s`, then kill what is left."""
         self._prewarmer.close()
-        self._closing = True
         if not self._queue.close(timeout_s):
+            self._cut = True
             self._speaker.close()
             self._queue.close(_KILLED_S)
 
     def _begin(self) -> None:
+        with self._unless_cut():
+            self._prepare()
+
+    def _say(self, item: tuple[str, int | None]) -> None:
+        with self._unless_cut():
+            self._prepare()  # in case it was in vain before
+            self._speaker.speak(*item)
+
+    def _prepare(self) -> None:
         self._speaker.prepare()
         self._prewarmer.start()
 
-    def _say(self, item: tuple[str, int | None]) -> None:
+    @contextmanager
+    def _unless_cut(self) -> Iterator[None]:
+        """Let a failure pass unless it was `close` that caused it."""
         try:
-            self._begin()  # in case it was in vain before
-            self._speaker.speak(*item)
+            yield
         except SinkError:
-            if not self._closing:  # else it was `close` that ended it
+            if not self._cut:
                 raise
 
 

@@ -48,6 +48,11 @@ class StdoutSink:
         self._queue = DeliveryQueue("stdout", self._write, capacity=_CAPACITY)
 
     @property
+    def busy(self) -> bool:
+        """Whether a line is being written."""
+        return self._queue.busy
+
+    @property
     def dropped(self) -> int:
         """How many lines were not written."""
         return self._queue.dropped

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 
 EXIT_NO_PYTTSX3 = 3
 EXIT_NO_ENGINE = 4
@@ -32,7 +33,9 @@ def main(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001  pyttsx3 raises whatever its driver meets
         return _fail(EXIT_NO_ENGINE, error)
     errors: list[Exception] = []
+    finished = threading.Event()
     engine.connect("error", lambda name, exception: errors.append(exception))  # noqa: ARG005
+    engine.connect("finished-utterance", lambda name, completed: finished.set())  # noqa: ARG005
     if voice:
         engine.setProperty("voice", voice)
     engine.setProperty("rate", int(rate_wpm))
@@ -41,6 +44,9 @@ def main(arguments: list[str]) -> int:
     engine.runAndWait()
     if errors:
         return _fail(EXIT_NO_VOICE, errors[0])
+    # pyttsx3 2.99 has waited 10 ms, whatever espeak-ng's thread may need; the parent
+    # process ends this one where the end never comes.
+    finished.wait()
     return 0 if os.stat(path).st_size else EXIT_NO_SOUND  # noqa: PTH116  pathlib costs 5 ms
 
 

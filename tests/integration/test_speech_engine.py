@@ -20,7 +20,7 @@ from pi_classifier.sinks.speech import SpeechSink
 from pi_classifier.speech import player
 from pi_classifier.speech.player import PlayerOutput, open_output
 from pi_classifier.speech.speaker import Speaker, SpeechSettings, say
-from pi_classifier.speech.synthesis import _CHILD, Synthesiser
+from pi_classifier.speech.synthesis import _CHILD, LONGEST_TEXT_BYTES, Synthesiser
 from pi_classifier.speech.wavfile import check_speech
 from pi_classifier.types import Decision
 
@@ -85,6 +85,14 @@ def test_phrases_are_audible(tmp_path: Path, text: str) -> None:
     path, duration_s = Synthesiser(tmp_path).wav(text)
     assert SHORTEST_S < duration_s < 5
     assert check_speech(path) == duration_s
+
+
+def test_a_phrase_that_takes_the_engine_long_is_whole(tmp_path: Path) -> None:
+    sentence = "one two three four five six seven eight nine ten. "
+    text = sentence * (LONGEST_TEXT_BYTES // len(sentence))
+    _, once_s = Synthesiser(tmp_path).wav(sentence)
+    _, duration_s = Synthesiser(tmp_path).wav(text)
+    assert duration_s > 0.8 * once_s * (LONGEST_TEXT_BYTES // len(sentence))
 
 
 def test_voice_rate_and_volume_change_the_sound(tmp_path: Path) -> None:
@@ -317,3 +325,19 @@ def test_paplay_plays_in_time_and_is_interrupted(
     assert cut.interrupted
     assert time.monotonic() - start_s < 0.3 + PROMPT_S
     timer.join()
+
+
+def test_the_sink_is_busy_for_as_long_as_the_phrase_is_heard(
+    sound_server: str, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    _, duration_s = Synthesiser(cache).wav("I see a daisy")
+    sink = SpeechSink(SpeechSettings(cache_dir=str(cache), output="paplay"))
+    start_s = time.monotonic()
+    sink.emit(decision("daisy"))
+    while sink.busy:
+        assert time.monotonic() - start_s < LONG_S
+        time.sleep(0.01)
+    assert time.monotonic() - start_s > 0.9 * duration_s
+    sink.close()
+    assert sink.failures == 0

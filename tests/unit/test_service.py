@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
+import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,7 +15,7 @@ from pi_classifier.decision import Smoother, SmootherSettings
 from pi_classifier.errors import CameraTimeout, InferenceError
 from pi_classifier.gate import IntervalGate
 from pi_classifier.pipeline import LimitedCamera, RunSettings
-from pi_classifier.service import Service, watch
+from pi_classifier.service import Service, _close_together, watch
 from pi_classifier.types import Camera, Category, Decision, Frame, Prediction
 
 PIXELS = np.zeros((1, 1, 3), np.uint8)
@@ -50,8 +53,16 @@ class Rounds:
 
 
 class Kept:
-    def __init__(self) -> None:
+    """A sink that stays busy for so many looks at it."""
+
+    def __init__(self, looks: float = 0) -> None:
         self.decisions: list[Decision] = []
+        self.looks = looks
+
+    @property
+    def busy(self) -> bool:
+        self.looks -= 1
+        return self.looks >= 0
 
     def emit(self, decision: Decision) -> None:
         self.decisions.append(decision)
@@ -79,6 +90,35 @@ def test_every_sink_gets_every_decision() -> None:
     ]
     assert second.decisions == first.decisions
     assert (counters.frames, counters.decisions) == (35, 4)
+
+
+def test_sinks_finish_what_they_are_at_when_the_camera_ends() -> None:
+    slow = Kept(looks=3)
+    watch(service(limited(1), Kept(), slow))
+    assert slow.looks < 0
+
+
+def test_a_sink_that_does_not_finish_is_not_waited_for_long() -> None:
+    watch(service(limited(1), Kept(math.inf)), finish_s=0.05)
+
+
+def test_a_stopped_service_waits_for_no_sink() -> None:
+    waiting = service(limited(1), Kept(math.inf))
+    waiting.stop()
+    began_s = time.monotonic()
+    watch(waiting)
+    assert time.monotonic() - began_s < 1
+
+
+def test_sinks_that_hang_are_closed_at_the_same_time() -> None:
+    together = threading.Barrier(3)
+
+    class Hung(Kept):
+        def close(self) -> None:
+            together.wait(10)  # passes only when all three are being closed
+
+    _close_together([Hung(), Hung(), Hung()])
+    assert not together.broken
 
 
 def test_a_fault_comes_through_after_what_was_decided() -> None:

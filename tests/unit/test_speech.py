@@ -162,6 +162,26 @@ def test_close_kills_what_does_not_end(mouth: Mouth) -> None:
     assert mouth.log == ["hush", "say I see a daisy", "close"]
 
 
+def test_what_close_cuts_short_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    closed = threading.Event()
+
+    class Searching(Mouth):
+        def prepare(self) -> str:
+            self.prepared.set()
+            assert closed.wait(LONG_S)
+            raise SinkError("aplay was interrupted")
+
+        def close(self) -> None:
+            closed.set()
+
+    searching = Searching(SETTINGS)
+    sink = SpeechSink(SETTINGS, speaker=searching)
+    assert searching.prepared.wait(LONG_S)
+    sink.close(0.01)
+    assert not caplog.records
+    assert sink.failures == 0
+
+
 def test_phrases_are_made_beforehand(mouth: Mouth) -> None:
     prewarming = Prewarming(2)
     settings = SpeechSettings(prewarm=2)
