@@ -45,6 +45,7 @@ class Counters:
 
     `frames` counts the camera's frames, `admitted` those the gate let through,
     `answered[stage]` those a stage of the cascade had the last word on.
+    `decisions` counts the changes of mind, `labels` those for a label (not "nothing").
     `dropped` counts the gaps in the frames' numbers: frames the camera lost.
     `latency_ns` is the time spent in the classifier, preprocessing included.
     """
@@ -53,6 +54,7 @@ class Counters:
     dropped: int = 0
     admitted: int = 0
     decisions: int = 0
+    labels: int = 0
     latency_ns: int = 0
     answered: Counter[int] = field(default_factory=Counter)
     _expected: int | None = None

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from pi_classifier.cameras import open_camera
 from pi_classifier.cascade import Cascade
@@ -18,7 +18,6 @@ from pi_classifier.errors import SinkError
 from pi_classifier.gate import open_gate
 from pi_classifier.modelfile import ModelFile
 from pi_classifier.pipeline import Counters, LimitedCamera, decisions
-from pi_classifier.shipped import find_model
 from pi_classifier.sinks.jsonl import JsonlSink
 from pi_classifier.sinks.log import LogSink
 from pi_classifier.sinks.speech import SpeechSink
@@ -59,8 +58,7 @@ def build(settings: Settings) -> Iterator[Service]:
     opened. Raises ConfigError, ModelError, CameraError.
     """
     with ExitStack() as stack:
-        model = replace(settings.model, path=str(find_model(settings.model.path)))
-        classifier = stack.enter_context(closing(open_classifier(model)))
+        classifier = stack.enter_context(closing(open_classifier(settings.model)))
         models = list(_model_files(classifier))
         silent = {label for each in models for label in each.information.silent_labels}
         smoother = Smoother(settings.decision, silent)
@@ -123,6 +121,7 @@ def watch(service: Service, finish_s: float = _FINISH_S) -> Counters:
         service.camera, service.gate, service.classifier, service.smoother, observe
     ):
         counters.decisions += 1
+        counters.labels += decision.label is not None
         for sink in service.sinks:
             sink.emit(decision)
     _let_finish(service, finish_s)

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from pi_classifier.classifier import open_classifier
@@ -15,7 +15,6 @@ from pi_classifier.config import Layer, read_configuration
 from pi_classifier.errors import EXIT_DATA, ImageError
 from pi_classifier.journal import setup_logging
 from pi_classifier.preprocess import load_image
-from pi_classifier.shipped import find_model
 from pi_classifier.types import Frame, Prediction
 
 
@@ -27,10 +26,8 @@ def main(arguments: argparse.Namespace) -> int:
     layers = [*model_layers(arguments), Layer("--top-k", {"model": {"top_k": arguments.top_k}})]
     configuration = read_configuration(arguments.config, arguments.set, layers)
     setup_logging("debug" if arguments.debug else "warning")
-    settings = configuration.settings.model
-    model = replace(settings, path=str(find_model(settings.path)))
     code = 0
-    with closing(open_classifier(model)) as classifier:
+    with closing(open_classifier(configuration.settings.model)) as classifier:
         for sequence, image in enumerate(arguments.images):
             try:
                 pixels = load_image(image)

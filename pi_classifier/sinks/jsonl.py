@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from pi_classifier.errors import SinkError
@@ -52,7 +53,9 @@ class JsonlSink:
         )
         self._wall_clock_ns = wall_clock_ns
         name = f"file {settings.path}"
-        self._queue = DeliveryQueue(name, self._file.append, retry=retry)
+        # What is wrong with the file is said now, not at the first decision.
+        begin = partial(self._file.append, b"")
+        self._queue = DeliveryQueue(name, self._file.append, retry=retry, begin=begin)
 
     @property
     def busy(self) -> bool:
@@ -107,7 +110,8 @@ class RotatingFile:
         except OSError as error:
             reason = error.strerror or error
             raise SinkError(
-                f"cannot write ({reason}): decisions wait until the disk works again"
+                f"cannot write ({reason}): decisions wait until it works; "
+                "check jsonl.path and the disk"
             ) from error
 
     def _rotate(self) -> None:

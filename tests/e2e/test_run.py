@@ -57,15 +57,16 @@ def test_the_same_run_gives_the_same_bytes(program: Program, photos: Path) -> No
 
 def test_frames_and_duration_end_it(program: Program, photos: Path) -> None:
     done = program(*watching(photos, "--fast", "--frames", 13, "--summary"))
-    assert done.stderr.splitlines()[-2].startswith("13 frames, 2 decisions in ")
+    assert done.stderr.splitlines()[-2].startswith("13 frames, 2 decisions (1 for a label, ")
     done = program(*watching(photos, "--fast", "--duration", 2.3, "--summary"))
-    assert done.stderr.splitlines()[-2].startswith("23 frames, 3 decisions in ")
+    assert done.stderr.splitlines()[-2].startswith("23 frames, 3 decisions (2 for a label, ")
 
 
 def test_the_summary_is_two_lines_on_stderr(program: Program, photos: Path) -> None:
     done = program(*watching(photos, "--fast", "--summary"))
     frames, speed = done.stderr.splitlines()[-2:]
-    assert re.fullmatch(r"60 frames, 6 decisions in \d+\.\d s", frames)
+    decisions = r"6 decisions \(3 for a label, 3 for nothing\)"
+    assert re.fullmatch(rf"60 frames, {decisions} in \d+\.\d s", frames)
     assert re.fullmatch(r"100% answered by the first stage, \d+\.\d ms per frame", speed)
 
 
@@ -120,7 +121,7 @@ def test_a_signal_ends_it_within_a_second(
     printed = objects("".join(lines) + out)
     written = objects(log.read_text())
     assert [each["sequence"] for each in written] == [each["sequence"] for each in printed]
-    assert re.search(rf"^\d+ frames, {len(printed)} decisions in ", err, re.MULTILINE)
+    assert re.search(rf"^\d+ frames, {len(printed)} decisions ", err, re.MULTILINE)
     assert "Traceback" not in err
 
 

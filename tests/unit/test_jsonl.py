@@ -43,6 +43,23 @@ def test_one_object_per_decision_with_its_time(tmp_path: Path) -> None:
     assert records[1]["label"] is None
 
 
+def test_the_file_is_there_before_the_first_decision(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.jsonl"
+    JsonlSink(JsonlSettings(path=str(path))).close(LONG_S)
+    assert path.read_bytes() == b""
+
+
+def test_a_file_that_cannot_be_is_said_before_the_first_decision(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    JsonlSink(JsonlSettings(path=str(tmp_path))).close(LONG_S)
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"file {tmp_path}: cannot write (Is a directory): decisions wait until it works; "
+        "check jsonl.path and the disk"
+    )
+
+
 @given(st.sampled_from([0, 999, 1000, 999_999_999, 1_000_000_000, 1_714_555_800_999_999_999]))
 def test_times_have_one_width(wall_clock_ns: int) -> None:
     assert len(utc_time(wall_clock_ns)) == len("2024-05-01T09:30:00.250000Z")

@@ -89,7 +89,7 @@ def test_every_sink_gets_every_decision() -> None:
         (30, None),
     ]
     assert second.decisions == first.decisions
-    assert (counters.frames, counters.decisions) == (35, 4)
+    assert (counters.frames, counters.decisions, counters.labels) == (35, 4, 2)
 
 
 def test_sinks_finish_what_they_are_at_when_the_camera_ends() -> None:
