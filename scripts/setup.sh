@@ -1,6 +1,7 @@
 # Sourced by the other scripts: what they all need to have in place.
 # shellcheck shell=bash
 set -euo pipefail
+started_in=$PWD
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 
@@ -10,6 +11,8 @@ die() {
   say "$(basename "$0"): error: $*"
   exit 1
 }
+
+[ -w . ] || die "$root cannot be written, and what is installed goes there; clone into a folder of your own"
 
 # apt_install PACKAGE...: installs those that are missing, and says so.
 apt_install() {

@@ -51,9 +51,10 @@ def _watch(arguments: argparse.Namespace, signals: StopOnSignal) -> Counters:
 
 def summary(counters: Counters, elapsed_s: float) -> str:
     """The two lines that say how it went."""
+    nothing = counters.decisions - counters.labels
     return (
-        f"{counters.frames} frames, {counters.decisions} decisions ({counters.labels} for a label, "
-        f"{counters.decisions - counters.labels} for nothing) in {elapsed_s:.1f} s\n"
+        f"{counters.frames} frames, {counters.decisions} decisions "
+        f"({counters.labels} for a label, {nothing} for nothing) in {elapsed_s:.1f} s\n"
         f"{counters.first_stage_share:.0%} answered by the first stage, "
         f"{counters.ms_per_frame:.1f} ms per frame"
     )

@@ -129,7 +129,8 @@ def open_output(output: str, device: str = "", slot: ChildSlot | None = None) ->
         else:
             return player
     raise SinkError(
-        f'{_no_sound(reasons)}. Connect a sound card, or record with speech.output = "wav:FILE"'
+        f"{_no_sound(reasons)}. Connect a sound card, or record the speech "
+        "with --set speech.output=wav:FILE"
     )
 
 
