@@ -11,8 +11,10 @@ from training.errors import TrainingError
 from training.networks import NetworkSpec, build_backbone, load_weights
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v2"])
-def test_published_weights_give_the_published_embedding(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "variance"), [("mobilenet_v1", 0.02), ("mobilenet_v2", 0.1)])
+def test_published_weights_give_the_published_embedding(
+    name: str, variance: float, tmp_path: Path
+) -> None:
     import keras
 
     spec = NetworkSpec(name, 0.5, 96)
@@ -24,11 +26,12 @@ def test_published_weights_give_the_published_embedding(name: str, tmp_path: Pat
         input_shape=(96, 96, 3), alpha=0.5, include_top=False, weights=None, pooling="avg"
     )
     # Fresh moving averages are all 0 and 1: give every weight a value of its own, and
-    # small variances, so that the image does not fade on its way through.
+    # small variances, so that the image neither fades on its way through nor is amplified
+    # until rounding shows.
     rng = np.random.default_rng(3)
     published.set_weights(
         [
-            v.numpy() * rng.uniform(0.8, 1.2, v.shape) * (0.02 if "variance" in v.path else 1)
+            v.numpy() * rng.uniform(0.8, 1.2, v.shape) * (variance if "variance" in v.path else 1)
             + rng.uniform(-0.02, 0.02, v.shape) * ("variance" not in v.path)
             for v in published.weights
         ]
@@ -42,7 +45,7 @@ def test_published_weights_give_the_published_embedding(name: str, tmp_path: Pat
     outputs = backbone(image, training=False)
     embedding = (outputs[-1] if isinstance(outputs, list) else outputs).numpy()
     expected = published(image / 127.5 - 1, training=False).numpy()
-    assert np.abs(embedding[0] - embedding[1]).mean() > 0.05  # neither dead nor saturated
+    assert np.abs(embedding[0] - embedding[1]).mean() > 0.02  # neither dead nor saturated
     np.testing.assert_allclose(embedding, expected, rtol=1e-3, atol=1e-4)
 
 
