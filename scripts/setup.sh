@@ -53,10 +53,11 @@ install_into() {
   shift 2
   # On a Pi the camera library comes from apt, which only such an environment sees.
   if dpkg-query -W python3-picamera2 >/dev/null 2>&1; then site=(--system-site-packages); fi
-  stamp=$(cat pyproject.toml <(printf '%s\n' "$@") | sha256sum | cut -d' ' -f1)
+  # A moved environment must be made anew as well: its programs name their folder.
+  stamp=$(cat pyproject.toml <(printf '%s\n' "$root" "$@") | sha256sum | cut -d' ' -f1)
   if [ -x "$folder/bin/python" ] && grep -qsx "$stamp" "$folder/installed"; then return 0; fi
   say "Installing Python packages into $folder (once) ..."
-  [ -x "$folder/bin/python" ] || "$python" -m venv "${site[@]}" "$folder"
+  [ -x "$folder/bin/pip" ] || "$python" -m venv "${site[@]}" "$folder"
   "$folder/bin/python" -m pip install -q --disable-pip-version-check "$@" 2> >(grep -v '^WARNING: Location' >&2)
   echo "$stamp" >>"$folder/installed"
 }

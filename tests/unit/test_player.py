@@ -89,7 +89,7 @@ def test_nothing_installed_says_what_to_install(
     text = str(error.value)
     assert text.startswith("no sound card: pw-play is not installed (apt package pipewire-bin); ")
     assert "aplay is not installed (apt package alsa-utils)" in text
-    assert 'output = "wav:FILE"' in text
+    assert "--set speech.output=wav:FILE" in text
     assert "\n" not in text
 
 
