@@ -40,23 +40,11 @@ class Cascade:
             _check_same_labels(name, stages[0].classifier, stage.classifier, number)
         self.stages = tuple(stages)
         self.name = name
-        self._answered = [0] * len(stages)
 
     @property
     def labels(self) -> Sequence[str]:
         """The labels that all stages share, in output order."""
         return self.stages[0].classifier.labels
-
-    @property
-    def answered(self) -> tuple[int, ...]:
-        """How many frames each stage has answered."""
-        return tuple(self._answered)
-
-    @property
-    def deferral_ratio(self) -> float:
-        """The share of frames that the first stage passed on; 0 before the first frame."""
-        frames = sum(self._answered)
-        return 1 - self._answered[0] / frames if frames else 0.0
 
     def classify(self, frame: Frame) -> Prediction:
         """Return the answer of the first stage that is sure; its latency counts all asked."""
@@ -67,7 +55,6 @@ class Cascade:
             latency_ns += prediction.latency_ns
             if number == last or prediction.top.score >= stage.accept:
                 break
-        self._answered[number] += 1
         return Prediction(prediction.categories, prediction.model, number, latency_ns)
 
     def close(self) -> None:

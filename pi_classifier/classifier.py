@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 
 from pi_classifier.cascade import Cascade, Stage, read_cascade_file
 from pi_classifier.errors import ConfigError, ModelFileError, ModelMismatch
+from pi_classifier.folders import cache_folder
 from pi_classifier.information import GoldenVector, Resize
 from pi_classifier.interpreter import RUNTIMES, Interpreter, forget_weights, open_interpreter
 from pi_classifier.modelfile import ModelFile, enlarged, read_model_file
@@ -83,11 +83,6 @@ class ModelClassifier:
     def labels(self) -> Sequence[str]:
         """The labels in output order."""
         return self.model.labels
-
-    @property
-    def silent_labels(self) -> frozenset[str]:
-        """The labels that mean "nothing to announce"."""
-        return frozenset(self.model.information.silent_labels)
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -240,11 +235,7 @@ def _stated_normalisation(settings: ModelSettings) -> Normalisation | None:
 
 
 def _cache_dir(text: str) -> Path | None:
-    """Return the folder for packed weights; systemd names the service's in the environment."""
-    if text != "auto":
-        return Path(text).expanduser() if text else None
-    service = os.environ.get("CACHE_DIRECTORY", "").split(":")[0]
-    if service:
-        return Path(service)
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "pi-classifier"
+    """Return the folder for packed weights, if there is to be one."""
+    if text == "auto":
+        return cache_folder()
+    return Path(text).expanduser() if text else None

@@ -7,11 +7,12 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from pi_classifier.folders import cache_folder
 from pi_classifier.settings import setting
 from pi_classifier.speech.child import ChildSlot
 from pi_classifier.speech.phrases import DEFAULT_PHRASE
 from pi_classifier.speech.player import Output, check_output, open_output
-from pi_classifier.speech.synthesis import Synthesiser, default_cache_dir
+from pi_classifier.speech.synthesis import Synthesiser
 
 _logger = logging.getLogger(__name__)
 
@@ -36,7 +37,9 @@ class SpeechSettings:
     prewarm: int = setting(
         50, "how many labels' phrases are made at start, in the background", minimum=0
     )
-    cache_dir: str = setting("", "folder that keeps made phrases; empty: the user's cache")
+    cache_dir: str = setting(
+        "auto", 'folder that keeps made phrases; "auto" is the user\'s cache folder'
+    )
     cache_max_mb: int = setting(64, "how large that folder may grow", minimum=1)
     timeout_s: float = setting(
         5.0, "how long a player may take beyond the phrase itself", minimum=0.1, maximum=60
@@ -63,9 +66,9 @@ class SpokenResult:
 
 def make_synthesiser(settings: SpeechSettings, *, nice: int = 0) -> Synthesiser:
     """The synthesiser the settings describe; `nice` lowers its child's priority."""
-    cache_dir = Path(settings.cache_dir).expanduser() if settings.cache_dir else None
+    chosen = settings.cache_dir not in {"", "auto"}
     return Synthesiser(
-        cache_dir or default_cache_dir(),
+        Path(settings.cache_dir).expanduser() if chosen else cache_folder() / "speech",
         voice=settings.voice,
         rate_wpm=settings.rate_wpm,
         volume=settings.volume,

@@ -168,15 +168,6 @@ def engine_version() -> str:
     return f"pyttsx3 {pyttsx3}"
 
 
-def default_cache_dir() -> Path:
-    """The folder for phrases: systemd's cache directory, else the user's."""
-    service = os.environ.get("CACHE_DIRECTORY")
-    if service:
-        return Path(service.split(":")[0]) / "speech"
-    user = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(user).expanduser() / "pi-classifier" / "speech"
-
-
 def _child_environment() -> dict[str, str]:
     """The environment in which the child finds this very package."""
     environment = dict(os.environ)

@@ -12,7 +12,7 @@ import pytest
 
 from pi_classifier.errors import SinkError
 from pi_classifier.speech import synthesis
-from pi_classifier.speech.synthesis import Synthesiser, default_cache_dir, engine_version
+from pi_classifier.speech.synthesis import Synthesiser, engine_version
 from pi_classifier.speech.wavfile import header
 
 LONG_S = 10.0
@@ -181,17 +181,6 @@ def test_unusable_cache_folder_is_named(child: Child, tmp_path: Path) -> None:
     file.write_text("")
     with pytest.raises(SinkError, match=r"file: .*set speech\.cache_dir"):
         Synthesiser(file, command=child.command).wav("daisy")
-
-
-def test_cache_folder_of_a_service_and_of_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CACHE_DIRECTORY", "/var/cache/pi-classifier:/other")
-    assert default_cache_dir() == Path("/var/cache/pi-classifier/speech")
-    monkeypatch.delenv("CACHE_DIRECTORY")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/srv/cache")
-    assert default_cache_dir() == Path("/srv/cache/pi-classifier/speech")
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", "/home/ada")
-    assert default_cache_dir() == Path("/home/ada/.cache/pi-classifier/speech")
 
 
 def test_engine_version_names_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
