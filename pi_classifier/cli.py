@@ -18,6 +18,7 @@ from typing import NoReturn, TypeAlias
 
 from pi_classifier import __version__
 from pi_classifier.errors import EXIT_BUG, EXIT_SYSTEM, PiClassifierError
+from pi_classifier.streams import mend_streams
 
 EXIT_INTERRUPTED = 130  # as a shell reports SIGINT
 
@@ -184,6 +185,7 @@ def _positive(text: str) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code. Usage errors exit with 2."""
+    mend_streams()
     top = parser()
     arguments, unknown = top.parse_known_args(argv)
     if not hasattr(arguments, "command"):

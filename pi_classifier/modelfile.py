@@ -13,7 +13,7 @@ import logging
 import mmap
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +116,10 @@ def _read(
         information = parse_information(members[INFORMATION_NAME], place, graph.outputs)
     sha256 = _checksum(path, data, information)
     names, source = _labels(path, graph, members, labels)
+    if labels is not None and information.silent_labels:
+        own, _ = _labels(path, graph, members, None)
+        silent = _renamed(information.silent_labels, own, names)
+        information = replace(information, silent_labels=silent)
     _check_labels(path, graph, names, source, information)
     if information.size is not None and information.size != graph.size:
         raise ModelMismatch(
@@ -196,6 +200,14 @@ def _labels(
         f"{path}: holds no labels and there is no labels.txt beside it; name a file with one "
         f"label a line, {graph.outputs} lines, with --labels FILE"
     )
+
+
+def _renamed(
+    silent: tuple[str, ...], own: tuple[str, ...], stated: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The silent labels, as other labels (in another language, say) name the same outputs."""
+    places = {label: index for index, label in enumerate(own[: len(stated)])}
+    return tuple(stated[places[label]] if label in places else label for label in silent)
 
 
 def _check_labels(

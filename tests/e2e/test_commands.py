@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +54,47 @@ def test_classify_json(program: Program, photos: Path) -> None:
     scores = [each["score"] for each in found["categories"]]
     assert scores == sorted(scores, reverse=True)
     assert sum(scores) == pytest.approx(1, abs=0.05)
+
+
+def test_labels_in_any_alphabet_on_any_terminal(
+    program: Program, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("нет\nбирюзовый\nпурпурный\nжёлтый\n")
+    command = (sys.executable, "-m", "pi_classifier", "classify", "--labels", labels)
+    done = subprocess.run(
+        [*command, "--model", MODEL, "--top-k", "1", photos / "0-first-cyan.png"],
+        capture_output=True,
+        check=True,
+        cwd=DATA.parents[1],
+        env=os.environ | {"PYTHONIOENCODING": "ascii", "HOME": str(tmp_path)},
+    )
+    assert rb"\u0431\u0438\u0440" in done.stdout
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_do_no_harm(photos: Path, tmp_path: Path, closed: str) -> None:
+    """Nothing that is opened later takes their place and gets the labels written into it."""
+    decisions = tmp_path / "decisions.jsonl"
+    command = (sys.executable, "-m", "pi_classifier", "run", "--model", MODEL, "--fast")
+    more = ("--no-speech", "--camera", f"replay:{photos}", "--set", f"jsonl.path={decisions}")
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *command, *more],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=DATA.parents[1],
+        env=os.environ | {"HOME": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ("" if ">&-" in closed.replace("2>", "") else "cyan\nmagenta\nyellow\n")
+    lines = decisions.read_text().splitlines()
+    assert [json.loads(line)["label"] for line in lines if "label" in line][::2] == [
+        "cyan",
+        "magenta",
+        "yellow",
+    ]
+    assert "Traceback" not in done.stderr
 
 
 def test_labels_of_one_model_are_not_those_of_another(

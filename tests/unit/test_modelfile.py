@@ -76,6 +76,13 @@ def test_reads_all_of_a_finished_file(
 
 
 class TestLabels:
+    def test_silent_labels_stay_silent_in_another_language(self, tmp_path: Path) -> None:
+        labels = tmp_path / "mine.txt"
+        labels.write_text("nichts\ncyan\nlila\ngelb\n")
+        model = read_model_file(DATA / "int8.tflite", labels)
+        assert model.labels == ("nichts", "cyan", "lila", "gelb")
+        assert model.information.silent_labels == ("nichts",)
+
     def test_stated_file_comes_first(self, tmp_path: Path) -> None:
         labels = tmp_path / "mine.txt"
         labels.write_text("0 a\n1 b\n2 c\n3 d\n")
