@@ -25,7 +25,7 @@ from pi_classifier.speech.wavfile import check_speech
 from pi_classifier.types import Decision
 
 LONG_S = 20.0
-PROMPT_S = 0.2
+PROMPT_S = 0.5  # it takes 10 to 20 ms; machines that run tests are noisy
 SHORTEST_S = 0.3
 
 
@@ -213,9 +213,7 @@ def test_hung_aplay_is_killed_at_the_limit(
     assert "aplay" not in " ".join(children())
 
 
-def test_interrupt_kills_aplay_within_200_ms(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupt_kills_aplay_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     speech, _ = Synthesiser(tmp_path / "cache").wav("daisy")
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
