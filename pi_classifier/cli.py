@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(
         prog="pi-classifier",
         description="Point a camera at the world; it tells you what it sees.",
+        epilog="To begin with: pi-classifier run --camera emulated",
     )
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", title="commands")
@@ -99,7 +100,10 @@ def _command(
 
 def _add_model_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--model", metavar="M", help="a shipped model's name, a .tflite file or a cascade.toml"
+        "--model",
+        metavar="M",
+        help="a shipped model's name, a .tflite file or a cascade.toml; "
+        'without it the configured one, else "flowers"',
     )
     command.add_argument("--labels", metavar="FILE", help="label file, one label a line")
     command.add_argument(
@@ -113,7 +117,11 @@ def _add_model_options(command: argparse.ArgumentParser) -> None:
 def _add_run(commands: _Commands) -> None:
     command = _command(commands, "run", "watch through the camera and tell what it sees")
     _add_model_options(command)
-    command.add_argument("--camera", metavar="SOURCE", help='"pi", "emulated" or "replay:FOLDER"')
+    command.add_argument(
+        "--camera",
+        metavar="SOURCE",
+        help='"emulated", "replay:FOLDER" or "pi"; without it the configured one, else "pi"',
+    )
     command.add_argument("--frames", type=int, metavar="N", help="end after N frames")
     command.add_argument(
         "--duration", type=float, metavar="S", help="end after S seconds of frames"

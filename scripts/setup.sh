@@ -28,7 +28,8 @@ apt_install() {
   fi
   say "Installing ${missing[*]} ..."
   "${sudo[@]}" apt-get update -qq >&2
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
+    die "apt could not install ${missing[*]} (it says why above); is this computer online?"
 }
 
 # find_python [NEWEST]: the newest Python from 3.11 to 3.NEWEST that works here.
@@ -58,6 +59,7 @@ install_into() {
   if [ -x "$folder/bin/python" ] && grep -qsx "$stamp" "$folder/installed"; then return 0; fi
   say "Installing Python packages into $folder (once) ..."
   [ -x "$folder/bin/pip" ] || "$python" -m venv "${site[@]}" "$folder"
-  "$folder/bin/python" -m pip install -q --disable-pip-version-check "$@" 2> >(grep -v '^WARNING: Location' >&2)
+  "$folder/bin/python" -m pip install -q --disable-pip-version-check "$@" 2> >(grep -v '^WARNING: Location' >&2) ||
+    die "pip could not install $* (it says why above); is this computer online?"
   echo "$stamp" >>"$folder/installed"
 }
