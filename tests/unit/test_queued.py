@@ -105,6 +105,31 @@ def test_waits_out_the_back_off_but_tries_once_more_at_close(backend: Backend) -
     assert backend.taken == [1, 2]
 
 
+def test_busy_until_the_last_item_is_delivered(backend: Backend) -> None:
+    backend.hold()
+    queue = DeliveryQueue("test", backend)
+    assert not queue.busy
+    queue.put(1)
+    backend.wait_until_entered()
+    assert queue.busy  # nothing waits, but one is on its way
+    queue.put(2)
+    backend.free.set()
+    backend.wait_until_entered()
+    assert queue.close(LONG_S)
+    assert not queue.busy
+
+
+def test_not_busy_while_a_failed_item_is_put_off(backend: Backend) -> None:
+    backend.failing = 1
+    queue = DeliveryQueue("test", backend, retry=patient())
+    queue.put(1)
+    backend.wait_until_entered()
+    while queue.busy:  # until the failure is noted
+        pass
+    assert queue.close(LONG_S)
+    assert backend.taken == [1]
+
+
 def test_close_gives_up_on_a_backend_that_still_fails(backend: Backend) -> None:
     backend.failing = 100
     queue = DeliveryQueue("test", backend, retry=patient())
