@@ -1,5 +1,6 @@
 # Sourced by the other scripts: what they all need to have in place.
 # shellcheck shell=bash
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # for those who type `sh scripts/demo`
 set -euo pipefail
 started_in=$PWD
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
