@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from pi_classifier.classifier import ModelSettings, open_classifier
 from pi_classifier.types import Frame
-
 from training.dataset import Photo, Split, scan
 from training.errors import TrainingError
 from training.evaluate import Scores, score_photos
