@@ -20,7 +20,7 @@ class SmootherSettings:
     """How sure, and for how long, before a label is announced."""
 
     threshold_high: float = setting(
-        0.6, "score from which a label may be announced", minimum=0.0, maximum=1.0
+        0.7, "score from which a label may be announced", minimum=0.0, maximum=1.0
     )
     threshold_low: float = setting(
         0.4,

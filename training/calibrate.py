@@ -26,19 +26,27 @@ THRESHOLDS = np.round(np.arange(0.30, 0.995, 0.01), 2)
 
 
 def make_cascade(
-    models: Sequence[Path], image_dirs: Sequence[Path], name: str, max_loss: float, output: Path
+    models: Sequence[Path],
+    image_dirs: Sequence[Path],
+    name: str,
+    output: Path,
+    *,
+    max_loss: float,
+    accept: float | None = None,
 ) -> Iterator[str]:
     """Choose the accept threshold of a cheap model before a costly one; write cascade.toml.
 
     The lowest threshold is taken at which the cascade loses at most `max_loss` (a
     fraction) of the costly model's accuracy on the validation photos; it is then
-    measured on the test photos. Yields lines to print. Raises TrainingError.
+    measured on the test photos. A given `accept` is taken as it is. Yields lines to
+    print. Raises TrainingError.
     """
     if len(models) != 2:
         raise TrainingError(f"a cascade joins two models, the cheap one first; got {len(models)}")
     photos = scan(image_dirs)
-    cheap, costly = (_score(model, photos, "validation") for model in models)
-    accept = choose_threshold(cheap, costly, max_loss)
+    if accept is None:
+        cheap, costly = (_score(model, photos, "validation") for model in models)
+        accept = choose_threshold(cheap, costly, max_loss)
     cheap, costly = (_score(model, photos, "test") for model in models)
     cheap_ms, costly_ms = (_frame_ms(model) for model in models)
     measured = measure(cheap, costly, accept, cheap_ms, costly_ms)

@@ -131,6 +131,16 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _score(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a score from 0 to 1")
+    return value
+
+
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
@@ -254,6 +264,12 @@ def _add_cascade(commands: Any) -> None:
         metavar="FRACTION",
         help="accuracy the cascade may lose against its last model (0.003)",
     )
+    p.add_argument(
+        "--accept",
+        type=_score,
+        metavar="SCORE",
+        help="accept threshold of the first model, instead of one chosen by --max-loss",
+    )
     p.add_argument("--output", type=Path, required=True, metavar="cascade.toml")
 
 
@@ -262,7 +278,12 @@ def _cascade(options: argparse.Namespace) -> int:
 
     return _print_lines(
         make_cascade(
-            options.models, options.image_dir, options.name, options.max_loss, options.output
+            options.models,
+            options.image_dir,
+            options.name,
+            options.output,
+            max_loss=options.max_loss,
+            accept=options.accept,
         )
     )
 

@@ -165,7 +165,7 @@ def test_a_file_in_another_encoding_names_the_line(files: Any, tmp_path: Path) -
         (
             "[decision]\nthreshold_low = 0.9",
             (
-                "[decision] threshold_low = 0.9 is above threshold_high = 0.6; "
+                "[decision] threshold_low = 0.9 is above threshold_high = 0.7; "
                 "lower it or raise the other."
             ),
         ),
@@ -259,7 +259,7 @@ def test_the_printed_configuration_reads_back_the_same(
 def test_the_printed_configuration_names_source_and_meaning(files: Any) -> None:
     text = effective_toml(files(assignments=("decision.patience=5",)))
     assert "patience = 5  # --set\n" in text
-    assert "threshold_high = 0.6  # default\n" in text
+    assert "threshold_high = 0.7  # default\n" in text
     assert "# frames in a row that must agree before the announcement changes (a whole" in text
 
 

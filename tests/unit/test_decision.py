@@ -127,9 +127,9 @@ def test_nothing_does_not_wait_but_the_label_after_it_does() -> None:
 
 
 def test_low_above_high_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"threshold_low = 0\.7 is above threshold_high = 0\.6"):
-        SmootherSettings(threshold_low=0.7)
-    assert SmootherSettings(threshold_low=0.6).threshold_low == 0.6
+    with pytest.raises(ValueError, match=r"threshold_low = 0\.8 is above threshold_high = 0\.7"):
+        SmootherSettings(threshold_low=0.8)
+    assert SmootherSettings(threshold_low=0.7).threshold_low == 0.7
 
 
 # Properties. Scores and times are drawn from the thresholds and their neighbours:
