@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pi_classifier.classifier import ModelSettings, open_classifier
 
+from pi_classifier.classifier import ModelSettings, open_classifier
 from pi_classifier.errors import ImageError
 from pi_classifier.preprocess import load_image
 from pi_classifier.types import Classifier, Frame
