@@ -49,7 +49,9 @@ def append_speech(path: Path, phrase: Path, *, silence_s: float) -> None:
     form, frames = _read(phrase)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        if not path.exists():
+            _create(path, form)
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             _append(fd, form, frames, silence_s)
         except ValueError as error:
@@ -87,6 +89,16 @@ def header(channels: int, width: int, framerate: int, data_bytes: int) -> bytes:
             data_bytes.to_bytes(4, "little"),
         )
     )
+
+
+def _create(path: Path, form: _Form) -> None:
+    """Make a WAV file without samples; a reader never finds it without its header."""
+    partial = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        partial.write_bytes(header(form.channels, form.width, form.framerate, 0))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _append(fd: int, form: _Form, frames: bytes, silence_s: float) -> None:

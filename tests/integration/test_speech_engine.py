@@ -25,7 +25,7 @@ from pi_classifier.speech.wavfile import check_speech
 from pi_classifier.types import Decision
 
 LONG_S = 20.0
-PROMPT_S = 0.5  # it takes 10 to 20 ms; machines that run tests are noisy
+PROMPT_S = 0.2  # it takes 10 to 20 ms
 SHORTEST_S = 0.3
 
 
