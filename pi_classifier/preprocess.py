@@ -107,9 +107,10 @@ def crop_box(source: tuple[int, int], target: tuple[int, int]) -> Box:
     """
     height, width = source
     scale = min(height / target[0], width / target[1])
-    box_height, box_width = target[0] * scale, target[1] * scale
+    # Multiplying back may exceed the picture by a rounding error, which no resize accepts.
+    box_height, box_width = min(height, target[0] * scale), min(width, target[1] * scale)
     left, top = (width - box_width) / 2, (height - box_height) / 2
-    return left, top, left + box_width, top + box_height
+    return left, top, min(width, left + box_width), min(height, top + box_height)
 
 
 def load_image(path: str | Path, *, min_side: int | None = None) -> Pixels:
