@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from pi_classifier.classifier import ModelSettings, open_classifier  # noqa: E402
-from training.golden import golden_vectors  # noqa: E402
-from training.metadata import Normalisation, write_model_file  # noqa: E402
+from training.delivery.golden import golden_vectors  # noqa: E402
+from training.delivery.metadata import Normalisation, write_model_file  # noqa: E402
 
 DATA = Path(__file__).resolve().parent / "data"
 LABELS = ["background", "cyan", "magenta", "yellow"]

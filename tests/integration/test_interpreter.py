@@ -14,7 +14,7 @@ from pi_classifier.classifier import ModelSettings, open_classifier
 from pi_classifier.errors import ConfigError, InferenceError, ModelFileError, ModelMismatch
 from pi_classifier.interpreter import Interpreter, installed_runtimes, open_interpreter
 from pi_classifier.modelfile import enlarged, read_model_file
-from training.metadata import write_model_file
+from training.delivery.metadata import write_model_file
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"

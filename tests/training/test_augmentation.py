@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from training.augmentation import _crops, augment
+from training.data.augmentation import _crops, augment
 
 
 def test_views_are_in_range_and_of_the_size_asked_for() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.calibrate import THRESHOLDS, choose_threshold, measure
-from training.evaluate import Scores
+from training.evaluation.calibrate import THRESHOLDS, choose_threshold, measure
+from training.evaluation.evaluate import Scores
 
 
 def scored(tops: list[float], right: list[bool]) -> Scores:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from training.dataset import (
+from training.data.dataset import (
     PHOTO_SUFFIXES,
     decode,
     evenly_over_labels,

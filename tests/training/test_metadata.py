@@ -13,9 +13,9 @@ import pytest
 from pi_classifier.flatbuffer import Table
 from pi_classifier.interpreter import open_interpreter
 from pi_classifier.modelfile import read_model_file
+from training.delivery.golden import golden_vectors
+from training.delivery.metadata import Normalisation, write_model_file
 from training.errors import ExportError
-from training.golden import golden_vectors
-from training.metadata import Normalisation, write_model_file
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 BARE = (DATA / "bare.tflite").read_bytes()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from training.errors import TrainingError
-from training.networks import NetworkSpec, build_backbone, load_weights
+from training.networks.network import NetworkSpec, build_backbone, load_weights
 
 
 @pytest.mark.parametrize(("name", "variance"), [("mobilenet_v1", 0.02), ("mobilenet_v2", 0.1)])

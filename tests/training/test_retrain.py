@@ -15,7 +15,7 @@ from pi_classifier.modelfile import read_model_file
 from pi_classifier.tflite import read_graph
 from pi_classifier.types import Frame
 from training.cli import main
-from training.dataset import scan
+from training.data.dataset import scan
 
 
 @pytest.mark.parametrize("kind", ["float32", "int8"])
@@ -134,7 +134,7 @@ def test_without_the_training_extra_the_way_to_it_is_named(
     monkeypatch.setitem(sys.modules, package, None)
     if package == "tqdm":
         monkeypatch.delitem(sys.modules, "training.progress", raising=False)
-        monkeypatch.delitem(sys.modules, "training.retrain", raising=False)
+        monkeypatch.delitem(sys.modules, "training.retraining.retrain", raising=False)
     arguments = ["--image-dir", str(photos), "--output-dir", str(tmp_path / "out")]
     assert main(["retrain", "--weights", "none", *arguments]) == 69
     message = capsys.readouterr().err

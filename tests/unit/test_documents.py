@@ -45,7 +45,7 @@ def understood(parser: argparse.ArgumentParser, words: list[str]) -> bool:
 @pytest.mark.parametrize(("program", "arguments"), commands())
 def test_commands_are_understood(program: str, arguments: str) -> None:
     words = [word for word in shlex.split(arguments) if word != "…"]
-    parser = training.cli._parser() if program.endswith("-train") else cli.parser()
+    parser = training.cli.parser() if program.endswith("-train") else cli.parser()
     if len(words) == 1 and not words[0].startswith("-"):
         words.append("--help")  # a command that is only named
     assert understood(parser, words)

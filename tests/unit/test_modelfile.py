@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pi_classifier.errors import ModelError, ModelFileError, ModelMismatch
 from pi_classifier.modelfile import enlarged, read_model_file
 from pi_classifier.tflite_metadata import Normalisation
-from training.metadata import write_model_file
+from training.delivery.metadata import write_model_file
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 LABELS = ("background", "cyan", "magenta", "yellow")

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from pi_classifier.classifier import ModelSettings, open_classifier
 from pi_classifier.types import Frame
-from training.dataset import Photo, Split, scan
+from training.data.dataset import Photo, Split, scan
 from training.errors import TrainingError
-from training.evaluate import Scores, score_photos
-from training.metrics import wilson
-from training.report_text import share
-from training.run_folder import write_whole
+from training.evaluation.evaluate import Scores, score_photos
+from training.evaluation.metrics import wilson
+from training.evaluation.report_text import share
+from training.files import write_whole
 
 WARM_UP, TIMED = 10, 100
 # Thresholds beyond 0.99 would leave next to nothing to the cheap model.

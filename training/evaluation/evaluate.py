@@ -16,9 +16,9 @@ from pi_classifier.classifier import ModelSettings, open_classifier
 from pi_classifier.errors import ImageError
 from pi_classifier.preprocess import load_image
 from pi_classifier.types import Classifier, Frame
-from training.dataset import Photo, labels_of, scan
+from training.data.dataset import Photo, labels_of, scan
 from training.errors import DatasetError
-from training.metrics import calibration_error, cross_entropy, ranks, wilson
+from training.evaluation.metrics import calibration_error, cross_entropy, ranks, wilson
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.dataset import Images
-from training.networks import Network, as_list
+from training.data.dataset import Images
+from training.networks.network import Network, as_list
 from training.progress import Progress
 
 HEAD_EPOCHS = 60

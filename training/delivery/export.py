@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from pi_classifier.classifier import ModelSettings, open_model
 from pi_classifier.tflite import read_graph
-from training.dataset import Images
+from training.data.dataset import Images
+from training.delivery.golden import golden_vectors
+from training.delivery.metadata import write_model_file
+from training.delivery.model_card import ModelCard
 from training.errors import ExportError
-from training.golden import golden_vectors
-from training.metadata import write_model_file
-from training.model_card import ModelCard
-from training.networks import Network
-from training.run_folder import write_whole
+from training.files import write_whole
+from training.networks.network import Network
 
 Kind = Literal["float32", "int8"]
 KINDS: tuple[Kind, ...] = ("float32", "int8")

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.preprocess import Preprocessor
-from training.dataset import Images, decode, evenly_over_labels, scan
-from training.evaluate import evaluate
-from training.export import KINDS, export
-from training.model_card import ModelCard
-from training.report_text import share
-from training.run_folder import RUN_FILE, RunFolder, write_json
+from training.data.dataset import Images, decode, evenly_over_labels, scan
+from training.delivery.export import KINDS, export
+from training.delivery.model_card import ModelCard
+from training.evaluation.evaluate import evaluate
+from training.evaluation.report_text import share
+from training.files import write_json
+from training.retraining.run_folder import RUN_FILE, RunFolder
 
 # Full-integer ranges settle with a few dozen photos of every label.
 CALIBRATION_PER_LABEL = 30

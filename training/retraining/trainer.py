@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.augmentation import augment, min_crop_area
-from training.dataset import Images
-from training.networks import Network, Taught, as_list
+from training.data.augmentation import augment, min_crop_area
+from training.data.dataset import Images
+from training.networks.network import Network, Taught, as_list
 from training.progress import Progress
 
 LABEL_SMOOTHING = 0.1

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.preprocess import Preprocessor, Resize
-from training.dataset import Images, Photo, decode, require_trainable, scan, squeeze
+from training.data.dataset import Images, Photo, decode, require_trainable, scan, squeeze
+from training.delivery.model_card import ModelCard
 from training.errors import TrainingError
-from training.head import train_head
-from training.model_card import ModelCard
-from training.networks import Network, NetworkSpec, load_weights
+from training.networks.network import Network, NetworkSpec, load_weights
 from training.progress import watched
-from training.run_folder import RunFolder
-from training.trainer import TrainingOptions, WholeNetworkTrainer, accuracy_of
+from training.retraining.head import train_head
+from training.retraining.run_folder import RunFolder
+from training.retraining.trainer import TrainingOptions, WholeNetworkTrainer, accuracy_of
 
 log = logging.getLogger(__name__)
 

@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from training.errors import TrainingError
-from training.networks import Network, NetworkSpec
+from training.files import write_json, write_whole
+from training.networks.network import Network, NetworkSpec
 
 RUN_FILE = "run.json"
 WEIGHTS_FILE = "network.weights.h5"
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file in one piece: it is there complete, or as it was before."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON that a person can read, in one piece."""
-    write_whole(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,51 @@
+"""Kinds of arguments that several commands take, and how lines are printed."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def add_image_dir(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Add ``--image-dir``, which may be given several times."""
+    parser.add_argument(
+        "--image-dir",
+        type=Path,
+        action="append",
+        required=required,
+        metavar="DIR",
+        help="folder of photos, one sub-folder per label; may be given several times",
+    )
+
+
+def count(text: str) -> int:
+    """A whole number from 0 on."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def fraction(text: str) -> float:
+    """A number from 0 to 1: a score, a share."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
+
+
+def print_lines(lines: Iterable[str]) -> int:
+    """Print lines as they come; return exit code 0."""
+    for line in lines:
+        print(line, flush=True)
+    return 0

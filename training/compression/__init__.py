@@ -1,0 +1,1 @@
+"""Smaller model files: rounded and quantized."""

@@ -1,0 +1,1 @@
+"""Other programs' models, made into model files."""

@@ -1,0 +1,1 @@
+"""From photos to a trained network in a run folder."""
