@@ -10,5 +10,6 @@ MODULES = (
     "evaluate",
     "export",
     "cascade",
+    "inspect",
     "render_scenes",
 )

@@ -79,6 +79,10 @@ class ModelGraph:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
+    def maker(self, tensor: int) -> Operation | None:
+        """The operation that makes a tensor; None for an input or a constant."""
+        return next((o for o in self.operations if tensor in o.outputs), None)
+
 
 def read_model_graph(data: bytes | memoryview) -> ModelGraph:
     """Read the model at the start of `data`. Raises ExportError where it is damaged."""
