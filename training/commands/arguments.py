@@ -19,6 +19,29 @@ def add_image_dir(parser: argparse.ArgumentParser, *, required: bool = True) -> 
     )
 
 
+def add_split(parser: argparse.ArgumentParser) -> None:
+    """Add ``--split``: which of the photos are taken."""
+    parser.add_argument(
+        "--split",
+        choices=("all", "test", "validation"),
+        default="test",
+        help="test: the held-out tenth (default); validation: the tenth that choices are made "
+        "on; all: for photos never trained on",
+    )
+
+
+def add_label_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--labels`` and ``--map``, for models whose labels are not the folders' names."""
+    parser.add_argument("--labels", metavar="FILE", help="label file of a model without labels")
+    parser.add_argument(
+        "--map",
+        type=Path,
+        metavar="FILE",
+        help="lines 'folder = label', for folders not named as the model's labels; "
+        "'folder =' leaves one out",
+    )
+
+
 def count(text: str) -> int:
     """A whole number from 0 on."""
     if not text.isdecimal():

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from training.commands.arguments import add_image_dir
+from training.commands.arguments import add_image_dir, add_label_options, add_split
 
 
 def add(commands: Any) -> None:
@@ -17,32 +17,28 @@ def add(commands: Any) -> None:
     p.set_defaults(run=_run)
     p.add_argument("model", metavar="MODEL", help="a .tflite file, a cascade.toml or its folder")
     add_image_dir(p)
-    p.add_argument(
-        "--split",
-        choices=("all", "test"),
-        default="test",
-        help="test: the held-out tenth (default); all: for photos never trained on",
-    )
-    p.add_argument("--labels", metavar="FILE", help="label file of a model without labels")
-    p.add_argument("--json", action="store_true")
+    add_split(p)
+    add_label_options(p)
+    p.add_argument("--json", action="store_true", help="print the record as one JSON object")
 
 
 def _run(options: argparse.Namespace) -> int:
     from pi_classifier.classifier import ModelSettings
     from training.evaluation.evaluate import evaluate
+    from training.evaluation.labelling import read_map
     from training.evaluation.report_text import evaluation_lines
     from training.progress import watched
 
-    settings = ModelSettings(labels=options.labels) if options.labels else ModelSettings()
     record = evaluate(
         options.model,
         options.image_dir,
         options.split,
-        settings,
+        ModelSettings(labels=options.labels),
         lambda photos: watched("classifying", photos),
+        read_map(options.map) if options.map else None,
     )
     if options.json:
-        print(json.dumps(record))
+        print(json.dumps(record, ensure_ascii=False))
     else:
         print("\n".join(evaluation_lines(record)))
     return 0

@@ -10,7 +10,7 @@ from pi_classifier.preprocess import Preprocessor
 from training.data.dataset import Images, decode, evenly_over_labels, scan
 from training.delivery.export import KINDS, export
 from training.delivery.model_card import ModelCard
-from training.evaluation.evaluate import evaluate
+from training.evaluation.evaluate import evaluate, portable
 from training.evaluation.report_text import share
 from training.files import write_json
 from training.retraining.run_folder import RUN_FILE, RunFolder
@@ -68,8 +68,7 @@ def evaluate_each(model: Path, image_dirs: Sequence[Path]) -> dict[str, Any]:
     first, *others = (
         {"data": d.resolve().name, **evaluate(str(model), [d], "test")} for d in image_dirs
     )
-    # Times depend on the machine; a model file holds only what will be true elsewhere.
-    record = {k: v for k, v in first.items() if k not in ("model", "latency_ms")}
+    record = portable(first)
     if others:
         record["others"] = [
             {k: o[k] for k in ("data", "n", "top1", "top1_interval")} for o in others

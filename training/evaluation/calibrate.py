@@ -15,7 +15,7 @@ from pi_classifier.classifier import ModelSettings, open_classifier
 from pi_classifier.types import Frame
 from training.data.dataset import Photo, Split, scan
 from training.errors import TrainingError
-from training.evaluation.evaluate import Scores, score_photos
+from training.evaluation.scoring import Scores, score_photos
 from training.evaluation.metrics import wilson
 from training.evaluation.report_text import share
 from training.files import write_whole

@@ -4,132 +4,227 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pi_classifier.classifier import ModelSettings, open_classifier
-from pi_classifier.errors import ImageError
-from pi_classifier.preprocess import load_image
-from pi_classifier.types import Classifier, Frame
-from training.data.dataset import Photo, labels_of, scan
+from pi_classifier.cascade import Cascade
+from pi_classifier.classifier import ModelClassifier, ModelSettings, open_classifier
+from pi_classifier.modelfile import ModelFile
+from pi_classifier.types import Classifier
+from training.data.dataset import Photo, scan
 from training.errors import DatasetError
-from training.evaluation.metrics import calibration_error, cross_entropy, ranks, wilson
+from training.evaluation.labelling import match_labels
+from training.evaluation.metrics import (
+    calibration_bins,
+    calibration_error,
+    confusions,
+    cross_entropy,
+    label_figures,
+    wilson,
+)
+from training.evaluation.scoring import (
+    Answers,
+    Scores,
+    Watch,
+    answer_photos,
+    answers_of,
+    score_photos,
+)
+from training.evaluation.significance import calibration_error_interval, cross_entropy_interval
+
+__all__ = [
+    "Answers",
+    "Mistake",
+    "Scores",
+    "answers_of",
+    "calibration_curve",
+    "evaluate",
+    "figures",
+    "mistakes",
+    "score_photos",
+]
 
 log = logging.getLogger(__name__)
 
+Which = Literal["all", "test", "validation"]
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scores:
-    """What a model says of every photo.
-
-    `scores` is float32 ``[n, labels]``, `truth` the true indices int64 ``[n]``, `stages`
-    the stage that answered int64 ``[n]``, `latencies_ns` nanoseconds int64 ``[n]``.
-    """
-
-    photos: tuple[Photo, ...]
-    scores: NDArray[np.float32]
-    truth: NDArray[np.int64]
-    stages: NDArray[np.int64]
-    latencies_ns: NDArray[np.int64]
-    unreadable: tuple[str, ...]
+# A full confusion matrix of more labels would hold mostly zeros.
+MATRIX_LABELS = 50
+PORTABLE_LABELS = 20
 
 
-def score_photos(
-    classifier: Classifier,
-    photos: Sequence[Photo],
-    progress: Callable[[Sequence[Photo]], Iterable[Photo]] = iter,
-) -> Scores:
-    """Classify photos one by one; unreadable ones are listed, never fatal.
-
-    Raises DatasetError when a photo's label is not one of the model's, or none is left.
-    """
-    index = {label: i for i, label in enumerate(classifier.labels)}
-    unknown = [label for label in labels_of(photos) if label not in index]
-    if unknown:
-        raise DatasetError(
-            f"the photos have the label {unknown[0]!r}, which {classifier.name} does not know; "
-            f"it knows {', '.join(list(index)[:20])}"
-        )
-    kept: list[Photo] = []
-    unreadable: list[str] = []
-    rows = np.zeros((len(photos), len(index)), np.float32)
-    stages, latencies = [], []
-    for photo in progress(photos):
-        try:
-            pixels = load_image(photo.path)
-        except ImageError as error:
-            unreadable.append(str(error))
-            continue
-        prediction = classifier.classify(Frame(pixels, len(kept), 0))
-        for category in prediction.categories:
-            rows[len(kept), category.index] = category.score
-        stages.append(prediction.stage)
-        latencies.append(prediction.latency_ns)
-        kept.append(photo)
-    if not kept:
-        raise DatasetError("none of the photos could be read")
-    truth = np.array([index[p.label] for p in kept], np.int64)
-    return Scores(
-        tuple(kept),
-        rows[: len(kept)],
-        truth,
-        np.array(stages, np.int64),
-        np.array(latencies, np.int64),
-        tuple(unreadable),
-    )
-
-
-def figures(result: Scores) -> dict[str, Any]:
+def figures(result: Scores | Answers) -> dict[str, Any]:
     """The figures of merit of scored photos; accuracies are fractions."""
-    n = len(result.photos)
-    rank = ranks(result.scores, result.truth)
+    answers = answers_of(result)
+    n = len(answers.photos)
     record: dict[str, Any] = {"n": n}
     for k in (1, 3, 5):
-        accuracy = wilson(int(np.sum(rank < k)), n)
+        accuracy = wilson(int(np.sum(answers.rank < k)), n)
         record[f"top{k}"] = accuracy.value
         record[f"top{k}_interval"] = [accuracy.low, accuracy.high]
-    record["cross_entropy"] = cross_entropy(result.scores, result.truth)
-    record["calibration_error"] = calibration_error(result.scores, result.truth)
-    record["latency_ms"] = float(np.median(result.latencies_ns)) / 1e6
-    if result.stages.max() > 0:
-        record["deferral_ratio"] = float(np.mean(result.stages > 0))
+    record["cross_entropy"] = cross_entropy(answers.own)
+    record["cross_entropy_interval"] = list(cross_entropy_interval(answers))
+    record["calibration_error"] = calibration_error(answers.top, answers.right)
+    record["calibration_error_interval"] = list(calibration_error_interval(answers))
+    record["latency_ms"] = float(np.median(answers.latencies_ns)) / 1e6
+    if answers.stages.max() > 0:
+        record["deferral_ratio"] = float(np.mean(answers.stages > 0))
     return record
+
+
+def label_records(result: Scores | Answers, labels: Sequence[str]) -> dict[str, Any]:
+    """``per_label`` and ``confusion`` of the evaluation record.
+
+    ``per_label`` has an entry for each label that photos show or were given.
+    ``confusion[i][j]`` counts the photos that show label i and were given label j; with
+    more than `MATRIX_LABELS` labels it is a list of [true label, given label, count]
+    instead, most frequent first, right answers included.
+    """
+    answers = answers_of(result)
+    each = label_figures(answers.truth, answers.given, len(labels))
+    counts = confusions(answers.truth, answers.given, len(labels))
+    confusion: list[Any]
+    if len(labels) > MATRIX_LABELS:
+        confusion = [[labels[true], labels[given], count] for true, given, count in counts]
+    else:
+        confusion = [[0] * len(labels) for _ in labels]
+        for true, given, count in counts:
+            confusion[true][given] = count
+    return {
+        "per_label": {
+            labels[i]: {"n": f.n, "precision": f.precision, "recall": f.recall, "f1": f.f1}
+            for i, f in enumerate(each)
+            if f.n or f.precision is not None
+        },
+        "confusion": confusion,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A photo given a wrong label: indices of the true and the given one, both scores."""
+
+    photo: Path
+    true: int
+    given: int
+    score: float
+    true_score: float
+
+
+def mistakes(result: Scores | Answers, count: int) -> list[Mistake]:
+    """The `count` worst mistakes, those the model was surest of first."""
+    answers = answers_of(result)
+    wrong = np.flatnonzero(~answers.right)
+    worst = wrong[np.argsort(-answers.top[wrong], kind="stable")][:count]
+    return [
+        Mistake(
+            answers.photos[i].path,
+            int(answers.truth[i]),
+            int(answers.given[i]),
+            float(answers.top[i]),
+            float(answers.own[i]),
+        )
+        for i in worst
+    ]
+
+
+def calibration_curve(result: Scores | Answers) -> list[tuple[float, float, int]]:
+    """(mean score, share right, photos) of each tenth of the score that photos fall into.
+
+    A well calibrated model has both equal: of the answers it gives 80 %, 80 % are right.
+    """
+    answers = answers_of(result)
+    bins = calibration_bins(answers.top)
+    return [
+        (
+            float(answers.top[bins == b].mean(dtype=np.float64)),
+            float(answers.right[bins == b].mean()),
+            int(np.sum(bins == b)),
+        )
+        for b in np.unique(bins)
+    ]
+
+
+def photos_of(image_dirs: Sequence[Path], split: Which) -> list[Photo]:
+    """The photos of the folders that belong to `split`. Raises DatasetError for none."""
+    return chosen_split(scan(image_dirs), split)
+
+
+def chosen_split(photos: Sequence[Photo], split: Which) -> list[Photo]:
+    """Those photos that belong to `split`. Raises DatasetError for none."""
+    if split == "all":
+        return list(photos)
+    chosen = [p for p in photos if p.split == split]
+    if not chosen:
+        raise DatasetError(
+            f"none of the {len(photos)} photos belongs to the {split} split (about one in ten "
+            "does); use --split all for photos the model was not trained on"
+        )
+    return chosen
 
 
 def evaluate(
     model: str,
     image_dirs: Sequence[Path],
-    split: Literal["all", "test"] = "test",
+    split: Which = "test",
     settings: ModelSettings | None = None,
-    progress: Callable[[Sequence[Photo]], Iterable[Photo]] = iter,
+    progress: Watch = iter,
+    names: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Evaluate a model file or cascade on photos; return its figures of merit.
 
-    `split` ``test`` takes only the held-out photos (by the hash of the file name), all
-    takes every photo: right only for photos the model has never seen.
+    `split` ``test`` or ``validation`` takes only those held-out photos (by the hash of the
+    file name), ``all`` takes every photo: right only for photos the model has never seen.
+    `names` says which label a folder means, see `match_labels`.
     """
-    photos = scan(image_dirs)
-    if split == "test":
-        photos = [p for p in photos if p.split == "test"]
-        if not photos:
-            raise DatasetError(
-                "none of the photos belongs to the test split (about one in ten does); "
-                "use --split all for photos the model was not trained on"
-            )
+    photos = photos_of(image_dirs, split)
     settings = replace(settings or ModelSettings(), path=model, top_k=0)
     with contextlib.closing(open_classifier(settings)) as classifier:
-        result = score_photos(classifier, photos, progress)
-        name = classifier.name
-    for message in result.unreadable:
+        photos = match_labels(photos, classifier.labels, classifier.name, names)
+        (answers,) = answer_photos([classifier], photos, progress)
+        return record_of(classifier, answers, split)
+
+
+def record_of(classifier: Classifier, answers: Answers, split: Which) -> dict[str, Any]:
+    """The evaluation record of a classifier from its answers; logs what was unreadable."""
+    for message in answers.unreadable:
         log.warning("left out: %s", message)
+    labels = list(classifier.labels)
+    files = list(model_files(classifier))
     return {
-        "model": name,
+        "model": classifier.name,
         "split": split,
-        **figures(result),
-        "unreadable": len(result.unreadable),
+        **figures(answers),
+        "unreadable": len(answers.unreadable),
+        "labels": labels,
+        **label_records(answers, labels),
+        "size_bytes": sum(file.size_bytes for file in files),
+        "files": [
+            {"name": f.path.name, "sha256": f.sha256, "size_bytes": f.size_bytes} for f in files
+        ],
     }
+
+
+def portable(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of an evaluation record that goes into the model file itself.
+
+    Times depend on the machine, size and checksum on the file; what is said of each of
+    many labels would take more room than it is worth on the device.
+    """
+    left_out = {"model", "latency_ms", "labels", "size_bytes", "files"}
+    if len(record["labels"]) > PORTABLE_LABELS:
+        left_out |= {"per_label", "confusion"}
+    return {key: value for key, value in record.items() if key not in left_out}
+
+
+def model_files(classifier: Classifier) -> Iterator[ModelFile]:
+    """The model files behind a classifier, those of a cascade in the order they are asked."""
+    if isinstance(classifier, Cascade):
+        for stage in classifier.stages:
+            yield from model_files(stage.classifier)
+    elif isinstance(classifier, ModelClassifier):
+        yield classifier.model

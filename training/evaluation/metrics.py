@@ -45,19 +45,72 @@ def ranks(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> NDArray[np.i
     return np.asarray(ahead.sum(axis=1), np.int64)
 
 
-def cross_entropy(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
-    """Mean of −ln(score of the true label), in nats; scores are held above 1e-7."""
-    own = scores[np.arange(len(truth)), truth].astype(np.float64)
-    return float(-np.log(np.maximum(own, SMALLEST_SCORE)).mean())
+def cross_entropy(own: NDArray[np.float32]) -> float:
+    """Mean of −ln(score of the true label) ``[n]``, in nats; scores are held above 1e-7."""
+    return float(-np.log(np.maximum(own.astype(np.float64), SMALLEST_SCORE)).mean())
 
 
-def calibration_error(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
-    """Expected calibration error over ten equal bins of the top score (Guo et al. 2017)."""
-    top = scores.max(axis=1)
-    hit = scores.argmax(axis=1) == truth
-    bins = np.minimum((top * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gaps = [
-        abs(hit[bins == b].mean() - top[bins == b].mean()) * np.mean(bins == b)
-        for b in np.unique(bins)
+def calibration_error(top: NDArray[np.float32], hit: NDArray[np.bool_]) -> float:
+    """Expected calibration error over ten equal bins of the top score (Guo et al. 2017).
+
+    `top` is the best score of each photo ``[n]``, `hit` whether its label is right.
+    """
+    bins = calibration_bins(top)
+    gaps = np.bincount(bins, weights=hit - top.astype(np.float64), minlength=CALIBRATION_BINS)
+    return float(np.abs(gaps).sum() / len(top))
+
+
+def calibration_bins(top: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The bin of `CALIBRATION_BINS` equal ones that each score ``[n]`` falls into, int64."""
+    return np.minimum((top * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+
+
+def confusions(
+    truth: NDArray[np.int64], given: NDArray[np.int64], labels: int
+) -> list[tuple[int, int, int]]:
+    """How often each label was given for each: (true, given, count), most frequent first.
+
+    Right answers (true equals given) are among them. Ties in the order of the indices.
+    """
+    cells, counts = np.unique(truth * labels + given, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return [
+        (int(cell) // labels, int(cell) % labels, int(count))
+        for cell, count in zip(cells[order], counts[order], strict=True)
     ]
-    return float(sum(gaps))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFigures:
+    """How one label fares; None where nothing is to be divided by.
+
+    `n` photos show it; `recall` of them were given it; of the photos that were given
+    it `precision` show it; `f1` is the harmonic mean of both.
+    """
+
+    n: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+def label_figures(
+    truth: NDArray[np.int64], given: NDArray[np.int64], labels: int
+) -> list[LabelFigures]:
+    """Precision, recall and F1 of each of `labels` labels."""
+    shown = np.bincount(truth, minlength=labels)
+    named = np.bincount(given, minlength=labels)
+    hits = np.bincount(truth[truth == given], minlength=labels)
+    return [
+        LabelFigures(
+            n=int(shown[i]),
+            precision=_ratio(hits[i], named[i]),
+            recall=_ratio(hits[i], shown[i]),
+            f1=_ratio(2 * hits[i], shown[i] + named[i]),
+        )
+        for i in range(labels)
+    ]
+
+
+def _ratio(part: np.int64, whole: np.int64) -> float | None:
+    return float(part) / float(whole) if whole else None
