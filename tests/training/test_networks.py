@@ -54,7 +54,7 @@ def test_published_weights_give_the_published_embedding(
     [
         ({"name": "resnet"}, "network 'resnet' is not one of mobilenet_v1, mobilenet_v2"),
         ({"width": 0.3}, "width 0.3 of mobilenet_v1 is not one of 0.25, 0.5, 0.75, 1.0"),
-        ({"resolution": 100}, "resolution 100 is not one of 96, 128, 160, 192, 224"),
+        ({"resolution": 100}, "resolution 100 of mobilenet_v1 is not one of 96, 128, 160, 192, 224"),
     ],
 )
 def test_a_network_outside_the_grid_is_refused(spec: dict[str, object], says: str) -> None:
