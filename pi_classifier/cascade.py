@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pi_classifier.errors import ModelFileError, ModelMismatch
+from pi_classifier.suggest import suggestion
 from pi_classifier.types import Classifier, Frame, Prediction
 
 SCHEMA_VERSION = 1
@@ -19,11 +20,13 @@ SCHEMA_VERSION = 1
 class Stage:
     """A classifier and the top score from which its answer is taken.
 
-    The last stage's answer is always taken; its `accept` is not looked at.
+    `accept_labels` holds other thresholds for some labels' answers. The last stage's
+    answer is always taken; its thresholds are not looked at.
     """
 
     classifier: Classifier
     accept: float = 0.0
+    accept_labels: Mapping[str, float] = field(default_factory=dict)
 
 
 class Cascade:
@@ -40,6 +43,8 @@ class Cascade:
             _check_same_labels(name, stages[0].classifier, stage.classifier, number)
         self.stages = tuple(stages)
         self.name = name
+        # By output index: a frame costs one look-up, however many labels have their own.
+        self._accept = tuple(_accept_by_index(name, i, s) for i, s in enumerate(stages, start=1))
 
     @property
     def labels(self) -> Sequence[str]:
@@ -53,7 +58,8 @@ class Cascade:
         for number, stage in enumerate(self.stages):
             prediction = stage.classifier.classify(frame)
             latency_ns += prediction.latency_ns
-            if number == last or prediction.top.score >= stage.accept:
+            top = prediction.top
+            if number == last or top.score >= self._accept[number][top.index]:
                 break
         return Prediction(prediction.categories, prediction.model, number, latency_ns)
 
@@ -79,12 +85,25 @@ def _check_same_labels(name: str, first: Classifier, other: Classifier, number: 
     )
 
 
+def _accept_by_index(name: str, number: int, stage: Stage) -> tuple[float, ...]:
+    labels = list(stage.classifier.labels)
+    unknown = [label for label in stage.accept_labels if label not in labels]
+    if unknown:
+        raise ModelMismatch(
+            f"{name}: stage {number} has an accept threshold for the label {unknown[0]!r}, which "
+            f"{stage.classifier.name} does not know; name one of its labels or remove it."
+            f"{suggestion(unknown[0], labels)}"
+        )
+    return tuple(stage.accept_labels.get(label, stage.accept) for label in labels)
+
+
 @dataclass(frozen=True, slots=True)
 class StageEntry:
     """One ``[[stage]]`` of a ``cascade.toml``; `accept` is None where the file names none."""
 
     model: Path
     accept: float | None
+    accept_labels: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,20 +145,28 @@ def read_cascade_file(path: Path) -> CascadeFile:
 def _stage_entry(path: Path, entry: Any, number: int) -> StageEntry:
     if not isinstance(entry, dict):
         raise ModelFileError(f"{path}: stage {number} is {entry!r}; expected a [[stage]] table")
-    _refuse_unknown(path, entry, ("model", "accept"), f"stage {number}: ")
+    place = f"{path}: stage {number}: "
+    _refuse_unknown(path, entry, ("model", "accept", "accept_labels"), f"stage {number}: ")
     model, accept = entry.get("model"), entry.get("accept")
     if not isinstance(model, str) or not model:
-        raise ModelFileError(
-            f"{path}: stage {number}: model is {model!r}; expected the name of a .tflite file"
-        )
+        raise ModelFileError(f"{place}model is {model!r}; expected the name of a .tflite file")
     if accept is not None:
-        number_given = isinstance(accept, int | float) and not isinstance(accept, bool)
-        if not number_given or math.isnan(accept) or not 0 <= accept <= 1:
-            raise ModelFileError(
-                f"{path}: stage {number}: accept is {accept!r}; expected a number from 0 to 1"
-            )
-        accept = float(accept)
-    return StageEntry(path.parent / model, accept)
+        accept = _score(accept, f"{place}accept")
+    labels = entry.get("accept_labels", {})
+    if not isinstance(labels, dict):
+        raise ModelFileError(
+            f"{place}accept_labels is {labels!r}; expected a table of labels, such as "
+            "{ daisy = 0.8 }"
+        )
+    scores = {k: _score(v, f"{place}accept_labels.{k}") for k, v in labels.items()}
+    return StageEntry(path.parent / model, accept, scores)
+
+
+def _score(value: Any, place: str) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or math.isnan(value) or not 0 <= value <= 1:
+        raise ModelFileError(f"{place} is {value!r}; expected a number from 0 to 1")
+    return float(value)
 
 
 def _refuse_unknown(path: Path, table: dict[str, Any], known: Sequence[str], where: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pi_classifier.cascade import Cascade, Stage, read_cascade_file
+from pi_classifier.cascade import Cascade, Stage, StageEntry, read_cascade_file
 from pi_classifier.errors import ConfigError, ModelFileError, ModelMismatch
 from pi_classifier.folders import cache_folder
 from pi_classifier.information import GoldenVector, Resize
@@ -183,7 +183,7 @@ def _open_cascade(path: Path, settings: ModelSettings) -> Cascade:
             accept = entry.accept
             if accept is None:
                 accept = classifier.model.information.thresholds.accept
-            stages.append(Stage(classifier, accept or 0.0))
+            stages.append(Stage(classifier, accept or 0.0, _accept_labels(entry, classifier)))
             if accept is None and number < len(cascade.stages):
                 raise ModelFileError(
                     f"{path}: stage {number} has no accept threshold, and its model recommends "
@@ -194,6 +194,15 @@ def _open_cascade(path: Path, settings: ModelSettings) -> Cascade:
         for stage in stages:
             stage.classifier.close()
         raise
+
+
+def _accept_labels(entry: StageEntry, classifier: ModelClassifier) -> dict[str, float]:
+    """A stage's label thresholds under the names in use: its file's, or those of --labels."""
+    own: Sequence[str] = classifier.labels
+    if entry.accept_labels and not set(entry.accept_labels) <= set(own):
+        own = read_model_file(entry.model).labels
+    names = dict(zip(own, classifier.labels, strict=True))
+    return {names.get(label, label): score for label, score in entry.accept_labels.items()}
 
 
 def open_model(path: Path, settings: ModelSettings) -> ModelClassifier:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,13 @@ from pi_classifier.modelfile import ModelFile, read_model_file
 from pi_classifier.shipped import find_model, model_folders, shipped_models
 
 _LABELS_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stage:
+    model: ModelFile
+    accept: float | None = None
+    accept_labels: Mapping[str, float] = field(default_factory=dict)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -31,25 +39,26 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _stages(path: Path, labels: str | None) -> list[tuple[ModelFile, float | None]]:
+def _stages(path: Path, labels: str | None) -> list[_Stage]:
     """The models of a file with their accept thresholds; one, without, where it is no cascade."""
     if path.suffix != ".toml":
-        return [(read_model_file(path, labels), None)]
-    entries = read_cascade_file(path).stages
-    models = [read_model_file(entry.model, labels) for entry in entries]
-    accepts = [
-        model.information.thresholds.accept if entry.accept is None else entry.accept
-        for model, entry in zip(models, entries, strict=True)
-    ]
-    accepts[-1] = None  # the last stage's answer is always taken
-    return list(zip(models, accepts, strict=True))
+        return [_Stage(read_model_file(path, labels))]
+    *early, last = read_cascade_file(path).stages
+    stages = []
+    for entry in early:
+        model = read_model_file(entry.model, labels)
+        accept = model.information.thresholds.accept if entry.accept is None else entry.accept
+        stages.append(_Stage(model, accept, entry.accept_labels))
+    # The last stage's answer is always taken.
+    return [*stages, _Stage(read_model_file(last.model, labels))]
 
 
-def _as_json(path: Path, stages: list[tuple[ModelFile, float | None]]) -> dict[str, Any]:
-    return {"path": str(path), "stages": [_facts(*stage) for stage in stages]}
+def _as_json(path: Path, stages: list[_Stage]) -> dict[str, Any]:
+    return {"path": str(path), "stages": [_facts(stage) for stage in stages]}
 
 
-def _facts(model: ModelFile, accept: float | None) -> dict[str, Any]:
+def _facts(stage: _Stage) -> dict[str, Any]:
+    model = stage.model
     details = model.information.details
     metadata = model.metadata
     return {
@@ -57,7 +66,8 @@ def _facts(model: ModelFile, accept: float | None) -> dict[str, Any]:
         "path": str(model.path),
         "size_bytes": model.size_bytes,
         "sha256": model.sha256,
-        "accept": accept,
+        "accept": stage.accept,
+        "accept_labels": dict(stage.accept_labels),
         "input": {
             "size": list(model.input_size),
             "resize": model.information.resize,
@@ -77,12 +87,12 @@ def _facts(model: ModelFile, accept: float | None) -> dict[str, Any]:
     }
 
 
-def _as_text(path: Path, stages: list[tuple[ModelFile, float | None]]) -> Iterator[str]:
+def _as_text(path: Path, stages: list[_Stage]) -> Iterator[str]:
     if path.suffix == ".toml":
         yield f"{path}: a cascade of {len(stages)}"
-    for model, accept in stages:
-        facts = _facts(model, accept)
-        yield f"{model.name}: {facts['description'] or 'no description'}"
+    for stage in stages:
+        facts = _facts(stage)
+        yield f"{stage.model.name}: {facts['description'] or 'no description'}"
         for heading, text in _rows(facts):
             yield f"  {heading:<9} {text}"
 
@@ -96,6 +106,8 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             "accept",
             f"answers from a score of {facts['accept']:g}, else the next stage is asked",
         )
+    for label, score in facts["accept_labels"].items():
+        yield "", f"from {score:g} where it says {label}"
     yield "input", f"{width} x {height} {facts['input']['dtype']}, {facts['input']['resize']}"
     if facts["network"]:
         yield "network", _pairs(facts["network"])

@@ -141,3 +141,20 @@ def test_a_closed_classifier_refuses_frames(name: str, tmp_path: Path) -> None:
     opened.close()
     with pytest.raises(InferenceError, match="was closed"):
         opened.classify(patch("cyan"))
+
+
+@pytest.mark.parametrize("language", ["its own", "another"])
+def test_label_thresholds_of_a_cascade_hold_in_any_language(tmp_path: Path, language: str) -> None:
+    (tmp_path / "cascade.toml").write_text(
+        f'[[stage]]\nmodel = "{DATA}/uint8.tflite"\naccept = 0.0\naccept_labels = {{ cyan = 1 }}\n'
+        f'[[stage]]\nmodel = "{DATA}/float32.tflite"\n'
+    )
+    names = LABELS if language == "its own" else ("Grund", "Zyan", "Rot", "Gelb")
+    stated = tmp_path / "stated.txt"
+    stated.write_text("\n".join(names))
+    settings = ModelSettings(path=str(tmp_path), cache_dir="", labels=str(stated))
+    opened = open_classifier(settings)
+    answers = [opened.classify(patch(label)) for label in LABELS]
+    opened.close()
+    assert [answer.top.label for answer in answers] == list(names)
+    assert [answer.stage for answer in answers] == [0, 1, 0, 0]

@@ -52,6 +52,30 @@ def test_a_frame_stops_at_the_first_stage_that_reaches_its_threshold(scores: lis
     assert slow.asked == deferred
 
 
+class Naming(Scripted):
+    """A classifier that names a given label."""
+
+    top = Category(0, "a", 0.5)
+
+    def classify(self, frame: Frame) -> Prediction:
+        return Prediction((self.top,), self.name, 0, 100)
+
+
+@given(st.sampled_from(AROUND), st.sampled_from(AROUND), st.sampled_from([0, 1]))
+def test_a_label_with_its_own_threshold_stops_there(own: float, score: float, index: int) -> None:
+    fast, slow = Naming("fast"), Scripted("slow")
+    fast.top = Category(index, "ab"[index], score)
+    cascade = Cascade([Stage(fast, ACCEPT, {"b": own}), Stage(slow)])
+    passed = score < (own if index == 1 else ACCEPT)
+    assert cascade.classify(FRAME).stage == int(passed)
+
+
+def test_a_threshold_of_an_unknown_label_is_refused() -> None:
+    stages = [Stage(Scripted("fast"), 0.5, {"c": 0.9}), Stage(Scripted("slow"))]
+    with pytest.raises(ModelMismatch, match="label 'c', which fast does not know"):
+        Cascade(stages, "flowers")
+
+
 def test_three_stages_and_the_last_always_answers() -> None:
     stages = [Scripted("one", 0.1), Scripted("two", 0.9), Scripted("three", 0.0)]
     cascade = Cascade([Stage(s, 0.8) for s in stages])
@@ -88,6 +112,7 @@ name = "flowers"
 [[stage]]
 model = "fast.tflite"
 accept = 0.8
+accept_labels = { daisy = 0.6, "red rose" = 1 }
 [[stage]]
 model = "../other/slow.tflite"
 [measured]
@@ -102,6 +127,8 @@ def test_reads_the_file(tmp_path: Path) -> None:
     assert cascade.name == "flowers"
     assert cascade.stages[0].model == tmp_path / "fast.tflite"
     assert cascade.stages[0].accept == 0.8
+    assert cascade.stages[0].accept_labels == {"daisy": 0.6, "red rose": 1.0}
+    assert cascade.stages[1].accept_labels == {}
     assert cascade.stages[1].model == tmp_path / "../other/slow.tflite"
     assert cascade.stages[1].accept is None
 
@@ -123,6 +150,8 @@ def test_reads_the_file(tmp_path: Path) -> None:
         ("[[stage]]\nmodel = 'a'\naccept = true", "accept is True"),
         ("[[stage]]\nmodel = 'a'\naccept = nan", "accept is nan"),
         ("[[stage]]\nmodel = 'a'\naccept = '1'", "accept is '1'"),
+        ("[[stage]]\nmodel = 'a'\naccept_labels = 0.5", "accept_labels is 0.5"),
+        ("[[stage]]\nmodel = 'a'\naccept_labels = {x = -1}", "accept_labels.x is -1"),
     ],
 )
 def test_says_what_is_wrong_with_the_file(tmp_path: Path, content: str, says: str) -> None:
