@@ -45,6 +45,9 @@ def _draw(options: argparse.Namespace, record: dict[str, Any]) -> None:
     if "stages" in record:
         names = ", ".join(stage["file"] for stage in record["stages"])
         raise ExportError(f"a cascade has several graphs; name one of its models: {names}")
+    for path in (options.dot, options.picture):
+        if path is not None and not path.resolve().parent.is_dir():
+            raise ExportError(f"{path}: there is no folder {path.parent}; make it first")
     _, graph = read_graph_file(Path(record["file"]))
     if options.dot is not None:
         write_whole(options.dot, as_dot(graph).encode())

@@ -109,8 +109,9 @@ def as_svg(graph: ModelGraph, title: str) -> str:
 
 def _rows(boxes: int, pitch: int) -> int:
     """How many boxes a column holds so that the page has the wanted shape."""
-    rows = math.sqrt(boxes * _PAGE_RATIO * pitch / (_BOX_HEIGHT + _GAP))
-    return max(1, min(boxes, math.ceil(rows)))
+    rows = math.ceil(math.sqrt(boxes * _PAGE_RATIO * pitch / (_BOX_HEIGHT + _GAP)))
+    columns = -(-boxes // max(1, rows))
+    return -(-boxes // columns)
 
 
 def _lanes(beside: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
@@ -180,11 +181,16 @@ def _step(a: tuple[int, int], b: tuple[int, int]) -> str:
 
 
 def _beside(a: tuple[int, int], b: tuple[int, int], lane: int) -> str:
-    """An arrow that passes other boxes in a lane to the right of the column."""
-    at = a[0] + _BOX_WIDTH + _LANE * (lane + 1)
-    start, end = a[1] + _BOX_HEIGHT // 2, b[1] + _BOX_HEIGHT // 2
+    """An arrow that passes other boxes in a lane to the right of the column.
+
+    It leaves below the middle and arrives above, so that two in a row stay two. To
+    another column it goes in the gap before that column.
+    """
+    start, end = a[1] + _BOX_HEIGHT // 2 + 5, b[1] + _BOX_HEIGHT // 2 - 5
     if a[0] == b[0]:
+        at = a[0] + _BOX_WIDTH + _LANE * (lane + 1)
         return _path(f"M{a[0] + _BOX_WIDTH} {start}H{at}V{end}H{b[0] + _BOX_WIDTH}")
+    at = b[0] - _COLUMN_GAP // 2 + 5 + 4 * lane
     return _path(f"M{a[0] + _BOX_WIDTH} {start}H{at}V{end}H{b[0]}")
 
 

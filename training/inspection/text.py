@@ -44,13 +44,17 @@ def many(count: int) -> str:
 
 
 def milliseconds(low: float, high: float) -> str:
-    """A range with no more digits than an estimate deserves: 0.7–3.2, 25–46."""
-    return f"{_two_digits(low)}–{_two_digits(high)} ms"
+    """A range with no more digits than an estimate deserves: 0.72–3.2, 25–46."""
+    if high < 0.1:
+        return "under 0.1 ms"
+    return f"about {_two_digits(low)}–{_two_digits(high)} ms"
 
 
 def _two_digits(value: float) -> str:
-    digits = max(0, 1 - math.floor(math.log10(value))) if value > 0 else 0
-    return f"{round(value, 1 - math.floor(math.log10(value))):.{digits}f}" if value > 0 else "0"
+    if value < 0.01:
+        return "0"
+    digits = 1 - math.floor(math.log10(value))
+    return f"{round(value, digits):.{max(0, digits)}f}"
 
 
 def _line(title: str, text: str) -> str:
@@ -153,5 +157,5 @@ def _layers(layers: Sequence[Mapping[str, Any]], every: bool) -> Iterator[str]:
 def _times(record: Mapping[str, Any]) -> Iterator[str]:
     yield "  time for one picture (an estimate, without reading and resizing it)"
     for each in record["estimates"]:
-        yield f"    {each['board']:12} about {milliseconds(each['low_ms'], each['high_ms'])}"
+        yield f"    {each['board']:12} {milliseconds(each['low_ms'], each['high_ms'])}"
     yield f"    {record['estimates_basis']}"
