@@ -1,0 +1,61 @@
+"""Whether a model file does on photos what the network it was made from does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.delivery.conversion import Kind
+from training.delivery.golden import Scorer
+from training.errors import ParityError
+from training.networks.network import Network
+
+PHOTOS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far scores (0–1) may be off: the worst of all, and on average."""
+
+    worst: float
+    mean: float
+
+
+# Float files compute the same up to the order of additions. Quantized ones differ by
+# design: 0.006 on average where all is well, 0.3 where ranges or channels are wrong.
+TOLERANCES: dict[Kind, Tolerance] = {
+    "float32": Tolerance(1e-5, 1e-5),
+    "float16": Tolerance(0.05, 0.005),
+    "dynamic": Tolerance(1.0, 0.1),
+    "int8": Tolerance(1.0, 0.1),
+    "qat": Tolerance(1.0, 0.1),
+}
+
+
+def require_parity(
+    scorer: Scorer, network: Network, photos: NDArray[np.uint8], kind: Kind
+) -> None:
+    """Compare a model file with its network on photos uint8 ``[n, side, side, 3]``.
+
+    Raises ParityError where their scores differ by more than `TOLERANCES` allows.
+    """
+    photos = photos[:PHOTOS]
+    expected = network.inference_model()(photos.astype(np.float32), training=False).numpy()
+    found = np.stack([scorer.raw_scores(image).copy() for image in photos])
+    off = np.abs(found - expected)
+    allowed, worst, mean = TOLERANCES[kind], float(off.max()), float(off.mean())
+    # Not-a-number must fail too, so the comparison is for being within.
+    if worst <= allowed.worst and mean <= allowed.mean:
+        return
+    raise ParityError(
+        f"not exported: the {kind} model's scores differ from the network's by {mean:.5f} on "
+        f"average and {worst:.5f} at worst on {len(photos)} photos; allowed are {allowed.mean:g} "
+        f"and {allowed.worst:g}. "
+        + (
+            "The ranges do not fit: give more photos, or try another --mode"
+            if kind in ("dynamic", "int8", "qat")
+            else "The conversion changed the network: does its first layer take raw 0–255 pixels?"
+        )
+    )
