@@ -13,7 +13,7 @@ from training.delivery.conversion import Kind
 from training.delivery.export import export
 from training.delivery.model_card import ModelCard
 from training.errors import DatasetError
-from training.evaluation.evaluate import evaluate
+from training.evaluation.evaluate import evaluate, portable
 from training.evaluation.report_text import share
 from training.files import write_json
 from training.networks.network import Network
@@ -94,7 +94,7 @@ def write_kind(
     resize = record["options"]["resize"]
     information = {
         "input": {"size": [side, side], "resize": resize, "channels": "RGB"},
-        "training": {k: record[k] for k in ("data", "options", "seconds", "versions")},
+        "training": {k: record[k] for k in ("data", "options", "versions")},
     }
     contents = export(
         source.network,
@@ -142,12 +142,11 @@ def drawn_photos(source: Source, split: str, per_label: int) -> Images:
 def evaluate_each(model: Path, image_dirs: Sequence[Path]) -> dict[str, Any]:
     """Figures on the held-out photos of the first folder; those of others beside them."""
     first, *others = (
-        {"data": d.resolve().name, **evaluate(str(model), [d], "test")} for d in image_dirs
+        {"data": d.resolve().name, **portable(evaluate(str(model), [d], "test"))}
+        for d in image_dirs
     )
-    # Times depend on the machine; a model file holds only what will be true elsewhere.
-    record = {k: v for k, v in first.items() if k not in ("model", "latency_ms")}
     if others:
-        record["others"] = [
+        first["others"] = [
             {k: o[k] for k in ("data", "n", "top1", "top1_interval")} for o in others
         ]
-    return record
+    return first
