@@ -9,7 +9,10 @@ MODULES = (
     "retrain",
     "evaluate",
     "export",
-    "cascade",
+    "quantize",
+    "calibrate",
     "inspect",
+    "import_model",
+    "report",
     "render_scenes",
 )

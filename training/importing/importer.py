@@ -1,0 +1,229 @@
+"""From a model of any origin to a checked model file of this project."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pi_classifier.classifier import ModelClassifier, ModelSettings, open_model
+from pi_classifier.errors import ImageError, ModelError
+from pi_classifier.information import Resize
+from pi_classifier.modelfile import read_model_file
+from pi_classifier.preprocess import Preprocessor, load_image
+from pi_classifier.tflite import Graph, read_graph
+from training.data.dataset import scan
+from training.delivery.golden import golden_vectors
+from training.delivery.metadata import RAW_PIXELS, Normalisation, write_model_file
+from training.delivery.model_card import ModelCard
+from training.errors import ExportError, ParityError
+from training.files import write_whole
+from training.importing.labels import distinct, find_labels
+from training.importing.normalise import Stated, choose_normalisation
+from training.importing.original import WORDS, Original
+from training.importing.sources import Choices, opened, read_original
+from training.inspection.model_graph import read_model_graph
+from training.inspection.weights import model_kind
+
+# Pictures compared with the original where there are no photos, and photos at most.
+_MOSAICS, _PHOTOS = 8, 200
+# What a file of ours says beyond what is found anew.
+_KEPT = ("training", "evaluation", "calibration", "thresholds", "network")
+_TRIAL = ModelSettings(cache_dir="")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What the user states; None is for what the source says itself."""
+
+    labels: Path | None = None
+    card: ModelCard = ModelCard()
+    normalisation: Stated | None = None
+    resize: Resize | None = None
+    choices: Choices = Choices()
+    image_dirs: tuple[Path, ...] = ()
+
+
+def import_model(source: Path, output: Path, options: ImportOptions) -> Iterator[str]:
+    """Import `source` as the model file `output`; yield lines on what was found.
+
+    The file is written only after it gave the original's scores on pictures. Raises
+    ExportError where the source cannot be used, ParityError where the scores differ.
+    """
+    if not output.resolve().parent.is_dir():
+        raise ExportError(f"{output}: there is no folder {output.parent}; make it first")
+    with opened(source) as found:
+        yield f"{source}: a {WORDS[found.format]}" + (
+            " of Teachable Machine" if found.teachable_machine else ""
+        )
+        original = read_original(found, options.choices)
+        graph = _graph(original)
+        stated, source_of = find_labels(found, original.tflite, options.labels, graph.outputs)
+        labels = distinct(stated)
+        yield f"  labels         {len(labels)}, from {source_of}"
+        for before, after in zip(stated, labels, strict=True):
+            if before != after:
+                yield f"                 {before!r} stands there again; called {after!r}"
+        normalisation, why = choose_normalisation(source, original, graph, options.normalisation)
+        yield f"  pixels         {_words(normalisation)} ({why})"
+        contents = _contents(source, original, graph, labels, options)
+        yield f"  resize         {contents['input']['resize']} (change it with --resize)"
+        with tempfile.TemporaryDirectory() as folder:
+            trial = Path(folder) / output.name
+            data = _tried(trial, original, labels, contents, normalisation, options.image_dirs)
+            yield from data.lines
+            if options.image_dirs:
+                yield from _accuracy(trial, options.image_dirs)
+            write_whole(output, trial.read_bytes())
+    yield f"{output}: {output.stat().st_size / 1000:.0f} kB, {contents['kind']}"
+
+
+def _graph(original: Original) -> Graph:
+    try:
+        return read_graph(memoryview(original.tflite))
+    except (ModelError, ValueError) as error:
+        raise ExportError(f"{original.path}: {error}") from error
+
+
+def _words(normalisation: Normalisation) -> str:
+    if normalisation == RAW_PIXELS:
+        return "0 to 255 as they are"
+    mean, std = (", ".join(f"{v:g}" for v in x) for x in (normalisation.mean, normalisation.std))
+    return f"(x − {mean}) / {std}"
+
+
+def _contents(
+    source: Path, original: Original, graph: Graph, labels: Sequence[str], options: ImportOptions
+) -> dict[str, Any]:
+    """``pi_classifier.json`` of the new file, with what an earlier one of ours says."""
+    earlier = _earlier(original)
+    card = options.card
+    stated = {
+        k: getattr(card, k) for k in ("description", "author", "license") if getattr(card, k)
+    }
+    return {
+        "schema_version": 1,
+        **{k: earlier[k] for k in ("description", "author", "license") if k in earlier},
+        **stated,
+        **{k: earlier[k] for k in _KEPT if k in earlier},
+        "name": card.name,
+        "version": card.version,
+        "kind": model_kind(read_model_graph(original.tflite)),
+        "input": {
+            "size": list(graph.size),
+            "resize": options.resize or earlier.get("input", {}).get("resize") or original.resize,
+            "channels": "RGB",
+        },
+        "silent_labels": [label for label in labels if label.lower() == "background"],
+        "imported": {
+            "from": WORDS[original.format],
+            "file": source.name,
+            "sha256": hashlib.sha256(original.tflite).hexdigest(),
+        },
+    }
+
+
+def _earlier(original: Original) -> dict[str, Any]:
+    """What a ``.tflite`` already says of itself."""
+    if original.format != "tflite":
+        return {}
+    with contextlib.suppress(ModelError):
+        model = read_model_file(original.path, None, None)
+        found = dict(model.information.details)
+        if model.metadata is not None:
+            texts = {k: getattr(model.metadata, k) for k in ("description", "author", "license")}
+            found = {k: v for k, v in texts.items() if v} | found
+        return found
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    lines: tuple[str, ...]
+
+
+def _tried(
+    trial: Path,
+    original: Original,
+    labels: Sequence[str],
+    contents: dict[str, Any],
+    normalisation: Normalisation,
+    image_dirs: Sequence[Path],
+) -> _Tried:
+    """Write the finished file to `trial`, having compared it with the original."""
+    trial.write_bytes(write_model_file(original.tflite, labels, contents, normalisation))
+    with contextlib.closing(open_model(trial, _TRIAL)) as classifier:
+        pictures, what = _pictures(classifier, contents["input"]["resize"], image_dirs)
+        allowed = 0.06 if contents["kind"] in ("int8", "dynamic", "mixed") else 1e-3
+        off, scale = _difference(classifier, original, normalisation, pictures)
+        if not off <= allowed * scale:
+            raise ParityError(
+                f"{original.path}: the imported file's scores differ from the original's by "
+                f"{off:.4f} on {what}; expected at most {allowed * scale:g}. Not written"
+            )
+        vectors = golden_vectors(classifier, labels, seed=1)
+    contents["golden"] = {"tolerance": allowed * scale, "vectors": vectors}
+    trial.write_bytes(write_model_file(original.tflite, labels, contents, normalisation))
+    open_model(trial, _TRIAL).close()
+    return _Tried(
+        (f"  same scores    as the {WORDS[original.format]} within {off:.2g} on {what}",)
+    )
+
+
+def _pictures(
+    classifier: ModelClassifier, resize: Resize, image_dirs: Sequence[Path]
+) -> tuple[Iterator[NDArray[np.uint8]], str]:
+    """Pixels uint8 ``[height, width, 3]`` to compare on: photos, or random mosaics."""
+    size = classifier.input_size
+    if not image_dirs:
+        rng = np.random.default_rng(1)
+        tiles = (rng.integers(0, 256, (6, 6, 3), np.uint8) for _ in range(_MOSAICS))
+        rows, columns = (np.arange(side) * 6 // side for side in size)
+        return (tile[rows[:, None], columns] for tile in tiles), f"{_MOSAICS} mosaics"
+    photos = scan(image_dirs)
+    step = max(1, len(photos) // _PHOTOS)
+    chosen = photos[::step][:_PHOTOS]
+    preprocess = Preprocessor(size, resize)
+
+    def pixels() -> Iterator[NDArray[np.uint8]]:
+        for photo in chosen:
+            with contextlib.suppress(ImageError):
+                yield preprocess(load_image(photo.path))
+
+    return pixels(), f"{len(chosen)} photos"
+
+
+def _difference(
+    classifier: ModelClassifier,
+    original: Original,
+    normalisation: Normalisation,
+    pictures: Iterator[NDArray[np.uint8]],
+) -> tuple[float, float]:
+    """The largest difference of two scores, and the largest score (at least 1)."""
+    off, scale = 0.0, 1.0
+    mean, std = (np.array(x, np.float32) for x in (normalisation.mean, normalisation.std))
+    for pixels in pictures:
+        expected = original.run(((pixels.astype(np.float32) - mean) / std)[np.newaxis])
+        found = classifier.raw_scores(pixels)
+        # Not-a-number must show, so the maximum is not taken by max().
+        off = float(np.maximum(off, np.abs(found - expected).max()))
+        scale = float(np.maximum(scale, np.abs(expected).max()))
+    return off, scale
+
+
+def _accuracy(trial: Path, image_dirs: Sequence[Path]) -> Iterator[str]:
+    from training.evaluation.evaluate import evaluate
+    from training.evaluation.report_text import share
+    from training.progress import watched
+
+    record = evaluate(
+        str(trial), list(image_dirs), "all", _TRIAL, lambda photos: watched("classifying", photos)
+    )
+    yield f"  photos right   {share(record, 'top1')}, if it was not trained on them"

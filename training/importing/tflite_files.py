@@ -1,0 +1,98 @@
+"""A foreign ``.tflite``: how plain TensorFlow Lite runs it, and what its graph reveals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.errors import ExportError
+from training.importing.original import Reference
+from training.inspection.model_graph import ModelGraph, Operation, read_model_graph
+
+# Of values that lie as they are: they neither scale nor shift.
+_PASSING = ("QUANTIZE", "DEQUANTIZE", "CAST", "RESHAPE", "PAD", "PADV2")
+# Pixels 0 to 255 are what goes in where the first steps make them this much smaller, or
+# take away a mean as large as pixels have.
+_SCALES_PIXELS, _SHIFTS_PIXELS = 1 / 50, 50.0
+
+
+def reference(path: Path, data: bytes) -> Reference:
+    """A function that runs the model by TensorFlow Lite's own kernels, without XNNPACK.
+
+    Raises ExportError for a file that is no model or needs an accelerator.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    graph = read_model_graph(data)
+    if any("edgetpu" in operation.kind for operation in graph.operations):
+        raise ExportError(
+            f"{path}: is compiled for the Edge TPU and runs on nothing else; import the file it "
+            "was compiled from (Coral's name without _edgetpu)"
+        )
+    try:
+        interpreter = Interpreter(
+            model_content=data,
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
+        interpreter.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise ExportError(f"{path}: TensorFlow Lite cannot run it: {error}") from error
+    into, out = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    dtype = np.dtype(into["dtype"])
+    into_scale, into_zero = into["quantization"]
+    scale, zero_point = out["quantization"]
+
+    def run(image: NDArray[np.float32]) -> NDArray[np.float32]:
+        interpreter.set_tensor(into["index"], _quantised(image, dtype, into_scale, into_zero))
+        interpreter.invoke()
+        scores: NDArray[np.float32] = np.asarray(interpreter.get_tensor(out["index"]), np.float32)
+        return ((scores - zero_point) * np.float32(scale) if scale else scores).reshape(-1)
+
+    return run
+
+
+def _quantised(
+    image: NDArray[np.float32], dtype: np.dtype[np.generic], scale: float, zero_point: int
+) -> NDArray[np.generic]:
+    """What goes into an input of `dtype`; pixels as they are where it has no scale."""
+    if dtype == np.float32:
+        return image
+    low, high = (0, 255) if dtype == np.uint8 else (-128, 127)
+    steps = np.rint(image / scale) + zero_point if scale else image + low
+    result: NDArray[np.generic] = np.clip(steps, low, high).astype(dtype)
+    return result
+
+
+def takes_raw_pixels(data: bytes) -> bool:
+    """Whether the network's first steps are a normalisation of pixels from 0 to 255.
+
+    That is a Rescaling or Normalization layer: a multiplication or addition by
+    constants between the input and the first layer with weights.
+    """
+    graph = read_model_graph(data)
+    tensor = graph.inputs[0]
+    for _ in range(8):
+        readers = [o for o in graph.operations if tensor in o.inputs]
+        if len(readers) != 1:
+            return False
+        (operation,) = readers
+        if _normalises(graph, operation, tensor):
+            return True
+        if operation.kind not in (*_PASSING, "MUL", "ADD", "SUB", "DIV"):
+            return False
+        tensor = operation.outputs[0]
+    return False
+
+
+def _normalises(graph: ModelGraph, operation: Operation, tensor: int) -> bool:
+    others = [graph.tensors[i] for i in operation.inputs if i != tensor and i >= 0]
+    if len(others) != 1 or not others[0].constant or others[0].dtype != "float32":
+        return False
+    size = float(np.abs(others[0].values().astype(np.float64)).max())
+    if operation.kind == "MUL":
+        return 0 < size <= _SCALES_PIXELS
+    if operation.kind == "DIV":
+        return size >= 1 / _SCALES_PIXELS
+    return operation.kind in ("ADD", "SUB") and size >= _SHIFTS_PIXELS
