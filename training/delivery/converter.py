@@ -29,7 +29,7 @@ def to_tflite(
         return {"scores": function(image)}
 
     concrete = scores.get_concrete_function()
-    with _quiet():
+    with quiet():
         # Without the model beside it the converter freezes variables and folds the batch norms.
         converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
         settings(converter)
@@ -41,7 +41,7 @@ def to_tflite(
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the converter's chatter off standard error; its C++ part comes back on failure."""
     import absl.logging
 
