@@ -34,7 +34,8 @@ class Original:
     """A model before it becomes one of ours.
 
     `tflite` is its flatbuffer, possibly with metadata already. `run` computes scores as
-    the framework it came from does. `normalisation` is what its makers are known to
+    the framework it came from does; `other_kernels` as devices without XNNPACK do, where
+    that may differ. `normalisation` is what its makers are known to
     use, None where that is not known; `normalisation_source` says from where.
     """
 
@@ -45,6 +46,7 @@ class Original:
     normalisation: Normalisation | None = None
     normalisation_source: str = ""
     resize: Resize = "crop"
+    other_kernels: Reference | None = None
 
 
 def converted(

@@ -142,7 +142,13 @@ def _read_tflite(path: Path) -> Original:
     from training.importing.tflite_files import reference
 
     data = path.read_bytes()
-    return Original("tflite", path, data, reference(path, data))
+    return Original(
+        "tflite",
+        path,
+        data,
+        reference(path, data, xnnpack=True),
+        other_kernels=reference(path, data, xnnpack=False),
+    )
 
 
 def _read_keras(path: Path, choices: Choices) -> Original:

@@ -1,0 +1,93 @@
+"""Whether an imported file gives the scores that its original gives."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pi_classifier.errors import ImageError
+from pi_classifier.information import Resize
+from pi_classifier.modelfile import enlarged
+from pi_classifier.preprocess import Preprocessor, load_image
+from training.data.dataset import scan
+from training.delivery.golden import Scorer
+from training.delivery.metadata import Normalisation
+from training.importing.original import Original
+
+# How far two scores may be off, times the largest score where outputs are logits. Float
+# networks compute the same up to the order of additions; integer ones round.
+FLOAT_TOLERANCE = 1e-3
+TOLERANCE = {"int8": 0.06, "dynamic": 0.06, "mixed": 0.06}
+MOSAICS, PHOTOS = 8, 200
+_TILES = 6
+
+Pixels = NDArray[np.uint8]
+
+
+def comparison_pictures(
+    size: tuple[int, int], resize: Resize, image_dirs: Sequence[Path]
+) -> tuple[Iterator[Pixels], str]:
+    """Pictures uint8 ``[height, width, 3]`` of `size` to compare on, and what they are.
+
+    Photos spread evenly over the folders, at most `PHOTOS`; mosaics where there are none.
+    """
+    if not image_dirs:
+        rng = np.random.default_rng(1)
+        tiles = (rng.integers(0, 256, (_TILES, _TILES, 3), np.uint8) for _ in range(MOSAICS))
+        return (enlarged(each, size) for each in tiles), f"{MOSAICS} mosaics"
+    photos = scan(image_dirs)
+    chosen = photos[:: -(-len(photos) // PHOTOS)]
+    return _photos([p.path for p in chosen], Preprocessor(size, resize)), f"{len(chosen)} photos"
+
+
+def _photos(paths: Sequence[Path], preprocess: Preprocessor) -> Iterator[Pixels]:
+    for path in paths:
+        with contextlib.suppress(ImageError):
+            yield preprocess(load_image(path))
+
+
+def difference(
+    scorer: Scorer, original: Original, normalisation: Normalisation, pictures: Iterable[Pixels]
+) -> tuple[float, float]:
+    """The largest difference of two scores, and the largest score there is (at least 1).
+
+    Not-a-number where either gives that.
+    """
+    off, scale = 0.0, 1.0
+    for pixels in pictures:
+        expected = original.run(_normalised(pixels, normalisation))
+        found = scorer.raw_scores(pixels)
+        # numpy's maximum keeps not-a-number, Python's loses it.
+        off = float(np.maximum(off, np.abs(found - expected).max()))
+        scale = float(np.maximum(scale, np.abs(expected).max()))
+    return off, scale
+
+
+def kernel_spread(
+    vectors: Sequence[dict[str, Any]],
+    original: Original,
+    normalisation: Normalisation,
+    size: tuple[int, int],
+) -> float:
+    """How far scores are off on golden vectors where a device computes by other kernels."""
+    if original.other_kernels is None:
+        return 0.0
+    off = 0.0
+    for vector in vectors:
+        pixels = np.frombuffer(base64.b64decode(vector["pixels"]), np.uint8)
+        picture = enlarged(pixels.reshape(vector["shape"]), size)
+        found = original.other_kernels(_normalised(picture, normalisation))
+        off = max(off, float(np.abs(found - np.array(vector["scores"])).max()))
+    return off
+
+
+def _normalised(pixels: Pixels, normalisation: Normalisation) -> NDArray[np.float32]:
+    mean, std = (np.array(x, np.float32) for x in (normalisation.mean, normalisation.std))
+    batch: NDArray[np.float32] = ((pixels.astype(np.float32) - mean) / std)[np.newaxis]
+    return batch
