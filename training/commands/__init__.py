@@ -12,6 +12,7 @@ MODULES = (
     "quantize",
     "calibrate",
     "inspect",
+    "optimise",
     "import_model",
     "report",
     "render_scenes",
