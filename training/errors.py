@@ -2,15 +2,21 @@
 
 TrainingError
 ├─ DatasetError    exit 65: the photos
+├─ CacheError      exit 74: the folder in which bottlenecks are kept
 ├─ ExportError     exit 70: the model file could not be made or written
 └─ ParityError     exit 70: an exported file does not do what its original does
 """
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+from typing import Self
+
 from pi_classifier.errors import EXIT_DATA, PiClassifierError
 
 EXIT_SOFTWARE = 70
+EXIT_IO = 74
 
 
 class TrainingError(PiClassifierError):
@@ -21,6 +27,22 @@ class DatasetError(TrainingError):
     """The photos cannot be used as a data set."""
 
     exit_code = EXIT_DATA
+
+
+class CacheError(TrainingError):
+    """The folder in which bottlenecks are kept cannot be used."""
+
+    exit_code = EXIT_IO
+
+    @classmethod
+    def of(cls, folder: Path, error: OSError) -> Self:
+        """The error with what failed and what to do about it."""
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        fix = "free some space, name" if full else "make it writable, name"
+        return cls(
+            f"{folder}: bottlenecks cannot be kept there ({error.strerror}); {fix} another "
+            "folder with --cache-dir, or keep none with --cache-dir none"
+        )
 
 
 class ExportError(TrainingError):

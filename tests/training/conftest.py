@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,15 @@ def draw_photos(folder: Path, seed: int = 1) -> Path:
             ImageDraw.Draw(image).ellipse((x - r, y - r, x + r, y + r), fill=colour)
             image.save(folder / label / f"{label}{i:03}.png")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what the programs cache out of the user's own cache folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("CACHE_DIRECTORY", raising=False)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -77,7 +77,7 @@ def test_export_again_gives_the_same_bytes(run: Path, photos: Path, tmp_path: Pa
     assert (copy / "int8.tflite").read_bytes() == (run / "int8.tflite").read_bytes()
 
 
-def test_the_cascade_command_writes_a_cascade_that_runs(
+def test_calibrating_two_models_writes_a_cascade_that_runs(
     run: Path, photos: Path, tmp_path: Path
 ) -> None:
     for name in ("int8", "float32"):
@@ -85,7 +85,7 @@ def test_the_cascade_command_writes_a_cascade_that_runs(
     toml = tmp_path / "cascade.toml"
     models = [str(tmp_path / "int8.tflite"), str(tmp_path / "float32.tflite")]
     arguments = ["--image-dir", str(photos), "--name", "discs", "--output", str(toml)]
-    assert main(["cascade", *models, *arguments]) == 0
+    assert main(["calibrate", *models, *arguments]) == 0
     classifier = open_classifier(ModelSettings(path=str(toml)))
     prediction = classifier.classify(Frame(np.full((60, 80, 3), 90, np.uint8), 0, 0))
     classifier.close()
@@ -133,8 +133,8 @@ def test_without_the_training_extra_the_way_to_it_is_named(
     # None makes Python refuse the import, as where the package is missing.
     monkeypatch.setitem(sys.modules, package, None)
     if package == "tqdm":
-        monkeypatch.delitem(sys.modules, "training.progress", raising=False)
-        monkeypatch.delitem(sys.modules, "training.retraining.retrain", raising=False)
+        for name in [n for n in sys.modules if n.startswith("training.")]:
+            monkeypatch.delitem(sys.modules, name)
     arguments = ["--image-dir", str(photos), "--output-dir", str(tmp_path / "out")]
     assert main(["retrain", "--weights", "none", *arguments]) == 69
     message = capsys.readouterr().err

@@ -6,20 +6,44 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from training.commands.arguments import add_image_dir, count, positive, print_lines
-from training.networks.network import NETWORKS, NetworkSpec
+from training.commands.arguments import (
+    above_zero,
+    add_image_dir,
+    count,
+    fraction,
+    positive,
+    print_lines,
+)
+from training.networks.network import NETWORKS, network_spec
 
 
 def add(commands: Any) -> None:
     """Describe the command's arguments."""
-    p = commands.add_parser("retrain", help="train a model on a folder of photos")
+    p = commands.add_parser(
+        "retrain",
+        help="train a model on a folder of photos",
+        description="Train a model on a folder of photos. A training that was stopped goes on "
+        "when the same command is given again.",
+    )
     p.set_defaults(run=_run)
     add_image_dir(p)
     p.add_argument("--output-dir", type=Path, required=True, metavar="OUT")
     p.add_argument("--name", help="the model's name (default: the output folder's)")
-    p.add_argument("--network", choices=NETWORKS, default="mobilenet_v1")
-    p.add_argument("--width", type=float, default=0.25, help="width multiplier (default 0.25)")
-    p.add_argument("--resolution", type=int, default=128, help="input side in pixels (128)")
+    p.add_argument("--force", action="store_true", help="train anew in a folder already used")
+    _add_network(p.add_argument_group("the network"))
+    _add_head(p.add_argument_group("training the head"))
+    _add_whole(p.add_argument_group("training the whole network"))
+    _add_both(p.add_argument_group("all training"))
+    card = p.add_argument_group("written into the model file")
+    for entry in ("description", "author", "license"):
+        card.add_argument(f"--{entry}", default="", metavar="TEXT")
+
+
+def _add_network(p: Any) -> None:
+    p.add_argument("--network", choices=NETWORKS, default="mobilenet_v1", metavar="NAME",
+                   help=f"{', '.join(NETWORKS)} (default mobilenet_v1)")  # fmt: skip
+    p.add_argument("--width", type=float, help="width multiplier (default: the smallest)")
+    p.add_argument("--resolution", type=int, help="input side in pixels (default: 128)")
     p.add_argument(
         "--weights",
         default="imagenet",
@@ -27,48 +51,113 @@ def add(commands: Any) -> None:
         help="where to start: published weights, from scratch, a .h5 file or an earlier run",
     )
     p.add_argument(
+        "--resize",
+        choices=("crop", "stretch"),
+        default="crop",
+        help="what becomes of photos that are not square (crop)",
+    )
+    p.add_argument(
+        "--cache-dir",
+        metavar="DIR",
+        help="where the features of photos are kept for later runs; 'none' keeps none "
+        "(default: ~/.cache/pi-classifier/bottlenecks)",
+    )
+
+
+def _add_head(p: Any) -> None:
+    p.add_argument("--head-epochs", type=positive, default=60, metavar="N", help="(60)")
+    p.add_argument("--head-rate", type=above_zero, default=3e-3, metavar="RATE", help="(0.003)")
+
+
+def _add_whole(p: Any) -> None:
+    p.add_argument(
         "--fine-tune",
         type=count,
         default=0,
         metavar="EPOCHS",
-        help="epochs of training the whole network behind the head (default 0)",
+        help="epochs of training the whole network behind the head, on varied photos (0)",
+    )
+    p.add_argument(
+        "--blocks",
+        type=count,
+        metavar="N",
+        help="fine-tune only the last N blocks of the network (default: all)",
+    )
+    p.add_argument("--epochs", type=positive, default=60, help="epochs with --weights none (60)")
+    p.add_argument(
+        "--rate",
+        type=above_zero,
+        default=2e-3,
+        help="highest learning rate; a twentieth of it in fine-tuning (0.002)",
     )
     p.add_argument(
         "--teacher", type=Path, metavar="RUN", help="output folder of a run to distil from"
     )
-    p.add_argument("--resize", choices=("crop", "stretch"), default="crop")
-    p.add_argument("--epochs", type=positive, default=60, help="epochs with --weights none (60)")
-    p.add_argument("--batch", type=positive, default=64, help="photos a step (64)")
-    p.add_argument("--rate", type=float, default=2e-3, help="highest learning rate (0.002)")
     p.add_argument(
         "--small-share",
-        type=float,
+        type=fraction,
         default=0.0,
+        metavar="SHARE",
         help="share of the epochs at small views, faster (0)",
     )
-    p.add_argument("--seed", type=int, default=1)
-    for entry in ("description", "author", "license"):
-        p.add_argument(f"--{entry}", default="", help=f"{entry} written into the model file")
+
+
+def _add_both(p: Any) -> None:
+    p.add_argument("--batch", type=positive, default=64, help="photos a step (64)")
+    p.add_argument(
+        "--steps",
+        type=positive,
+        metavar="N",
+        help="steps of the head (with --weights none: of all training), instead of epochs",
+    )
+    p.add_argument(
+        "--patience",
+        type=count,
+        default=0,
+        metavar="EPOCHS",
+        help="stop when validation has not got better for so long, and take the best (0: never)",
+    )
+    p.add_argument(
+        "--class-weights",
+        choices=("auto", "none"),
+        default="auto",
+        help="auto: labels with few photos weigh more where one has over 1.5 times the photos "
+        "of another (default)",
+    )
+    p.add_argument("--seed", type=int, default=1, help="other random numbers (1)")
 
 
 def _run(options: argparse.Namespace) -> int:
-    from training.delivery.deliver import deliver
+    from training.delivery.deliver import DELIVERED, deliver
     from training.delivery.model_card import ModelCard
+    from training.retraining.head import HeadOptions
     from training.retraining.retrain import RetrainOptions, retrain
+    from training.retraining.run_folder import RunFolder
     from training.retraining.trainer import TrainingOptions
 
+    scratch = options.weights == "none"
     choices = RetrainOptions(
-        network=NetworkSpec(options.network, options.width, options.resolution),
+        network=network_spec(options.network, options.width, options.resolution),
         weights=options.weights,
         fine_tune=options.fine_tune,
+        blocks=options.blocks,
         teacher=options.teacher,
         resize=options.resize,
+        class_weights=options.class_weights,
+        head=HeadOptions(
+            epochs=options.head_epochs,
+            rate=options.head_rate,
+            steps=None if scratch else options.steps,
+            patience=options.patience,
+        ),
         training=TrainingOptions(
             epochs=options.epochs,
             batch=options.batch,
             rate=options.rate,
             seed=options.seed,
             small_share=options.small_share,
+            steps=options.steps if scratch else None,
+            patience=options.patience,
         ),
         card=ModelCard(
             options.name or options.output_dir.resolve().name,
@@ -76,6 +165,10 @@ def _run(options: argparse.Namespace) -> int:
             author=options.author,
             license=options.license,
         ),
+        cache_dir=options.cache_dir,
     )
-    retrain(options.image_dir, options.output_dir, choices)
+    retrain(options.image_dir, options.output_dir, choices, force=options.force)
+    if set(DELIVERED) <= RunFolder(options.output_dir).record().get("evaluation", {}).keys():
+        print(f"{options.output_dir}: finished before; its files are as they were (see --force)")
+        return 0
     return print_lines(deliver(options.output_dir, options.image_dir))

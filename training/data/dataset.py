@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,17 +27,46 @@ VALIDATION_PERCENT = 10
 TEST_PERCENT = 10
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Photo:
-    """One photo and the label of the folder it lies in."""
+    """One photo and the label of the folder it lies in.
 
-    path: Path
+    Photos of one folder share its name in memory: data sets may have very many of them.
+    """
+
+    folder: str
+    name: str
     label: str
+
+    def __init__(self, path: Path, label: str) -> None:
+        self._fill(sys.intern(str(path.parent)), path.name, sys.intern(label))
+
+    @classmethod
+    def of(cls, folder: str, name: str, label: str) -> Self:
+        """The photo `name` in `folder`; texts shared by many photos should be one object."""
+        photo = cls.__new__(cls)
+        photo._fill(folder, name, label)  # noqa: SLF001
+        return photo
+
+    def _fill(self, folder: str, name: str, label: str) -> None:
+        # Frozen data classes are filled this way.
+        object.__setattr__(self, "folder", folder)
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "label", label)
+
+    @property
+    def path(self) -> Path:
+        return Path(self.folder, self.name)
+
+    @property
+    def path_text(self) -> str:
+        """The path as text, made faster than `path`."""
+        return f"{self.folder}/{self.name}"
 
     @property
     def split(self) -> Split:
         """The part of the data set this photo belongs to, for ever."""
-        return split_of(self.path.name)
+        return split_of(self.name)
 
 
 def split_of(file_name: str) -> Split:
@@ -74,13 +105,13 @@ def scan(image_dirs: Sequence[Path]) -> list[Photo]:
                 f"sub-folder named after it, such as {image_dir / 'daisy'}/"
             )
         for label_dir in label_dirs:
-            found = [p for p in sorted(label_dir.rglob("*")) if _is_photo(p)]
-            if not found:
+            found = len(photos)
+            photos.extend(_photos_in(sys.intern(str(label_dir)), sys.intern(label_dir.name)))
+            if len(photos) == found:
                 raise DatasetError(
                     f"{label_dir}: holds no photos ({', '.join(PHOTO_SUFFIXES)}); add some or "
                     "remove the folder"
                 )
-            photos.extend(Photo(path, label_dir.name) for path in found)
     return photos
 
 
@@ -88,8 +119,16 @@ def _is_label_dir(path: Path) -> bool:
     return path.is_dir() and not path.name.startswith(".")
 
 
-def _is_photo(path: Path) -> bool:
-    return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".")
+def _photos_in(folder: str, label: str) -> Iterator[Photo]:
+    """Photos of a folder and then of those in it, in the order of their names."""
+    with os.scandir(folder) as entries:
+        found = sorted((e.name, e.is_dir()) for e in entries if not e.name.startswith("."))
+    for name, is_folder in found:
+        if not is_folder and name.lower().endswith(PHOTO_SUFFIXES):
+            yield Photo.of(folder, name, label)
+    for name, is_folder in found:
+        if is_folder:
+            yield from _photos_in(f"{folder}/{name}", label)
 
 
 def labels_of(photos: Iterable[Photo]) -> tuple[str, ...]:

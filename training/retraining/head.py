@@ -1,66 +1,138 @@
-"""Training only a new head, on features computed once."""
+"""Training only a new head, from bottlenecks: seconds instead of hours."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.dataset import Images
-from training.networks.network import Network, as_list
+from training.networks.network import Network
 from training.progress import Progress
+from training.retraining.bottlenecks import Features
+from training.retraining.epochs import Log, Row, Stopper, epoch_rng, figures_of, planned, reseed
 
-HEAD_EPOCHS = 60
-HEAD_RATE = 3e-3
 LABEL_SMOOTHING = 0.1
+# Bottlenecks are read from the disk in portions of about this size.
+_PORTION_BYTES = 32 * 1024 * 1024
 
 
-def train_head(
-    network: Network, training: Images, validation: Images, batch: int, seed: int
-) -> float:
-    """Train only the head, on features computed once; return the validation accuracy.
+@dataclass(frozen=True, slots=True)
+class HeadOptions:
+    """How to train the head.
 
-    The features of the untouched network (bottlenecks) are computed once for every
-    photo and its mirror image; the head then learns from them in seconds.
+    `steps` of a batch each count instead of `epochs` where given. Training ends when
+    validation has not got better for `patience` epochs (0: never).
     """
-    import keras
 
-    features = _bottlenecks(network, training, "bottlenecks")
-    mirrored = _bottlenecks(network, training, "bottlenecks, mirrored", mirror=True)
-    checks = _bottlenecks(network, validation, "bottlenecks, validation")
-    keras.utils.set_random_seed(seed)
-    inputs = np.concatenate([features, mirrored])
-    targets = np.eye(len(network.labels), dtype=np.float32)[np.tile(training.indices, 2)]
-    network.head.compile(
-        optimizer=keras.optimizers.Adam(HEAD_RATE),
+    epochs: int = 60
+    rate: float = 3e-3
+    steps: int | None = None
+    patience: int = 0
+
+
+class HeadTrainer:
+    """Trains a network's head on bottlenecks."""
+
+    def __init__(
+        self,
+        network: Network,
+        options: HeadOptions,
+        batch: int,
+        seed: int,
+        label_weights: NDArray[np.float32],
+    ) -> None:
+        import keras
+        import tensorflow as tf
+
+        self.network, self.options, self.batch, self.seed = network, options, batch, seed
+        self.label_weights = tf.constant(label_weights)
+        self.optimizer = keras.optimizers.Adam(options.rate)
+        self.optimizer.build(network.head.trainable_variables)
+        self._portion = tf.function(self._train_portion, reduce_retracing=True)
+
+    def train(
+        self,
+        training: Features,
+        validation: Features,
+        log: Log,
+    ) -> list[Row]:
+        """Run the epochs; return a row for each, also passed to `log`.
+
+        With `patience` the weights of the best validated epoch are kept.
+        """
+        steps_an_epoch = math.ceil(len(training) / self.batch)
+        epochs, steps = planned(self.options.epochs, self.options.steps, steps_an_epoch)
+        stopper = Stopper(self.options.patience)
+        history: list[Row] = []
+        with Progress("head", epochs) as bar:
+            for epoch in range(1, epochs + 1):
+                left = steps - (epoch - 1) * steps_an_epoch
+                row = self._epoch(epoch, training, min(left, steps_an_epoch))
+                row |= self._validated(validation)
+                history.append(row)
+                log(row)
+                bar.step(note=f"{100 * row['validation_accuracy']:.1f} % right in validation")
+                stopper.watch(row, self.network.head.get_weights)
+                if stopper.ended:
+                    break
+        if stopper.best is not None:
+            self.network.head.set_weights(stopper.best)
+        return history
+
+    def _epoch(self, epoch: int, training: Features, steps: int) -> Row:
+        reseed([self.network.head], self.seed, epoch)
+        order = epoch_rng(self.seed, epoch).permutation(len(training))[: steps * self.batch]
+        width = training.tables[0].shape[1]
+        portion = max(1, _PORTION_BYTES // (4 * width * self.batch)) * self.batch
+        sums = np.zeros(3)
+        for start in range(0, len(order), portion):
+            samples = order[start : start + portion]
+            sums += self._portion(training.gather(samples), training.labels_of(samples)).numpy()
+        loss, entropy, hits = (sums / len(order)).tolist()
+        return {
+            "epoch": epoch,
+            "phase": "head",
+            "loss": loss,
+            "cross_entropy": entropy,
+            "accuracy": hits,
+            "learning_rate": self.options.rate,
+        }
+
+    def _train_portion(self, features: Any, indices: Any) -> Any:
+        """One step a batch; the sums of loss, cross-entropy and hits over all samples."""
+        import tensorflow as tf
+
+        sums = tf.zeros(3)
+        for start in tf.range(0, tf.shape(indices)[0], self.batch):
+            batch = features[start : start + self.batch]
+            sums += self._step(batch, indices[start : start + self.batch])
+        return sums
+
+    def _step(self, features: Any, indices: Any) -> Any:
+        import tensorflow as tf
+
+        variables = self.network.head.trainable_variables
+        targets = tf.one_hot(indices, len(self.network.labels))
         # A head that is too sure of itself would tear at the features in fine-tuning.
-        loss=keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=LABEL_SMOOTHING
-        ),
-    )
-    rows = Progress("head", HEAD_EPOCHS)
-    with rows:
-        for _ in range(HEAD_EPOCHS):
-            network.head.fit(inputs, targets, batch_size=batch, verbose=0)
-            rows.step()
-    logits = network.head.predict(checks, verbose=0)
-    return float(np.mean(logits.argmax(axis=1) == validation.indices))
+        smoothed = targets * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / targets.shape[1]
+        weights = tf.gather(self.label_weights, indices)
+        with tf.GradientTape() as tape:
+            logits = self.network.head(features, training=True)
+            losses = weights * tf.nn.softmax_cross_entropy_with_logits(smoothed, logits)
+            loss = tf.reduce_mean(losses)
+        gradients = tape.gradient(loss, variables)
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        entropies = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+        hits = tf.cast(tf.equal(tf.argmax(logits, axis=1), indices), tf.float32)
+        return tf.stack([tf.reduce_sum(each) for each in (losses, entropies, hits)])
 
-
-def _bottlenecks(
-    network: Network, images: Images, title: str, *, mirror: bool = False
-) -> NDArray[np.float32]:
-    import tensorflow as tf
-
-    @tf.function  # type: ignore[untyped-decorator]
-    def embed(batch: Any) -> Any:
-        return as_list(network.backbone(batch, training=False))[-1]
-
-    rows: list[NDArray[np.float32]] = []
-    with Progress(title, len(images)) as progress:
-        for start in range(0, len(images), 32):
-            batch = images.pixels[start : start + 32].astype(np.float32)
-            rows.append(embed(batch[:, :, ::-1] if mirror else batch).numpy())
-            progress.step(len(batch))
-    return np.concatenate(rows)
+    def _validated(self, validation: Features) -> Row:
+        samples = np.arange(len(validation))
+        logits = [
+            self.network.head(validation.gather(samples[start : start + 4096])).numpy()
+            for start in range(0, len(samples), 4096)
+        ]
+        return figures_of(np.concatenate(logits), validation.indices)

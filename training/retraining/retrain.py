@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pi_classifier.preprocess import Preprocessor, Resize
-from training.data.dataset import Images, Photo, decode, require_trainable, scan, squeeze
+import numpy as np
+
+from pi_classifier.preprocess import Resize
+from training.data.dataset import Photo, require_trainable, scan
 from training.delivery.model_card import ModelCard
-from training.errors import TrainingError
-from training.networks.network import Network, NetworkSpec, load_weights
-from training.progress import watched
-from training.retraining.head import train_head
-from training.retraining.run_folder import RunFolder
-from training.retraining.trainer import TrainingOptions, WholeNetworkTrainer, accuracy_of
+from training.networks.network import Network, NetworkSpec, load_weights, weights_id
+from training.retraining.bottlenecks import BottleneckCache, Features
+from training.retraining.checkpoint import CHECKPOINT_FILE, Checkpoint
+from training.retraining.epochs import Row, label_weights
+from training.retraining.event_log import EventLog
+from training.retraining.head import HeadOptions, HeadTrainer
+from training.retraining.photo_sets import PhotoSets, decode_sets, label_counts, require_all_labels
+from training.retraining.recipe import finished, photos_id, recipe_id
+from training.retraining.row_store import Keys
+from training.retraining.run_folder import RUN_FILE, WEIGHTS_FILE, RunFolder
+from training.retraining.trainer import TrainingOptions, WholeNetworkTrainer
 
 log = logging.getLogger(__name__)
 
-# Photos are kept this much larger than the input, so that crops keep their detail.
-SQUARE_MARGIN = 1.25
 FINE_TUNE_RATE_SHARE = 0.05
 
 
@@ -33,35 +38,47 @@ class RetrainOptions:
 
     `weights` is ``imagenet``, ``none``, the path of a Keras .h5 file or an earlier run
     folder. With published weights only a new head is trained, then `fine_tune` epochs of
-    the whole network; an earlier run goes straight to fine-tuning; without weights the
-    whole network is trained from scratch for `training.epochs`. `teacher` is the
-    run folder of a trained network to distil from.
+    the whole network, or of its last `blocks`; an earlier run goes straight to
+    fine-tuning; without weights the whole network is trained from scratch for
+    `training.epochs`. `teacher` is the run folder of a trained network to distil from.
+    `cache_dir` is where bottlenecks are kept: None the user's cache, ``none`` nowhere.
     """
 
     network: NetworkSpec = field(default_factory=NetworkSpec)
     weights: str = "imagenet"
     fine_tune: int = 0
+    blocks: int | None = None
     teacher: Path | None = None
     resize: Resize = "crop"
+    class_weights: Literal["auto", "none"] = "auto"
+    head: HeadOptions = field(default_factory=HeadOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
     card: ModelCard = field(default_factory=ModelCard)
+    cache_dir: str | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """The photos of a run, decoded and split."""
+@dataclass(slots=True, eq=False)
+class _Training:
+    """A training under way: what its phases share."""
 
-    photos: tuple[Photo, ...]
-    labels: tuple[str, ...]
-    training: Images
-    validation: Images
-    squares: Images | None
+    network: Network
+    teacher: Network | None
+    photos: Sequence[Photo]
+    contents: Keys
+    options: RetrainOptions
+    cache: BottleneckCache
+    checkpoint: Checkpoint
+    started: float
+    unreadable: set[str] = field(default_factory=set)
 
 
-def retrain(image_dirs: Sequence[Path], output_dir: Path, options: RetrainOptions) -> None:
+def retrain(
+    image_dirs: Sequence[Path], output_dir: Path, options: RetrainOptions, *, force: bool = False
+) -> None:
     """Train a network and save it in the run folder `output_dir`.
 
-    Raises DatasetError and TrainingError with one clear message.
+    A training that was killed goes on; one that is finished stays as it is, unless
+    `force` begins it anew. Raises DatasetError and TrainingError with one clear message.
     """
     import keras
 
@@ -69,121 +86,205 @@ def retrain(image_dirs: Sequence[Path], output_dir: Path, options: RetrainOption
     keras.utils.set_random_seed(options.training.seed)
     photos = scan(image_dirs)
     labels = require_trainable(photos)
-    whole = options.weights == "none" or options.fine_tune > 0
     teacher = None if options.teacher is None else RunFolder(options.teacher).load(labels)
     network = Network(options.network, labels)
-    earlier = Path(options.weights)
-    goes_on = earlier.is_dir()
-    if goes_on:
-        network.take_weights(RunFolder(earlier).load(labels))
+    _begin_with_weights(network, options)
+    if options.fine_tune:
+        network.freeze_below(options.blocks)
+    with BottleneckCache.at(options.cache_dir) as cache:
+        contents = cache.contents(photos)
+        recipe = _recipe(network, photos, contents, options)
+        if force:
+            (output_dir / RUN_FILE).unlink(missing_ok=True)
+            (output_dir / CHECKPOINT_FILE).unlink(missing_ok=True)
+        if finished(output_dir, recipe, options.network.as_dict(), _options_record(options)):
+            log.info("%s: already trained with these options and photos", output_dir)
+            return
+        # Hours of training must not end in a folder that cannot be written.
+        output_dir.mkdir(parents=True, exist_ok=True)
+        checkpoint = Checkpoint(output_dir / CHECKPOINT_FILE, recipe)
+        training = _Training(
+            network, teacher, photos, contents, options, cache, checkpoint, started
+        )
+        history = _phases(training, output_dir)
+    RunFolder(output_dir).save(network, _record(training, image_dirs, history, recipe))
+    checkpoint.remove()
+
+
+def _begin_with_weights(network: Network, options: RetrainOptions) -> None:
+    if _goes_on(options):
+        network.take_weights(RunFolder(Path(options.weights)).load(network.labels))
     elif options.weights != "none":
         load_weights(network.backbone, options.network, options.weights)
-    prepared = _prepare(photos, labels, options, squares=whole)
-    # Hours of training must not end in a folder that cannot be written.
-    output_dir.mkdir(parents=True, exist_ok=True)
-    history = [] if goes_on or options.weights == "none" else [_head(network, prepared, options)]
-    if prepared.squares is not None:
-        history += _whole(network, prepared.squares, prepared.validation, options, teacher)
-    record = {
-        "card": asdict(options.card),
-        "data": _data_record(image_dirs, prepared),
-        "options": _options_record(options),
-        "history": history,
-        "validation_accuracy": accuracy_of(network, prepared.validation),
-        "seconds": round(time.monotonic() - started, 1),
-        "versions": _versions(),
+
+
+def _goes_on(options: RetrainOptions) -> bool:
+    """Whether training starts from an earlier run, head included."""
+    return Path(options.weights).is_dir()
+
+
+def _phases(training: _Training, output_dir: Path) -> list[Row]:
+    """The head on bottlenecks, then the whole network, each where it is called for."""
+    options = training.options
+    events = EventLog(output_dir, training.network)
+    history: list[Row] = []
+    try:
+        if options.weights != "none" and not _goes_on(options):
+            history += _head(training, events)
+        if options.weights == "none" or options.fine_tune:
+            history += _whole(training, events)
+    finally:
+        events.close()
+    return history
+
+
+def _head(training: _Training, events: EventLog) -> list[Row]:
+    sets = {
+        "training": _features(training, "training"),
+        "validation": _features(training, "validation"),
     }
-    RunFolder(output_dir).save(network, record)
-
-
-def _prepare(
-    photos: Sequence[Photo], labels: tuple[str, ...], options: RetrainOptions, *, squares: bool
-) -> Prepared:
-    side = options.network.resolution
-    as_device = Preprocessor((side, side), options.resize)
-    of = {s: [p for p in photos if p.split == s] for s in ("training", "validation")}
-    training = decode(
-        of["training"], labels, as_device, side, lambda p: watched("reading photos", p)
-    )
-    validation = decode(of["validation"], labels, as_device, side)
-    enlarged = None
-    if squares:
-        margin = round(side * SQUARE_MARGIN)
-        enlarged = decode(
-            of["training"],
-            labels,
-            squeeze(margin),
-            margin,
-            lambda p: watched("reading photos, larger", p),
-        )
-    for message in (*training.unreadable, *validation.unreadable):
-        log.warning("left out: %s", message)
-    for images, name in ((training, "training"), (validation, "validation")):
-        if set(images.indices) != set(range(len(labels))):
-            raise TrainingError(f"a label has no readable photo left for {name}; see above")
-    return Prepared(tuple(photos), labels, training, validation, enlarged)
-
-
-def _head(network: Network, prepared: Prepared, options: RetrainOptions) -> dict[str, float]:
-    accuracy = train_head(
-        network,
-        prepared.training,
-        prepared.validation,
+    options = training.options
+    trainer = HeadTrainer(
+        training.network,
+        options.head,
         options.training.batch,
         options.training.seed,
+        label_weights(
+            sets["training"].indices, len(training.network.labels), options.class_weights
+        ),
     )
-    log.info("head trained: validation accuracy %.1f %%", 100 * accuracy)
-    return {"epoch": 0, "validation_accuracy": accuracy}
+    history = trainer.train(sets["training"], sets["validation"], events)
+    log.info("head trained: validation accuracy %.1f %%", 100 * _accuracy(history))
+    return history
 
 
-def _whole(
-    network: Network,
-    squares: Images,
-    validation: Images,
-    options: RetrainOptions,
-    teacher: Network | None,
-) -> list[dict[str, float]]:
-    settings = options.training
-    if options.weights != "none":
+def _features(training: _Training, split: str) -> Features:
+    chosen = np.array([p.split == split for p in training.photos])
+    mirrored = split == "training"
+    features = training.cache.features(
+        training.network,
+        training.options.resize,
+        [p for p, here in zip(training.photos, chosen, strict=True) if here],
+        training.contents[chosen],
+        mirrored=mirrored,
+        title="bottlenecks" if mirrored else f"bottlenecks, {split}",
+    )
+    _leave_out(training, features.unreadable)
+    require_all_labels(features.indices, training.network.labels, split)
+    return features
+
+
+def _whole(training: _Training, events: EventLog) -> list[Row]:
+    options, network = training.options, training.network
+    sets: PhotoSets = decode_sets(
+        training.photos, network.labels, options.network.resolution, options.resize
+    )
+    _leave_out(training, sets.unreadable)
+    require_all_labels(sets.squares.indices, network.labels, "training")
+    require_all_labels(sets.validation.indices, network.labels, "validation")
+    settings, scratch = options.training, options.weights == "none"
+    if not scratch:
         # Published weights are near their goal: a small rate keeps them there.
         settings = replace(
-            settings, epochs=options.fine_tune, rate=settings.rate * FINE_TUNE_RATE_SHARE
-        )
-    steps = settings.epochs * -(-len(squares) // settings.batch)
-    # Hints are for a network that knows nothing; later they would only disturb it.
-    hinted = options.weights == "none"
-    trainer = WholeNetworkTrainer(network, settings, steps, teacher, hinted=hinted)
-    return trainer.train(squares, validation, log=_log_epoch)
-
-
-def _log_epoch(row: dict[str, float]) -> None:
-    if "validation_accuracy" in row:
-        log.info(
-            "epoch %d: loss %.3f, training accuracy %.1f %%, validation accuracy %.1f %%",
-            row["epoch"],
-            row["loss"],
-            100 * row["accuracy"],
-            100 * row["validation_accuracy"],
+            settings,
+            epochs=options.fine_tune,
+            rate=settings.rate * FINE_TUNE_RATE_SHARE,
+            steps=None,
         )
 
+    def heed(row: Row) -> None:
+        events(row)
+        _log_epoch(row)
 
-def _data_record(image_dirs: Sequence[Path], prepared: Prepared) -> dict[str, Any]:
-    counts = Counter((p.label, p.split) for p in prepared.photos)
+    trainer = WholeNetworkTrainer(
+        network,
+        settings,
+        settings.total_steps(len(sets.squares)),
+        training.teacher,
+        # Hints are for a network that knows nothing; later they would only disturb it.
+        hinted=scratch,
+        label_weights=label_weights(
+            sets.squares.indices, len(network.labels), options.class_weights
+        ),
+        phase="scratch" if scratch else "fine-tuning",
+    )
+    return trainer.train(sets.squares, sets.validation, log=heed, checkpoint=training.checkpoint)
+
+
+def _leave_out(training: _Training, unreadable: Sequence[str]) -> None:
+    for message in unreadable:
+        if message not in training.unreadable:
+            log.warning("left out: %s", message)
+    training.unreadable.update(unreadable)
+
+
+def _accuracy(history: Sequence[Row]) -> float:
+    accuracy: float = history[-1]["validation_accuracy"]
+    return accuracy
+
+
+def _log_epoch(row: Row) -> None:
+    log.info(
+        "%s, epoch %d: loss %.3f, training accuracy %.1f %%, validation accuracy %.1f %%",
+        row["phase"],
+        row["epoch"],
+        row["loss"],
+        100 * row["accuracy"],
+        100 * row["validation_accuracy"],
+    )
+
+
+def _recipe(
+    network: Network, photos: Sequence[Photo], contents: Keys, options: RetrainOptions
+) -> str:
+    import tensorflow as tf
+
+    head = None
+    if _goes_on(options):
+        head = hashlib.sha256(
+            b"".join(w.tobytes() for w in network.head.get_weights())
+        ).hexdigest()
+    teacher = options.teacher and hashlib.sha256((options.teacher / WEIGHTS_FILE).read_bytes())
+    scratch = options.weights == "none"
+    return recipe_id(
+        {
+            "photos": photos_id(photos, contents),
+            "network": options.network.as_dict(),
+            "options": _options_record(options),
+            "weights": None if scratch else weights_id(network.spec, network.backbone),
+            "head": head,
+            "teacher": teacher.hexdigest() if teacher else None,
+            "tensorflow": tf.__version__,
+        }
+    )
+
+
+def _record(
+    training: _Training, image_dirs: Sequence[Path], history: list[Row], recipe: str
+) -> dict[str, Any]:
+    options = training.options
     return {
-        "name": " + ".join(d.resolve().name for d in image_dirs),
-        "split_rule": "sha256 of the file name: 10 % test, 10 % validation, 80 % training",
-        "photos": len(prepared.photos),
-        "counts": {
-            label: {s: counts[label, s] for s in ("training", "validation", "test")}
-            for label in prepared.labels
+        "card": asdict(options.card),
+        "data": {
+            "name": " + ".join(d.resolve().name for d in image_dirs),
+            "split_rule": "sha256 of the file name: 10 % test, 10 % validation, 80 % training",
+            "photos": len(training.photos),
+            "counts": label_counts(training.photos, training.network.labels),
+            "unreadable": len(training.unreadable),
         },
-        "unreadable": len(prepared.training.unreadable) + len(prepared.validation.unreadable),
+        "options": _options_record(options),
+        "history": history,
+        "validation_accuracy": _accuracy(history),
+        "recipe": recipe,
+        "seconds": round(time.monotonic() - training.started, 1),
+        "versions": _versions(),
     }
 
 
 def _options_record(options: RetrainOptions) -> dict[str, Any]:
     record = asdict(options)
-    del record["card"], record["network"]  # entries of their own
+    # Entries of their own, or without influence on the result.
+    del record["card"], record["network"], record["cache_dir"]
     # A model file travels: it names files, never the folders of the machine it was made on.
     record["weights"] = Path(options.weights).name
     record["teacher"] = None if options.teacher is None else options.teacher.resolve().name
@@ -194,7 +295,6 @@ def _versions() -> dict[str, str]:
     from importlib.metadata import version
 
     import keras
-    import numpy as np
     import tensorflow as tf
 
     from pi_classifier import __version__

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +16,17 @@ from training.data.augmentation import augment, min_crop_area
 from training.data.dataset import Images
 from training.networks.network import Network, Taught, as_list
 from training.progress import Progress
+from training.retraining.checkpoint import Checkpoint
+from training.retraining.epochs import (
+    Log,
+    Row,
+    Stopper,
+    epoch_rng,
+    figures_of,
+    planned,
+    reseed,
+    step_seed,
+)
 
 LABEL_SMOOTHING = 0.1
 # Distillation (Hinton et al. 2015): the share of the teacher's soft scores in the loss
@@ -23,13 +36,12 @@ TEACHER_TEMPERATURE = 2.0
 WARM_UP_SHARE = 0.05
 # Hints fade out over this share of the epochs: at the end the labels decide.
 HINTED_SHARE = 0.8
-VALIDATE_EVERY = 5
 # Weights are averaged over about this share of all steps.
 AVERAGED_SHARE = 0.05
 LARGEST_DECAY = 0.998
 LARGEST_NORM_DECAY = 0.99
 
-Row = dict[str, float]
+Arrays = list[NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +49,9 @@ class TrainingOptions:
     """How to train the whole network: epochs, batch, learning rate, seed.
 
     `small_share` of the epochs run at `small_scale` of the resolution: a network sees
-    more photos in the same time, and the last epochs settle at full size.
+    more photos in the same time, and the last epochs settle at full size. `steps` of a
+    batch each count instead of `epochs` where given. Training ends when validation has
+    not got better for `patience` epochs (0: never).
     """
 
     epochs: int = 60
@@ -47,6 +61,12 @@ class TrainingOptions:
     seed: int = 1
     small_share: float = 0.0
     small_scale: float = 0.625
+    steps: int | None = None
+    patience: int = 0
+
+    def total_steps(self, photos: int) -> int:
+        """Steps of the whole training on so many photos."""
+        return planned(self.epochs, self.steps, math.ceil(photos / self.batch))[1]
 
 
 class WholeNetworkTrainer:
@@ -60,11 +80,17 @@ class WholeNetworkTrainer:
         teacher: Network | None = None,
         *,
         hinted: bool = True,
+        label_weights: NDArray[np.float32] | None = None,
+        phase: str = "training",
     ) -> None:
         import keras
         import tensorflow as tf
 
         self.network, self.teacher, self.options = network, teacher, options
+        self.phase, self.epochs = phase, options.epochs
+        if label_weights is None:
+            label_weights = np.ones(len(network.labels), np.float32)
+        self.label_weights = tf.constant(label_weights)
         self.adapters = self._build_adapters() if hinted else []
         self.variables = [
             *network.variables,
@@ -117,18 +143,20 @@ class WholeNetworkTrainer:
         squares: Any,
         aspects: Any,
         indices: Any,
+        seed: Any,
         side: int,
         min_area: Any,
         hint_weight: Any,
-    ) -> tuple[Any, Any]:
+    ) -> Any:
         import tensorflow as tf
 
-        views = augment(squares, aspects, side, min_area)
+        views = augment(squares, aspects, side, min_area, seed)
         with tf.GradientTape() as tape:
             hints, embedding, logits = self.network(views, training=True)
             targets = tf.one_hot(indices, len(self.network.labels))
             smoothed = targets * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / targets.shape[1]
-            loss = _cross_entropy(smoothed, logits)
+            weights = tf.gather(self.label_weights, indices)
+            loss = _cross_entropy(smoothed, logits, weights)
             if self.teacher is not None:
                 # Both see the same view at the same size: their feature maps align.
                 taught = self.teacher(views, training=False)
@@ -138,7 +166,8 @@ class WholeNetworkTrainer:
         gradients = tape.gradient(loss, self.variables)
         self.optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
         hits = tf.equal(tf.argmax(logits, axis=1), indices)
-        return loss, tf.reduce_mean(tf.cast(hits, tf.float32))
+        accuracy = tf.reduce_mean(tf.cast(hits, tf.float32))
+        return tf.stack([loss, _cross_entropy(targets, logits), accuracy])
 
     def _hints_missed(self, taught: Taught, ours: list[Any]) -> Any:
         """How far the student's feature maps, projected, are from the teacher's."""
@@ -149,59 +178,129 @@ class WholeNetworkTrainer:
         return sum(_hint_loss(adapter(mine), target) for adapter, mine, target in pairs)
 
     def train(
-        self, training: Images, validation: Images, *, log: Callable[[Row], None] | None = None
+        self,
+        training: Images,
+        validation: Images,
+        *,
+        log: Log | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> list[Row]:
-        """Run all epochs; return loss and accuracies per epoch, also passed to `log`.
+        """Run all epochs; return a row for each, also passed to `log`.
 
         The weights end as the running average over the last steps, which validates
-        better than the last step's own.
+        better than the last step's own; with `patience` as that of the best validated
+        epoch. With a `checkpoint` training goes on where an earlier one was ended.
         """
-        epochs = self.options.epochs
-        rng = np.random.default_rng(self.options.seed)
-        history: list[Row] = []
-        with Progress("training", epochs * math.ceil(len(training) / self.options.batch)) as bar:
-            for epoch in range(epochs):
-                row = {"epoch": epoch + 1, **self._run_epoch(epoch, training, rng, bar)}
-                last = epoch + 1 == epochs
-                if last:
-                    self.optimizer.finalize_variable_values(self.variables)
-                if last or (epoch + 1) % VALIDATE_EVERY == 0:
-                    row["validation_accuracy"] = accuracy_of(self.network, validation)
+        steps_an_epoch = math.ceil(len(training) / self.options.batch)
+        self.epochs, steps = planned(self.options.epochs, self.options.steps, steps_an_epoch)
+        stopper = Stopper(self.options.patience)
+        heed = log or _unheeded
+        history = self._go_on(checkpoint, stopper)
+        for row in history:
+            heed(row)
+        with Progress(self.phase, steps, sum(row["steps"] for row in history)) as bar:
+            while len(history) < self.epochs and not stopper.ended:
+                left = steps - len(history) * steps_an_epoch
+                row = self._run_epoch(len(history), training, min(left, steps_an_epoch), bar)
+                with self._averaged():
+                    row |= validate(self.network, validation)
+                    stopper.watch(row, self._weights)
                 history.append(row)
-                if log is not None:
-                    log(row)
+                if checkpoint is not None:
+                    self._save(checkpoint, stopper, history)
+                heed(row)
+        self.optimizer.finalize_variable_values(self.variables)
+        if stopper.best is not None:
+            self._set_weights(stopper.best)
         return history
 
-    def _run_epoch(
-        self, epoch: int, training: Images, rng: np.random.Generator, bar: Progress
-    ) -> Row:
+    def _run_epoch(self, epoch: int, training: Images, steps: int, bar: Progress) -> Row:
         import tensorflow as tf
 
-        share = epoch / self.options.epochs
+        options = self.options
+        share = epoch / self.epochs
         hint_weight = tf.constant(max(0.0, 1.0 - share / HINTED_SHARE))
         min_area = tf.constant(min_crop_area(share))
         side = self._side(epoch)
-        losses, accuracies = [], []
-        for rows in _batches(rng, len(training), self.options.batch):
-            loss, accuracy = self._step(
+        reseed([self.network.backbone, self.network.head], options.seed, epoch)
+        sums, photos = np.zeros(3), 0
+        batches = _batches(epoch_rng(options.seed, epoch), len(training), options.batch)
+        for step, rows in enumerate(itertools.islice(batches, steps)):
+            figures = self._step(
                 tf.constant(training.pixels[rows]),
                 tf.constant(training.aspects[rows]),
                 tf.constant(training.indices[rows]),
+                tf.constant(step_seed(options.seed, epoch, step)),
                 side,
                 min_area,
                 hint_weight,
-            )
-            losses.append(float(loss))
-            accuracies.append(float(accuracy))
-            bar.step(note=f"loss {losses[-1]:.3f}")
-        return {"loss": float(np.mean(losses)), "accuracy": float(np.mean(accuracies))}
+            ).numpy()
+            sums += figures * len(rows)
+            photos += len(rows)
+            bar.step(note=f"epoch {epoch + 1} of {self.epochs}, loss {figures[0]:.3f}")
+        loss, entropy, accuracy = (sums / photos).tolist()
+        return {
+            "epoch": epoch + 1,
+            "phase": self.phase,
+            "steps": steps,
+            "loss": loss,
+            "cross_entropy": entropy,
+            "accuracy": accuracy,
+            "learning_rate": float(self.optimizer.learning_rate),
+        }
+
+    @contextlib.contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Let the network have its averaged weights for a while."""
+        own = [variable.numpy() for variable in self.variables]
+        self.optimizer.finalize_variable_values(self.variables)
+        try:
+            yield
+        finally:
+            for variable, value in zip(self.variables, own, strict=True):
+                variable.assign(value)
+
+    def _weights(self) -> Arrays:
+        return [*self.network.backbone.get_weights(), *self.network.head.get_weights()]
+
+    def _set_weights(self, weights: Arrays) -> None:
+        count = len(self.network.backbone.weights)
+        self.network.backbone.set_weights(weights[:count])
+        self.network.head.set_weights(weights[count:])
+
+    def _save(self, checkpoint: Checkpoint, stopper: Stopper, history: list[Row]) -> None:
+        extra = [v for adapter in self.adapters for v in adapter.variables]
+        arrays = {
+            "weights": self._weights(),
+            "optimizer": [v.numpy() for v in [*self.optimizer.variables, *extra]],
+            "best": stopper.best or [],
+        }
+        checkpoint.save(arrays, {"history": history, "stopper": stopper.as_dict()})
+
+    def _go_on(self, checkpoint: Checkpoint | None, stopper: Stopper) -> list[Row]:
+        """Take over what an earlier, ended training left; return its history."""
+        saved = None if checkpoint is None else checkpoint.load()
+        if saved is None:
+            return []
+        extra = [v for adapter in self.adapters for v in adapter.variables]
+        self._set_weights(saved.arrays["weights"])
+        variables = [*self.optimizer.variables, *extra]
+        for variable, value in zip(variables, saved.arrays["optimizer"], strict=True):
+            variable.assign(value)
+        stopper.restore(saved.state["stopper"], saved.arrays["best"] or None)
+        history: list[Row] = saved.state["history"]
+        return history
 
     def _side(self, epoch: int) -> int:
         full = self.network.spec.resolution
-        if epoch >= self.options.epochs * self.options.small_share:
+        if epoch >= self.epochs * self.options.small_share:
             return full
         # Feature maps halve five times: keep the side a multiple of 32.
         return max(32, round(full * self.options.small_scale / 32) * 32)
+
+
+def _unheeded(row: Row) -> None:
+    """Where nobody watches."""
 
 
 def _batches(rng: np.random.Generator, n: int, batch: int) -> Iterator[NDArray[np.intp]]:
@@ -211,10 +310,10 @@ def _batches(rng: np.random.Generator, n: int, batch: int) -> Iterator[NDArray[n
         yield np.sort(order[start : start + batch])
 
 
-def _cross_entropy(targets: Any, logits: Any) -> Any:
+def _cross_entropy(targets: Any, logits: Any, weights: Any = 1.0) -> Any:
     import tensorflow as tf
 
-    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+    return tf.reduce_mean(weights * tf.nn.softmax_cross_entropy_with_logits(targets, logits))
 
 
 def _distilled(taught: Taught, logits: Any) -> Any:
@@ -235,13 +334,12 @@ def _hint_loss(ours: Any, theirs: Any) -> Any:
     return tf.reduce_mean(tf.square(ours - theirs)) / spread
 
 
-def accuracy_of(network: Network, images: Images) -> float:
-    """Top-1 accuracy of the Keras network, for watching training; a fraction."""
+def validate(network: Network, images: Images) -> Row:
+    """Accuracy and cross-entropy of the Keras network, for watching training."""
     import tensorflow as tf
 
-    hits = 0
-    for start in range(0, len(images), 64):
-        batch = tf.constant(images.pixels[start : start + 64].astype(np.float32))
-        _, _, logits = network(batch, training=False)
-        hits += int(np.sum(logits.numpy().argmax(axis=1) == images.indices[start : start + 64]))
-    return hits / max(1, len(images))
+    logits = [
+        network(tf.constant(images.pixels[start : start + 64], tf.float32), training=False)[2]
+        for start in range(0, len(images), 64)
+    ]
+    return figures_of(np.concatenate([each.numpy() for each in logits]), images.indices)

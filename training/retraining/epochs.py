@@ -1,0 +1,115 @@
+"""What all kinds of training share: epochs, their figures, their random numbers, their end.
+
+Every epoch draws its random numbers from the seed and its own number alone, so a run
+that goes on after a kill sees what an undisturbed one would have seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Row = dict[str, Any]
+"""One epoch: epoch (from 1 in each phase), phase, loss, cross_entropy, accuracy,
+learning_rate, and where validated validation_accuracy and validation_cross_entropy."""
+Log = Callable[[Row], None]
+
+# From this ratio between the largest and the smallest label on, labels are weighted.
+BALANCED_RATIO = 1.5
+
+
+def epoch_rng(seed: int, epoch: int) -> np.random.Generator:
+    """Random numbers of one epoch."""
+    return np.random.default_rng((seed, epoch))
+
+
+def step_seed(seed: int, epoch: int, step: int) -> NDArray[np.int32]:
+    """A seed for TensorFlow's stateless random numbers of one step, int32 ``[2]``."""
+    digest = hashlib.sha256(f"{seed} {epoch} {step}".encode()).digest()
+    return np.frombuffer(digest[:8], "<i4")
+
+
+def reseed(models: Iterable[Any], seed: int, epoch: int) -> None:
+    """Set the state of all random layers (dropout) from the seed and the epoch."""
+    for model in models:
+        for number, layer in enumerate(model.layers):
+            generator = getattr(layer, "seed_generator", None)
+            if generator is not None:
+                digest = hashlib.sha256(f"{seed} {epoch} {number}".encode()).digest()
+                generator.state.assign(np.frombuffer(digest[:8], "<u4"))
+
+
+def figures_of(logits: NDArray[np.float32], indices: NDArray[np.int64]) -> Row:
+    """Accuracy (a fraction) and cross-entropy (nats) on the validation photos."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    own = shifted[np.arange(len(indices)), indices]
+    entropies = np.log(np.exp(shifted).sum(axis=1)) - own
+    return {
+        "validation_accuracy": float(np.mean(logits.argmax(axis=1) == indices)),
+        "validation_cross_entropy": float(entropies.mean()),
+    }
+
+
+def label_weights(indices: NDArray[np.int64], labels: int, mode: str) -> NDArray[np.float32]:
+    """The weight of each label in the loss, float32 ``[labels]``; over photos their mean is 1.
+
+    With `mode` ``auto`` rare labels weigh more, as n / (labels · n of the label), where
+    the largest label has more than 1.5 times the photos of the smallest; else all weigh 1.
+    """
+    counts = np.bincount(indices, minlength=labels)
+    if mode != "auto" or counts.max() <= BALANCED_RATIO * counts.min():
+        return np.ones(labels, np.float32)
+    return (len(indices) / (labels * np.maximum(counts, 1))).astype(np.float32)
+
+
+@dataclass(slots=True)
+class Stopper:
+    """Ends training when validation has not got better for `patience` epochs; 0 never does.
+
+    Better is a lower cross-entropy, which says more than accuracy on few photos. `best`
+    are the weights of the best epoch.
+    """
+
+    patience: int
+    best: list[NDArray[Any]] | None = None
+    best_entropy: float = math.inf
+    waited: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is time to stop."""
+        return 0 < self.patience <= self.waited
+
+    def watch(self, row: Row, weights: Callable[[], list[NDArray[Any]]]) -> None:
+        """Take note of a validated epoch."""
+        if not self.patience:
+            return
+        if row["validation_cross_entropy"] < self.best_entropy:
+            self.best_entropy, self.waited = row["validation_cross_entropy"], 0
+            self.best = weights()
+        else:
+            self.waited += 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """What has to be kept, beside `best`, to go on later."""
+        entropy = None if math.isinf(self.best_entropy) else self.best_entropy
+        return {"best_entropy": entropy, "waited": self.waited}
+
+    def restore(self, saved: dict[str, Any], best: list[NDArray[Any]] | None) -> None:
+        """Go on where `as_dict` was taken."""
+        entropy = saved["best_entropy"]
+        self.best_entropy = math.inf if entropy is None else entropy
+        self.waited, self.best = saved["waited"], best
+
+
+def planned(epochs: int, steps: int | None, steps_an_epoch: int) -> tuple[int, int]:
+    """Epochs and steps to run; `steps`, where given, counts instead of `epochs`."""
+    if steps is None:
+        return epochs, epochs * steps_an_epoch
+    return math.ceil(steps / steps_an_epoch), steps
