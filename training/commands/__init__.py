@@ -10,6 +10,7 @@ MODULES = (
     "evaluate",
     "export",
     "quantize",
+    "round",
     "calibrate",
     "inspect",
     "optimise",

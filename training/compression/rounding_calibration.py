@@ -1,0 +1,246 @@
+"""Rounding a whole network layer by layer, seen by training photos.
+
+Two copies of the photos' activations go through the network together: as the float
+network has them, and as the layers rounded so far leave them. Each layer is fitted
+anew to the second so that it gives what it gave the first, then rounded where that
+harms the scores least for the bits it saves; what is left of the mean error goes into
+the biases, which stay in full precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.compression.execution import UnknownOperation, activated, computed
+from training.compression.rounding_levels import (
+    Array,
+    as_kernel,
+    as_rows,
+    code_lengths,
+    compensated,
+    power_of_two,
+    refit,
+    steps_for,
+)
+from training.errors import ExportError
+from training.inspection.model_graph import ModelGraph, Operation
+
+Values = NDArray[np.float32]
+Weights = dict[int, Values]
+
+# Inputs that hardly vary would otherwise let weights grow without limit.
+DAMPING = 0.01
+# Rows of inputs a covariance is taken from; photos whose patches are cut out at once.
+SAMPLES, PATCH_PHOTOS = 16_000, 16
+BATCH = 32
+# The more certain a network is, the less any error seems to matter: soften its scores.
+SOFTENING = 2.0
+# A layer's least sensitive outputs are taken as if they were this share of its mean.
+LEAST_SENSITIVITY = 1e-3
+# Rounding that pays for bits: the slope of nats over bits at the chosen steps is 2·ln 2.
+SLOPE = 2 * float(np.log(2))
+PASSES = 2
+MOST_BITS = 16
+
+
+def sensitivities(
+    graph: ModelGraph, layers: tuple[Operation, ...], pixels: Values, *, logits: bool
+) -> dict[int, Array]:
+    """How much squared errors of each layer's outputs matter: nats times two, ``[channels]``.
+
+    Summed over positions, averaged over photos, by the index of the layer's output: the
+    diagonal of the Fisher information of the (softened) scores, by one random
+    projection a photo. `logits` says that the network ends without softmax.
+    """
+    import tensorflow as tf
+
+    rng = np.random.default_rng(1)
+    total: dict[int, Array] = {}
+    for start in range(0, len(pixels), BATCH):
+        batch = tf.constant(pixels[start : start + BATCH])
+        with tf.GradientTape() as tape:
+            scores, added = _disturbed(graph, layers, batch, tape)
+            logs = tf.nn.log_softmax(scores) if logits else tf.math.log(scores + 1e-12)
+            soft = tf.sqrt(tf.stop_gradient(tf.nn.softmax(logs / SOFTENING)))
+            signs = rng.choice(np.array([-1, 1], np.float32), scores.shape)
+            projection = tf.reduce_sum(signs * soft * logs)
+        for index, slope in tape.gradient(projection, added).items():
+            squares = np.asarray(tf.square(slope), np.float64)
+            summed = squares.reshape(-1, squares.shape[-1]).sum(axis=0)
+            total[index] = total.get(index, 0.0) + summed / len(pixels)
+    return {k: np.maximum(v, v.mean() * LEAST_SENSITIVITY + 1e-12) for k, v in total.items()}
+
+
+def _disturbed(
+    graph: ModelGraph, layers: tuple[Operation, ...], pixels: Any, tape: Any
+) -> tuple[Any, dict[int, Any]]:
+    """The scores, and zeros added to each layer's outputs before their activation."""
+    import tensorflow as tf
+
+    values, added = {graph.inputs[0]: pixels}, {}
+    outputs = {layer.outputs[0] for layer in layers}
+    for operation in graph.operations:
+        index = operation.outputs[0]
+        result = _computed(operation, _operands(graph, operation, values, {}))
+        if index in outputs:
+            added[index] = tf.zeros_like(result)
+            tape.watch(added[index])
+            result = result + added[index]
+        values[index] = activated(operation, result)
+    return values[graph.outputs[0]], added
+
+
+def _computed(operation: Operation, inputs: list[Any]) -> Any:
+    try:
+        return computed(operation, inputs)
+    except UnknownOperation as error:
+        raise ExportError(
+            f"the model has an operation {operation.kind}, which rounding cannot follow; "
+            "--method channel looks at the weights alone"
+        ) from error
+
+
+def _operands(
+    graph: ModelGraph, operation: Operation, values: dict[int, Any], weights: Weights
+) -> list[Any]:
+    """The inputs of an operation: computed values, rounded weights, constants of the file."""
+    found: list[Any] = []
+    for index in operation.inputs:
+        if index < 0:
+            found.append(None)
+        elif index in values:
+            found.append(values[index])
+        else:
+            found.append(weights[index] if index in weights else graph.tensors[index].values())
+    return found
+
+
+def round_network(
+    graph: ModelGraph,
+    layers: tuple[Operation, ...],
+    biases: frozenset[int],
+    pixels: Values,
+    sensitivity: dict[int, Array],
+    tolerance: float,
+    progress: Callable[[], None],
+) -> Weights:
+    """Return new values for the weights of `layers` and those `biases` that may change.
+
+    `pixels` float32 ``[n, H, W, 3]`` are training photos as the graph takes them.
+    `tolerance` is the harm a weight may do, in nats (roughly what the cross-entropy
+    rises by for each). `progress` is called after each layer.
+    """
+    rounded: Weights = {}
+    float_values: dict[int, Any] = {graph.inputs[0]: pixels}
+    now_values: dict[int, Any] = dict(float_values)
+    wanted, last = set(map(id, layers)), _last_uses(graph)
+    for number, operation in enumerate(graph.operations):
+        if id(operation) in wanted:
+            source = operation.inputs[0]
+            inputs = (
+                _samples(graph, operation, float_values[source]),
+                _samples(graph, operation, now_values[source]),
+            )
+            importance = sensitivity[operation.outputs[0]]
+            rounded |= _round_layer(graph, operation, biases, inputs, importance, tolerance)
+            progress()
+        for values, weights in ((float_values, {}), (now_values, rounded)):
+            result = _computed(operation, _operands(graph, operation, values, weights))
+            values[operation.outputs[0]] = activated(operation, result)
+            for index in operation.inputs:
+                if last.get(index) == number:
+                    values.pop(index, None)
+    return rounded
+
+
+def _last_uses(graph: ModelGraph) -> dict[int, int]:
+    return {i: n for n, operation in enumerate(graph.operations) for i in operation.inputs}
+
+
+def _samples(graph: ModelGraph, layer: Operation, x: Any) -> Values:
+    """What the layer's kernel sees at many places, float32 ``[samples, groups, inputs]``."""
+    import tensorflow as tf
+
+    kernel = graph.tensors[layer.inputs[1]].shape
+    if layer.kind == "FULLY_CONNECTED":
+        dense: Values = np.asarray(x).reshape(-1, 1, kernel[1])
+        return dense
+    options = layer.options
+    height, width = kernel[1:3]
+    padding, stride_x, stride_y = 0, 1, 1
+    if options is not None:
+        padding = options.integer(0, "int8")
+        stride_x, stride_y = options.integer(1, "int32", 1), options.integer(2, "int32", 1)
+    places = int(np.prod(graph.tensors[layer.outputs[0]].shape[1:3]))
+    # Places of one photo are alike: of large maps four times as many are cut out as kept.
+    x = x[:: max(1, places * len(x) // (4 * SAMPLES))]
+    # An odd stride wanders over the columns instead of staying on one.
+    every = max(1, places * len(x) // SAMPLES) | 1
+    parts = []
+    for start in range(0, len(x), PATCH_PHOTOS):
+        patches = tf.image.extract_patches(
+            x[start : start + PATCH_PHOTOS],
+            (1, height, width, 1),
+            (1, stride_y, stride_x, 1),
+            (1, 1, 1, 1),
+            ("SAME", "VALID")[padding],
+        )
+        flat = tf.reshape(patches, (-1, height * width, x.shape[-1]))[::every]
+        parts.append(np.asarray(flat))
+    samples = np.concatenate(parts)
+    if layer.kind == "DEPTHWISE_CONV_2D":
+        return np.ascontiguousarray(samples.transpose(0, 2, 1))
+    return samples.reshape(len(samples), 1, -1)
+
+
+def _covariance(a: Values, b: Values) -> Array:
+    """``[groups, inputs, inputs]`` of two centred sets of samples."""
+    product = np.matmul(a.transpose(1, 2, 0), b.transpose(1, 0, 2))
+    covariance: Array = product.astype(np.float64) / len(a)
+    return covariance
+
+
+def _round_layer(
+    graph: ModelGraph,
+    layer: Operation,
+    biases: frozenset[int],
+    inputs: tuple[Values, Values],
+    importance: Array,
+    tolerance: float,
+) -> Weights:
+    """New values of one layer's weights and bias; `inputs` are the samples before and now."""
+    tensor = graph.tensors[layer.inputs[1]]
+    channels = graph.tensors[layer.inputs[0]].shape[-1]
+    rows = as_rows(layer.kind, np.asarray(tensor.values(), np.float32), channels)
+    means = [samples.mean(axis=0) for samples in inputs]
+    before, now = (x - mean for x, mean in zip(inputs, means, strict=True))
+    own = _covariance(now, now)
+    damping = (DAMPING * np.einsum("gii->g", own) / own.shape[-1] + 1e-12)[:, None, None]
+    target = refit(rows, own, _covariance(now, before), damping)
+    own += damping * np.eye(own.shape[-1])
+    importance = importance.reshape(rows.shape[:2])
+    steps = steps_for(own, importance, tolerance)
+    steps = np.maximum(steps, _smallest(target))
+    rounded = np.rint(target / steps[:, :, None]) * steps[:, :, None]
+    for _ in range(PASSES):
+        lengths = code_lengths(rounded)
+        rounded = compensated(target, own, steps, importance, SLOPE * tolerance, lengths)
+    result = {tensor.index: as_kernel(layer.kind, rounded, tensor.shape)}
+    bias = layer.inputs[2] if len(layer.inputs) > 2 else -1
+    if bias in biases:
+        shift = np.einsum("gri,gi->gr", rows, means[0]) - np.einsum(
+            "gri,gi->gr", rounded, means[1]
+        )
+        values = np.asarray(graph.tensors[bias].values(), np.float32)
+        result[bias] = (values + shift.ravel()).astype(np.float32)
+    return result
+
+
+def _smallest(rows: Array) -> Array:
+    """Steps below which float32 multiples of them would need more than `MOST_BITS` bits."""
+    largest = np.abs(rows).max(axis=2)
+    return power_of_two(np.where(largest > 0, largest, 1.0) / 2 ** (MOST_BITS - 1))
