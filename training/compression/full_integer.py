@@ -27,6 +27,7 @@ BATCH = 8
 # Weights are stored as −127 … 127, so that zero is exact and nothing overflows.
 WEIGHT_STEPS = 127
 STEPS = 255
+SMALLEST_WIDTH = 1e-6
 RAW_PIXELS: Range = (0.0, 255.0)
 # The runtime's kernels fix the range of these results at 0 … 255/256.
 SCORES: Range = (0.0, 255 / 256)
@@ -108,13 +109,19 @@ def measured_ranges(graph: ModelGraph, photos: NDArray[np.uint8]) -> dict[int, R
         # As in every photo somewhere: the range of the pixels is the whole of 0–255.
         pixels[0, 0, 0], pixels[0, 0, 1] = RAW_PIXELS
         execute(graph, pixels, lambda i: graph.tensors[i].values(), seen)
-    return {index: _sound(limits) for index, limits in ranges.items()}
+    return {index: nudged(limits) for index, limits in ranges.items()}
 
 
-def _sound(limits: Range) -> Range:
-    """A range that is wider than nothing, also where all values were zero."""
-    low, high = limits
-    return low, max(high, low + 1e-6)
+def nudged(limits: Range) -> Range:
+    """Move a range by less than a step, so that zero is one of its 256 values.
+
+    Every tool moves it so, but not all decide the same where zero lies half-way
+    between two values, as it does in −1 … 1. A range of no width gets a little.
+    """
+    low, high = min(limits[0], 0.0), max(limits[1], limits[0] + SMALLEST_WIDTH, 0.0)
+    step = (high - low) / STEPS
+    below = round(-low / step)
+    return -below * step, (STEPS - below) * step
 
 
 def rounded_weights(operation: Operation, weights: Values) -> Values:

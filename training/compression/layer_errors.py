@@ -82,6 +82,8 @@ def _pairs(exact: ModelGraph, coarse: ModelGraph) -> list[tuple[Operation, Opera
 
 def layer_name(graph: ModelGraph, operation: Operation) -> str:
     """A layer's name as the network's builder gave it, as far as the file still has it."""
+    if operation.outputs[0] in graph.outputs:
+        return "scores"
     index = operation.inputs[1] if operation.kind in WEIGHTED else operation.outputs[0]
     path = graph.tensors[index].name.split(";")[0].split("/")
     parts = path[1:-1] or path

@@ -1,0 +1,191 @@
+"""Smaller files for real: from a trained run, by the command, through the daemon's classifier."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pi_classifier.modelfile import read_model_file
+from training.cli import main
+from training.compression.full_integer import FullInteger, fake_quantized, full_integer
+from training.compression.layer_errors import LARGEST_DB, layer_errors
+from training.compression.quantization_aware import AwareOptions, train_aware
+from training.data.dataset import Images, decode, labels_of, scan, squeeze
+from training.delivery.converter import to_tflite
+from training.delivery.deliver import calibration_photos, drawn_photos, open_run
+from training.errors import ExportError
+from training.inspection.model_graph import ModelGraph, Tensor, read_model_graph
+
+SIDE = 96
+
+
+@pytest.fixture(scope="module")
+def copy(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(run, tmp_path_factory.mktemp("quantize") / "discs"))
+
+
+@pytest.fixture(scope="module")
+def original(run: Path) -> bytes:
+    return (run / "float32.tflite").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def graph(original: bytes) -> ModelGraph:
+    return read_model_graph(original)
+
+
+@pytest.fixture(scope="module")
+def calibration(run: Path, photos: Path) -> Images:
+    return calibration_photos(open_run(run, [photos]))
+
+
+@pytest.fixture(scope="module")
+def rounded(graph: ModelGraph, calibration: Images) -> FullInteger:
+    return full_integer(graph, calibration.pixels[:30])
+
+
+@pytest.fixture(scope="module")
+def validation(run: Path, photos: Path) -> Images:
+    return drawn_photos(open_run(run, [photos]), "validation", 5)
+
+
+def quantized(copy: Path, photos: Path, capsys: Any, mode: str, *options: str) -> dict[str, Any]:
+    arguments = [str(copy), "--mode", mode, "--image-dir", str(photos), "--json", *options]
+    assert main(["quantize", *arguments]) == 0
+    record: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return record
+
+
+# What a kind takes of the float file's bytes at most, and the type of its input.
+SIZES = {"dynamic": (0.45, "float32"), "float16": (0.6, "float32"), "int8": (0.45, "uint8")}
+
+
+@pytest.mark.parametrize("mode", SIZES)
+def test_every_kind_runs_in_the_daemon_and_says_what_it_costs(
+    copy: Path, photos: Path, capsys: pytest.CaptureFixture[str], mode: str
+) -> None:
+    record = quantized(copy, photos, capsys, mode)
+    model = read_model_file(copy / f"{mode}.tflite")
+    share, dtype = SIZES[mode]
+    assert record["size_bytes"] == model.path.stat().st_size < share * record["float_bytes"]
+    assert model.input.dtype == dtype
+    assert model.information.details["kind"] == mode
+    test = record["splits"]["test"]
+    assert test["n"] == sum(p.split == "test" for p in scan([photos]))
+    # Chance is a third; wrong ranges, channels or a wrong normalisation fall to it.
+    assert test["after"]["top1"] >= 0.9
+    lost, won = test["test"]["only_first_right"], test["test"]["only_this_right"]
+    assert (won - lost) / test["n"] == pytest.approx(
+        test["after"]["top1"] - test["before"]["top1"]
+    )
+    stored = json.loads((copy / "run.json").read_text())["evaluation"][mode]
+    assert stored["top1"] == model.information.details["evaluation"]["top1"]
+    assert stored["top1"] == test["after"]["top1"]
+
+
+def results(model: bytes) -> list[Tensor]:
+    graph = read_model_graph(model)
+    outputs = [o.outputs[0] for o in graph.operations if o.kind != "QUANTIZE"]
+    return [graph.tensors[i] for i in outputs]
+
+
+def test_the_files_ranges_are_the_chosen_ones(rounded: FullInteger) -> None:
+    """Scales and zero points in the file are those of the simulation, to the last bit."""
+    tensors = results(rounded.write("discs"))
+    assert len(tensors) == len(rounded.graph.operations)
+    for operation, tensor in zip(rounded.graph.operations, tensors, strict=True):
+        limits = rounded.ranges.get(operation.outputs[0])
+        if limits is None:
+            assert operation.kind == "SOFTMAX"
+            continue
+        steps = (np.arange(-128, 128) - tensor.zero_points[0]) * np.float32(tensor.scales[0])
+        np.testing.assert_allclose(fake_quantized(steps, limits), steps, atol=1e-6)
+
+
+def test_normalisation_in_the_file_loses_no_pixel_value(rounded: FullInteger) -> None:
+    first, second = results(rounded.write("discs"))[:2]
+    # The converter's own calibration takes −1 … 2 here and merges every third pair of values.
+    assert first.scales[0] == second.scales[0] == pytest.approx(2 / 255)
+
+
+def test_corrected_biases_bring_the_scores_closer(
+    original: bytes, graph: ModelGraph, rounded: FullInteger, validation: Images
+) -> None:
+    plain, corrected = (
+        layer_errors(original, model.write("discs"), validation.pixels)
+        for model in (FullInteger(graph, {}, rounded.ranges), rounded)
+    )
+    assert corrected[-2].kind == "FULLY_CONNECTED"
+    assert corrected[-2].sqnr_db > plain[-2].sqnr_db
+
+
+def test_layers_are_named_and_measured(
+    original: bytes, graph: ModelGraph, rounded: FullInteger, validation: Images
+) -> None:
+    errors = layer_errors(original, rounded.write("discs"), validation.pixels[:4])
+    assert [e.kind for e in errors] == [o.kind for o in graph.operations]
+    names = [e.name for e in errors]
+    assert names[2:5] == ["conv1", "block1_depthwise", "block1_pointwise"]
+    assert names[-2:] == ["logits", "scores"]
+    assert all(5 < e.sqnr_db <= LARGEST_DB for e in errors)
+    assert all(e.alone is not None and 0 <= e.alone < 0.2 for e in errors)
+
+
+def test_a_file_has_no_error_against_itself(original: bytes, validation: Images) -> None:
+    same = layer_errors(original, original, validation.pixels[:2])
+    assert {(e.sqnr_db, e.alone) for e in same} == {(LARGEST_DB, 0.0)}
+
+
+def test_a_damaged_layer_is_the_one_that_hurts(
+    original: bytes, graph: ModelGraph, rounded: FullInteger, validation: Images
+) -> None:
+    victim = next(o for o in graph.operations if o.kind == "FULLY_CONNECTED").inputs[1]
+    weights = np.zeros_like(rounded.constant(victim))
+    weights[0, 0] = 1.0
+    broken = FullInteger(graph, {**rounded.constants, victim: weights}, rounded.ranges)
+    errors = layer_errors(original, broken.write("discs"), validation.pixels[:4])
+    assert max(errors, key=lambda e: e.alone or 0.0).name == "logits"
+
+
+def test_files_of_different_networks_are_not_compared(original: bytes, validation: Images) -> None:
+    import tensorflow as tf
+
+    other = to_tflite(lambda x: tf.nn.softmax(tf.reduce_mean(x, (1, 2))), SIDE, "means")
+    with pytest.raises(ExportError, match="not of the same network"):
+        layer_errors(original, other, validation.pixels)
+
+
+def squares_of(photos: Path) -> Images:
+    training = [p for p in scan([photos]) if p.split == "training"][::6]
+    return decode(training, labels_of(training), squeeze(120), 120)
+
+
+def test_training_moves_weights_and_ranges_and_keeps_the_best(
+    rounded: FullInteger, photos: Path, validation: Images
+) -> None:
+    options = AwareOptions(epochs=2, rate=1e-4, batch=8)
+    # A start without corrected biases leaves training something to do.
+    start = FullInteger(rounded.graph, {}, rounded.ranges)
+    trained = train_aware(start, squares_of(photos), validation.pixels, options)
+    assert len(trained.losses) == 3
+    assert trained.losses[trained.chosen] == min(trained.losses)
+    assert trained.chosen > 0
+    weights = next(i for i in trained.result.constants if i not in rounded.constants)
+    assert not np.array_equal(trained.result.constant(weights), rounded.constant(weights))
+    assert trained.result.ranges != rounded.ranges
+    pixels = rounded.graph.operations[0].outputs[0]
+    assert trained.result.ranges[pixels] == rounded.ranges[pixels]
+
+
+def test_a_hopeless_rate_leaves_the_start(
+    rounded: FullInteger, photos: Path, validation: Images
+) -> None:
+    options = AwareOptions(epochs=1, rate=10.0, batch=16)
+    trained = train_aware(rounded, squares_of(photos), validation.pixels, options)
+    assert trained.chosen == 0
+    assert trained.result is rounded
