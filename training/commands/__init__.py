@@ -7,6 +7,7 @@ when it runs, so that ``--help`` answers at once.
 
 MODULES = (
     "retrain",
+    "experiments",
     "evaluate",
     "export",
     "quantize",

@@ -10,11 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
-import struct
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,16 +31,13 @@ from training.errors import CacheError
 from training.files import write_json
 from training.networks.network import Network, as_list, weights_id
 from training.progress import Progress
+from training.retraining.contents import contents_of
 from training.retraining.row_store import KEY_BYTES, Keys, RowStore
 
 log = logging.getLogger(__name__)
 
 NONE = "none"
 BATCH = 32
-# A file changed this short a time ago may change again without its times changing.
-_SETTLED_NS = 2_000_000_000
-_STAT = struct.Struct("<5q")
-_STATS_AT_ONCE = 4096
 _FREE_MARGIN_BYTES = 16 * 1024 * 1024
 
 
@@ -125,37 +119,8 @@ class BottleneckCache:
         return store
 
     def contents(self, photos: Sequence[Photo]) -> Keys:
-        """SHA-256 of every photo's bytes, ``S32`` ``[n]``; empty where it cannot be read.
-
-        A file whose inode, size and times are those of an earlier look is not read again.
-        """
-        found: Keys = np.empty(len(photos), f"S{KEY_BYTES}")
-        with Progress("looking at photos", len(photos)) as progress:
-            for start in range(0, len(photos), _STATS_AT_ONCE):
-                some = photos[start : start + _STATS_AT_ONCE]
-                found[start : start + len(some)] = self._some_contents(some)
-                progress.step(len(some))
-        return found
-
-    def _some_contents(self, photos: Sequence[Photo]) -> Keys:
-        settled_ns = time.time_ns() - _SETTLED_NS
-        marks, settled = np.empty(len(photos), f"S{KEY_BYTES}"), np.zeros(len(photos), bool)
-        for i, photo in enumerate(photos):
-            marks[i], settled[i] = _mark(photo, settled_ns)
-        rows = self._contents.find(marks)
-        digests = np.zeros((len(photos), KEY_BYTES), np.uint8)
-        known = settled & (rows >= 0)
-        digests[known] = self._contents.mapped()[rows[known]]
-        for i in np.flatnonzero(~known).tolist():
-            digest = _digest(photos[i])
-            digests[i] = np.frombuffer(digest.ljust(KEY_BYTES, b"\0"), np.uint8)
-            settled[i] &= bool(digest)
-        new = np.flatnonzero(settled & ~known)
-        if len(new):
-            _, firsts = np.unique(marks[new], return_index=True)
-            self._contents.add(marks[new[firsts]], digests[new[firsts]])
-            self._contents.refresh()
-        return digests.view(f"S{KEY_BYTES}")[:, 0]
+        """SHA-256 of every photo's bytes, ``S32`` ``[n]``; empty where it cannot be read."""
+        return contents_of(photos, self._contents)
 
     def features(
         self,
@@ -229,25 +194,6 @@ def preprocessing_id() -> str:
 
     sources = b"".join(Path(str(module.__file__)).read_bytes() for module in (preprocess, area))
     return f"{hashlib.sha256(sources).hexdigest()[:16]}, pillow {version('pillow')}"
-
-
-def _mark(photo: Photo, settled_ns: int) -> tuple[bytes, bool]:
-    """What tells a file from its changed self; whether that can be relied on."""
-    try:
-        stat = os.stat(photo.path_text)  # noqa: PTH116
-    except OSError:
-        return b"", False
-    mark = _STAT.pack(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-    settled = max(stat.st_mtime_ns, stat.st_ctime_ns) < settled_ns
-    return hashlib.sha256(mark).digest(), settled
-
-
-def _digest(photo: Photo) -> bytes:
-    try:
-        with photo.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
-    except OSError:
-        return b""
 
 
 def _computed(

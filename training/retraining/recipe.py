@@ -45,8 +45,8 @@ def finished(
     earlier = RunFolder(output_dir).record()
     if earlier.get("recipe") == recipe:
         return True
-    there = _flat({**earlier.get("network", {}), **earlier.get("options", {})})
-    wanted = _flat({**network, **record})
+    there = flat({**earlier.get("network", {}), **earlier.get("options", {})})
+    wanted = flat({**network, **record})
     differing = [
         f"{k} {there[k]}, now {wanted[k]}"
         for k in wanted
@@ -59,7 +59,7 @@ def finished(
     )
 
 
-def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+def flat(record: Mapping[str, Any]) -> dict[str, Any]:
     """Options by name; those in groups as ``group.name``."""
     flat: dict[str, Any] = {}
     for key, value in record.items():

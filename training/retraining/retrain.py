@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pi_classifier.preprocess import Resize
 from training.data.dataset import Photo, require_trainable, scan
@@ -70,6 +71,7 @@ class _Training:
     checkpoint: Checkpoint
     started: float
     unreadable: set[str] = field(default_factory=set)
+    said_weights: bool = False
 
 
 def retrain(
@@ -149,9 +151,7 @@ def _head(training: _Training, events: EventLog) -> list[Row]:
         options.head,
         options.training.batch,
         options.training.seed,
-        label_weights(
-            sets["training"].indices, len(training.network.labels), options.class_weights
-        ),
+        _label_weights(training, sets["training"].indices),
     )
     history = trainer.train(sets["training"], sets["validation"], events)
     log.info("head trained: validation accuracy %.1f %%", 100 * _accuracy(history))
@@ -203,12 +203,25 @@ def _whole(training: _Training, events: EventLog) -> list[Row]:
         training.teacher,
         # Hints are for a network that knows nothing; later they would only disturb it.
         hinted=scratch,
-        label_weights=label_weights(
-            sets.squares.indices, len(network.labels), options.class_weights
-        ),
+        label_weights=_label_weights(training, sets.squares.indices),
         phase="scratch" if scratch else "fine-tuning",
     )
     return trainer.train(sets.squares, sets.validation, log=heed, checkpoint=training.checkpoint)
+
+
+def _label_weights(training: _Training, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+    labels = training.network.labels
+    weights = label_weights(indices, len(labels), training.options.class_weights)
+    if np.ptp(weights) and not training.said_weights:
+        training.said_weights = True
+        counts = np.bincount(indices)
+        few, many = counts.argmin(), counts.argmax()
+        log.warning(
+            "%d photos of %s, only %d of %s: labels with few photos weigh more in training "
+            "(--class-weights none leaves them alone)",
+            counts[many], labels[many], counts[few], labels[few],
+        )  # fmt: skip
+    return weights
 
 
 def _leave_out(training: _Training, unreadable: Sequence[str]) -> None:
