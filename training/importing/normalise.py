@@ -9,7 +9,6 @@ from pi_classifier.tflite import Graph, TensorSpec
 from training.delivery.metadata import RAW_PIXELS, Normalisation
 from training.errors import ExportError
 from training.importing.original import Original
-from training.importing.tflite_files import takes_raw_pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ def choose_normalisation(
         return Normalisation(metadata.mean, metadata.std), "as its metadata say"
     if graph.input.dtype != "float32":
         return whole_range(graph.input), f"over the whole range of its {graph.input.dtype} input"
-    if takes_raw_pixels(original.tflite):
+    if original.takes_raw_pixels:
         return RAW_PIXELS, "the model normalises them itself"
     if original.normalisation is not None:
         return original.normalisation, original.normalisation_source

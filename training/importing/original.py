@@ -15,6 +15,7 @@ from pi_classifier.information import Resize
 from training.delivery.converter import to_tflite
 from training.delivery.metadata import Normalisation
 from training.errors import ExportError
+from training.importing.raw_pixels import function_takes_raw_pixels
 
 # Network inputs float32 [1, height, width, 3] → scores float32 [outputs].
 Reference = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -37,6 +38,7 @@ class Original:
     the framework it came from does; `other_kernels` as devices without XNNPACK do, where
     that may differ. `normalisation` is what its makers are known to
     use, None where that is not known; `normalisation_source` says from where.
+    `takes_raw_pixels` where its first steps normalise pixels from 0 to 255.
     """
 
     format: Format
@@ -46,6 +48,7 @@ class Original:
     normalisation: Normalisation | None = None
     normalisation_source: str = ""
     resize: Resize = "crop"
+    takes_raw_pixels: bool = False
     other_kernels: Reference | None = None
 
 
@@ -73,7 +76,8 @@ def converted(
 
         return np.asarray(scores(tf.constant(image)), np.float32).reshape(-1)
 
-    return Original(format_, path, data, run)
+    raw = function_takes_raw_pixels(scores, side)
+    return Original(format_, path, data, run, takes_raw_pixels=raw)
 
 
 def _side(path: Path, shape: tuple[int | None, ...], size: int | None) -> int:

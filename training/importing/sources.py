@@ -14,6 +14,7 @@ from training.delivery.metadata import Normalisation
 from training.errors import ExportError
 from training.importing.archives import unpack
 from training.importing.original import Format, Original, converted
+from training.importing.raw_pixels import file_takes_raw_pixels
 
 # https://teachablemachine.withgoogle.com: the code it shows beside each export
 # crops the centre and takes (x / 127.5) − 1.
@@ -147,6 +148,7 @@ def _read_tflite(path: Path) -> Original:
         path,
         data,
         reference(path, data, xnnpack=True),
+        takes_raw_pixels=file_takes_raw_pixels(data),
         other_kernels=reference(path, data, xnnpack=False),
     )
 

@@ -1,4 +1,4 @@
-"""A foreign ``.tflite``: how plain TensorFlow Lite runs it, and what its graph reveals."""
+"""How plain TensorFlow Lite runs a ``.tflite`` file of any origin."""
 
 from __future__ import annotations
 
@@ -9,13 +9,7 @@ from numpy.typing import NDArray
 
 from training.errors import ExportError
 from training.importing.original import Reference
-from training.inspection.model_graph import ModelGraph, Operation, read_model_graph
-
-# Of values that lie as they are: they neither scale nor shift.
-_PASSING = ("QUANTIZE", "DEQUANTIZE", "CAST", "RESHAPE", "PAD", "PADV2")
-# Pixels 0 to 255 are what goes in where the first steps make them this much smaller, or
-# take away a mean as large as pixels have.
-_SCALES_PIXELS, _SHIFTS_PIXELS = 1 / 50, 50.0
+from training.inspection.model_graph import read_model_graph
 
 
 def reference(path: Path, data: bytes, *, xnnpack: bool) -> Reference:
@@ -67,36 +61,3 @@ def _quantised(
     steps = np.rint(image / scale) + zero_point if scale else image + low
     result: NDArray[np.generic] = np.clip(steps, low, high).astype(dtype)
     return result
-
-
-def takes_raw_pixels(data: bytes) -> bool:
-    """Whether the network's first steps are a normalisation of pixels from 0 to 255.
-
-    That is a Rescaling or Normalization layer: a multiplication or addition by
-    constants between the input and the first layer with weights.
-    """
-    graph = read_model_graph(data)
-    tensor = graph.inputs[0]
-    for _ in range(8):
-        readers = [o for o in graph.operations if tensor in o.inputs]
-        if len(readers) != 1:
-            return False
-        (operation,) = readers
-        if _normalises(graph, operation, tensor):
-            return True
-        if operation.kind not in (*_PASSING, "MUL", "ADD", "SUB", "DIV"):
-            return False
-        tensor = operation.outputs[0]
-    return False
-
-
-def _normalises(graph: ModelGraph, operation: Operation, tensor: int) -> bool:
-    others = [graph.tensors[i] for i in operation.inputs if i != tensor and i >= 0]
-    if len(others) != 1 or not others[0].constant or others[0].dtype != "float32":
-        return False
-    size = float(np.abs(others[0].values().astype(np.float64)).max())
-    if operation.kind == "MUL":
-        return 0 < size <= _SCALES_PIXELS
-    if operation.kind == "DIV":
-        return size >= 1 / _SCALES_PIXELS
-    return operation.kind in ("ADD", "SUB") and size >= _SHIFTS_PIXELS

@@ -1,0 +1,493 @@
+"""Models of other programs, written for real, imported, opened by the daemon, compared."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import stat
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from pi_classifier.classifier import ModelSettings, open_model
+from pi_classifier.modelfile import read_model_file
+from pi_classifier.preprocess import Preprocessor, load_image
+from pi_classifier.tflite import TensorSpec
+from training.cli import main
+from training.delivery.converter import to_tflite
+from training.delivery.metadata import Normalisation
+from training.errors import ExportError, ParityError
+from training.importing import archives
+from training.importing.archives import unpack
+from training.importing.importer import ImportOptions, import_model
+from training.importing.labels import distinct
+from training.importing.normalise import whole_range
+from training.importing.raw_pixels import file_takes_raw_pixels, function_takes_raw_pixels
+
+from .foreign import (
+    LABELS,
+    SIDE,
+    TeachableNet,
+    keras_net,
+    write_labels,
+    write_poets_graph,
+    zipped,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "tests" / "data"
+
+Expected = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+pytestmark = pytest.mark.usefixtures("quiet")
+
+
+@pytest.fixture
+def quiet() -> None:
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def pictures(n: int = 6) -> NDArray[np.uint8]:
+    rng = np.random.default_rng(5)
+    return np.stack([rng.integers(*sorted((c, c + 60)), (SIDE, SIDE, 3), np.uint8)
+                     for c in rng.integers(0, 190, n)])  # fmt: skip
+
+
+def imported(source: Path, tmp_path: Path, *options: str) -> Path:
+    out = tmp_path / "out.tflite"
+    assert main(["import", str(source), "-o", str(out), *options]) == 0
+    return out
+
+
+def assert_scores(model: Path, expected: NDArray[np.float32], within: float = 1e-5) -> None:
+    """The daemon's classifier gives the scores expected for `pictures`."""
+    classifier = open_model(model, ModelSettings(cache_dir=""))
+    found = np.stack([classifier.raw_scores(each).copy() for each in pictures(len(expected))])
+    classifier.close()
+    assert np.ptp(expected, axis=0).max() > 0.05  # else anything would pass
+    np.testing.assert_allclose(found, expected, atol=within)
+
+
+class TestTeachableMachine:
+    net = TeachableNet()
+
+    def expected(self) -> NDArray[np.float32]:
+        return self.net.scores((pictures().astype(np.float32) - 127.5) / 127.5)
+
+    def test_keras_export_of_keras_2(self, tmp_path: Path) -> None:
+        folder = tmp_path / "export"
+        folder.mkdir()
+        self.net.write_h5(folder)
+        model = imported(zipped(folder, tmp_path / "converted_keras.zip"), tmp_path)
+        assert_scores(model, self.expected())
+        read = read_model_file(model)
+        assert read.labels == LABELS
+        assert read.normalisation is not None
+        assert (read.normalisation.mean, read.normalisation.std) == ((127.5,), (127.5,))
+        assert len(read.information.golden) == 4
+        assert read.information.details["imported"]["file"] == "converted_keras.zip"
+
+    def test_tensorflowjs_export(self, tmp_path: Path) -> None:
+        folder = tmp_path / "my-model"
+        folder.mkdir()
+        path = self.net.write_tensorflowjs(folder)
+        assert_scores(imported(path, tmp_path), self.expected())
+        archive = zipped(folder, tmp_path / "tm-my-model.zip")
+        again = imported(archive, tmp_path, "--name", "colours")
+        assert read_model_file(again).name == "colours"
+        assert read_model_file(again).labels == LABELS
+
+    def test_tflite_export(self, tmp_path: Path) -> None:
+        from training.importing.topology import rebuild
+
+        keys = {(la, n): a for la, weights in self.net.weights.items() for n, a in weights.items()}
+        model = rebuild(self.net.topology, keys)
+        folder = tmp_path / "converted_tflite"
+        folder.mkdir()
+        data = to_tflite(lambda x: model(x, training=False), SIDE, "teachable")
+        (folder / "model_unquant.tflite").write_bytes(data)
+        write_labels(folder)
+        assert_scores(imported(folder, tmp_path), self.expected())
+
+    def test_saved_model_export(self, tmp_path: Path) -> None:
+        folder = tmp_path / "converted_savedmodel"
+        net = keras_net(rescaling=False)
+        net.export(folder / "model.savedmodel", verbose=False)
+        write_labels(folder)
+        model = imported(zipped(folder, tmp_path / "converted_savedmodel.zip"), tmp_path)
+        expected = net((pictures().astype(np.float32) - 127.5) / 127.5, training=False)
+        assert_scores(model, np.asarray(expected))
+
+    def test_weights_of_another_network(self, tmp_path: Path, capsys: Any) -> None:
+        other = TeachableNet()
+        other.weights = {k: dict(v) for k, v in other.weights.items()}
+        del other.weights["dw"]["depthwise_kernel"]
+        path = other.write_h5(tmp_path)
+        assert main(["import", str(path), "-o", str(tmp_path / "o.tflite")]) == 70
+        assert "weights 'kernel' of layer 'dw' are missing" in capsys.readouterr().err
+        assert not (tmp_path / "o.tflite").exists()
+
+    def test_a_lambda_layer_is_never_run(self, tmp_path: Path, capsys: Any) -> None:
+        other = TeachableNet()
+        other.topology["config"]["layers"].append(
+            {"class_name": "Lambda", "config": {"name": "l"}}
+        )
+        path = other.write_h5(tmp_path)
+        assert main(["import", str(path), "-o", str(tmp_path / "o.tflite")]) == 70
+        assert "a program inside the model" in capsys.readouterr().err
+
+
+class TestPoets:
+    def test_mobilenet_graph(self, tmp_path: Path) -> None:
+        kernel = write_poets_graph(tmp_path / "retrained_graph.pb")
+        write_labels(tmp_path, "retrained_labels.txt", numbered=False)
+        model = imported(tmp_path / "retrained_graph.pb", tmp_path)
+        means = ((pictures().astype(np.float32) - 128) / 128).mean(axis=(1, 2))
+        z = np.exp(means @ kernel * 8)
+        assert_scores(model, z / z.sum(axis=1, keepdims=True))
+        assert read_model_file(model).labels == LABELS
+        assert read_model_file(model).information.resize == "stretch"
+
+    def test_another_graph_states_its_normalisation(self, tmp_path: Path, capsys: Any) -> None:
+        kernel = write_poets_graph(tmp_path / "net.pb", "x", "y")
+        write_labels(tmp_path)
+        source = tmp_path / "net.pb"
+        assert main(["import", str(source), "-o", str(tmp_path / "o.tflite")]) == 70
+        assert "--mean 127.5 --std 127.5" in capsys.readouterr().err
+        model = imported(source, tmp_path, "--mean", "0", "--std", "255")
+        z = np.exp((pictures().astype(np.float32) / 255).mean(axis=(1, 2)) @ kernel * 8)
+        assert_scores(model, z / z.sum(axis=1, keepdims=True))
+
+    def test_two_outputs_need_a_name(self, tmp_path: Path, capsys: Any) -> None:
+        kernel = write_poets_graph(tmp_path / "net.pb", "x", "y", outputs=2)
+        write_labels(tmp_path)
+        source, out = tmp_path / "net.pb", tmp_path / "o.tflite"
+        stated = ["--mean", "0", "--std", "255"]
+        assert main(["import", str(source), "-o", str(out), *stated]) == 70
+        assert "2 outputs (y, y_1)" in capsys.readouterr().err
+        assert main(["import", str(source), "-o", str(out), "--output-node", "z", *stated]) == 70
+        assert "no node 'z'" in capsys.readouterr().err
+        model = imported(source, tmp_path, "--output-node", "y_1", *stated)
+        z = np.exp((pictures().astype(np.float32) / 255).mean(axis=(1, 2)) @ kernel)
+        assert_scores(model, z / z.sum(axis=1, keepdims=True))
+
+
+class TestKeras:
+    @pytest.mark.parametrize("suffix", [".keras", ".h5", ""])
+    def test_normalisation_inside(self, suffix: str, tmp_path: Path) -> None:
+        net = keras_net()
+        source = tmp_path / f"net{suffix}"
+        if suffix:
+            net.save(source)
+        else:
+            net.export(source, verbose=False)
+        labels = tmp_path / "names.txt"
+        labels.write_text("\n".join(LABELS))
+        model = imported(source, tmp_path, "--labels", str(labels))
+        expected = np.asarray(net(pictures().astype(np.float32), training=False))
+        assert_scores(model, expected)
+        read = read_model_file(model)
+        assert read.normalisation is not None
+        assert read.normalisation.mean == (0.0,)
+
+    def test_a_mere_factor_is_seen_too(self, tmp_path: Path) -> None:
+        net = keras_net(offset=0.0)
+        net.save(tmp_path / "net.keras")
+        write_labels(tmp_path)
+        model = imported(tmp_path / "net.keras", tmp_path)
+        assert_scores(model, np.asarray(net(pictures().astype(np.float32), training=False)))
+
+    def test_open_size_and_several_outputs(self, tmp_path: Path, capsys: Any) -> None:
+        write_labels(tmp_path)
+        out = tmp_path / "o.tflite"
+        keras_net(side=None).save(tmp_path / "open.keras")
+        assert main(["import", str(tmp_path / "open.keras"), "-o", str(out)]) == 70
+        assert "--size 224" in capsys.readouterr().err
+        model = imported(tmp_path / "open.keras", tmp_path, "--size", "48")
+        assert read_model_file(model).input_size == (48, 48)
+        keras_net(outputs=2).save(tmp_path / "two.keras")
+        assert main(["import", str(tmp_path / "two.keras"), "-o", str(out)]) == 70
+        assert "2 outputs" in capsys.readouterr().err
+        assert not out.exists()
+
+    def test_weights_without_a_network(self, tmp_path: Path, capsys: Any) -> None:
+        keras_net().save_weights(tmp_path / "net.weights.h5")
+        source = (tmp_path / "net.weights.h5").rename(tmp_path / "net.h5")
+        assert main(["import", str(source), "-o", str(tmp_path / "o.tflite")]) == 70
+        assert "save the whole model" in capsys.readouterr().err
+
+
+class TestTflite:
+    @pytest.mark.parametrize("name", ["uint8", "int8", "normalised", "logits", "bare"])
+    def test_gives_the_same_scores_as_before(self, name: str, tmp_path: Path) -> None:
+        source = tmp_path / f"{name}.tflite"
+        shutil.copy(DATA / f"{name}.tflite", source)
+        if name == "bare":
+            (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")
+        model = imported(source, tmp_path)
+        rng = np.random.default_rng(2)
+        settings = ModelSettings(cache_dir="")
+        before, after = (open_model(path, settings) for path in (source, model))
+        for _ in range(5):
+            pixels = rng.integers(0, 256, (16, 16, 3), np.uint8)
+            assert before.raw_scores(pixels).tolist() == after.raw_scores(pixels).tolist()
+        assert before.labels == after.labels
+        assert len(after.model.information.golden) == 4
+        before.close()
+        after.close()
+
+    def test_what_a_file_of_ours_says_is_kept(self, tmp_path: Path) -> None:
+        source = ROOT / "models" / "flowers" / "fast.tflite"
+        model = imported(source, tmp_path, "--name", "again", "--author", "me")
+        before, after = (read_model_file(p).information.details for p in (source, model))
+        for key in ("training", "evaluation", "license", "silent_labels"):
+            assert after[key] == before[key]
+        assert (after["name"], after["author"], after["kind"]) == ("again", "me", "int8")
+
+    def test_a_label_that_stands_twice_gets_a_number(self, tmp_path: Path, capsys: Any) -> None:
+        labels = tmp_path / "l.txt"
+        labels.write_text("crane\nheron\ncrane\ncrane (2)\n")
+        model = imported(DATA / "bare.tflite", tmp_path, "--labels", str(labels))
+        assert read_model_file(model).labels == ("crane", "heron", "crane (3)", "crane (2)")
+        assert "'crane' stands there again; called 'crane (3)'" in capsys.readouterr().out
+
+
+class TestPhotos:
+    def test_are_compared_and_counted(self, photos: Path, tmp_path: Path, capsys: Any) -> None:
+        net = keras_net()
+        net.save(tmp_path / "net.keras")
+        write_labels(tmp_path)
+        model = imported(tmp_path / "net.keras", tmp_path, "--image-dir", str(photos))
+        text = capsys.readouterr().out
+        assert "on 180 photos" in text
+        preprocess = Preprocessor((SIDE, SIDE), "crop")
+        files = sorted(photos.rglob("*.png"))
+        images = np.stack([preprocess(load_image(path)) for path in files]).astype(np.float32)
+        best = np.argmax(net(images, training=False), axis=1)
+        right = np.mean(
+            [LABELS[i] == path.parent.name for i, path in zip(best, files, strict=True)]
+        )
+        assert f"photos right   {right:.1%}" in text
+        assert "n = 180" in text
+        assert model.is_file()
+
+    def test_a_wrong_conversion_is_found(self, tmp_path: Path, monkeypatch: Any) -> None:
+        # As if the converter had changed the network: the original's outputs in another order.
+        from training.importing import importer
+
+        keras_net().save(tmp_path / "net.keras")
+        write_labels(tmp_path)
+        read = importer.read_original
+
+        def swapped(*arguments: Any) -> Any:
+            from dataclasses import replace
+
+            original = read(*arguments)
+            return replace(original, run=lambda image: original.run(image)[::-1])
+
+        monkeypatch.setattr(importer, "read_original", swapped)
+        out = tmp_path / "o.tflite"
+        with pytest.raises(ParityError, match="differ from the original's"):
+            list(import_model(tmp_path / "net.keras", out, ImportOptions()))
+        assert not out.exists()
+
+
+class TestNormalisation:
+    @pytest.mark.parametrize(
+        ("first", "raw", "melted"),
+        [
+            (lambda x: x / 255, True, True),
+            (lambda x: x * (1 / 255), True, True),
+            (lambda x: x / 50, True, True),
+            (lambda x: x / 127.5 - 1, True, False),
+            (lambda x: x - np.array([103.9, 116.8, 123.7], np.float32), True, False),
+            (lambda x: x / 49, False, True),
+            (lambda x: x * 0.5 + 0.5, False, False),
+            (lambda x: (x - np.float32(0.45)) / np.float32(0.22), False, False),
+            (lambda x: x, False, False),
+        ],
+    )
+    def test_is_seen_in_the_graph(self, first: Any, raw: bool, melted: bool) -> None:
+        """`melted`: the converter puts the factor into the weights, where none sees it."""
+        import tensorflow as tf
+
+        kernel = values_of((3, 3, 3, 4))
+
+        def net(x: Any) -> Any:
+            return tf.reduce_mean(tf.nn.conv2d(first(x), kernel, 1, "SAME"), (1, 2))
+
+        assert function_takes_raw_pixels(net, 8) is raw
+        if not melted:
+            assert file_takes_raw_pixels(to_tflite(net, 8, "net")) is raw
+
+    @given(
+        st.sampled_from(["uint8", "int8"]),
+        st.sampled_from([0.0, 2.0**-7, 1 / 127.5, 1.0, 0.0186]),
+        st.sampled_from([-128, -1, 0, 1, 127]),
+    )
+    def test_whole_range_puts_pixels_where_they_are(
+        self, dtype: Any, scale: float, zero: int
+    ) -> None:
+        from pi_classifier.quantisation import encoding_table
+        from pi_classifier.tflite_metadata import Normalisation as Read
+
+        zero = zero + 128 if dtype == "uint8" else zero
+        spec = TensorSpec((1, 8, 8, 3), dtype, scale, zero)
+        chosen: Normalisation = whole_range(spec)
+        table = encoding_table(spec, Read(chosen.mean, chosen.std)).astype(int)
+        low = 0 if dtype == "uint8" else -128
+        assert table[:, 0].tolist() == list(range(low, low + 256))
+
+    @pytest.mark.parametrize(
+        ("options", "says"),
+        [
+            (["--mean", "0"], "only one of --mean and --std"),
+            (["--mean", "0", "1", "--std", "1", "1"], "expected one of each, or three"),
+            (["--mean", "0", "--std", "0"], "expected numbers above 0"),
+        ],
+    )
+    def test_stated_badly(
+        self, options: list[str], says: str, tmp_path: Path, capsys: Any
+    ) -> None:
+        source, out = DATA / "float32.tflite", tmp_path / "o.tflite"
+        assert main(["import", str(source), "-o", str(out), *options]) in (70, 78)
+        assert says in capsys.readouterr().err
+        assert not out.exists()
+
+
+def values_of(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+
+def bad_file(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+class TestBadSources:
+    @pytest.mark.parametrize(
+        ("name", "content", "says"),
+        [
+            ("x.tflite", b"no model", "not a sound TFLite model"),
+            ("x.h5", b"no model", "not a Keras .h5 file"),
+            ("x.keras", b"no model", "not a Keras .h5 file"),
+            ("x.pb", b"\x0a\xff\xffno model", "not a frozen TensorFlow graph"),
+            ("x.pb", b"", "without any operation"),
+            ("x.json", b"{", "is not JSON"),
+            ("x.json", b"[1]", "not the description of a model"),
+            ("x.json", b'{"format": "graph-model"}', "graph model, not a layers model"),
+            ("x.json", b'{"weightsManifest": []}', 'choose the "TensorFlow Lite"'),
+            ("x.jpg", b"a photo", "is no model that can be imported"),
+        ],
+    )
+    def test_what_is_no_model(
+        self, name: str, content: bytes, says: str, tmp_path: Path, capsys: Any
+    ) -> None:
+        source, out = bad_file(tmp_path / name, content), tmp_path / "o.tflite"
+        assert main(["import", str(source), "-o", str(out)]) == 70
+        assert says in capsys.readouterr().err
+        assert not out.exists()
+
+    def test_folders(self, tmp_path: Path, capsys: Any) -> None:
+        out = str(tmp_path / "o.tflite")
+        assert main(["import", str(tmp_path / "none"), "-o", out]) == 70
+        assert "no such file or folder" in capsys.readouterr().err
+        folder = tmp_path / "folder"
+        folder.mkdir()
+        assert main(["import", str(folder), "-o", out]) == 70
+        assert "holds no model" in capsys.readouterr().err
+        for name in ("a", "b"):
+            shutil.copy(DATA / "bare.tflite", folder / f"{name}.tflite")
+        assert main(["import", str(folder), "-o", out]) == 70
+        assert "holds 2 models (a.tflite, b.tflite)" in capsys.readouterr().err
+        source = str(folder / "a.tflite")
+        assert main(["import", source, "-o", str(tmp_path / "no" / "o.tflite")]) == 70
+        assert "there is no folder" in capsys.readouterr().err
+
+    def test_labels(self, tmp_path: Path, capsys: Any) -> None:
+        source, out = tmp_path / "m.tflite", str(tmp_path / "o.tflite")
+        shutil.copy(DATA / "bare.tflite", source)
+        assert main(["import", str(source), "-o", out]) == 70
+        assert "comes without labels" in capsys.readouterr().err
+        (tmp_path / "labels.txt").write_text("a\nb\nc\n")
+        assert main(["import", str(source), "-o", out]) == 70
+        assert "has 4 outputs, but there are 3 labels in labels.txt" in capsys.readouterr().err
+        assert main(["import", str(source), "-o", out, "--labels", str(tmp_path / "x")]) == 70
+        assert "no such label file" in capsys.readouterr().err
+
+    def test_detectors_and_edge_tpu(self, tmp_path: Path, capsys: Any) -> None:
+        out = str(tmp_path / "o.tflite")
+        assert main(["import", str(DATA / "detector.tflite"), "-o", out]) == 70
+        assert "2 outputs, as object detectors do" in capsys.readouterr().err
+
+
+def archive(path: Path, members: dict[str, bytes], *, mode: int = 0) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in members.items():
+            entry = zipfile.ZipInfo(name)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = mode << 16
+            file.writestr(entry, content)
+    return path
+
+
+class TestArchives:
+    @pytest.mark.parametrize(
+        "name", ["../evil", "/etc/evil", "a/../../evil", "..\\evil", "C:\\evil", "a/.."]
+    )
+    def test_nothing_is_written_outside(self, name: str, tmp_path: Path) -> None:
+        path = archive(tmp_path / "x.zip", {"ok.txt": b"1", name: b"2"})
+        folder = tmp_path / "deep" / "folder"
+        folder.mkdir(parents=True)
+        with pytest.raises(ExportError, match="leads out of the folder"):
+            unpack(path, folder)
+        assert {p.name for p in tmp_path.rglob("*")} <= {"x.zip", "deep", "folder", "ok.txt"}
+
+    def test_links_are_refused(self, tmp_path: Path) -> None:
+        path = archive(tmp_path / "x.zip", {"link": b"/etc/passwd"}, mode=stat.S_IFLNK | 0o777)
+        with pytest.raises(ExportError, match="holds a link"):
+            unpack(path, tmp_path)
+
+    def test_bombs_are_refused(self, tmp_path: Path, monkeypatch: Any) -> None:
+        monkeypatch.setattr(archives, "LARGEST_BYTES", 1 << 20)
+        path = archive(tmp_path / "x.zip", {"a": bytes(1 << 20), "b": b"1"})
+        with pytest.raises(ExportError, match="would unpack to 2 files"):
+            unpack(path, tmp_path)
+        assert not (tmp_path / "a").exists()
+        fits = archive(tmp_path / "y.zip", {"sub/a": bytes(1 << 20)})
+        assert unpack(fits, tmp_path) == tmp_path
+        assert (tmp_path / "sub" / "a").stat().st_size == 1 << 20
+
+    def test_a_damaged_archive(self, tmp_path: Path) -> None:
+        path = archive(tmp_path / "x.zip", {"a.txt": bytes(range(256)) * 40})
+        data = bytearray(path.read_bytes())
+        data[60:80] = bytes(20)
+        path.write_bytes(bytes(data))
+        with pytest.raises(ExportError, match="download it again"):
+            unpack(path, tmp_path / "f")
+
+
+@given(st.lists(st.sampled_from(["a", "b", "a (2)", "a (3)", "a (2) (2)"]), max_size=8))
+def test_distinct_labels(labels: list[str]) -> None:
+    found = distinct(labels)
+    assert len(set(found)) == len(found) == len(labels)
+    for i, label in enumerate(labels):
+        if label not in labels[:i]:
+            assert found[i] == label
+        assert found[i].startswith(label)
+
+
+def test_json_of_an_imported_file_says_where_from(tmp_path: Path) -> None:
+    model = imported(DATA / "normalised.tflite", tmp_path)
+    with zipfile.ZipFile(model) as file:
+        information = json.loads(file.read("pi_classifier.json"))
+    assert information["imported"]["from"] == "TensorFlow Lite file"
+    assert information["imported"]["file"] == "normalised.tflite"
+    assert len(information["imported"]["sha256"]) == 64
