@@ -130,6 +130,7 @@ def _add_both(p: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     from training.delivery.deliver import DELIVERED, deliver
     from training.delivery.model_card import ModelCard
+    from training.reporting.report import report_after_training
     from training.retraining.head import HeadOptions
     from training.retraining.retrain import RetrainOptions, retrain
     from training.retraining.run_folder import RunFolder
@@ -171,4 +172,8 @@ def _run(options: argparse.Namespace) -> int:
     if set(DELIVERED) <= RunFolder(options.output_dir).record().get("evaluation", {}).keys():
         print(f"{options.output_dir}: finished before; its files are as they were (see --force)")
         return 0
-    return print_lines(deliver(options.output_dir, options.image_dir))
+    print_lines(deliver(options.output_dir, options.image_dir))
+    lines = report_after_training(
+        options.output_dir, options.image_dir, options.weights, options.cache_dir
+    )
+    return print_lines(lines)

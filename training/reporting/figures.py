@@ -45,13 +45,18 @@ def training_curves(history: Rows) -> str | None:
         "training photos": _series(history, "accuracy"),
         "validation photos": _series(history, "validation_accuracy"),
     }
+    # The plain cross-entropy of both can be compared; the loss holds smoothing and more.
+    comparable = any("cross_entropy" in row for row in history)
     losses = {
-        "training photos": _series(history, "loss"),
+        "training photos": _series(history, "cross_entropy" if comparable else "loss"),
         "validation photos": _series(history, "validation_cross_entropy"),
     }
     if max(len(xs) for xs, _ in accuracy.values()) < 2:
         return None
-    panels = [("right answers, %", accuracy, 100.0), ("loss", losses, 1.0)]
+    panels = [
+        ("right answers, %", accuracy, 100.0),
+        ("cross-entropy" if comparable else "loss", losses, 1.0),
+    ]
     panels = [p for p in panels if any(len(xs) for xs, _ in p[1].values())]
 
     def draw(figure: Any) -> None:

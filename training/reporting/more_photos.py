@@ -16,7 +16,8 @@ from training.networks.network import Network, NetworkSpec, load_weights
 from training.progress import Progress
 from training.reporting import learning_curve
 from training.reporting.learning_curve import Curve, Features, Forecast
-from training.reporting.words import more_photos_sentence
+from training.reporting.words import head_sentence, more_photos_sentence
+from training.retraining.bottlenecks import BottleneckCache
 from training.retraining.run_folder import RunFolder
 
 
@@ -25,7 +26,7 @@ class MorePhotos:
     """A learning curve and what it foretells.
 
     `exact` says that the model itself is such a head; otherwise the whole network was
-    trained, and the head's share of mistakes cured is carried over to it.
+    trained, and what a head would gain says only that there is something to gain.
     """
 
     curve: Curve
@@ -43,15 +44,13 @@ def more_photos(
 ) -> MorePhotos:
     """Measure a learning curve for a run whose model is right on a share `right`.
 
-    `weights` names published weights when the run's own record does not do. Raises
-    TrainingError saying why there is none.
+    `weights` names published weights for a run that trained more than a head and whose
+    record does not do. Raises TrainingError saying why there is none.
     """
-    from training.retraining.bottlenecks import BottleneckCache
-
     run = RunFolder(run_dir)
     record = run.record()
     exact = _head_only(record)
-    if exact and weights is None:
+    if exact:
         network = run.load()
     else:
         network = Network(NetworkSpec(**record["network"]), record["labels"])
@@ -64,32 +63,38 @@ def more_photos(
     with Progress("learning curve", len(learning_curve.SHARES) * learning_curve.SEEDS) as bar:
         curve = learning_curve.measure(training, checks, len(network.labels), step=bar.step)
     forecast = learning_curve.forecast(curve)
-    return MorePhotos(curve, forecast, _said(forecast, right), exact)
+    return MorePhotos(curve, forecast, _said(forecast, right, exact=exact), exact)
 
 
-def _said(forecast: Forecast, right: float) -> str:
+def _said(forecast: Forecast, right: float, *, exact: bool) -> str:
     if forecast.doubt:
         return f"Whether more photos would help cannot be said: {forecast.doubt}."
+    if not exact:
+        return head_sentence(forecast.measured, forecast.ratio, forecast.ratio_interval)
     return more_photos_sentence(right, forecast.ratio, forecast.ratio_interval)
 
 
 def _head_only(record: Mapping[str, Any]) -> bool:
     """Whether only a head was trained, on published features."""
     head = all(row.get("phase") == "head" or row.get("epoch") == 0 for row in record["history"])
-    return bool(record["history"]) and head and _names_published(record)
+    return bool(record["history"]) and head and published(_weights(record))
 
 
-def _names_published(record: Mapping[str, Any]) -> bool:
-    weights = str(record["options"].get("weights"))
+def published(weights: str) -> bool:
+    """Whether what ``--weights`` names are published weights, not a run or none."""
     return weights == "imagenet" or weights.endswith(".h5")
+
+
+def _weights(record: Mapping[str, Any]) -> str:
+    return str(record["options"].get("weights"))
 
 
 def _published(record: Mapping[str, Any]) -> str:
     """The published weights the run began with, if they can be had by their name."""
-    weights = str(record["options"].get("weights"))
+    weights = _weights(record)
     if weights == "imagenet":
         return weights
-    if _names_published(record):
+    if published(weights):
         raise TrainingError(
             f"it needs the published weights that the training began with; name the file: "
             f"--weights {weights}"
@@ -102,7 +107,7 @@ def _published(record: Mapping[str, Any]) -> str:
 
 
 def _features(
-    cache: Any,
+    cache: BottleneckCache,
     network: Network,
     resize: Any,
     photos: Sequence[Photo],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -20,7 +20,7 @@ from training.evaluation.scoring import Answers
 from training.files import write_whole
 from training.reporting import contents, figures, words
 from training.reporting.model_files import ModelFile, choose, measure_files
-from training.reporting.more_photos import more_photos
+from training.reporting.more_photos import more_photos, published
 from training.reporting.page import Figure, Files, Mistakes, More, Page, Photos, Trust, render
 from training.retraining.run_folder import RunFolder
 
@@ -59,6 +59,23 @@ def write_report(
     output = output or run_dir / REPORT_FILE
     write_whole(output, render(page))
     return output
+
+
+def report_after_training(
+    run_dir: Path, image_dirs: Sequence[Path], weights: str, cache_dir: str | None
+) -> Iterator[str]:
+    """Write the report of a run just trained from `weights`; yield a line on it.
+
+    Whatever goes wrong is a warning: it must not make a finished training fail.
+    """
+    options = ReportOptions(weights=weights if published(weights) else None, cache_dir=cache_dir)
+    try:
+        path = write_report(run_dir, image_dirs, options=options)
+    except Exception as error:
+        log.warning("no report was written: %s", error)
+        log.debug("", exc_info=True)
+    else:
+        yield f"{path}: how good it is; open it in a browser"
 
 
 def _page(

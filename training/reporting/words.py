@@ -106,6 +106,17 @@ def more_photos_sentence(right: float, ratio: float, interval: tuple[float, floa
     )
 
 
+def head_sentence(error: float, ratio: float, interval: tuple[float, float]) -> str:
+    """What twice the photos would do to a head, where the model is more than a head."""
+    then, least, most = (100 * error * r for r in (ratio, *interval))
+    return (
+        f"With twice the photos the last layer alone would make about {then:.1f} mistakes in 100 "
+        f"(between {least:.1f} and {most:.1f}) instead of {100 * error:.1f}. Your network was "
+        "trained as a whole, which as a rule gains more from more photos; how much more was not "
+        "measured."
+    )
+
+
 def copy_sentence(name: str, size_bytes: int) -> str:
     """Which file to copy."""
     return f"Copy {name} ({kilobytes(size_bytes)}) to the Raspberry Pi."
