@@ -55,7 +55,7 @@ class Checkpoint:
     def load(self) -> Saved | None:
         """Read the state; None where there is none of this recipe."""
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            with self.path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 header = json.loads(file["header"].tobytes())
                 if header["recipe"] != self.recipe:
                     log.warning("%s: belongs to other options or photos; starting over", self.path)
