@@ -107,7 +107,7 @@ def optimise(
     return Optimisation(
         files[0],
         files[1],
-        len(photos),
+        len(photos.pixels),
         rounds,
         largest,
         ratio,
