@@ -32,7 +32,7 @@ def choose_normalisation(
         return _checked(stated), "as stated"
     metadata = graph.metadata.normalisation if graph.metadata is not None else None
     if metadata is not None:
-        return Normalisation(metadata.mean, metadata.std), "as its metadata say"
+        return _shortest(metadata.mean, metadata.std), "as its metadata say"
     if graph.input.dtype != "float32":
         return whole_range(graph.input), f"over the whole range of its {graph.input.dtype} input"
     if original.takes_raw_pixels:
@@ -67,4 +67,11 @@ def _checked(stated: Stated) -> Normalisation:
         )
     if not all(value > 0 for value in stated.std):
         raise ExportError(f"--std is {stated.std}; expected numbers above 0")
-    return Normalisation(stated.mean, stated.std)
+    return _shortest(stated.mean, stated.std)
+
+
+def _shortest(mean: tuple[float, ...], std: tuple[float, ...]) -> Normalisation:
+    """One value where all channels have the same: MediaPipe knows no others."""
+    if len(set(mean)) == len(set(std)) == 1:
+        return Normalisation(mean[:1], std[:1])
+    return Normalisation(mean, std)

@@ -1,0 +1,35 @@
+"""Classify pictures with MediaPipe's ImageClassifier; runs in an environment of its own.
+
+    python classify.py PICTURES.npz MODEL.tflite ...
+
+Prints one JSON object: for each model, for each array in the file, [label, score] pairs,
+best first.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import mediapipe
+import numpy as np
+from mediapipe.tasks.python import BaseOptions, vision
+
+Answers = dict[str, list[tuple[str, float]]]
+
+
+def answers(pictures: str, model: str) -> Answers:
+    """What the model says of each picture."""
+    base = BaseOptions(model_asset_path=model)
+    options = vision.ImageClassifierOptions(base_options=base, max_results=-1)
+    found: Answers = {}
+    with vision.ImageClassifier.create_from_options(options) as classifier:
+        for name, pixels in np.load(pictures).items():
+            image = mediapipe.Image(mediapipe.ImageFormat.SRGB, np.ascontiguousarray(pixels))
+            categories = classifier.classify(image).classifications[0].categories
+            found[name] = [(c.category_name, float(c.score)) for c in categories]
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps({model: answers(sys.argv[1], model) for model in sys.argv[2:]}))

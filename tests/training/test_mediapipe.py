@@ -1,0 +1,144 @@
+"""Model files go both ways: ours load in MediaPipe and say the same; others' evaluate here.
+
+MediaPipe lives in an environment of its own, since it brings another OpenCV and
+matplotlib along:
+
+    python3 -m venv .venv-mediapipe && .venv-mediapipe/bin/pip install mediapipe==1.2.2
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from pi_classifier.cameras.scenes import LABELS as SCENES
+from pi_classifier.cameras.scenes import Scene
+from pi_classifier.classifier import ModelSettings, open_model
+from pi_classifier.types import Frame
+from training.cli import main
+from training.delivery.converter import to_tflite
+from training.evaluation.evaluate import evaluate
+
+from .foreign import LABELS, SIDE, keras_net, write_labels
+
+ROOT = Path(__file__).resolve().parents[2]
+FLOWERS = ROOT / "models" / "flowers"
+SHARED = ROOT.parent / "shared"
+PYTHON = ROOT / ".venv-mediapipe" / "bin" / "python"
+PICTURES = 24
+
+Answers = dict[str, list[tuple[str, float]]]
+
+
+def scenes(side: int) -> dict[str, NDArray[np.uint8]]:
+    """Drawn scenes just as large as a model's input: nothing is resized by either program."""
+    drawn = {}
+    for i in range(PICTURES):
+        label = SCENES[i % len(SCENES)]
+        rng = np.random.default_rng((77, i))
+        drawn[f"{label}-{i}"] = Scene.draw(label, rng).render(side, side, 1.0, rng)
+    return drawn
+
+
+def mediapipe(folder: Path, side: int, models: list[Path]) -> dict[str, Answers]:
+    """What MediaPipe says of the scenes, or skip where it is not installed."""
+    if not PYTHON.is_file():
+        pytest.skip(f"no MediaPipe: {PYTHON} is not there; see the top of {Path(__file__).name}")
+    np.savez(folder / "pictures.npz", **scenes(side))
+    script = ROOT / "tests" / "mediapipe" / "classify.py"
+    command = [PYTHON, script, folder / "pictures.npz", *models]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found: dict[str, Answers] = json.loads(done.stdout)
+    return found
+
+
+def compared(model: Path, side: int, theirs: Answers) -> tuple[int, float, set[str]]:
+    """How often both name the same label first, the largest difference, the labels named."""
+    same, off, named = 0, 0.0, set()
+    settings = ModelSettings(cache_dir="", top_k=0)
+    with contextlib.closing(open_model(model, settings)) as classifier:
+        for name, pixels in scenes(side).items():
+            categories = classifier.classify(Frame(pixels, 0, 0)).categories
+            same += categories[0].label == theirs[name][0][0]
+            named.add(categories[0].label)
+            scores = dict(theirs[name])
+            off = max(off, *(abs(c.score - scores[c.label]) for c in categories))
+    return same, off, named
+
+
+def test_shipped_models_load_and_agree(tmp_path: Path) -> None:
+    models = [FLOWERS / "fast.tflite", FLOWERS / "accurate.tflite"]
+    found = mediapipe(tmp_path, 160, models)
+    for model in models:
+        same, off, named = compared(model, 160, found[str(model)])
+        assert same == PICTURES
+        # Two full-integer kernels may round differently by a few of 256 steps.
+        assert off <= 0.06
+        assert len(named) >= 5
+
+
+@pytest.mark.parametrize("rescaling", [True, False], ids=["raw-pixels", "normalised"])
+def test_a_float_model_loads_and_agrees(rescaling: bool, tmp_path: Path) -> None:
+    net = keras_net(rescaling=rescaling)
+    batch = np.stack(list(scenes(SIDE).values())).astype(np.float32)
+    scores = np.asarray(net(batch if rescaling else (batch - 120) / 60, training=False))
+    kernel, bias = net.layers[-1].get_weights()
+    # No label is first for all scenes.
+    net.layers[-1].set_weights([kernel, bias - np.log(scores + 1e-9).mean(axis=0)])
+    net.save(tmp_path / "net.keras")
+    write_labels(tmp_path)
+    stated = [] if rescaling else ["--mean", "120", "120", "120", "--std", "60", "60", "60"]
+    model = tmp_path / "net.tflite"
+    assert main(["import", str(tmp_path / "net.keras"), "-o", str(model), *stated]) == 0
+    same, off, named = compared(model, SIDE, mediapipe(tmp_path, SIDE, [model])[str(model)])
+    assert same == PICTURES
+    assert off <= 1e-4
+    assert len(named) >= 2
+
+
+def test_a_file_written_elsewhere_evaluates_here(photos: Path, tmp_path: Path) -> None:
+    """A bare converter's output, labels beside it, its normalisation known to its maker."""
+    net = keras_net(rescaling=False)
+    model = tmp_path / "elsewhere.tflite"
+    model.write_bytes(to_tflite(lambda x: net(x, training=False), SIDE, "elsewhere"))
+    write_labels(tmp_path)
+    settings = ModelSettings(mean=(127.5,) * 3, std=(127.5,) * 3, cache_dir="", resize="stretch")
+    record = evaluate(str(model), [photos], "all", settings)
+    files = sorted(photos.rglob("*.png"))
+    images = [
+        Image.open(f).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX) for f in files
+    ]
+    batch = (np.stack([np.asarray(i) for i in images]).astype(np.float32) - 127.5) / 127.5
+    best = np.argmax(net(batch, training=False), axis=1)
+    right = np.mean([LABELS[i] == f.parent.name for i, f in zip(best, files, strict=True)])
+    assert record["n"] == len(files) == 180
+    # Another filter of the resize moves a few photos at the border.
+    assert record["top1"] == pytest.approx(right, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "cat"),
+    [
+        ("mobilenet_v1_0.25_224_float_metadata", "Egyptian cat"),
+        ("mobilenet_v2_1.0_224_quant", "Egyptian cat"),
+    ],
+)
+def test_a_published_file_evaluates_here(name: str, cat: str, tmp_path: Path) -> None:
+    model, images = SHARED / "models" / f"{name}.tflite", SHARED / "images"
+    if not (model.is_file() and images.is_dir()):
+        pytest.skip(f"published model {model} or its photos are not here")
+    for label, image in ((cat, "cat.jpg"), ("macaw", "parrot.jpg")):
+        (tmp_path / label).mkdir()
+        shutil.copy(images / image, tmp_path / label / image)
+    record: dict[str, Any] = evaluate(str(model), [tmp_path], "all")
+    assert (record["n"], record["top1"]) == (2, 1.0)
