@@ -45,7 +45,7 @@ USUAL_LEVELS = 256
 # Training photos that layers are fitted with, and how few will not do.
 CALIBRATION_PHOTOS, FEWEST_PHOTOS = 128, 8
 # No more photos than keep the largest layer's outputs below this.
-LARGEST_LAYER_BYTES = 256 << 20
+LARGEST_LAYER_BYTES = 128 << 20
 
 Values = NDArray[np.float32]
 Weights = dict[int, Values]

@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 from training.compression.execution import UnknownOperation, activated, computed
 from training.compression.rounding_levels import (
     Array,
+    Compensation,
     as_kernel,
     as_rows,
     code_lengths,
-    compensated,
     power_of_two,
     refit,
-    steps_for,
 )
 from training.errors import ExportError
 from training.inspection.model_graph import ModelGraph, Operation
@@ -34,16 +33,15 @@ Weights = dict[int, Values]
 
 # Inputs that hardly vary would otherwise let weights grow without limit.
 DAMPING = 0.01
-# Rows of inputs a covariance is taken from; photos whose patches are cut out at once.
-SAMPLES, PATCH_PHOTOS = 16_000, 16
-BATCH = 32
+# Places a covariance is taken from.
+SAMPLES = 16_000
+BATCH = 16
 # The more certain a network is, the less any error seems to matter: soften its scores.
 SOFTENING = 2.0
 # A layer's least sensitive outputs are taken as if they were this share of its mean.
 LEAST_SENSITIVITY = 1e-3
 # Rounding that pays for bits: the slope of nats over bits at the chosen steps is 2·ln 2.
 SLOPE = 2 * float(np.log(2))
-PASSES = 2
 MOST_BITS = 16
 
 
@@ -163,38 +161,49 @@ def _last_uses(graph: ModelGraph) -> dict[int, int]:
 
 def _samples(graph: ModelGraph, layer: Operation, x: Any) -> Values:
     """What the layer's kernel sees at many places, float32 ``[samples, groups, inputs]``."""
-    import tensorflow as tf
-
+    x = np.asarray(x)
     kernel = graph.tensors[layer.inputs[1]].shape
     if layer.kind == "FULLY_CONNECTED":
-        dense: Values = np.asarray(x).reshape(-1, 1, kernel[1])
+        dense: Values = x.reshape(-1, 1, kernel[1])
         return dense
-    options = layer.options
-    height, width = kernel[1:3]
-    padding, stride_x, stride_y = 0, 1, 1
-    if options is not None:
-        padding = options.integer(0, "int8")
-        stride_x, stride_y = options.integer(1, "int32", 1), options.integer(2, "int32", 1)
-    places = int(np.prod(graph.tensors[layer.outputs[0]].shape[1:3]))
-    # Places of one photo are alike: of large maps four times as many are cut out as kept.
-    x = x[:: max(1, places * len(x) // (4 * SAMPLES))]
+    out = graph.tensors[layer.outputs[0]].shape[1:3]
+    places = len(x) * out[0] * out[1]
     # An odd stride wanders over the columns instead of staying on one.
-    every = max(1, places * len(x) // SAMPLES) | 1
+    chosen = np.arange(0, places, max(1, places // SAMPLES) | 1)
+    photo, *place = np.unravel_index(chosen, (len(x), *out))
+    rows, columns = (
+        _seen(layer, axis, place[axis], x.shape[1 + axis], kernel[1 + axis], out[axis])
+        for axis in (0, 1)
+    )
     parts = []
-    for start in range(0, len(x), PATCH_PHOTOS):
-        patches = tf.image.extract_patches(
-            x[start : start + PATCH_PHOTOS],
-            (1, height, width, 1),
-            (1, stride_y, stride_x, 1),
-            (1, 1, 1, 1),
-            ("SAME", "VALID")[padding],
-        )
-        flat = tf.reshape(patches, (-1, height * width, x.shape[-1]))[::every]
-        parts.append(np.asarray(flat))
-    samples = np.concatenate(parts)
-    if layer.kind == "DEPTHWISE_CONV_2D":
-        return np.ascontiguousarray(samples.transpose(0, 2, 1))
-    return samples.reshape(len(samples), 1, -1)
+    for row, row_inside in rows:
+        for column, column_inside in columns:
+            part = x[photo, row, column]
+            part[~(row_inside & column_inside)] = 0
+            parts.append(part)
+    depthwise = layer.kind == "DEPTHWISE_CONV_2D"
+    joined: Values = np.stack(parts, axis=2 if depthwise else 1)
+    return joined if depthwise else joined.reshape(len(joined), 1, -1)
+
+
+def _seen(
+    layer: Operation, axis: int, place: Any, inputs: int, kernel: int, outputs: int
+) -> list[tuple[Any, Any]]:
+    """For each of a kernel's rows (axis 0) or columns (1): where it looks, and if inside.
+
+    At each output `place`; padding as TensorFlow does it, one more behind than before.
+    """
+    options = layer.options
+    stride, dilation, same = 1, 1, True
+    if options is not None:
+        later = layer.kind == "DEPTHWISE_CONV_2D"
+        same = options.integer(0, "int8") == 0
+        stride = options.integer(2 - axis, "int32", 1)
+        dilation = options.integer(5 - axis + later, "int32", 1)
+    missing = max(0, (outputs - 1) * stride + (kernel - 1) * dilation + 1 - inputs)
+    first = place * stride - (missing // 2 if same else 0)
+    found = (first + k * dilation for k in range(kernel))
+    return [(np.clip(at, 0, inputs - 1), (at >= 0) & (at < inputs)) for at in found]
 
 
 def _covariance(a: Values, b: Values) -> Array:
@@ -223,12 +232,10 @@ def _round_layer(
     target = refit(rows, own, _covariance(now, before), damping)
     own += damping * np.eye(own.shape[-1])
     importance = importance.reshape(rows.shape[:2])
-    steps = steps_for(own, importance, tolerance)
-    steps = np.maximum(steps, _smallest(target))
-    rounded = np.rint(target / steps[:, :, None]) * steps[:, :, None]
-    for _ in range(PASSES):
-        lengths = code_lengths(rounded)
-        rounded = compensated(target, own, steps, importance, SLOPE * tolerance, lengths)
+    compensation = Compensation.of(own)
+    steps = np.maximum(compensation.steps(importance, tolerance), _smallest(target))
+    lengths = code_lengths(np.rint(target / steps[:, :, None]) * steps[:, :, None])
+    rounded = compensation.rounded(target, steps, importance, SLOPE * tolerance, lengths)
     result = {tensor.index: as_kernel(layer.kind, rounded, tensor.shape)}
     bias = layer.inputs[2] if len(layer.inputs) > 2 else -1
     if bias in biases:

@@ -7,6 +7,9 @@ group; a depthwise one has a group for each channel.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -107,49 +110,55 @@ def refit(rows: Array, own: Array, crossed: Array, damping: Array) -> Array:
     return fitted
 
 
-def steps_for(covariance: Array, sensitivity: Array, tolerance: float) -> Array:
-    """Power-of-two steps ``[groups, rows]`` that give every weight the same share of harm.
+@dataclass(frozen=True, slots=True, eq=False)
+class Compensation:
+    """How an error in each input's weight is best made good by the weights that follow.
 
-    Rounding to multiples of s adds an error of variance s²/12 to a weight. With the
-    `sensitivity` ``[groups, rows]`` (nats for a unit of squared error of the row's
-    output, times two) and the inputs' conditional variance v it costs s²·v·S/24 nats;
-    the step is where that is `tolerance`. `covariance` must be positive definite.
+    `order` int64 ``[inputs]`` is the order of rounding, the most excited inputs first;
+    `factor` ``[groups, inputs, inputs]`` is the upper Cholesky factor of the inverse
+    covariance in that order (Frantar et al. 2022, arXiv:2210.17323).
     """
-    factor = np.linalg.cholesky(np.linalg.inv(covariance))
-    # The geometric mean of the variances of each input, given those already rounded.
-    variance = np.exp(-2 * np.log(np.einsum("gii->gi", factor)).mean(axis=1))[:, np.newaxis]
-    return power_of_two(np.sqrt(24 * tolerance / (sensitivity * variance)))
 
+    order: NDArray[np.int64]
+    factor: Array
 
-def compensated(
-    rows: Array,
-    covariance: Array,
-    steps: Array,
-    sensitivity: Array,
-    price: float,
-    lengths: Array,
-) -> Array:
-    """Round to multiples of `steps`, each input's error made good by those that follow.
+    @classmethod
+    def of(cls, covariance: Array) -> Self:
+        """From a positive definite covariance ``[groups, inputs, inputs]``."""
+        order = np.argsort(-np.einsum("gii->i", covariance), kind="stable")
+        inverse = np.linalg.inv(covariance[:, order][:, :, order])
+        return cls(order, np.swapaxes(np.linalg.cholesky(inverse), 1, 2))
 
-    Optimal brain surgeon in a fixed order (Hassibi and Stork 1993; Frantar et al. 2022,
-    arXiv:2210.17323), the most excited inputs first. Of the nearest multiple, the next
-    towards zero and zero that is taken which costs least: harm in nats plus `price`
-    nats for each bit, by `lengths` of `code_lengths`. Shapes as in `steps_for`.
-    """
-    order = np.argsort(-np.einsum("gii->i", covariance), kind="stable")
-    inverse = np.linalg.inv(covariance[:, order][:, :, order])
-    factor = np.swapaxes(np.linalg.cholesky(inverse), 1, 2)
-    left = rows[:, :, order].copy()
-    rounded = np.zeros_like(left)
-    for j in range(left.shape[2]):
-        pivot = factor[:, j, j, np.newaxis]
-        weights = left[:, :, j]
-        harm = sensitivity / (2 * pivot**2)
-        chosen = _cheapest(weights, steps, harm, price, lengths)
-        rounded[:, :, j] = chosen
-        error = (weights - chosen) / pivot
-        left[:, :, j + 1 :] -= error[:, :, np.newaxis] * factor[:, j, np.newaxis, j + 1 :]
-    return rounded[:, :, np.argsort(order)]
+    def steps(self, sensitivity: Array, tolerance: float) -> Array:
+        """Power-of-two steps ``[groups, rows]`` that give every weight the same share of harm.
+
+        Rounding to multiples of s adds an error of variance s²/12 to a weight. With the
+        `sensitivity` S ``[groups, rows]`` (nats for a unit of squared error of the row's
+        output, times two) and the inputs' conditional variance v it costs s²·v·S/24
+        nats; the step is where that is `tolerance`.
+        """
+        # The geometric mean of the variances of each input, given those already rounded.
+        logs = np.log(np.einsum("gii->gi", self.factor)).mean(axis=1)
+        return power_of_two(np.sqrt(24 * tolerance / (sensitivity * np.exp(-2 * logs)[:, None])))
+
+    def rounded(
+        self, rows: Array, steps: Array, sensitivity: Array, price: float, lengths: Array
+    ) -> Array:
+        """Round to multiples of `steps`, each input's error made good by those that follow.
+
+        Of the nearest multiple, the next towards zero and zero that is taken which costs
+        least: harm in nats plus `price` nats for each bit, by `lengths` of `code_lengths`.
+        """
+        left = rows[:, :, self.order].copy()
+        result = np.zeros_like(left)
+        for j in range(left.shape[2]):
+            pivot = self.factor[:, j, j, np.newaxis]
+            harm = sensitivity / (2 * pivot**2)
+            chosen = _cheapest(left[:, :, j], steps, harm, price, lengths)
+            result[:, :, j] = chosen
+            error = (left[:, :, j] - chosen) / pivot
+            left[:, :, j + 1 :] -= error[:, :, np.newaxis] * self.factor[:, j, None, j + 1 :]
+        return result[:, :, np.argsort(self.order)]
 
 
 def _cheapest(weights: Array, steps: Array, harm: Array, price: float, lengths: Array) -> Array:
