@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import frame_time, imports, memory, report, start
+from benchmarks import frame_time, imports, memory, report, start, training
 from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Figure
 from benchmarks.programs import pair, telling_photo
@@ -70,11 +70,11 @@ def _positive(text: str) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmarks; 0 when all could be measured, whatever the figures."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] == ["daemon"]:
-        del words[0]
-    arguments = parser().parse_args(words)
+    subject = words.pop(0) if words[:1] in (["daemon"], ["training"]) else "daemon"
+    run, known = (_training, training.parser()) if subject == "training" else (_daemon, parser())
+    arguments = known.parse_args(words)
     try:
-        _daemon(arguments)
+        run(arguments)
     except (PiClassifierError, BenchmarkError) as error:
         print(f"bench: error: {error}", file=sys.stderr)
         return 1
@@ -95,6 +95,17 @@ def _daemon(arguments: argparse.Namespace) -> None:
     if arguments.json is not None:
         options = {key: getattr(arguments, key) for key in ("frames", "rounds", "starts", "runs")}
         _write(arguments.json, report.as_json({"machine": facts, "options": options}, figures))
+
+
+def _training(arguments: argparse.Namespace) -> None:
+    facts = report.machine()
+    print(report.heading(facts), flush=True)
+    figures: list[Figure] = []
+    for found in training.sections(arguments):
+        print(report.section(found), flush=True)
+        figures += found
+    if arguments.json is not None:
+        _write(arguments.json, report.as_json({"machine": facts}, figures))
 
 
 def _part(

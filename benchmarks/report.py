@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import frame_time, imports, memory, start
+from benchmarks import frame_time, imports, memory, start, training
 from benchmarks.figures import Figure
 from pi_classifier import __version__
 
@@ -31,6 +31,7 @@ _ABOUT = {
         "MB are 10⁶ bytes; pages of files can be dropped and read again at any time",
     ),
     imports.SECTION: ("modules' own time up to the first label, by package; importtime slows it",),
+    **training.ABOUT,
 }
 
 

@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 
 NONE = "none"
 BATCH = 32
+Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+"""A whole batch of pixels to its features."""
+
 _FREE_MARGIN_BYTES = 16 * 1024 * 1024
 
 
@@ -84,6 +87,7 @@ class BottleneckCache:
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
         self._open_stores: list[RowStore] = []
+        self._compiled: tuple[Network, Embed] | None = None
         self._contents = self._store("", "photos", KEY_BYTES)
 
     @classmethod
@@ -139,6 +143,7 @@ class BottleneckCache:
         channels = int(network.backbone.outputs[-1].shape[-1])
         part = self._part(network, resize)
         names = ("plain", "mirrored") if mirrored else ("plain",)
+        side = network.spec.resolution
         stores = [self._store(part, name, 4 * channels) for name in names]
         unique, firsts, inverse = np.unique(keys, return_index=True, return_inverse=True)
         wanted = np.sort(firsts[unique != b""])
@@ -149,7 +154,14 @@ class BottleneckCache:
         self._require_space(len(todo) * len(stores) * 4 * channels)
         failed: dict[int, str] = {}
         with Progress(title, len(todo)) as progress:
-            for rows, batch in _computed(network, resize, photos, todo, failed, stores):
+            for rows, batch in _computed(
+                self._embed(network),
+                Preprocessor((side, side), resize),
+                photos,
+                todo,
+                failed,
+                len(stores),
+            ):
                 for store, made in zip(stores, batch, strict=True):
                     _add_missing(store, keys[rows], made)
                 progress.step(len(rows))
@@ -158,6 +170,12 @@ class BottleneckCache:
         found = np.stack([store.find(keys) for store in stores])
         reasons = _reasons(photos, keys, inverse, failed)
         return _as_features(photos, network.labels, stores, found, reasons)
+
+    def _embed(self, network: Network) -> Embed:
+        """The compiled network; training and validation photos share it."""
+        if self._compiled is None or self._compiled[0] is not network:
+            self._compiled = network, _embedding(network)
+        return self._compiled[1]
 
     def _part(self, network: Network, resize: Resize) -> str:
         about = {
@@ -197,24 +215,22 @@ def preprocessing_id() -> str:
 
 
 def _computed(
-    network: Network,
-    resize: Resize,
+    embed: Embed,
+    preprocessor: Preprocessor,
     photos: Sequence[Photo],
     todo: NDArray[np.int64],
     failed: dict[int, str],
-    stores: Sequence[RowStore],
+    count: int,
 ) -> Iterator[tuple[NDArray[np.int64], list[NDArray[np.float32]]]]:
-    """Yield photo numbers and their features, one array for each store, batch by batch.
+    """Yield photo numbers and the features of `count` views of each, batch by batch.
 
-    One thread reads photos ahead while the network computes.
+    One thread reads photos ahead while the network computes. What cannot be read goes
+    into `failed`.
     """
-    side = network.spec.resolution
-    preprocessor = Preprocessor((side, side), resize)
-    embed = _embedding(network)
 
     def read(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         # Always a whole batch: a photo's features must not depend on how many came along.
-        pixels = np.zeros((BATCH, side, side, 3), np.uint8)
+        pixels = np.zeros((BATCH, *preprocessor.size, 3), np.uint8)
         kept: list[int] = []
         for number in numbers.tolist():
             try:
@@ -231,18 +247,22 @@ def _computed(
         for following in range(1, len(batches) + 1):
             kept, pixels = ahead.pop().result()
             ahead += [pool.submit(read, batch) for batch in batches[following : following + 1]]
-            views = (pixels, pixels[:, :, ::-1])[: len(stores)]
-            yield kept, [embed(view).numpy()[: len(kept)] for view in views]
+            views = (pixels, pixels[:, :, ::-1])[:count]
+            yield kept, [embed(view)[: len(kept)] for view in views]
 
 
-def _embedding(network: Network) -> Callable[[NDArray[np.uint8]], Any]:
+def _embedding(network: Network) -> Embed:
     import tensorflow as tf
 
     @tf.function  # type: ignore[untyped-decorator]
     def embed(pixels: Any) -> Any:
         return as_list(network.backbone(tf.cast(pixels, tf.float32), training=False))[-1]
 
-    return lambda pixels: embed(tf.constant(pixels))
+    def embedded(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        features: NDArray[np.float32] = embed(tf.constant(pixels)).numpy()
+        return features
+
+    return embedded
 
 
 def _add_missing(store: RowStore, keys: Keys, features: NDArray[np.float32]) -> None:

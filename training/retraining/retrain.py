@@ -104,6 +104,7 @@ def retrain(
             return
         # Hours of training must not end in a folder that cannot be written.
         output_dir.mkdir(parents=True, exist_ok=True)
+        RunFolder(output_dir).clear_partial()
         checkpoint = Checkpoint(output_dir / CHECKPOINT_FILE, recipe)
         training = _Training(
             network, teacher, photos, contents, options, cache, checkpoint, started

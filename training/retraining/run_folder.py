@@ -34,6 +34,12 @@ class RunFolder:
         header = {"network": network.spec.as_dict(), "labels": list(network.labels)}
         write_json(self.path / RUN_FILE, {**header, **record})
 
+    def clear_partial(self) -> None:
+        """Remove what a killed run left of files it was writing."""
+        for pattern in (".partial-*", ".*.npz-*", ".*.json-*", ".*.txt-*", ".*.tflite-*"):
+            for left in self.path.glob(pattern):
+                left.unlink(missing_ok=True)
+
     def record(self) -> dict[str, Any]:
         """The record of the run. Raises TrainingError when there is none."""
         path = self.path / RUN_FILE

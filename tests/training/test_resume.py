@@ -1,0 +1,84 @@
+"""A training killed at any moment and started again ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from training.cli import main
+from training.networks.published import published_network
+from training.retraining.run_folder import RunFolder
+
+# Kills the process, as the operating system would, when something is done for the n-th time:
+# a photo opened by the thread that computes bottlenecks, or a file renamed to its final name.
+KILLED = """
+import os, signal, sys, threading
+from pathlib import Path
+event, name, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
+def ahead():
+    return "Pool" in threading.current_thread().name
+def watch(what, arguments):
+    global left
+    if what != event or not arguments:
+        return
+    path = str(arguments[1] if what == "os.rename" else arguments[0])
+    if not path.endswith(name) or what != "os.rename" and not ahead():
+        return
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(watch)
+from training.cli import main
+sys.exit(main(sys.argv[4:]))
+"""
+
+
+@pytest.fixture(scope="module")
+def weights(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of weights without a head, as published ones are."""
+    path = tmp_path_factory.mktemp("weights") / "discs.weights.h5"
+    network = RunFolder(run).load()
+    published = published_network(network.spec, None)
+    published.set_weights(network.backbone.get_weights())
+    published.save_weights(path)
+    return path
+
+
+def command(photos: Path, weights: Path, out: Path, cache: Path) -> list[str]:
+    words = "--resolution 96 --batch 32 --head-epochs 12 --fine-tune 3 --blocks 4"
+    places = ["--image-dir", str(photos), "--weights", str(weights), "--cache-dir", str(cache)]
+    return ["retrain", "--output-dir", str(out), *places, *words.split()]
+
+
+def killed(event: str, name: str, count: int, arguments: list[str]) -> None:
+    """Run the command until the moment it is killed at."""
+    process = [sys.executable, "-c", KILLED, event, name, str(count), *arguments]
+    assert subprocess.run(process, check=False, capture_output=True).returncode == -signal.SIGKILL
+
+
+def test_killed_again_and_again_it_ends_the_same(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    undisturbed, disturbed = tmp_path / "a" / "run", tmp_path / "b" / "run"
+    assert main(command(photos, weights, undisturbed, tmp_path / "a-cache")) == 0
+
+    arguments = command(photos, weights, disturbed, tmp_path / "b-cache")
+    killed("open", ".png", 90, arguments)
+    (rows,) = (tmp_path / "b-cache").glob("mobilenet*/plain.keys")
+    assert 0 < rows.stat().st_size < (139 + 64) * 36
+    killed("os.rename", "checkpoint.npz", 2, arguments)
+    assert (disturbed / "checkpoint.npz").exists()
+    assert not (disturbed / "run.json").exists()
+    assert main(arguments) == 0
+
+    assert not (disturbed / "checkpoint.npz").exists()
+    for name in ("float32.tflite", "int8.tflite"):
+        assert (disturbed / name).read_bytes() == (undisturbed / name).read_bytes()
+    left, right = (json.loads((f / "run.json").read_text()) for f in (undisturbed, disturbed))
+    assert left["history"] == right["history"]
+    assert [p.name for p in disturbed.iterdir() if p.name.startswith(".")] == []
