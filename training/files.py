@@ -17,8 +17,11 @@ def write_whole(path: Path, data: bytes) -> None:
             file.write(data)
         Path(name).chmod(0o644)
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            # A full disk's error does not say which file was being written.
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 

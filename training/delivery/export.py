@@ -15,7 +15,7 @@ from training.delivery.conversion import Kind, convert
 from training.delivery.golden import golden_vectors
 from training.delivery.metadata import write_model_file
 from training.delivery.model_card import ModelCard
-from training.delivery.parity import require_parity
+from training.delivery.parity import require_parity, require_raw_pixels_wanted
 from training.errors import ParityError
 from training.files import write_whole
 from training.networks.network import Network
@@ -60,6 +60,7 @@ def export(
     pixels, ParityError where the file does not do what the network does or fails its
     own golden vectors.
     """
+    require_raw_pixels_wanted(network.inference_model())
     if bare is None:
         bare = convert(network, kind, calibration)
     contents = _contents(network, kind, card) | information
@@ -67,12 +68,12 @@ def export(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / path.name
-        trial.write_bytes(write_model_file(bare, labels, contents))
+        write_whole(trial, write_model_file(bare, labels, contents))
         with contextlib.closing(open_model(trial, TRIAL)) as classifier:
             require_parity(classifier, network, calibration.pixels, kind)
             vectors = golden_vectors(classifier, labels, seed=1)
         contents["golden"] = {"tolerance": GOLDEN_TOLERANCE[kind], "vectors": vectors}
-        trial.write_bytes(write_model_file(bare, labels, contents))
+        write_whole(trial, write_model_file(bare, labels, contents))
         require_golden(trial)
         contents["evaluation"] = evaluation(trial)
     write_whole(path, write_model_file(bare, labels, contents))

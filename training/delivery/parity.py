@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.delivery.conversion import Kind
 from training.delivery.golden import Scorer
-from training.errors import ParityError
+from training.errors import ExportError, ParityError
 from training.networks.network import Network
 
+if TYPE_CHECKING:
+    import keras
+
 PHOTOS = 32
+# Networks want pixels as −1 … 1, 0 … 1 or standardised to about ±2.6.
+LARGEST_NORMALISED = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +65,25 @@ def require_parity(
             else "The conversion changed the network: does its first layer take raw 0–255 pixels?"
         )
     )
+
+
+def require_raw_pixels_wanted(model: keras.Model) -> None:
+    """Check that a network normalises raw 0–255 pixels itself, before its first weights.
+
+    Raises ExportError where its first convolution would see black or white pixels as
+    numbers that no network is trained on.
+    """
+    import keras
+
+    first = next((x for x in model.layers if isinstance(x, keras.layers.Conv2D)), None)
+    if first is None:
+        return
+    height, width = model.input_shape[1:3]
+    pixels = np.stack([np.full((height, width, 3), v, np.float32) for v in (0, 255)])
+    seen = np.asarray(keras.Model(model.input, first.input)(pixels, training=False))
+    if not np.abs(seen).max() <= LARGEST_NORMALISED:
+        raise ExportError(
+            f"not exported: {model.name}'s first convolution sees black and white as "
+            f"{seen.min():g} and {seen.max():g}; its first layer must be a Rescaling of raw "
+            "0–255 pixels to about −1 … 1"
+        )

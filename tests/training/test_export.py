@@ -1,0 +1,188 @@
+"""What export writes, and what it refuses to write."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pi_classifier.classifier import ModelClassifier, open_model
+from pi_classifier.interpreter import installed_runtimes
+from pi_classifier.modelfile import read_model_file
+from training.cli import main
+from training.data.dataset import Images
+from training.delivery.deliver import calibration_photos, open_run
+from training.delivery.export import TRIAL, export, require_golden
+from training.delivery.metadata import write_model_file
+from training.delivery.model_card import ModelCard
+from training.delivery.parity import require_parity
+from training.errors import ExportError, ParityError
+from training.files import write_whole
+from training.networks.network import Network
+
+
+@pytest.fixture(scope="module")
+def calibration(run: Path, photos: Path) -> Images:
+    return calibration_photos(open_run(run, [photos]))
+
+
+@pytest.fixture
+def copy(run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(run, tmp_path / "discs"))
+
+
+@contextlib.contextmanager
+def opened(model: Path) -> Iterator[ModelClassifier]:
+    with contextlib.closing(open_model(model, TRIAL)) as classifier:
+        yield classifier
+
+
+def test_another_process_writes_the_same_bytes(run: Path, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "int8.tflite"
+    words = ["export", str(run), "--image-dir", str(photos), "--kind", "int8", "-o", str(out)]
+    subprocess.run([sys.executable, "-m", "training.cli", *words], check=True, capture_output=True)
+    assert out.read_bytes() == (run / "int8.tflite").read_bytes()
+
+
+def test_the_card_can_be_given(copy: Path, photos: Path) -> None:
+    untouched = (copy / "int8.tflite").read_bytes()
+    words = ["export", str(copy), "--image-dir", str(photos), "--kind", "float16"]
+    card = ["--name", "discs for school", "--version", "2.1", "--author", "A. Teacher"]
+    assert main([*words, *card, "--license", "CC0-1.0", "--description", "three colours"]) == 0
+    model = read_model_file(copy / "float16.tflite")
+    found = {k: model.information.details[k] for k in ("name", "version", "author", "license")}
+    assert found == {
+        "name": "discs for school",
+        "version": "2.1",
+        "author": "A. Teacher",
+        "license": "CC0-1.0",
+    }
+    assert model.information.details["description"] == "three colours"
+    assert model.information.details["kind"] == "float16"
+    assert json.loads((copy / "run.json").read_text())["card"]["version"] == "2.1"
+    assert (copy / "int8.tflite").read_bytes() == untouched
+
+
+def test_all_runtimes_agree_on_every_kind(copy: Path, photos: Path, calibration: Images) -> None:
+    words = ["export", str(copy), "--image-dir", str(photos)]
+    assert main([*words, "--kind", "float16", "--kind", "dynamic"]) == 0
+    with opened(copy / "float32.tflite") as classifier:
+        expected = np.stack([classifier.raw_scores(p).copy() for p in calibration.pixels[:8]])
+    for kind in ("float16", "dynamic", "int8"):
+        for runtime in installed_runtimes():
+            settings = type(TRIAL)(cache_dir="", runtime=runtime)
+            with contextlib.closing(open_model(copy / f"{kind}.tflite", settings)) as classifier:
+                found = [classifier.raw_scores(p).copy() for p in calibration.pixels[:8]]
+            assert np.abs(np.stack(found) - expected).mean() < 0.05, (kind, runtime)
+
+
+class Unnormalised(Network):
+    """A network that takes pixels as they are, as no network is trained."""
+
+    def inference_model(self) -> Any:
+        import keras
+
+        image = keras.Input((96, 96, 3))
+        x = keras.layers.Conv2D(4, 3, strides=4)(image)
+        x = keras.layers.GlobalAveragePooling2D()(x)
+        x = keras.layers.Dense(len(self.labels), activation="softmax")(x)
+        return keras.Model(image, x, name="unnormalised")
+
+
+def test_a_network_without_normalisation_is_refused(
+    run: Path, photos: Path, calibration: Images, tmp_path: Path
+) -> None:
+    trained = open_run(run, [photos]).network
+    network = Unnormalised(trained.spec, trained.labels)
+    out = tmp_path / "float32.tflite"
+    with pytest.raises(ExportError, match="first layer must be a Rescaling"):
+        export(network, "float32", ModelCard(), calibration, {}, lambda _: {}, out)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_another_network_is_refused(
+    run: Path, photos: Path, calibration: Images
+) -> None:
+    network = open_run(run, [photos]).network
+    network.head.set_weights([w[..., ::-1] for w in network.head.get_weights()])
+    differ = pytest.raises(ParityError, match="int8 model's scores differ")
+    with opened(run / "int8.tflite") as classifier, differ:
+        require_parity(classifier, network, calibration.pixels, "int8")
+
+
+def test_float_files_agree_to_five_decimals(run: Path, photos: Path, calibration: Images) -> None:
+    network = open_run(run, [photos]).network
+    with opened(run / "float32.tflite") as classifier:
+        require_parity(classifier, network, calibration.pixels, "float32")
+        weights = network.head.get_weights()
+        network.head.set_weights([weights[0], weights[1] + [0, 0, 1e-3]])
+        with pytest.raises(ParityError, match="allowed are 1e-05"):
+            require_parity(classifier, network, calibration.pixels, "float32")
+
+
+def test_a_file_that_fails_its_golden_vectors_is_refused(run: Path, tmp_path: Path) -> None:
+    model = read_model_file(run / "int8.tflite")
+    details = json.loads(json.dumps(model.information.details))
+    require_golden(run / "int8.tflite")
+    scores = details["golden"]["vectors"][2]["scores"]
+    details["golden"]["vectors"][2]["scores"] = [*scores[1:], scores[0]]
+    wrong = tmp_path / "wrong.tflite"
+    wrong.write_bytes(write_model_file(model.path.read_bytes(), model.labels, details))
+    with pytest.raises(ParityError, match="golden vector 3"):
+        require_golden(wrong)
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "int8.tflite"
+    path.write_bytes(b"old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A limit on file sizes fails a write as a full disk does.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(OSError, match=r"int8\.tflite"):
+            write_whole(path, bytes(1_000_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [p.name for p in tmp_path.iterdir()] == ["int8.tflite"]
+    assert path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["export", "RUN", "-o", "x.tflite"], 70, "x.tflite is one file; say which"),
+        (["export", "nowhere"], 1, "nowhere: is not the output of"),
+        (["quantize", "nowhere"], 1, "nowhere: is not the output of"),
+        (["quantize", "RUN", "-o", "/proc/nowhere/x.tflite"], 74, "/proc/nowhere"),
+        (["quantize", "RUN", "--image-dir", "OTHER"], 65, "no training photo of the run's labels"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_clear_line(
+    words: list[str],
+    code: int,
+    says: str,
+    run: Path,
+    photos: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    other = tmp_path / "other" / "green"
+    other.mkdir(parents=True)
+    shutil.copy(next((photos / "cyan").iterdir()), other)
+    places = {"RUN": str(run), "OTHER": str(other.parent)}
+    words = [places.get(word, word) for word in words]
+    if "--image-dir" not in words:
+        words += ["--image-dir", str(photos)]
+    assert main(words) == code
+    captured = capsys.readouterr()
+    assert says in captured.err
+    assert "Traceback" not in captured.err
