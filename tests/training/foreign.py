@@ -187,6 +187,41 @@ def write_poets_graph(
     return kernel
 
 
+def write_inception_graph(path: Path) -> Mapping[str, NDArray[np.float32]]:
+    """The shape of the 2015 Inception graph: JPEG in, `Mul` normalised, old batch norm.
+
+    Returns its arrays: scores are softmax(mean(batch norm(input)) · kernel).
+    """
+    import tensorflow as tf
+
+    arrays = {n: np.abs(values((3,), i)) + 0.5 for i, n in enumerate(("m", "v", "b", "g"))}
+    arrays["kernel"] = values((3, 3), 21) * 8
+    graph = tf.Graph()
+    with graph.as_default():
+        jpeg = tf.compat.v1.placeholder(tf.string, (), "DecodeJpeg/contents")
+        pixels = tf.raw_ops.DecodeJpeg(contents=jpeg, channels=3, name="DecodeJpeg")
+        image = tf.expand_dims(tf.cast(pixels, tf.float32, name="Cast"), 0, name="ExpandDims")
+        sized = tf.raw_ops.ResizeBilinear(images=image, size=[SIDE, SIDE], name="ResizeBilinear")
+        x = tf.multiply(tf.subtract(sized, 128.0, name="Sub"), 1 / 128, name="Mul")
+        for name in "mvbg":
+            tf.constant(arrays[name], name=name)
+        x = tf.debugging.check_numerics(tf.identity(x, "norm"), "bad", name="check")
+        pooled = tf.reshape(tf.reduce_mean(x, (1, 2)), (-1, 3))
+        pooled = tf.compat.v1.placeholder_with_default(
+            pooled, (None, 3), "input/BottleneckInputPlaceholder"
+        )
+        tf.nn.softmax(tf.matmul(pooled, tf.constant(arrays["kernel"])), name="final_result")
+    definition = graph.as_graph_def()
+    (norm,) = (node for node in definition.node if node.name == "norm")
+    norm.op = "BatchNormWithGlobalNormalization"
+    norm.input.extend("mvbg")
+    norm.attr["variance_epsilon"].f = 0.001
+    norm.attr["scale_after_normalization"].b = True
+    definition.versions.producer = 8
+    path.write_bytes(definition.SerializeToString())
+    return arrays
+
+
 def keras_net(
     *, rescaling: bool = True, offset: float = -1, side: int | None = SIDE, outputs: int = 1
 ) -> Any:

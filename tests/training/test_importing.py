@@ -37,6 +37,7 @@ from .foreign import (
     SIDE,
     TeachableNet,
     keras_net,
+    write_inception_graph,
     write_labels,
     write_poets_graph,
     zipped,
@@ -154,6 +155,18 @@ class TestPoets:
         assert_scores(model, z / z.sum(axis=1, keepdims=True))
         assert read_model_file(model).labels == LABELS
         assert read_model_file(model).information.resize == "stretch"
+
+    def test_inception_graph_of_2015(self, tmp_path: Path) -> None:
+        w = write_inception_graph(tmp_path / "retrained_graph.pb")
+        write_labels(tmp_path, "retrained_labels.txt", numbered=False)
+        model = imported(tmp_path / "retrained_graph.pb", tmp_path)
+        x = (pictures().astype(np.float32) - 128) / 128
+        x = (x - w["m"]) / np.sqrt(w["v"] + 0.001) * w["g"] + w["b"]
+        z = np.exp(x.mean(axis=(1, 2)) @ w["kernel"])
+        assert_scores(model, z / z.sum(axis=1, keepdims=True))
+        read = read_model_file(model)
+        assert read.normalisation is not None
+        assert (read.normalisation.mean, read.normalisation.std) == ((128.0,), (128.0,))
 
     def test_another_graph_states_its_normalisation(self, tmp_path: Path, capsys: Any) -> None:
         kernel = write_poets_graph(tmp_path / "net.pb", "x", "y")

@@ -7,10 +7,11 @@ from typing import Any
 
 from training.delivery.metadata import Normalisation
 from training.errors import ExportError
+from training.importing.old_operations import modernised
 
 # Inputs of the graphs that TensorFlow for Poets' retrain.py wrote, behind any decoding:
-# Inception v3 (Mul), MobileNet (input); later ones took a module of TensorFlow Hub.
-_INPUTS = ("Mul", "input", "Placeholder")
+# MobileNet (input), Inception v3 (Mul); later ones took a module of TensorFlow Hub.
+_INPUTS = ("input", "Mul", "Placeholder")
 _OUTPUT = "final_result"
 POETS = Normalisation((128.0,), (128.0,))
 # By convention an image module of TensorFlow Hub takes values from 0 to 1.
@@ -26,8 +27,10 @@ def load_frozen_graph(path: Path, input_node: str | None, output_node: str | Non
     start = _input(path, nodes, input_node)
     end = _output(path, definition, nodes, output_node)
 
+    current = modernised(definition)
+
     def imported() -> None:
-        tf.import_graph_def(definition, name="")
+        tf.import_graph_def(current, name="")
 
     try:
         whole = tf.compat.v1.wrap_function(imported, [])
