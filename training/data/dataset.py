@@ -76,7 +76,7 @@ def split_of(file_name: str) -> Split:
     another label, stays in the same split, so nothing leaks from test to training.
     Adding or removing other photos moves none either.
     """
-    digest = hashlib.sha256(file_name.encode()).digest()
+    digest = hashlib.sha256(file_name.encode("utf-8", "surrogateescape")).digest()
     percent = int.from_bytes(digest[:8], "big") * 100 // 2**64
     if percent < TEST_PERCENT:
         return "test"
