@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +122,18 @@ class TestCheckpoint:
             path.unlink()
         assert Checkpoint(path, "other" if damage == "other" else "recipe").load() is None
         assert ("starting over" in caplog.text) == (damage != "missing")
+
+    def test_on_a_full_disk_the_one_before_stays(self, tmp_path: Path) -> None:
+        checkpoint = Checkpoint(tmp_path / "checkpoint.npz", "recipe")
+        checkpoint.save({"weights": [np.arange(3.0)]}, {"epoch": 1})
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+        try:
+            with pytest.raises(OSError, match=r"too large"):
+                checkpoint.save({"weights": [np.arange(3000.0)]}, {"epoch": 2})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        saved = checkpoint.load()
+        assert saved is not None
+        assert saved.state == {"epoch": 1}
+        assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.npz"]

@@ -29,22 +29,28 @@ class EventLog:
     """
 
     def __init__(self, run_dir: Path, network: Network) -> None:
+        self._folder, self._network = run_dir / LOGS_FOLDER, network
+        self._writers: dict[str, Any] = {}
+        self._count = 0
+
+    def _open(self) -> None:
+        """Begin the folder anew, with the network's graph."""
         import tensorflow as tf
 
-        folder = run_dir / LOGS_FOLDER
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
         self._writers = {
-            name: tf.summary.create_file_writer(str(folder / name))
+            name: tf.summary.create_file_writer(str(self._folder / name))
             for name in ("training", "validation")
         }
-        self._count = 0
         with self._writers["training"].as_default(step=0):
-            tf.summary.graph(_graph(network))
+            tf.summary.graph(_graph(self._network))
 
     def __call__(self, row: Row) -> None:
-        """Write the figures of one epoch."""
+        """Write the figures of one epoch; of the first, begin the folder."""
         import tensorflow as tf
 
+        if not self._writers:
+            self._open()
         self._count += 1
         for run, entry, curve in _CURVES:
             if entry in row:

@@ -1,0 +1,157 @@
+"""Runs side by side, and what a run folder says to a second training."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.cli import main
+from training.data.dataset import Photo
+from training.errors import TrainingError
+from training.retraining.recipe import finished, photos_id, recipe_id
+from training.retraining.row_store import Keys
+
+
+def test_the_table_shows_what_differs_and_how_good(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        shutil.copytree(run, tmp_path / name)
+    record = json.loads((tmp_path / "b" / "run.json").read_text())
+    record["options"]["training"]["rate"] = 0.125
+    record["evaluation"] = {}
+    (tmp_path / "b" / "run.json").write_text(json.dumps(record))
+    (tmp_path / "b" / "int8.tflite").unlink()
+    (tmp_path / "notes").mkdir()
+    assert main(["experiments", str(tmp_path)]) == 0
+    header, first, second, _, last = capsys.readouterr().out.splitlines()
+    assert header.split()[:2] == ["name", "network"]
+    assert "mobilenet_v1 0.25/96" in first
+    assert "rate 0.002" in first
+    assert f"{(run / 'int8.tflite').stat().st_size / 1000:.0f}  15" in first
+    assert "rate 0.125" in second
+    assert second.endswith("–     –    –   –") or second.split()[-1] == "–"
+    assert last == f"Their curves: tensorboard --logdir {tmp_path}"
+
+
+def test_a_folder_without_runs_says_how_to_make_some(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["experiments", str(tmp_path)]) == 1
+    assert "holds no finished runs; train some with" in capsys.readouterr().err
+
+
+def test_a_finished_run_is_not_trained_again(
+    run: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {p: p.stat().st_mtime_ns for p in run.rglob("*") if p.is_file()}
+    options = ["--weights", "none", "--resolution", "96", "--epochs", "14", "--batch", "16"]
+    arguments = ["retrain", "--image-dir", str(photos), "--output-dir", str(run), *options]
+    assert main(arguments) == 0
+    assert "finished before; its files are as they were" in capsys.readouterr().out
+    assert main([*arguments, "--rate", "0.004"]) == 1
+    message = capsys.readouterr().err
+    assert "finished run of other options (training.rate 0.002, now 0.004)" in message
+    assert "--force" in message
+    assert {p: p.stat().st_mtime_ns for p in run.rglob("*") if p.is_file()} == before
+
+
+def test_tensorboard_finds_curves_and_the_graph(run: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    history = json.loads((run / "run.json").read_text())["history"]
+    for name, entry in (("training", "accuracy"), ("validation", "validation_accuracy")):
+        events = EventAccumulator(str(run / "logs" / name)).Reload()
+        assert "accuracy" in events.Tags()["tensors"]
+        assert "cross-entropy" in events.Tags()["tensors"]
+        assert len(events.Tensors("accuracy")) == len(history) == 14
+        (value,) = events.Tensors("accuracy")[-1].tensor_proto.float_val
+        assert value == pytest.approx(history[-1][entry])
+        assert events.Tags()["graph"] == (name == "training")
+
+
+PHOTOS = [Photo(Path("x/daisy/1.jpg"), "daisy"), Photo(Path("x/rose/2.jpg"), "rose")]
+
+
+def contents(*words: bytes) -> Keys:
+    return np.array([word.ljust(32, b".") for word in words], "S32")
+
+
+def test_photos_are_the_same_wherever_they_lie() -> None:
+    first = photos_id(PHOTOS, contents(b"a", b"b"))
+    moved = [Photo(Path("elsewhere/deep") / p.name, p.label) for p in PHOTOS]
+    assert photos_id(moved, contents(b"a", b"b")) == first
+    assert photos_id(PHOTOS, contents(b"a", b"c")) != first
+    assert (
+        photos_id([PHOTOS[0], Photo(Path("x/rose/3.jpg"), "rose")], contents(b"a", b"b")) != first
+    )
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}"])
+def test_a_record_that_is_not_ours_is_never_taken_for_finished(text: str, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(TrainingError, match=str(tmp_path)):
+        finished(tmp_path, recipe_id({"seed": 1}), {}, {"seed": 1})
+
+
+def use_file_as_cache(photos: Path, tmp_path: Path) -> list[str]:
+    (tmp_path / "file").write_text("no folder")
+    return ["--cache-dir", str(tmp_path / "file")]
+
+
+def empty_label(photos: Path, tmp_path: Path) -> list[str]:
+    (photos / "violet").mkdir()
+    return []
+
+
+def one_label(photos: Path, tmp_path: Path) -> list[str]:
+    for label in ("magenta", "yellow"):
+        shutil.rmtree(photos / label)
+    return []
+
+
+def few_photos(photos: Path, tmp_path: Path) -> list[str]:
+    for path in sorted((photos / "cyan").iterdir())[2:]:
+        path.unlink()
+    return []
+
+
+def no_images(photos: Path, tmp_path: Path) -> list[str]:
+    for path in (photos / "cyan").iterdir():
+        path.write_text("text")
+    return ["--cache-dir", "none"]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "code", "says"),
+    [
+        (use_file_as_cache, 74, "file: bottlenecks cannot be kept there"),
+        (empty_label, 65, "violet: holds no photos"),
+        (one_label, 65, "only one label (cyan)"),
+        (few_photos, 65, "too few photos to train, validate and test with: cyan"),
+        (no_images, 65, "no photo of cyan for training could be read"),
+    ],
+)
+def test_bad_input_is_said_in_one_line_and_nothing_is_written(
+    prepare: Callable[[Path, Path], list[str]],
+    code: int,
+    says: str,
+    photos: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    copy, out = tmp_path / "photos", tmp_path / "out"
+    shutil.copytree(photos, copy)
+    words = prepare(copy, tmp_path)
+    start = ["--weights", "none", "--epochs", "1", "--resolution", "96"]
+    arguments = ["retrain", "--image-dir", str(copy), "--output-dir", str(out), *start, *words]
+    assert main(arguments) == code
+    message = capsys.readouterr().err
+    assert says in message
+    assert "Traceback" not in message
+    assert list(out.rglob("*")) == []
