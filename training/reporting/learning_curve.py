@@ -179,45 +179,52 @@ def _gradient(
 
 def fit(counts: NDArray[np.float64], errors: NDArray[np.float64]) -> PowerLaw:
     """Least squares with ``a, b ≥ 0``, exponents tried from a grid."""
-    best, law = np.inf, PowerLaw(float(errors.mean()), 0.0, 1.0)
-    for c in EXPONENTS:
-        x = counts**-c
-        for a, b in _lines(x, errors):
-            missed = float(np.sum((a + b * x - errors) ** 2))
-            if missed < best - 1e-15:
-                best, law = missed, PowerLaw(a, b, float(c))
-    return law
+    a, b, c = fit_each(counts, errors[np.newaxis])
+    return PowerLaw(float(a[0]), float(b[0]), float(c[0]))
 
 
-def _lines(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[tuple[float, float]]:
-    """The best lines ``a + b·x`` with ``a, b ≥ 0``: the free one if it is, else its edges."""
-    dx = x - x.mean()
-    b = float(dx @ (y - y.mean()) / (dx @ dx))
-    a = float(y.mean() - b * x.mean())
-    if a >= 0 and b >= 0:
-        return [(a, b)]
-    return [(float(y.mean()), 0.0), (0.0, max(0.0, float(x @ y / (x @ x))))]
+def fit_each(
+    counts: NDArray[np.float64], errors: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Fit a law to each row of `errors` ``[r, k]``; a, b and c, each float64 ``[r]``."""
+    x = counts[np.newaxis, :] ** -EXPONENTS[:, np.newaxis]
+    middle, mean = x.mean(axis=1), errors.mean(axis=1, keepdims=True)
+    spread = x - middle[:, np.newaxis]
+    b = (errors @ spread.T) / (spread**2).sum(axis=1)
+    a = mean - b * middle
+    free = (a >= 0) & (b >= 0)
+    # Where the best line breaks a bound, the best one within lies on an edge: b = 0 or a = 0.
+    steep = np.maximum(0.0, (errors @ x.T) / (x**2).sum(axis=1))
+    lines = (
+        (np.where(free, a, mean), np.where(free, b, 0.0)),
+        (np.where(free, a, 0.0), np.where(free, b, steep)),
+    )
+    offsets, slopes = (np.concatenate(each, axis=1) for each in zip(*lines, strict=True))
+    curves = np.concatenate([x, x])
+    guesses = offsets[:, :, np.newaxis] + slopes[:, :, np.newaxis] * curves
+    missed = ((guesses - errors[:, np.newaxis]) ** 2).sum(axis=2)
+    rows, best = np.arange(len(errors)), missed.argmin(axis=1)
+    return offsets[rows, best], slopes[rows, best], np.tile(EXPONENTS, 2)[best]
 
 
 def forecast(curve: Curve, seed: int = 1) -> Forecast:
     """Carry the curve on to twice the photos, and say whether to believe it."""
     counts, errors = curve.counts, curve.errors
     rng = np.random.default_rng(seed)
-    drawn = [_resampled(curve, rng) for _ in range(RESAMPLES)]
-    ratios = np.array([_ratio(fit(counts, each), counts[-1]) for each in drawn])
-    drops = [each[0] - each[-1] for each in drawn]
+    drawn = np.array([_resampled(curve, rng) for _ in range(RESAMPLES)])
     # Whoever had at most half of the photos could have foretold what all of them give.
     early = counts <= counts[-1] / 2 * 1.02
 
-    def tried(each: NDArray[np.float64]) -> float:
-        return float(fit(counts[early], each[early])(counts[-1]))
+    def tried(each: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _values(*fit_each(counts[early], each[:, early]), counts[-1])
 
-    trial, measured = tried(errors), float(errors[-1])
     law = fit(counts, errors)
-    ratio = _ratio(law, counts[-1])
+    ratio = float(_ratio(law.a, law.b, law.c, counts[-1]))
+    ratios = _ratio(*fit_each(counts, drawn), counts[-1])
+    trial, measured = float(tried(errors[np.newaxis])[0]), float(errors[-1])
     interval = _interval(ratio, ratios, abs(trial - measured) / measured if measured else 0.0)
-    doubt = _doubt(curve, float(np.percentile(drops, 2.5)))
-    chance = 2 * float(np.std([tried(each) - each[-1] for each in drawn]))
+    doubt = _doubt(curve, float(np.percentile(drawn[:, 0] - drawn[:, -1], 2.5)))
+    chance = 2 * float(np.std(tried(drawn) - drawn[:, -1]))
     if not doubt and abs(trial - measured) > max(TRIAL_SLACK, chance):
         doubt = (
             f"a trial with half of the photos foretold {trial:.1%} mistakes for all of them, "
@@ -242,9 +249,14 @@ def _interval(ratio: float, ratios: NDArray[np.float64], missed: float) -> tuple
     )
 
 
-def _ratio(law: PowerLaw, n: float) -> float:
-    now = float(law(n))
-    return float(law(2 * n)) / now if now > 0 else 1.0
+def _values(a: Any, b: Any, c: Any, n: float) -> NDArray[np.float64]:
+    return np.asarray(a + b * n**-c, np.float64)
+
+
+def _ratio(a: Any, b: Any, c: Any, n: float) -> NDArray[np.float64]:
+    """The share of mistakes that remains with twice `n` photos; all of none is all."""
+    now, then = _values(a, b, c, n), _values(a, b, c, 2 * n)
+    return np.where(now > 0, then / np.maximum(now, 1e-12), 1.0)
 
 
 def _resampled(curve: Curve, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -51,12 +51,14 @@ def write_report(
     no held-out photo; a section that cannot be had is left out, and the page says why.
     """
     record = RunFolder(run_dir).record()
+    output = output or run_dir / REPORT_FILE
+    if not output.parent.is_dir():
+        raise TrainingError(f"{output}: there is no folder {output.parent}; make it first")
     photos = scan(image_dirs)
     files, messages = measure_files(run_dir, photos)
     for message in messages:
         log.warning("left out: %s", message)
-    page = _page(run_dir, record, image_dirs, photos, files, options or ReportOptions())
-    output = output or run_dir / REPORT_FILE
+    page = page_of(run_dir, record, image_dirs, photos, files, options or ReportOptions())
     write_whole(output, render(page))
     return output
 
@@ -78,7 +80,7 @@ def report_after_training(
         yield f"{path}: how good it is; open it in a browser"
 
 
-def _page(
+def page_of(
     run_dir: Path,
     record: Mapping[str, Any],
     image_dirs: Sequence[Path],
@@ -86,6 +88,7 @@ def _page(
     files: Sequence[ModelFile],
     options: ReportOptions,
 ) -> Page:
+    """What to say on a run with this `record` and these measured model files."""
     left_out = LeftOut()
     chosen = choose(files)
     confusion = contents.confusion(chosen.answers, chosen.labels)
