@@ -75,23 +75,27 @@ class TestCosts:
         assert sum(macs for *_, macs, _ in found) > 10_000
         assert all((p > 0) == (kind not in ("MEAN", "SOFTMAX")) for kind, _, p in found)
 
-    def test_mobilenet_as_published(self) -> None:
+    @pytest.mark.parametrize(
+        ("width", "side", "millions", "parameters"), [(1.0, 224, 569, 4.2), (0.25, 128, 14, 0.5)]
+    )
+    def test_mobilenet_as_published(
+        self, width: float, side: int, millions: int, parameters: float
+    ) -> None:
+        """Howard et al. 2017, table 4; the smaller one as published with its checkpoint."""
         import keras
 
-        net = keras.applications.MobileNet((128, 128, 3), alpha=0.25, weights=None)
+        net = keras.applications.MobileNet((side, side, 3), alpha=width, weights=None)
         rng = np.random.default_rng(1)
         for weights in net.weights:  # equal biases would be stored once
             weights.assign(rng.uniform(0.1, 0.2, weights.shape))
-        graph = read_model_graph(to_tflite(lambda x: net(x, training=False), 128, "v1"))
+        graph = read_model_graph(to_tflite(lambda x: net(x, training=False), side, "v1"))
         found = layers(graph)
-        # Howard et al. 2017, table 7: 0.5 million parameters; with the published
-        # checkpoints: 14 million multiply-accumulates.
-        assert round(sum(each.macs for each in found) / 1e6) == 14
+        assert round(sum(each.macs for each in found) / 1e6) == millions
         folded = sum(each.parameters for each in found)
         kernels = sum(int(np.prod(w.shape)) for w in net.trainable_weights if "kernel" in w.path)
         # One bias a channel, and nothing else is left of the batch norms.
         assert folded - kernels == sum(each.output[-1] for each in found if each.macs)
-        assert round(folded / 1e6, 1) == 0.5
+        assert round(folded / 1e6, 1) == parameters
         assert model_kind(graph) == "float32"
 
     @pytest.mark.parametrize(
