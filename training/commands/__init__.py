@@ -17,5 +17,6 @@ MODULES = (
     "optimise",
     "import_model",
     "report",
+    "check_data",
     "render_scenes",
 )
