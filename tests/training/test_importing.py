@@ -423,6 +423,8 @@ class TestBadSources:
         source = str(folder / "a.tflite")
         assert main(["import", source, "-o", str(tmp_path / "no" / "o.tflite")]) == 70
         assert "there is no folder" in capsys.readouterr().err
+        assert main(["import", source, "-o", str(tmp_path)]) == 70
+        assert "is a folder; name the new file" in capsys.readouterr().err
 
     def test_labels(self, tmp_path: Path, capsys: Any) -> None:
         source, out = tmp_path / "m.tflite", str(tmp_path / "o.tflite")
@@ -435,7 +437,7 @@ class TestBadSources:
         assert main(["import", str(source), "-o", out, "--labels", str(tmp_path / "x")]) == 70
         assert "no such label file" in capsys.readouterr().err
 
-    def test_detectors_and_edge_tpu(self, tmp_path: Path, capsys: Any) -> None:
+    def test_detectors(self, tmp_path: Path, capsys: Any) -> None:
         out = str(tmp_path / "o.tflite")
         assert main(["import", str(DATA / "detector.tflite"), "-o", out]) == 70
         assert "2 outputs, as object detectors do" in capsys.readouterr().err
