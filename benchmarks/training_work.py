@@ -17,7 +17,8 @@ from training.data.dataset import labels_of, scan
 from training.networks.network import Network, NetworkSpec, load_weights
 from training.retraining.bottlenecks import BottleneckCache
 from training.retraining.head import HeadOptions
-from training.retraining.retrain import RetrainOptions, retrain
+from training.retraining.options import RetrainOptions
+from training.retraining.retrain import retrain
 
 READS = 5
 ORIGINALS = 200

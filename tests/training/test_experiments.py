@@ -61,6 +61,15 @@ def test_a_finished_run_is_not_trained_again(
     assert {p: p.stat().st_mtime_ns for p in run.rglob("*") if p.is_file()} == before
 
 
+def test_an_earlier_run_goes_on_only_with_fine_tuning(
+    run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--output-dir", str(tmp_path / "out"), "--resolution", "96"]
+    assert main(["retrain", "--image-dir", str(photos), *out, "--weights", str(run)]) == 1
+    assert "say how long with --fine-tune EPOCHS" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_tensorboard_finds_curves_and_the_graph(run: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

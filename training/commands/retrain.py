@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from training.commands.arguments import (
     above_zero,
@@ -15,6 +15,9 @@ from training.commands.arguments import (
     print_lines,
 )
 from training.networks.network import NETWORKS, network_spec
+
+if TYPE_CHECKING:
+    from training.retraining.options import RetrainOptions
 
 
 def add(commands: Any) -> None:
@@ -65,8 +68,20 @@ def _add_network(p: Any) -> None:
 
 
 def _add_head(p: Any) -> None:
-    p.add_argument("--head-epochs", type=positive, default=60, metavar="N", help="(60)")
-    p.add_argument("--head-rate", type=above_zero, default=3e-3, metavar="RATE", help="(0.003)")
+    p.add_argument(
+        "--head-epochs",
+        type=positive,
+        default=60,
+        metavar="N",
+        help="epochs of training the head (60)",
+    )
+    p.add_argument(
+        "--head-rate",
+        type=above_zero,
+        default=3e-3,
+        metavar="RATE",
+        help="its learning rate (0.003)",
+    )
 
 
 def _add_whole(p: Any) -> None:
@@ -129,15 +144,31 @@ def _add_both(p: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from training.delivery.deliver import DELIVERED, deliver
-    from training.delivery.model_card import ModelCard
     from training.reporting.report import report_after_training
-    from training.retraining.head import HeadOptions
-    from training.retraining.retrain import RetrainOptions, retrain
+    from training.retraining.retrain import retrain
     from training.retraining.run_folder import RunFolder
+
+    choices = choices_of(options)
+    retrain(options.image_dir, options.output_dir, choices, force=options.force)
+    if set(DELIVERED) <= RunFolder(options.output_dir).record().get("evaluation", {}).keys():
+        print(f"{options.output_dir}: finished before; its files are as they were (see --force)")
+        return 0
+    print_lines(deliver(options.output_dir, options.image_dir))
+    lines = report_after_training(
+        options.output_dir, options.image_dir, options.weights, options.cache_dir
+    )
+    return print_lines(lines)
+
+
+def choices_of(options: argparse.Namespace) -> RetrainOptions:
+    """What was asked for on the command line."""
+    from training.delivery.model_card import ModelCard
+    from training.retraining.head import HeadOptions
+    from training.retraining.options import RetrainOptions
     from training.retraining.trainer import TrainingOptions
 
     scratch = options.weights == "none"
-    choices = RetrainOptions(
+    return RetrainOptions(
         network=network_spec(options.network, options.width, options.resolution),
         weights=options.weights,
         fine_tune=options.fine_tune,
@@ -168,12 +199,3 @@ def _run(options: argparse.Namespace) -> int:
         ),
         cache_dir=options.cache_dir,
     )
-    retrain(options.image_dir, options.output_dir, choices, force=options.force)
-    if set(DELIVERED) <= RunFolder(options.output_dir).record().get("evaluation", {}).keys():
-        print(f"{options.output_dir}: finished before; its files are as they were (see --force)")
-        return 0
-    print_lines(deliver(options.output_dir, options.image_dir))
-    lines = report_after_training(
-        options.output_dir, options.image_dir, options.weights, options.cache_dir
-    )
-    return print_lines(lines)

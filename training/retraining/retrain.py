@@ -8,54 +8,29 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier.preprocess import Resize
 from training.data.dataset import Photo, require_trainable, scan
-from training.delivery.model_card import ModelCard
-from training.networks.network import Network, NetworkSpec, load_weights, weights_id
+from training.errors import TrainingError
+from training.networks.network import Network, load_weights, weights_id
 from training.retraining.bottlenecks import BottleneckCache, Features
 from training.retraining.checkpoint import CHECKPOINT_FILE, Checkpoint
 from training.retraining.epochs import Row, label_weights
 from training.retraining.event_log import EventLog
-from training.retraining.head import HeadOptions, HeadTrainer
+from training.retraining.head import HeadTrainer
+from training.retraining.options import RetrainOptions, versions
 from training.retraining.photo_sets import PhotoSets, decode_sets, label_counts, require_all_labels
 from training.retraining.recipe import finished, photos_id, recipe_id
 from training.retraining.row_store import Keys
 from training.retraining.run_folder import RUN_FILE, WEIGHTS_FILE, RunFolder
-from training.retraining.trainer import TrainingOptions, WholeNetworkTrainer
+from training.retraining.trainer import WholeNetworkTrainer
 
 log = logging.getLogger(__name__)
 
 FINE_TUNE_RATE_SHARE = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class RetrainOptions:
-    """What to train: the network, where its weights come from, and how long.
-
-    `weights` is ``imagenet``, ``none``, the path of a Keras .h5 file or an earlier run
-    folder. With published weights only a new head is trained, then `fine_tune` epochs of
-    the whole network, or of its last `blocks`; an earlier run goes straight to
-    fine-tuning; without weights the whole network is trained from scratch for
-    `training.epochs`. `teacher` is the run folder of a trained network to distil from.
-    `cache_dir` is where bottlenecks are kept: None the user's cache, ``none`` nowhere.
-    """
-
-    network: NetworkSpec = field(default_factory=NetworkSpec)
-    weights: str = "imagenet"
-    fine_tune: int = 0
-    blocks: int | None = None
-    teacher: Path | None = None
-    resize: Resize = "crop"
-    class_weights: Literal["auto", "none"] = "auto"
-    head: HeadOptions = field(default_factory=HeadOptions)
-    training: TrainingOptions = field(default_factory=TrainingOptions)
-    card: ModelCard = field(default_factory=ModelCard)
-    cache_dir: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -99,7 +74,7 @@ def retrain(
         if force:
             (output_dir / RUN_FILE).unlink(missing_ok=True)
             (output_dir / CHECKPOINT_FILE).unlink(missing_ok=True)
-        if finished(output_dir, recipe, options.network.as_dict(), _options_record(options)):
+        if finished(output_dir, recipe, options.network.as_dict(), options.as_record()):
             log.info("%s: already trained with these options and photos", output_dir)
             return
         # Hours of training must not end in a folder that cannot be written.
@@ -115,15 +90,15 @@ def retrain(
 
 
 def _begin_with_weights(network: Network, options: RetrainOptions) -> None:
-    if _goes_on(options):
+    if options.goes_on:
+        if not options.fine_tune:
+            raise TrainingError(
+                f"--weights {options.weights}: an earlier run goes on with fine-tuning; say how "
+                "long with --fine-tune EPOCHS"
+            )
         network.take_weights(RunFolder(Path(options.weights)).load(network.labels))
-    elif options.weights != "none":
+    elif not options.from_scratch:
         load_weights(network.backbone, options.network, options.weights)
-
-
-def _goes_on(options: RetrainOptions) -> bool:
-    """Whether training starts from an earlier run, head included."""
-    return Path(options.weights).is_dir()
 
 
 def _phases(training: _Training, output_dir: Path) -> list[Row]:
@@ -132,9 +107,9 @@ def _phases(training: _Training, output_dir: Path) -> list[Row]:
     events = EventLog(output_dir, training.network)
     history: list[Row] = []
     try:
-        if options.weights != "none" and not _goes_on(options):
+        if not options.from_scratch and not options.goes_on:
             history += _head(training, events)
-        if options.weights == "none" or options.fine_tune:
+        if options.from_scratch or options.fine_tune:
             history += _whole(training, events)
     finally:
         events.close()
@@ -183,7 +158,7 @@ def _whole(training: _Training, events: EventLog) -> list[Row]:
     _leave_out(training, sets.unreadable)
     require_all_labels(sets.squares.indices, network.labels, "training")
     require_all_labels(sets.validation.indices, network.labels, "validation")
-    settings, scratch = options.training, options.weights == "none"
+    settings, scratch = options.training, options.from_scratch
     if not scratch:
         # Published weights are near their goal: a small rate keeps them there.
         settings = replace(
@@ -254,17 +229,17 @@ def _recipe(
     import tensorflow as tf
 
     head = None
-    if _goes_on(options):
+    if options.goes_on:
         head = hashlib.sha256(
             b"".join(w.tobytes() for w in network.head.get_weights())
         ).hexdigest()
     teacher = options.teacher and hashlib.sha256((options.teacher / WEIGHTS_FILE).read_bytes())
-    scratch = options.weights == "none"
+    scratch = options.from_scratch
     return recipe_id(
         {
             "photos": photos_id(photos, contents),
             "network": options.network.as_dict(),
-            "options": _options_record(options),
+            "options": options.as_record(),
             "weights": None if scratch else weights_id(network.spec, network.backbone),
             "head": head,
             "teacher": teacher.hexdigest() if teacher else None,
@@ -286,37 +261,10 @@ def _record(
             "counts": label_counts(training.photos, training.network.labels),
             "unreadable": len(training.unreadable),
         },
-        "options": _options_record(options),
+        "options": options.as_record(),
         "history": history,
         "validation_accuracy": _accuracy(history),
         "recipe": recipe,
         "seconds": round(time.monotonic() - training.started, 1),
-        "versions": _versions(),
-    }
-
-
-def _options_record(options: RetrainOptions) -> dict[str, Any]:
-    record = asdict(options)
-    # Entries of their own, or without influence on the result.
-    del record["card"], record["network"], record["cache_dir"]
-    # A model file travels: it names files, never the folders of the machine it was made on.
-    record["weights"] = Path(options.weights).name
-    record["teacher"] = None if options.teacher is None else options.teacher.resolve().name
-    return record
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    import keras
-    import tensorflow as tf
-
-    from pi_classifier import __version__
-
-    return {
-        "pi-classifier": __version__,
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-        "pillow": version("pillow"),
+        "versions": versions(),
     }

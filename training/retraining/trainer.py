@@ -27,12 +27,11 @@ from training.retraining.epochs import (
     reseed,
     step_seed,
 )
+from training.retraining.losses import cross_entropy, distilled, hint_loss
 
 LABEL_SMOOTHING = 0.1
-# Distillation (Hinton et al. 2015): the share of the teacher's soft scores in the loss
-# and the temperature they are softened with.
+# Distillation (Hinton et al. 2015): the share of the teacher's soft scores in the loss.
 TEACHER_SHARE = 0.7
-TEACHER_TEMPERATURE = 2.0
 WARM_UP_SHARE = 0.05
 # Hints fade out over this share of the epochs: at the end the labels decide.
 HINTED_SHARE = 0.8
@@ -156,18 +155,18 @@ class WholeNetworkTrainer:
             targets = tf.one_hot(indices, len(self.network.labels))
             smoothed = targets * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / targets.shape[1]
             weights = tf.gather(self.label_weights, indices)
-            loss = _cross_entropy(smoothed, logits, weights)
+            loss = cross_entropy(smoothed, logits, weights)
             if self.teacher is not None:
                 # Both see the same view at the same size: their feature maps align.
                 taught = self.teacher(views, training=False)
-                loss = (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * _distilled(taught, logits)
+                loss = (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * distilled(taught, logits)
                 if self.adapters:
                     loss += hint_weight * self._hints_missed(taught, [*hints, embedding])
         gradients = tape.gradient(loss, self.variables)
         self.optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
         hits = tf.equal(tf.argmax(logits, axis=1), indices)
         accuracy = tf.reduce_mean(tf.cast(hits, tf.float32))
-        return tf.stack([loss, _cross_entropy(targets, logits), accuracy])
+        return tf.stack([loss, cross_entropy(targets, logits), accuracy])
 
     def _hints_missed(self, taught: Taught, ours: list[Any]) -> Any:
         """How far the student's feature maps, projected, are from the teacher's."""
@@ -175,7 +174,7 @@ class WholeNetworkTrainer:
         count = len(self.adapters)
         theirs = [*hints, embedding][-count:]
         pairs = zip(self.adapters, ours[-count:], theirs, strict=True)
-        return sum(_hint_loss(adapter(mine), target) for adapter, mine, target in pairs)
+        return sum(hint_loss(adapter(mine), target) for adapter, mine, target in pairs)
 
     def train(
         self,
@@ -308,30 +307,6 @@ def _batches(rng: np.random.Generator, n: int, batch: int) -> Iterator[NDArray[n
     for start in range(0, n, batch):
         # Sorted rows read a memory-mapped file front to back.
         yield np.sort(order[start : start + batch])
-
-
-def _cross_entropy(targets: Any, logits: Any, weights: Any = 1.0) -> Any:
-    import tensorflow as tf
-
-    return tf.reduce_mean(weights * tf.nn.softmax_cross_entropy_with_logits(targets, logits))
-
-
-def _distilled(taught: Taught, logits: Any) -> Any:
-    """Cross-entropy with the teacher's softened scores, scaled as Hinton et al. do."""
-    import tensorflow as tf
-
-    scores = tf.nn.softmax(taught[2] / TEACHER_TEMPERATURE)
-    softened = _cross_entropy(scores, logits / TEACHER_TEMPERATURE)
-    return TEACHER_TEMPERATURE**2 * softened
-
-
-def _hint_loss(ours: Any, theirs: Any) -> Any:
-    """Mean squared difference, in units of the teacher's own variance."""
-    import tensorflow as tf
-
-    theirs = tf.stop_gradient(theirs)
-    spread = tf.math.reduce_variance(theirs) + 1e-6
-    return tf.reduce_mean(tf.square(ours - theirs)) / spread
 
 
 def validate(network: Network, images: Images) -> Row:
