@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,9 @@ from training.evaluation.scoring import Answers
 from training.reporting import words
 from training.reporting.figures import calibration, training_curves
 from training.reporting.model_files import PREFERRED, ModelFile, choose
+
+# Made once and kept: with a new cache folder matplotlib would look at every font again.
+os.environ.setdefault("MPLCONFIGDIR", f"{tempfile.gettempdir()}/pi-classifier-tests-matplotlib")
 
 LABELS = ("daisy", "roses", "tulips")
 

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from training.data.health import DataHealth
 from training.reporting import words
 from training.reporting.contents import Confusion, FileRow, MistakeCard
 from training.reporting.more_photos import MorePhotos
@@ -63,7 +64,7 @@ class Photos:
     """Photos of each label for training, validation and test; what the check found."""
 
     counts: tuple[tuple[str, int, int, int], ...]
-    health: Any
+    health: DataHealth | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pi_classifier.errors import PiClassifierError
 from training.data.dataset import Photo, scan
+from training.data.health import DataHealth
 from training.errors import TrainingError
 from training.evaluation.evaluate import calibration_curve
 from training.evaluation.scoring import Answers
 from training.files import write_whole
+from training.progress import watched
 from training.reporting import contents, figures, words
 from training.reporting.model_files import ModelFile, choose, measure_files
 from training.reporting.more_photos import more_photos, published
@@ -27,6 +28,8 @@ from training.retraining.run_folder import RunFolder
 log = logging.getLogger(__name__)
 
 REPORT_FILE = "report.html"
+# Beyond so many photos, checking them all would keep a person waiting.
+MOST_CHECKED = 20_000
 T = TypeVar("T")
 
 
@@ -106,7 +109,9 @@ def page_of(
         mistakes=_mistakes(chosen),
         more=more,
         trust=_trust(chosen.answers),
-        photos=Photos(_counts(photos), left_out.unless("health", lambda: _health(image_dirs))),
+        photos=Photos(
+            _counts(photos), left_out.unless("health", lambda: _health(image_dirs, len(photos)))
+        ),
         curves=_curves(record.get("history", [])),
         settings=tuple(contents.settings(record)),
         left_out=left_out.reasons,
@@ -162,8 +167,14 @@ def _boards(inspected: Mapping[str, Any] | None) -> dict[str, str]:
     return {e["board"]: f"{e['low_ms']:.2g}–{e['high_ms']:.2g}" for e in estimates}
 
 
-def _health(image_dirs: Sequence[Path]) -> Any:
-    return import_module("training.data.check").check(image_dirs)
+def _health(image_dirs: Sequence[Path], photos: int) -> DataHealth:
+    from training.data.check import check
+
+    if photos > MOST_CHECKED:
+        raise TrainingError(
+            f"looking at {photos} photos takes long; 'pi-classifier-train check-data' does it"
+        )
+    return check(image_dirs, lambda paths: watched("checking photos", paths))
 
 
 def _files_figure(rows: Sequence[contents.FileRow]) -> Figure:
