@@ -253,6 +253,18 @@ class TestWords:
         ]  # fmt: skip
 
 
+def segments(path: str) -> list[tuple[float, float, float, float]]:
+    """The straight lines of a path of M, H and V, each from its lower to its higher corner."""
+    start, *steps = re.findall(r"([MHV])([^MHV]+)", path)
+    x, y = map(float, start[1].split())
+    lines = []
+    for command, value in steps:
+        to = (float(value), y) if command == "H" else (x, float(value))
+        lines.append((min(x, to[0]), min(y, to[1]), max(x, to[0]), max(y, to[1])))
+        x, y = to
+    return lines
+
+
 class TestPictures:
     def test_edges_follow_the_tensors(self) -> None:
         graph = chain([4, 4, 4, 4], [[0], [1], [0, 2]])
@@ -276,7 +288,13 @@ class TestPictures:
         assert len(places) == len(boxes)
         width, height = (float(root.get(key, "")) for key in ("width", "height"))
         assert all(0 <= x <= width - 190 and 0 <= y <= height - 34 for x, y in places)
-        assert len(root.findall(".//*[@marker-end]")) == len(edges(graph))
+        arrows = root.findall(".//*[@marker-end]")
+        assert len(arrows) == len(edges(graph))
+        for arrow in arrows:
+            for x0, y0, x1, y1 in segments(arrow.get("d", "")):
+                assert not any(
+                    x1 > x and x0 < x + 190 and y1 > y and y0 < y + 34 for x, y in places
+                ), f"{arrow.get('d')} crosses a box"
 
 
 class TestCommand:
