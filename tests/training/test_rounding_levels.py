@@ -143,6 +143,20 @@ def test_a_price_for_bits_makes_frequent_values_more_frequent() -> None:
     assert sizes[0] > sizes[1] > sizes[2]
 
 
+@pytest.mark.parametrize(
+    ("weight", "dear", "expected"),
+    [(-1.6, -2.0, -1.0), (1.6, 2.0, 1.0), (-1.6, 9.0, -2.0), (0.6, 1.0, 0.0)],
+)
+def test_a_dear_value_gives_way_to_the_next_towards_zero(
+    weight: float, dear: float, expected: float
+) -> None:
+    lengths = np.zeros(65536)
+    lengths[np.float32(dear).view(np.uint32) >> 16] = 10
+    one = np.ones((1, 1))
+    plain = Compensation.of(np.ones((1, 1, 1)))
+    assert plain.rounded(np.full((1, 1, 1), weight), one, one, 0.1, lengths).item() == expected
+
+
 def test_code_lengths() -> None:
     lengths = code_lengths(np.array([0.0] * 90 + [1.0] * 10))
     assert lengths[0] < lengths[0x3F80] < lengths[0x4000]
@@ -163,5 +177,7 @@ def test_sensitive_channels_get_finer_steps() -> None:
     steps = Compensation.of(inputs(1, 5)).steps(sensitivity, 1e-4)
     assert (steps[0, 0] / steps[0]).tolist() == [1, 2, 4]
     assert (Compensation.of(inputs(1, 5)).steps(sensitivity, 4e-4) == 2 * steps).all()
-    # s²·v·S / 24 is the tolerance: with v = S = 1 and 1/24 the step is 1.
-    assert Compensation.of(np.eye(5)[None]).steps(np.ones((1, 1)), 1 / 24).item() == 1
+    # s²·v·S / 24 is the tolerance; with v = S = 1 a step of √2 lies between the powers.
+    plain = Compensation.of(np.eye(5)[None])
+    assert plain.steps(np.ones((1, 1)), 1.9 / 24).item() == 1
+    assert plain.steps(np.ones((1, 1)), 2.1 / 24).item() == 2

@@ -46,12 +46,16 @@ def test_the_first_try_may_be_right() -> None:
     assert tried == [FIRST]
 
 
-@given(st.floats(FINEST, COARSEST).map(lambda x: round(x / GRID) * GRID))
+@given(
+    st.sampled_from([FINEST, FIRST - 1, FIRST - GRID, FIRST, FIRST + GRID, COARSEST])
+    | st.floats(FINEST, COARSEST).map(lambda x: round(x / GRID) * GRID)
+)
 def test_the_coarsest_that_holds(limit: float) -> None:
     found = coarsest_holding(lambda exponent: exponent <= limit)
     assert found is not None
     assert found <= limit
     assert limit - found < 1
+    assert found == limit or limit != COARSEST
 
 
 def test_a_lucky_dip_behind_a_failure_is_not_taken() -> None:

@@ -1,0 +1,266 @@
+"""``round`` on a really trained network: what stays, what is saved, what it costs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pi_classifier.classifier import ModelSettings, open_model
+from pi_classifier.modelfile import read_model_file
+from training.cli import main
+from training.compression import rounding, rounding_frontier, rounding_search
+from training.compression.rounding import Workbench
+from training.compression.rounding_delivery import RoundOptions, round_model
+from training.compression.rounding_file import packed_bytes, read_source
+from training.compression.rounding_search import for_saving, for_target_loss, within
+from training.data.dataset import split_of
+from training.errors import DatasetError, ExportError, TrainingError
+from training.inspection.model_graph import ModelGraph, Tensor, read_model_graph
+
+
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    float_file: Path
+    file: Path
+    printed: str
+
+    def tensors(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Each constant of the float file with the same of the rounded one."""
+        before, after = graph_of(self.float_file), graph_of(self.file)
+        for old, new in zip(before.tensors, after.tensors, strict=True):
+            if old.constant:
+                yield old, new
+
+    def saving(self) -> float:
+        return 1 - packed_bytes(self.file.read_bytes()) / self.float_file.stat().st_size
+
+
+def graph_of(path: Path) -> ModelGraph:
+    return read_model_graph(path.read_bytes())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_photos() -> Iterator[None]:
+    """Discs are easy to fit to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rounding, "CALIBRATION_PHOTOS", 24)
+        yield
+
+
+@pytest.fixture(scope="module")
+def rounded(run: Path, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Rounded:
+    """The discs' float model at a saving of 70 %."""
+    return round_discs(run, photos, tmp_path_factory.mktemp("rounded") / "out.tflite")
+
+
+def round_discs(run: Path, photos: Path, out: Path) -> Rounded:
+    lines = round_model(run / "float32.tflite", out, [photos], RoundOptions(saving=0.7))
+    return Rounded(run / "float32.tflite", out, "\n".join(lines))
+
+
+@pytest.fixture(scope="module")
+def bench(run: Path, photos: Path) -> Workbench:
+    """What is tried once is remembered for the other tests."""
+    return Workbench(read_source(run / "float32.tflite"), [photos])
+
+
+def test_the_saving_is_reached(rounded: Rounded) -> None:
+    assert 0.70 <= rounded.saving() < 0.74
+    assert f"{rounded.saving():.1%} less than the float file's" in rounded.printed
+
+
+def test_large_layers_have_few_values_and_all_have_zero_bytes(rounded: Rounded) -> None:
+    weights = {o.inputs[1] for o in read_source(rounded.float_file).layers}
+    for old, new in rounded.tensors():
+        if old.index not in weights:
+            continue
+        values = np.asarray(new.values(), np.float32)
+        assert np.isfinite(values).all()
+        # Multiples of a power of two: the last byte of each is empty.
+        assert not (values.view(np.uint32) & 0xFF).any()
+        if values.size >= 10_000:
+            assert len(np.unique(values)) <= 1000
+            assert (values == 0).any()
+
+
+def test_only_weights_and_biases_change(rounded: Rounded) -> None:
+    source = read_source(rounded.float_file)
+    weights = {o.inputs[1] for o in source.layers}
+    for old, new in rounded.tensors():
+        changed = bytes(old.data) != bytes(new.data)
+        assert changed or old.index not in weights
+        assert not changed or old.index in weights | source.biases
+
+
+def test_structure_and_alignment_stay(rounded: Rounded) -> None:
+    """Weights lie as they lay, moved together: the file can be memory-mapped as before."""
+    moved = {new.offset - old.offset for old, new in rounded.tensors()}
+    assert len(moved) == 1
+    assert moved.pop() % 16 == 0
+    before, after = graph_of(rounded.float_file), graph_of(rounded.file)
+    assert [(o.kind, o.inputs, o.outputs) for o in before.operations] == [
+        (o.kind, o.inputs, o.outputs) for o in after.operations
+    ]
+    assert [(t.name, t.shape, t.dtype) for t in before.tensors] == [
+        (t.name, t.shape, t.dtype) for t in after.tensors
+    ]
+
+
+def test_the_file_says_what_it_is_and_passes_its_self_test(rounded: Rounded) -> None:
+    before, after = (read_model_file(f) for f in (rounded.float_file, rounded.file))
+    details = after.information.details
+    assert (details["kind"], details["rounding"]["method"]) == ("rounded", "compensated")
+    assert details["evaluation"]["top1"] == pytest.approx(details["rounding"]["test"]["top1"])
+    assert details["training"] == before.information.details["training"]
+    assert after.labels == before.labels
+    assert len(after.information.golden) == 4
+    # Opening replays the golden vectors, which are the rounded network's own.
+    classifier = open_model(rounded.file, ModelSettings())
+    classifier.close()
+    assert any(
+        (a.scores != b.scores).any()
+        for a, b in zip(before.information.golden, after.information.golden, strict=True)
+    )
+
+
+def test_the_network_still_knows_its_labels(rounded: Rounded) -> None:
+    details = read_model_file(rounded.file).information.details["rounding"]
+    for split in ("validation", "test"):
+        assert details[split]["n"] >= 10
+        assert details[split]["agreement"] >= 0.9
+
+
+def test_the_same_bytes_again(
+    rounded: Rounded, run: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = read_model_file(rounded.file).information.details["rounding"]["setting"]
+    # Begins where the first search ended, so that this one ends at once.
+    monkeypatch.setattr(rounding_search, "FIRST", float(setting.partition("^")[2]))
+    again = round_discs(run, photos, tmp_path / "again.tflite")
+    assert again.file.read_bytes() == rounded.file.read_bytes()
+
+
+def test_compensated_beats_the_classic(rounded: Rounded, tmp_path: Path) -> None:
+    """At no smaller saving the scores move far less than by one set of levels a tensor."""
+    out = tmp_path / "classic.tflite"
+    options = ["--method", "classic", "--levels", "256"]
+    assert main(["round", str(rounded.float_file), str(out), *options]) == 0
+    settings = ModelSettings(cache_dir="")
+    models = [open_model(f, settings) for f in (rounded.float_file, rounded.file, out)]
+    exact, ours, theirs = (
+        np.stack([m.raw_scores(p).copy() for p in _pictures(m.input_size)]) for m in models
+    )
+    for model in models:
+        model.close()
+    assert np.abs(ours - exact).mean() < 0.5 * np.abs(theirs - exact).mean()
+
+
+def _pictures(size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
+    rng = np.random.default_rng(1)
+    for _ in range(24):
+        tiles = rng.integers(0, 256, (4, 4, 3), np.uint8)
+        yield np.kron(tiles, np.ones((size[0] // 4, size[1] // 4, 1), np.uint8))
+
+
+def test_simple_methods_need_no_photos_and_say_so(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "channel.tflite"
+    options = ["--method", "channel", "--levels", "64"]
+    assert main(["round", str(run / "float32.tflite"), str(out), *options]) == 0
+    assert "never use a rounded model unevaluated" in capsys.readouterr().out
+    details = read_model_file(out).information.details
+    assert "evaluation" not in details
+    source = read_source(out)
+    for layer in source.layers:
+        if layer.kind == "CONV_2D":
+            values = np.asarray(source.graph.tensors[layer.inputs[1]].values())
+            assert max(len(np.unique(row)) for row in values) <= 64
+
+
+def test_a_target_loss_is_kept(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounding_search, "COARSEST", rounding_search.FIRST + 1)
+    exact = bench.float_figures("validation")
+    found = {points: for_target_loss(bench, points) for points in (0.0, 40.0)}
+    for points, attempt in found.items():
+        assert within(exact, bench.figures(attempt, "validation"), points)
+    assert found[40.0].setting == "tolerance 2^-27"
+    assert found[40.0].saving >= found[0.0].saving
+
+
+def test_a_saving_out_of_reach(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounding_search, "COARSEST", rounding_search.FIRST + 1)
+    with pytest.raises(TrainingError, match=r"--saving 0\.99: .* ask for less"):
+        for_saving(bench, 0.99)
+
+
+def test_the_frontier(bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, few in (
+        ("CLASSIC_LEVELS", (256,)),
+        ("CHANNEL_LEVELS", (256,)),
+        ("EXPONENTS", (-27.0,)),
+    ):
+        monkeypatch.setattr(rounding_frontier, name, few)
+    chosen = bench.by_tolerance(-28.0)
+    lines = list(rounding_frontier.write_frontier(bench, chosen, tmp_path / "f"))
+    rows = json.loads((tmp_path / "f/frontier.json").read_text())
+    assert [r["method"] for r in rows] == [
+        "float", "classic", "channel", "compensated", "compensated",
+    ]  # fmt: skip
+    assert rows[-1]["saving"] > rows[-2]["saving"] > rows[0]["saving"]
+    assert len((tmp_path / "f/frontier.csv").read_text().splitlines()) == 6
+    assert "</svg>" in (tmp_path / "f/frontier.svg").read_text()
+    assert sum(line.startswith("| compensated |") for line in lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--levels", "64"], "compensated chooses the levels"),
+        ([], "give --image-dir the folder the model was trained on"),
+        (["--method", "channel", "--saving", "0.8"], "--saving goes with --method compensated"),
+        (["--method", "classic", "--target-loss", "1"], "--target-loss goes with"),
+        (["--method", "classic", "--levels", "2"], "--levels 2: expected a number from 3"),
+        (["--method", "channel", "--levels", "65537"], "to 65536"),
+        (["--method", "channel", "--frontier", "f"], "--frontier measures accuracy"),
+    ],
+)
+def test_wrong_options(
+    run: Path, tmp_path: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.tflite"
+    assert main(["round", str(run / "float32.tflite"), str(out), *options]) != 0
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_quantized_model_is_refused(run: Path) -> None:
+    with pytest.raises(ExportError, match=r"is quantized already.*float32\.tflite"):
+        read_source(run / "int8.tflite")
+
+
+def test_too_few_photos(run: Path, photos: Path, tmp_path: Path) -> None:
+    training = [p for p in sorted(photos.rglob("*.png")) if split_of(p.name) == "training"]
+    _linked(tmp_path / "few", training[:3])
+    bench = Workbench(read_source(run / "float32.tflite"), [tmp_path / "few"])
+    with pytest.raises(DatasetError, match=r"3 training photos .* at least 8"):
+        bench.by_tolerance(-28.0)
+    with pytest.raises(DatasetError, match="none of the 3 photos belongs to the validation"):
+        bench.float_figures("validation")
+    held = [p for p in sorted(photos.rglob("*.png")) if split_of(p.name) == "validation"]
+    _linked(tmp_path / "held", held[:4])
+    bench = Workbench(read_source(run / "float32.tflite"), [tmp_path / "held"])
+    with pytest.raises(TrainingError, match="4 validation photos are too few"):
+        for_target_loss(bench, 0.5)
+
+
+def _linked(folder: Path, photos: list[Path]) -> None:
+    for photo in photos:
+        (folder / photo.parent.name).mkdir(parents=True, exist_ok=True)
+        (folder / photo.parent.name / photo.name).symlink_to(photo)
