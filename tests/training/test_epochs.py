@@ -62,25 +62,25 @@ def test_figures_are_accuracy_and_cross_entropy() -> None:
     assert row["validation_cross_entropy"] == pytest.approx(-(math.log(0.25) + math.log(0.8)) / 2)
 
 
-def ends(entropies: list[float], patience: int) -> tuple[int, float | None]:
-    """After which epoch training ends, and the weights it keeps."""
+def ends(entropies: list[float], patience: int) -> tuple[int, int | None]:
+    """After which epoch training ends, and the epoch whose weights are kept."""
     stopper = Stopper(patience)
     epoch = 0
-    for epoch, entropy in enumerate(entropies, start=1):  # noqa: B007
-        row: Row = {"validation_cross_entropy": entropy}
-        stopper.watch(row, lambda entropy=entropy: [np.array(entropy)])  # type: ignore[misc]
-        if stopper.ended:
-            break
-    return epoch, None if stopper.best is None else float(stopper.best[0])
+    while epoch < len(entropies) and not stopper.ended:
+        row: Row = {"validation_cross_entropy": entropies[epoch]}
+        epoch += 1
+        now = [np.array(epoch)]
+        stopper.watch(row, now.copy)
+    return epoch, None if stopper.best is None else int(stopper.best[0])
 
 
 @pytest.mark.parametrize(
-    ("patience", "expected"),
-    [(0, (6, None)), (1, (3, 0.5)), (2, (6, 0.4)), (3, (6, 0.4))],
+    ("patience", "expected"), [(0, (6, None)), (1, (3, 2)), (2, (6, 4)), (3, (6, 4))]
 )
 def test_training_ends_when_validation_gets_no_better(
-    patience: int, expected: tuple[int, float | None]
+    patience: int, expected: tuple[int, int | None]
 ) -> None:
+    # The fifth epoch is as good as the fourth, not better.
     assert ends([0.9, 0.5, 0.6, 0.4, 0.4, 0.7], patience) == expected
 
 

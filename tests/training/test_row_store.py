@@ -96,6 +96,8 @@ def test_a_torn_tail_is_dropped_and_made_again(
     store.refresh()
     assert values(store, 1, 4) == [1 if left else None, 4]
     assert len(store) == left + 1
+    assert (folder / "a.keys").stat().st_size == 64 + (left + 1) * 36
+    assert (folder / "a.rows").stat().st_size == (left + 1) * ROW_BYTES
 
 
 def test_a_damaged_row_is_missing_and_can_be_made_again(
