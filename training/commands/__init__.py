@@ -17,6 +17,8 @@ MODULES = (
     "optimise",
     "import_model",
     "report",
+    "fetch",
+    "split_video",
     "check_data",
     "render_scenes",
 )

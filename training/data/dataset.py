@@ -25,6 +25,8 @@ Split = Literal["training", "validation", "test"]
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 VALIDATION_PERCENT = 10
 TEST_PERCENT = 10
+# Frames of one video are named NAME@video-TIME.jpg and belong to one split: they look alike.
+VIDEO_MARKER = "@video-"
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -74,9 +76,11 @@ def split_of(file_name: str) -> Split:
 
     The folder plays no part: a photo moved to another label, or a copy of it under
     another label, stays in the same split, so nothing leaks from test to training.
-    Adding or removing other photos moves none either.
+    Adding or removing other photos moves none either. Frames of one video
+    (``NAME@video-…``) look alike: the part before the marker decides for all of them.
     """
-    digest = hashlib.sha256(file_name.encode("utf-8", "surrogateescape")).digest()
+    group = file_name.partition(VIDEO_MARKER)[0]
+    digest = hashlib.sha256(group.encode("utf-8", "surrogateescape")).digest()
     percent = int.from_bytes(digest[:8], "big") * 100 // 2**64
     if percent < TEST_PERCENT:
         return "test"

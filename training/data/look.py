@@ -76,7 +76,7 @@ def _head(path: str) -> tuple[str, ...]:
             if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
                 return ("too-large",)
             return _traits(image, Path(path).suffix.lower())
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return ("too-large",)
     except UnidentifiedImageError:
         return ("not-an-image",)
