@@ -33,8 +33,8 @@ def add(commands: Any) -> None:
     p.add_argument(
         "--layers", action="store_true", help="also say layer by layer what quantization does"
     )
-    p.add_argument("--epochs", type=positive, default=2, help="of --mode qat (2)")
-    p.add_argument("--rate", type=above_zero, default=2e-5, help="learning rate of qat (0.00002)")
+    p.add_argument("--epochs", type=positive, default=1, help="of --mode qat (1)")
+    p.add_argument("--rate", type=above_zero, default=1e-4, help="learning rate of qat (0.0001)")
     p.add_argument("--batch", type=positive, default=32, help="photos a step of qat (32)")
     p.add_argument("--seed", type=int, default=1, help="of qat (1)")
     p.add_argument("--json", action="store_true", help="print one JSON object")

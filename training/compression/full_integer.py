@@ -89,8 +89,13 @@ def full_integer(graph: ModelGraph, photos: NDArray[np.uint8]) -> FullInteger:
 
     Raises ExportError for an operation that is not known.
     """
-    ranges = measured_ranges(graph, photos)
-    return FullInteger(graph, _corrected_biases(graph, photos, ranges), ranges)
+    return corrected(FullInteger(graph, {}, measured_ranges(graph, photos)), photos)
+
+
+def corrected(network: FullInteger, photos: NDArray[np.uint8]) -> FullInteger:
+    """Correct the biases so that each channel's mean on the photos is the float graph's."""
+    biases = _corrected_biases(network, photos)
+    return FullInteger(network.graph, {**network.constants, **biases}, network.ranges)
 
 
 def measured_ranges(graph: ModelGraph, photos: NDArray[np.uint8]) -> dict[int, Range]:
@@ -134,24 +139,24 @@ def rounded_weights(operation: Operation, weights: Values) -> Values:
     return rounded
 
 
-def _corrected_biases(
-    graph: ModelGraph, photos: NDArray[np.uint8], ranges: Mapping[int, Range]
-) -> dict[int, Values]:
+def _corrected_biases(network: FullInteger, photos: NDArray[np.uint8]) -> dict[int, Values]:
     """New biases by tensor index, one layer after the other.
 
     Each layer is run on what the layers before it give, in floats and quantized, so that
     a bias takes back also what earlier layers' rounding has left over.
     """
+    graph, ranges = network.graph, network.ranges
     last_use = {i: n for n, o in enumerate(graph.operations) for i in o.inputs}
     pixels = photos.astype(np.float32)
     exact: dict[int, Any] = {graph.inputs[0]: pixels}
     coarse: dict[int, Any] = {graph.inputs[0]: pixels}
-    corrected: dict[int, Values] = {}
+    biases: dict[int, Values] = {}
     for number, operation in enumerate(graph.operations):
         output, weighted = operation.outputs[0], operation.kind in WEIGHTED
         constants = {i: _constant(graph, i) for i in operation.inputs}
         exact[output] = _in_batches(operation, exact, constants)
         if weighted:
+            constants |= {i: network.constant(i) for i in operation.inputs[1:] if i >= 0}
             weights = operation.inputs[1]
             constants[weights] = rounded_weights(operation, constants[weights])
         coarse[output] = _in_batches(operation, coarse, constants)
@@ -159,7 +164,7 @@ def _corrected_biases(
             error = (exact[output] - coarse[output]).astype(np.float64)
             shift = error.mean(axis=tuple(range(error.ndim - 1))).astype(np.float32)
             bias = operation.inputs[2]
-            corrected[bias] = constants[bias] + shift
+            biases[bias] = constants[bias] + shift
             coarse[output] = coarse[output] + shift
         for values in (exact, coarse):
             values[output] = np.asarray(activated(operation, values[output]))
@@ -167,7 +172,7 @@ def _corrected_biases(
             coarse[output] = fake_quantized(coarse[output], ranges[output]).numpy()
         for index in [i for i in exact if last_use.get(i, -1) <= number and i != output]:
             del exact[index], coarse[index]
-    return corrected
+    return biases
 
 
 def _constant(graph: ModelGraph, index: int) -> Any:

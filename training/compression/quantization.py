@@ -104,6 +104,7 @@ def quantize(
     """
     kind, path = options.kind, output or run_dir / f"{options.kind}.tflite"
     source = open_run(run_dir, image_dirs)
+    _require_writable(path)
     calibration = calibration_photos(source)
     original = convert(source.network, "float32", calibration)
     trained = None
@@ -124,6 +125,13 @@ def quantize(
         _layers(source, original, bare) if options.layers else (),
         trained,
     )
+
+
+def _require_writable(path: Path) -> None:
+    """Minutes of training must not end at a folder that cannot be written: OSError now."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=path.parent):
+        pass
 
 
 def _trained(source: Source, original: bytes, calibration: Images, options: AwareOptions) -> Aware:

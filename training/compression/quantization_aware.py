@@ -32,8 +32,10 @@ from training.data.dataset import Images
 from training.inspection.model_graph import ModelGraph, Operation
 from training.progress import Progress
 
-# Ranges are two numbers for a whole feature map: they may move faster than weights.
-RANGE_RATE = 10.0
+# A weight that changes its rounding shifts a whole channel: weights move least. Biases make
+# up for such shifts, and ranges are two numbers for a whole feature map.
+WEIGHT_RATE = 0.05
+RANGE_RATE = 2.0
 # Soft scores say more of what the float network knows (Hinton et al. 2015).
 TEMPERATURE = 2.0
 SMALLEST_SHARE = 0.05
@@ -43,11 +45,12 @@ SMALLEST_SHARE = 0.05
 class AwareOptions:
     """How to train: epochs over the training photos, learning rate, photos a step, seed.
 
-    A rate of 2e-5 moves a weight by up to 2e-5 of its channel's largest in a step.
+    A step moves a bias by up to `rate`, a weight by up to a twentieth of `rate` times its
+    channel's largest.
     """
 
-    epochs: int = 2
-    rate: float = 2e-5
+    epochs: int = 1
+    rate: float = 1e-4
     batch: int = 32
     seed: int = 1
 
@@ -99,13 +102,13 @@ class Simulation:
         self._shares = {i: tf.Variable(np.ones(2, np.float32)) for i in learned}
         self._rectified = {o.outputs[0] for o in start.graph.operations if is_rectified(o)}
 
-    @property
-    def network_variables(self) -> list[Any]:
-        return [*self._weights.values(), *self._biases.values()]
-
-    @property
-    def range_variables(self) -> list[Any]:
-        return list(self._shares.values())
+    def variable_groups(self) -> list[tuple[list[Any], float]]:
+        """What is trained, in groups, each with its share of the learning rate."""
+        return [
+            (list(self._weights.values()), WEIGHT_RATE),
+            (list(self._biases.values()), 1.0),
+            (list(self._shares.values()), RANGE_RATE),
+        ]
 
     def logits(self, images: Any) -> Any:
         """What goes into the last softmax, ``[n, labels]``, for raw pixels."""
@@ -204,7 +207,10 @@ def logits_of(
 
 
 def train_aware(
-    start: FullInteger, squares: Images, validation: NDArray[np.uint8], options: AwareOptions
+    start: FullInteger,
+    squares: Images,
+    validation: NDArray[np.uint8],
+    options: AwareOptions,
 ) -> Aware:
     """Train on with simulated rounding; return the best epoch by validation loss.
 
@@ -231,8 +237,8 @@ def train_aware(
                     tf.constant(rng.integers(0, 2**31, 2, np.int32)),
                 )
                 bar.step(note=f"loss {float(loss):.3f}")
-            losses.append(_validated(check, validation))
             results.append(simulation.result())
+            losses.append(_validated(check, validation))
     chosen = int(np.argmin(losses))
     return Aware(results[chosen], tuple(losses), chosen, options)
 
@@ -242,7 +248,7 @@ def _training_step(simulation: Simulation, options: AwareOptions, steps: int) ->
     import tensorflow as tf
 
     side = simulation.graph.tensors[simulation.graph.inputs[0]].shape[1]
-    groups = [(simulation.network_variables, 1.0), (simulation.range_variables, RANGE_RATE)]
+    groups = simulation.variable_groups()
     optimizers = []
     for variables, factor in groups:
         schedule = keras.optimizers.schedules.CosineDecay(
