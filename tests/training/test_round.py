@@ -240,6 +240,14 @@ def test_wrong_options(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_float_file_is_not_overwritten(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = str(run / "float32.tflite")
+    before = (run / "float32.tflite").read_bytes()
+    assert main(["round", model, model, "--method", "channel"]) != 0
+    assert "is the float file itself" in capsys.readouterr().err
+    assert (run / "float32.tflite").read_bytes() == before
+
+
 def test_a_quantized_model_is_refused(run: Path) -> None:
     with pytest.raises(ExportError, match=r"is quantized already.*float32\.tflite"):
         read_source(run / "int8.tflite")

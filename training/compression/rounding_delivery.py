@@ -43,6 +43,10 @@ def round_model(
     """
     _check(options, image_dirs)
     source = read_source(model)
+    if output.exists() and output.samefile(model):
+        raise TrainingError(
+            f"{output}: is the float file itself; give OUT.tflite another name, so that it stays"
+        )
     bench = Workbench(source, image_dirs)
     attempt = _chosen(bench, options)
     record = {
