@@ -1,51 +1,148 @@
-"""The accept threshold follows the measured accuracies."""
+"""Thresholds follow the measured accuracies and costs."""
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from training.evaluation.calibrate import THRESHOLDS, choose_threshold, measure
-from training.evaluation.evaluate import Scores
+from training.errors import TrainingError
+from training.evaluation.cascades import Choice, Costs, Material, choose, measure
+from training.evaluation.frontier import (
+    THRESHOLDS,
+    cheapest,
+    frontier,
+    grid_for,
+    guarded,
+    most_accurate,
+)
+from training.evaluation.scoring import Answers
 
 
-def scored(tops: list[float], right: list[bool]) -> Scores:
-    """Two labels, the truth always 0; `tops` is the winner's score of each photo."""
-    rows = [[t, 1 - t] if r else [1 - t, t] for t, r in zip(tops, right, strict=True)]
+def answered(tops: list[float], right: list[bool], stages: list[int] | None = None) -> Answers:
+    """Answers among two labels, the truth always 0; `tops` is the winner's score."""
     n = len(tops)
-    return Scores(
+    top, hit = np.array(tops, np.float32), np.array(right)
+    return Answers(
         photos=(),
-        scores=np.array(rows, np.float32),
         truth=np.zeros(n, np.int64),
-        stages=np.zeros(n, np.int64),
-        latencies_ns=np.zeros(n, np.int64),
-        unreadable=(),
+        given=np.where(hit, 0, 1).astype(np.int64),
+        top=top,
+        own=np.where(hit, top, 1 - top).astype(np.float32),
+        rank=np.where(hit, 0, 1).astype(np.int64),
+        stages=np.array(stages or [0] * n, np.int64),
+        latencies_ns=np.ones(n, np.int64),
     )
 
 
-# The cheap model is wrong exactly where its score is below 0.705.
-CHEAP = scored([0.6, 0.65, 0.70, 0.75, 0.8, 0.95], [False, False, False, True, True, True])
-COSTLY = scored([0.9] * 6, [True] * 6)
+# The cheap model is wrong exactly where its score is at most 0.705.
+CHEAP = answered([0.605, 0.655, 0.705, 0.75, 0.8, 0.95], [False, False, False, True, True, True])
+COSTLY = answered([0.9] * 6, [True] * 6)
+COSTS = Costs((1.0, 4.0), (0.5, 3.0))
+
+
+def chosen(cheap: Answers, costly: Answers, choice: Choice) -> float:
+    material = Material((), ("cheap", "costly"), COSTS, (cheap, costly))
+    (accept,) = choose(frontier((cheap, costly), COSTS.frame_ms), material, choice).accept
+    return accept
 
 
 def test_the_lowest_threshold_that_loses_nothing_is_chosen() -> None:
-    # 0.71 defers all three mistakes and none of the right answers.
-    assert choose_threshold(CHEAP, COSTLY, max_loss=0.0) == pytest.approx(0.71)
+    # 0.71 passes on all three mistakes and none of the right answers.
+    assert chosen(CHEAP, COSTLY, Choice(max_loss=0.0)) == pytest.approx(0.71)
 
 
 def test_allowing_one_mistake_lowers_the_threshold() -> None:
-    assert choose_threshold(CHEAP, COSTLY, max_loss=1 / 6) == pytest.approx(0.66)
+    assert chosen(CHEAP, COSTLY, Choice(max_loss=1 / 6)) == pytest.approx(0.66)
 
 
-def test_a_cheap_model_that_is_surely_wrong_defers_all_it_can() -> None:
-    wrong = scored([0.999] * 6, [False] * 6)
-    assert choose_threshold(wrong, COSTLY, max_loss=0.0) == THRESHOLDS[-1]
+def test_a_cheap_model_that_is_surely_wrong_passes_on_all_it_can() -> None:
+    wrong = answered([0.999] * 6, [False] * 6)
+    assert chosen(wrong, COSTLY, Choice(max_loss=0.0)) == THRESHOLDS[-1]
 
 
-def test_measure_counts_what_is_deferred_and_what_it_costs() -> None:
-    record = measure(CHEAP, COSTLY, 0.71, cheap_ms=1.0, costly_ms=4.0)
+def test_a_budget_buys_what_accuracy_it_can() -> None:
+    # A third of the photos may be passed on: 1 ms and a third of 4 ms.
+    assert chosen(CHEAP, COSTLY, Choice(budget_ms=1 + 4 / 3)) == pytest.approx(0.66)
+
+
+def test_a_budget_below_the_cheapest_model_is_refused_with_numbers() -> None:
+    with pytest.raises(TrainingError, match=r"within 0\.5 ms: cheap alone takes 1\.00 ms"):
+        chosen(CHEAP, COSTLY, Choice(budget_ms=0.5))
+
+
+def test_a_lucky_dip_is_not_taken() -> None:
+    # From 0.5 to 0.6 the costly model's only mistakes happen to be passed on too.
+    cheap = answered([0.55, 0.85, 0.95], [True, False, True])
+    costly = answered([0.9] * 3, [True, True, False])
+    found = frontier((cheap, costly), COSTS.frame_ms)
+    assert found.accuracy[0] == pytest.approx(2 / 3)
+    assert chosen(cheap, costly, Choice(max_loss=0.0)) == pytest.approx(0.3)
+    assert guarded(np.array([0.9, 0.5, 0.8])).tolist() == [0.5, 0.5, 0.8]
+
+
+def test_measure_counts_what_is_passed_on_and_what_it_costs() -> None:
+    cascade = answered([0.9] * 6, [True] * 6, stages=[1, 1, 1, 0, 0, 0])
+    record = measure((CHEAP, COSTLY, cascade), ("cheap", "costly"), COSTS)
     assert record["deferral_ratio"] == pytest.approx(0.5)
     assert record["cascade"]["top1"] == 1.0
-    assert record["cheap"]["top1"] == pytest.approx(0.5)
+    assert record["models"][0]["top1"] == pytest.approx(0.5)
     # Every photo costs 1 ms, half of them 4 ms more: 3 of 4 ms.
+    assert record["cost_ms"] == pytest.approx(3.0)
     assert record["cost_ratio"] == pytest.approx(0.75)
+    assert record["network_cost_ratio"] == pytest.approx(2 / 3)
+
+
+# Scores on, just below and just above thresholds: where an off-by-one would show.
+EDGES = [0.2, 0.3, float(np.nextafter(np.float32(0.5), 0)), 0.5, 0.77, 0.99, 1.0]
+PHOTO = st.tuples(*[st.tuples(st.sampled_from(EDGES), st.booleans()) for _ in range(3)])
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(PHOTO, min_size=1, max_size=12), st.data())
+def test_the_frontier_is_what_walking_the_cascade_gives(
+    photos: list[tuple[tuple[float, bool], ...]], data: st.DataObject
+) -> None:
+    stages = [answered([p[k][0] for p in photos], [p[k][1] for p in photos]) for k in range(3)]
+    costs = (1.0, 3.0, 9.0)
+    found = frontier(stages, costs)
+    near = st.sampled_from([0, 20, 47, 68, 69])  # 0.3, 0.5, 0.77, 0.98, 0.99
+    point = (data.draw(near), data.draw(near))
+    accept = (*found.at(point), 0.0)
+    right, cost, passed = 0, 0.0, 0
+    for i in range(len(photos)):
+        for k in range(3):
+            cost += costs[k]
+            if float(stages[k].top[i]) >= accept[k] or k == 2:
+                right += int(stages[k].right[i])
+                passed += k > 0
+                break
+    n = len(photos)
+    assert found.accuracy[point] == pytest.approx(right / n)
+    assert found.cost_ms[point] == pytest.approx(cost / n)
+    assert found.deferral[point] == pytest.approx(passed / n)
+
+
+@pytest.mark.parametrize("stages", [2, 3, 4, 5])
+def test_the_grid_stays_small_however_many_stages(stages: int) -> None:
+    grid = grid_for(stages)
+    assert len(grid) ** (stages - 1) <= 200_000
+    assert set(grid) <= set(THRESHOLDS)
+    assert (grid[0], grid[-1]) == (0.30, 0.99)
+
+
+def test_the_best_point_is_the_best_of_all() -> None:
+    stages = (CHEAP, CHEAP, COSTLY)
+    found = frontier(stages, (1.0, 2.0, 4.0))
+    point = cheapest(found, found.accuracy, 5 / 6)
+    assert point is not None
+    points = list(itertools.product(range(70), repeat=2))
+    allowed = [found.cost_ms[p] for p in points if found.accuracy[p] >= 5 / 6 - 1e-9]
+    assert found.cost_ms[point] == pytest.approx(min(allowed))
+    budget = most_accurate(found, found.accuracy, found.cost_ms[point])
+    assert budget is not None
+    assert found.accuracy[budget] >= found.accuracy[point]
+    assert cheapest(found, found.accuracy, 1.1) is None

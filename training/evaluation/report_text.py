@@ -8,6 +8,8 @@ from typing import Any
 # More labels than this are not listed one by one.
 LISTED_LABELS = 20
 WORST = 10
+# From this probability on chance explains a difference well enough.
+SIGNIFICANT = 0.05
 
 
 def share(record: Mapping[str, Any], key: str) -> str:
@@ -88,3 +90,63 @@ def confusion_list(record: Mapping[str, Any]) -> list[tuple[str, str, int]]:
         ]
         return sorted(cells, key=lambda cell: -cell[2])
     return [(true, given, int(count)) for true, given, count in confusion]
+
+
+def difference_words(test: Mapping[str, Any], n: int) -> str:
+    """What a paired comparison on `n` photos says, in plain words."""
+    low, high = (100 * value for value in test["top1_difference_interval"])
+    points = f"{100 * test['top1_difference']:+.1f} points ({low:+.1f} to {high:+.1f})"
+    if test["p_value"] >= SIGNIFICANT:
+        return (
+            f"{points}: no real difference can be seen with {n} photos (p = {test['p_value']:.2g})"
+        )
+    better = "better" if test["top1_difference"] > 0 else "worse"
+    return f"{points}: clearly {better} (p = {test['p_value']:.2g})"
+
+
+def cascade_lines(output: Any, record: Mapping[str, Any], note: str) -> Iterator[str]:
+    """The lines ``calibrate`` prints of a cascade."""
+    *early, last = record["models"]
+    for model, accept in zip(early, record["thresholds"], strict=True):
+        yield f"{output}: {model['name']} answers alone from a score of {accept:g} on ({note})"
+    rows = [("the cascade", record["cascade"])] + [(m["name"], m) for m in record["models"]]
+    width = max(len(name) for name, _ in rows)
+    for name, row in rows:
+        times = record["cost_ms"] if name == "the cascade" else row["frame_ms"]
+        yield f"  {name:{width}}  {share(row, 'top1')}, {times:.2f} ms a frame"
+    yield f"  against {last['name']}: {difference_words(record['against_last'], record['n'])}"
+    if len(record["folders"]) > 1:
+        for folder, part in record["folders"].items():
+            yield (
+                f"  {folder}: the cascade {share(part['cascade'], 'top1')}, {last['name']} "
+                f"{part['models'][-1]['top1']:.1%}; {part['deferral_ratio']:.1%} passed on, "
+                f"{part['cost_ratio']:.0%} of its time"
+            )
+    yield (
+        f"  passed on: {record['deferral_ratio']:.1%} of the photos; "
+        f"{record['cost_ratio']:.0%} of {last['name']}'s time for a camera frame here, "
+        f"{record['network_cost_ratio']:.0%} counting the networks alone"
+    )
+    yield from _warnings(record)
+
+
+def _warnings(record: Mapping[str, Any]) -> Iterator[str]:
+    """Say with numbers where a single model would do better."""
+    first, *_, last = record["models"]
+    for kind, ratio in (("frame_ms", "cost_ratio"), ("network_ms", "network_cost_ratio")):
+        if record[ratio] <= 1:
+            continue
+        what = "a camera frame" if kind == "frame_ms" else "the network"
+        quick = first[kind] / last[kind]
+        yield (
+            f"warning: this cascade cannot win: {first['name']} takes {first[kind]:.2f} ms for "
+            f"{what}, {quick:.0%} of {last['name']}'s {last[kind]:.2f} ms, so it must answer "
+            f"more than {quick:.0%} of the frames alone, and on these photos it answers "
+            f"{1 - record['deferral_ratio']:.0%}; {last['name']} alone would be faster"
+        )
+    for model in record["models"][:-1]:
+        if model["top1"] >= record["cascade"]["top1"] and model["frame_ms"] <= record["cost_ms"]:
+            yield (
+                f"warning: {model['name']} alone is as accurate on these photos and not slower; "
+                "take it instead"
+            )
