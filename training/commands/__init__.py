@@ -9,6 +9,7 @@ MODULES = (
     "retrain",
     "experiments",
     "evaluate",
+    "compare",
     "export",
     "quantize",
     "round",

@@ -20,7 +20,9 @@ def add(commands: Any) -> None:
     p.set_defaults(run=_run)
     p.add_argument("models", nargs="+", metavar="MODEL", type=Path, help="cheapest first")
     add_image_dir(p)
-    p.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="cascade.toml to write")
+    p.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="cascade.toml to write"
+    )
     p.add_argument("--name", help="the cascade's name; default: its folder's")
     goal = p.add_mutually_exclusive_group()
     goal.add_argument(
