@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -37,10 +38,10 @@ def named(split: str, number: int = 0, suffix: str = ".png") -> str:
     return next(islice((n for n in names if split_of(n) == split), number, None))
 
 
-@pytest.fixture
-def sound(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two labels with enough different photos and nothing wrong."""
-    folder = tmp_path / "photos"
+    folder = tmp_path_factory.mktemp("drawn") / "photos"
     seed = 0
     for label in ("daisy", "rose"):
         (folder / label).mkdir(parents=True)
@@ -50,6 +51,12 @@ def sound(tmp_path: Path) -> Path:
                 # Numbers from 100 on leave the first names to the tests.
                 scene(seed).save(folder / label / named(split, 100 + i))
     return folder
+
+
+@pytest.fixture
+def sound(drawn: Path, tmp_path: Path) -> Path:
+    """A copy of the drawn photos to spoil."""
+    return shutil.copytree(drawn, tmp_path / "photos")
 
 
 def found(health: DataHealth) -> dict[str, tuple[tuple[str, ...], ...]]:
