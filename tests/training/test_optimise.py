@@ -61,7 +61,7 @@ def test_without_a_delivered_file_one_is_converted() -> None:
     rng = np.random.default_rng(1)
     # Norms that do something: fresh ones are all 0 and 1.
     weights = network.backbone.get_weights()
-    network.backbone.set_weights([w + rng.uniform(0, 0.1, w.shape) for w in weights])
+    network.backbone.set_weights([w + rng.uniform(-0.1, 0.1, w.shape) for w in weights])
     pixels = rng.integers(0, 256, (2, 96, 96, 3)).astype(np.uint8)
     photos = Images((), pixels, np.zeros(2, np.int64), np.ones(2, np.float32), ())
     result = optimise(network, photos, rounds=2)
