@@ -30,7 +30,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class FilePoint:
-    """A model file in the plot: what its mark says, kilobytes, accuracy with interval, ms."""
+    """A model file in the plot: its mark, kilobytes zipped, accuracy with interval, ms."""
 
     mark: str
     kilobytes: float
@@ -102,7 +102,7 @@ def files_plot(points: Sequence[FilePoint]) -> str:
                 fontsize=FONT_UNITS - 1, fontweight="bold" if point.chosen else "normal",
             )  # fmt: skip
         axis.set_xlim(0, 1.1 * widest)
-        axis.set_xlabel("size of the file, kB")
+        axis.set_xlabel("size when zipped, kB")
 
     return _svg(draw, 3.3, "files")
 

@@ -181,7 +181,7 @@ def _files_figure(rows: Sequence[contents.FileRow]) -> Figure:
     points = [
         figures.FilePoint(
             row.kind if row.kind in contents.EXPLAINED else "other",
-            row.size_bytes / 1000,
+            row.gzip_bytes / 1000,
             (row.accuracy.value, row.accuracy.low, row.accuracy.high),
             row.latency_ms,
             row.chosen,
@@ -189,8 +189,8 @@ def _files_figure(rows: Sequence[contents.FileRow]) -> Figure:
         for row in rows
     ]
     shows = "; ".join(
-        f"{row.name}: {words.kilobytes(row.size_bytes)}, {100 * row.accuracy.value:.1f} of 100 "
-        f"right, {row.latency_ms:.2g} ms"
+        f"{row.name}: {words.kilobytes(row.gzip_bytes)} zipped, {100 * row.accuracy.value:.1f} of "
+        f"100 right, {row.latency_ms:.2g} ms"
         for row in rows
     )
     return Figure(figures.files_plot(points), f"Accuracy against size. {shows}.")
