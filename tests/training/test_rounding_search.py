@@ -67,22 +67,24 @@ def test_nothing_holds() -> None:
     assert coarsest_holding(lambda _: False) is None
 
 
-def figures(top1: float, cross_entropy: float) -> Figures:
-    return Figures(331, top1, cross_entropy, 1.0, 0.0)
+def figures(top1: float, cross_entropy: float, agreement: float = 1.0) -> Figures:
+    return Figures(331, top1, cross_entropy, agreement, 0.0)
 
 
 @pytest.mark.parametrize(
-    ("top1", "cross_entropy", "allowed"),
+    ("top1", "cross_entropy", "agreement", "allowed"),
     [
-        (0.900, 0.30, True),
-        (0.910, 0.25, True),
-        (0.895, 0.30, True),
-        (0.8949, 0.30, False),
-        (0.900, 0.3199, True),
-        (0.900, 0.3201, False),
+        (0.900, 0.30, 1.0, True),
+        (0.910, 0.25, 1.0, True),
+        (0.895, 0.30, 1.0, True),
+        (0.8949, 0.30, 1.0, False),
+        (0.900, 0.3199, 1.0, True),
+        (0.900, 0.3201, 1.0, False),
+        (0.900, 0.30, 0.98, True),
+        (0.900, 0.30, 0.9799, False),
     ],
 )
-def test_an_allowed_loss_is_of_top1_and_of_cross_entropy(
-    top1: float, cross_entropy: float, allowed: bool
+def test_an_allowed_loss_is_of_top1_cross_entropy_and_labels(
+    top1: float, cross_entropy: float, agreement: float, allowed: bool
 ) -> None:
-    assert within(figures(0.9, 0.3), figures(top1, cross_entropy), 0.5) is allowed
+    assert within(figures(0.9, 0.3), figures(top1, cross_entropy, agreement), 0.5) is allowed

@@ -18,6 +18,8 @@ RECORD_BYTES = 1500
 # Top-1 of a few hundred photos moves in jumps; the cross-entropy, which is finer, may
 # rise by so many nats, and so many more for each point that may be lost.
 RISE, RISE_PER_POINT = 0.01, 0.02
+# Labels lost and won may cancel out by chance: so many photos may change theirs at all.
+CHANGED, CHANGED_PER_POINT = 0.01, 0.02
 FEWEST_VALIDATION = 10
 
 
@@ -84,10 +86,15 @@ def for_target_loss(bench: Workbench, points: float) -> Attempt:
 
 
 def within(exact: Figures, own: Figures, points: float) -> bool:
-    """Whether a loss is allowed: in top-1, and in cross-entropy, which is finer."""
+    """Whether a loss is allowed: in top-1, and in two figures that chance moves less."""
     lost = 100 * (exact.top1 - own.top1)
     risen = own.cross_entropy - exact.cross_entropy
-    return lost <= points + 1e-9 and risen <= RISE + RISE_PER_POINT * points
+    changed = 1 - own.agreement
+    return (
+        lost <= points + 1e-9
+        and risen <= RISE + RISE_PER_POINT * points
+        and changed <= CHANGED + CHANGED_PER_POINT * points + 1e-9
+    )
 
 
 def coarsest_holding(holds: Callable[[float], bool]) -> float | None:
