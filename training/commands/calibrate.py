@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from training.commands.arguments import add_image_dir, fraction, print_lines
+from training.data.dataset import Photo
 
 MAX_LOSS = 0.003
 
@@ -15,7 +17,10 @@ def add(commands: Any) -> None:
     """Describe the command's arguments."""
     p = commands.add_parser(
         "calibrate",
-        help="join models to a cascade, with accept thresholds chosen on held-out photos",
+        help="one model: make its scores mean what they say; several: join them to a cascade",
+        description="One model: choose the temperature on the validation photos at which its "
+        "scores fit best what is right, and write it into the file. Several: choose the scores "
+        "from which the cheap ones answer alone, and write a cascade.toml.",
     )
     p.set_defaults(run=_run)
     p.add_argument("models", nargs="+", metavar="MODEL", type=Path, help="cheapest first")
@@ -51,17 +56,21 @@ def add(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from training.evaluation.cascades import Choice, make_cascade
+    from training.evaluation.temperature import calibrate_model
     from training.progress import watched
 
+    def progress(photos: Sequence[Photo]) -> Iterable[Photo]:
+        return watched("classifying", photos)
+
+    if len(options.models) == 1:
+        (model,) = options.models
+        return print_lines(calibrate_model(model, options.image_dir, options.output, progress))
+    if options.output is None:
+        options.parser.error("a cascade needs a file to be written to: -o cascade.toml")
     choice = Choice(options.max_loss, options.budget_ms, tuple(options.accept))
+    name = options.name or options.output.resolve().parent.name
     return print_lines(
         make_cascade(
-            options.models,
-            options.image_dir,
-            options.name or options.output.resolve().parent.name,
-            options.output,
-            choice,
-            options.plot,
-            lambda photos: watched("classifying", photos),
+            options.models, options.image_dir, name, options.output, choice, options.plot, progress
         )
     )

@@ -74,6 +74,24 @@ def write_model_file(
     return flatbuffer + _archive(flatbuffer, labels, information)
 
 
+def with_information(finished: bytes, changes: Mapping[str, Any]) -> bytes:
+    """Return a finished model file with other entries in its ``pi_classifier.json``.
+
+    The flatbuffer stays as it is, byte for byte, and so do the labels. Raises
+    ExportError for a file without ``pi_classifier.json``.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(finished)) as archive:
+            information = json.loads(archive.read(INFORMATION_NAME))
+            labels = archive.read(LABELS_NAME).decode().splitlines()
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise ExportError(
+            f"this file has no {INFORMATION_NAME} ({error}); make it a model file first"
+        ) from error
+    flatbuffer = finished[: information["flatbuffer"]["bytes"]]
+    return flatbuffer + _archive(flatbuffer, labels, {**information, **changes})
+
+
 def _without_archive(tflite: bytes) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(tflite)) as archive:

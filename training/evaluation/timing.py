@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pi_classifier.area import Pixels
 from pi_classifier.classifier import ModelClassifier
-from pi_classifier.preprocess import Pixels, Preprocessor
+from pi_classifier.preprocess import Preprocessor
 from pi_classifier.types import Classifier, Frame
 
 FRAME_SIZE = (480, 640)
