@@ -43,6 +43,10 @@ def convert(network: Network, kind: Kind, calibration: Images) -> bytes:
     def settings(converter: Any) -> None:
         if kind != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if kind == "dynamic":
+            # One scale for the head's weights: tflite-runtime 2.14 cannot load one for each.
+            one_scale = "_experimental_disable_per_channel_quantization_for_dense_layers"
+            vars(converter)[one_scale] = True
         if kind == "float16":
             converter.target_spec.supported_types = [tf.float16]
 
