@@ -51,6 +51,11 @@ def add(commands: Any) -> None:
         metavar="SCORE",
         help="accept thresholds of all models but the last, instead of chosen ones",
     )
+    p.add_argument(
+        "--per-label",
+        action="store_true",
+        help="lower the thresholds of labels that lose nothing by it on the validation photos",
+    )
     p.add_argument("--plot", type=Path, metavar="FILE", help="picture (.svg, .png) of the choice")
 
 
@@ -67,7 +72,7 @@ def _run(options: argparse.Namespace) -> int:
         return print_lines(calibrate_model(model, options.image_dir, options.output, progress))
     if options.output is None:
         options.parser.error("a cascade needs a file to be written to: -o cascade.toml")
-    choice = Choice(options.max_loss, options.budget_ms, tuple(options.accept))
+    choice = Choice(options.max_loss, options.budget_ms, tuple(options.accept), options.per_label)
     name = options.name or options.output.resolve().parent.name
     return print_lines(
         make_cascade(

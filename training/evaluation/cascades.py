@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 from pi_classifier.cascade import Cascade, Stage
 from pi_classifier.classifier import ModelClassifier, ModelSettings, open_classifier, open_model
 from training.errors import TrainingError
+from training.evaluation.cascade_file import Thresholds, toml_text
 from training.evaluation.frontier import (
     Frontier,
     cheapest,
@@ -25,6 +25,7 @@ from training.evaluation.frontier import (
 )
 from training.evaluation.held_out import HeldOut, held_out
 from training.evaluation.metrics import wilson
+from training.evaluation.per_label import label_thresholds
 from training.evaluation.plot import plot_frontier, require_plot_name
 from training.evaluation.report_text import cascade_lines
 from training.evaluation.scoring import Answers, Watch, answer_photos, joined
@@ -32,27 +33,22 @@ from training.evaluation.significance import paired
 from training.evaluation.timing import frame_ms, network_ms
 from training.files import write_whole
 
+OTHER_LOSSES = (0.0, 0.003, 0.01, 0.02)
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """How thresholds are chosen: `accept` gives them; else `budget_ms`; else `max_loss`.
 
     `max_loss` is the share of photos the cascade may get right less than its last model,
-    `budget_ms` the mean time of a frame on this machine.
+    `budget_ms` the mean time of a frame on this machine. `per_label` lowers the thresholds
+    of labels that lose nothing by it.
     """
 
     max_loss: float = 0.003
     budget_ms: float | None = None
     accept: Sequence[float] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """What each stage but the last accepts: its threshold, and those of some labels."""
-
-    accept: tuple[float, ...]
-    labels: tuple[Mapping[str, float], ...] = ()
-    note: str = ""
+    per_label: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,12 +106,35 @@ def make_cascade(
         material = Material(models, [c.name for c in classifiers], costs, validation, photos)
         found = frontier(validation, costs.frame_ms)
         thresholds = choose(found, material, choice)
+        if choice.per_label:
+            own = label_thresholds(validation, thresholds.accept, classifiers[0].labels)
+            thresholds = replace(thresholds, labels=own)
         record, test = _verified(material, classifiers, name, output, thresholds, progress)
     write_whole(output, toml_text(models, name, output, thresholds, record).encode())
     yield from cascade_lines(output, record, thresholds.note)
+    yield from _other_choices(found, material)
     if plot is not None:
         plot_frontier(plot, name, *_drawing(found, material, record, test))
         yield f"{plot}: cost against accuracy"
+
+
+def _other_choices(found: Frontier, material: Material) -> Iterator[str]:
+    """What other losses would buy, on the validation photos."""
+    accuracy, last = guarded(found.accuracy), material.validation[-1]
+    networks = frontier(material.validation, material.costs.network_ms)
+    yield f"on the {len(last.truth)} validation photos, so much time for so much loss:"
+    for loss in OTHER_LOSSES:
+        point = cheapest(found, accuracy, float(last.right.mean()) - loss)
+        if point is None:
+            yield f"  {loss:.1%}: no thresholds"
+            continue
+        share = found.cost_ms[point] / material.costs.frame_ms[-1]
+        network_share = networks.cost_ms[point] / material.costs.network_ms[-1]
+        accepts = ", ".join(f"{value:g}" for value in found.at(point))
+        yield (
+            f"  {loss:.1%}: {share:.0%} of {material.names[-1]}'s ({network_share:.0%} counting "
+            f"networks alone), {found.deferral[point]:.1%} passed on; accept {accepts}"
+        )
 
 
 def _require_usable(models: Sequence[Path], choice: Choice) -> None:
@@ -190,6 +209,7 @@ def _verified(
         for part, answers in zip((p for p in material.test_photos if p.test), parts, strict=True)
     }
     record["thresholds"] = list(thresholds.accept)
+    record["label_thresholds"] = [dict(own) for own in thresholds.labels]
     return record, test
 
 
@@ -225,58 +245,6 @@ def _accuracy(answers: Answers) -> dict[str, Any]:
         "top1": accuracy.value,
         "top1_interval": [accuracy.low, accuracy.high],
     }
-
-
-def toml_text(
-    models: Sequence[Path],
-    name: str,
-    output: Path,
-    thresholds: Thresholds,
-    record: Mapping[str, Any],
-) -> str:
-    """The text of cascade.toml; model paths are relative to its folder."""
-    lines = [
-        "# Written by 'pi-classifier-train calibrate'; calibrate again rather than edit.",
-        "schema_version = 1",
-        f"name = {_quoted(name)}",
-    ]
-    for number, model in enumerate(models):
-        relative = Path(os.path.relpath(model, output.parent)).as_posix()
-        lines += ["", "[[stage]]", f"model = {_quoted(relative)}"]
-        if number < len(models) - 1:
-            lines.append(f"accept = {thresholds.accept[number]:g}")
-            own = thresholds.labels[number] if thresholds.labels else {}
-            if own:
-                pairs = ", ".join(f"{_quoted(k)} = {v:g}" for k, v in own.items())
-                lines.append(f"accept_labels = {{ {pairs} }}")
-    if record:
-        lines += ["", *_measured(record)]
-    return "\n".join(lines) + "\n"
-
-
-def _measured(record: Mapping[str, Any]) -> list[str]:
-    first, *_, last = record["models"]
-    times = ", ".join(f"{model['frame_ms']:.3g}" for model in record["models"])
-    networks = ", ".join(f"{model['network_ms']:.3g}" for model in record["models"])
-    return [
-        f"# On {record['n']} held-out photos, on the machine that calibrated; costs of 640×480",
-        "# frames, as a share of the last model's.",
-        "[measured]",
-        f"n = {record['n']}",
-        f"top1 = {record['cascade']['top1']:.4f}",
-        f"top1_first_stage = {first['top1']:.4f}",
-        f"top1_last_stage = {last['top1']:.4f}",
-        f"deferral_ratio = {record['deferral_ratio']:.4f}",
-        f"cost_ratio = {record['cost_ratio']:.3f}",
-        f"network_cost_ratio = {record['network_cost_ratio']:.3f}",
-        f"frame_ms = [{times}]",
-        f"network_ms = [{networks}]",
-    ]
-
-
-def _quoted(text: str) -> str:
-    # Of JSON's escapes TOML lacks only surrogate pairs, which are not used here.
-    return json.dumps(text, ensure_ascii=False)
 
 
 def _drawing(

@@ -109,6 +109,9 @@ def cascade_lines(output: Any, record: Mapping[str, Any], note: str) -> Iterator
     *early, last = record["models"]
     for model, accept in zip(early, record["thresholds"], strict=True):
         yield f"{output}: {model['name']} answers alone from a score of {accept:g} on ({note})"
+    for own, model in zip(record["label_thresholds"], early, strict=False):
+        for label, accept in own.items():
+            yield f"  {model['name']} answers {label!r} from {accept:g} on"
     rows = [("the cascade", record["cascade"])] + [(m["name"], m) for m in record["models"]]
     width = max(len(name) for name, _ in rows)
     for name, row in rows:
