@@ -19,7 +19,17 @@ from training.commands import MODULES
 PROGRAM = "pi-classifier-train"
 # What the extra "training" installs.
 EXTRA_PACKAGES = frozenset(
-    {"absl", "flatbuffers", "jinja2", "keras", "matplotlib", "tensorboard", "tensorflow", "tqdm"}
+    {
+        "absl",
+        "flatbuffers",
+        "h5py",
+        "jinja2",
+        "keras",
+        "matplotlib",
+        "tensorboard",
+        "tensorflow",
+        "tqdm",
+    }
 )
 EXIT_UNAVAILABLE = 69
 EXIT_IO = 74

@@ -57,7 +57,7 @@ def poets_normalisation(path: Path, input_node: str | None) -> tuple[Normalisati
 
 def _definition(path: Path) -> Any:
     import tensorflow as tf
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
 
     definition = tf.compat.v1.GraphDef()
     try:

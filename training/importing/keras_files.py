@@ -59,7 +59,7 @@ def _keras_config(path: Path) -> str:
 
 def _h5_topology(path: Path) -> tuple[str, str]:
     """The network's JSON and the version of Keras that wrote the file."""
-    import h5py  # type: ignore[import-untyped]
+    import h5py
 
     try:
         with h5py.File(path) as file:
