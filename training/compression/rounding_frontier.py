@@ -15,7 +15,7 @@ from training.files import write_json, write_whole
 SPLITS = ("validation", "test")
 CLASSIC_LEVELS = (64, 256, 1024, 4096)
 CHANNEL_LEVELS = (64, 128, 256, 1024)
-EXPONENTS = (-31.0, -29.0, -28.0, -27.0, -26.0, -25.0, -24.0, -23.0)
+EXPONENTS = (-35.0, -33.0, -31.0, -29.0, -28.0, -27.0, -26.0, -25.0, -24.0, -23.0)
 NAMES = {
     "float": "not rounded",
     "classic": "one set of levels a tensor (classic)",
