@@ -19,7 +19,6 @@ from training.retraining.epochs import (
     figures_of,
     label_weights,
     planned,
-    step_seed,
 )
 
 COUNTS = st.lists(st.sampled_from([1, 2, 3, 10, 14, 15, 16, 100]), min_size=2, max_size=5)
@@ -48,9 +47,7 @@ def test_steps_count_instead_of_epochs(
     assert planned(epochs, steps, an_epoch) == expected
 
 
-def test_every_epoch_and_step_has_random_numbers_of_its_own() -> None:
-    seeds = {tuple(step_seed(*each)) for each in ((1, 1, 1), (1, 1, 2), (1, 2, 1), (2, 1, 1))}
-    assert len(seeds) == 4
+def test_every_epoch_has_random_numbers_of_its_own() -> None:
     assert epoch_rng(1, 2).permutation(9).tolist() == epoch_rng(1, 2).permutation(9).tolist()
     assert epoch_rng(1, 2).permutation(9).tolist() != epoch_rng(2, 1).permutation(9).tolist()
 

@@ -65,7 +65,7 @@ def test_a_run_goes_on_as_a_teacher(run: Path, photos: Path, tmp_path: Path) -> 
     arguments = ["--weights", "none", "--resolution", "96", "--epochs", "6", "--teacher", str(run)]
     assert main(["retrain", "--image-dir", str(photos), "--output-dir", str(out), *arguments]) == 0
     record = json.loads((out / "run.json").read_text())
-    assert record["options"]["teacher"] == "discs"
+    assert record["options"]["teachers"] == ["discs"]
     assert np.isfinite(record["history"][-1]["loss"])
 
 

@@ -106,7 +106,25 @@ def _add_whole(p: Any) -> None:
         help="highest learning rate; a twentieth of it in fine-tuning (0.002)",
     )
     p.add_argument(
-        "--teacher", type=Path, metavar="RUN", help="output folder of a run to distil from"
+        "--teacher",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="RUN",
+        help="output folder of a run to distil from; several with --answers",
+    )
+    p.add_argument(
+        "--answers",
+        type=Path,
+        metavar="DIR",
+        help="keep there what the teachers say, for all students of the same photos",
+    )
+    p.add_argument(
+        "--views",
+        type=count,
+        default=0,
+        metavar="N",
+        help="show the same N varied views of each photo again and again (0: never the same)",
     )
     p.add_argument(
         "--small-share",
@@ -173,7 +191,8 @@ def choices_of(options: argparse.Namespace) -> RetrainOptions:
         weights=options.weights,
         fine_tune=options.fine_tune,
         blocks=options.blocks,
-        teacher=options.teacher,
+        teachers=tuple(options.teacher),
+        answers=options.answers,
         resize=options.resize,
         class_weights=options.class_weights,
         head=HeadOptions(
@@ -190,6 +209,7 @@ def choices_of(options: argparse.Namespace) -> RetrainOptions:
             small_share=options.small_share,
             steps=options.steps if scratch else None,
             patience=options.patience,
+            views=options.views,
         ),
         card=ModelCard(
             options.name or options.output_dir.resolve().name,

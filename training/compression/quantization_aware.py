@@ -27,7 +27,7 @@ from training.compression.full_integer import (
     fake_quantized,
     nudged,
 )
-from training.data.augmentation import LAST_MIN_CROP_AREA, augment
+from training.data.augmentation import LAST_MIN_CROP_AREA, VIEW_NUMBERS, augment
 from training.data.dataset import Images
 from training.inspection.model_graph import ModelGraph, Operation
 from training.progress import Progress
@@ -258,7 +258,8 @@ def _training_step(simulation: Simulation, options: AwareOptions, steps: int) ->
         optimizers[-1].build(variables)
 
     def step(squares: Any, aspects: Any, seed: Any) -> Any:
-        views = augment(squares, aspects, side, LAST_MIN_CROP_AREA, seed)
+        draws = tf.random.stateless_uniform([tf.shape(squares)[0], VIEW_NUMBERS], seed)
+        views = augment(squares, aspects, draws, side, LAST_MIN_CROP_AREA)
         with tf.GradientTape() as tape:
             loss = _loss(simulation, views)
         gradients = tape.gradient(loss, [variables for variables, _ in groups])

@@ -90,14 +90,14 @@ class Network:
                 layer.trainable = False
 
     def take_weights(self, other: Network) -> None:
-        """Take over all weights of another network of the same specification.
+        """Take over all weights of another network of the same family and width.
 
-        Raises TrainingError when the networks differ.
+        They fit any resolution. Raises TrainingError when the networks differ.
         """
-        if other.spec != self.spec:
+        if (other.spec.name, other.spec.width) != (self.spec.name, self.spec.width):
             raise TrainingError(
                 f"the earlier run trained {other.spec}, this one is to train {self.spec}; "
-                "give the same --network, --width and --resolution"
+                "give the same --network and --width"
             )
         self.backbone.set_weights(other.backbone.get_weights())
         self.head.set_weights(other.head.get_weights())

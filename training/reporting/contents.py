@@ -208,7 +208,7 @@ def settings(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         ),
         "started from": options.get("weights"),
         "epochs of fine-tuning": options.get("fine_tune"),
-        "learned from": options.get("teacher"),
+        "learned from": ", ".join(options.get("teachers") or ()) or options.get("teacher"),
         "photos": data.get("name"),
         "held-out photos": data.get("split_rule"),
         "seed": training.get("seed"),

@@ -29,12 +29,6 @@ def epoch_rng(seed: int, epoch: int) -> np.random.Generator:
     return np.random.default_rng((seed, epoch))
 
 
-def step_seed(seed: int, epoch: int, step: int) -> NDArray[np.int32]:
-    """A seed for TensorFlow's stateless random numbers of one step, int32 ``[2]``."""
-    digest = hashlib.sha256(f"{seed} {epoch} {step}".encode()).digest()
-    return np.frombuffer(digest[:8], "<i4")
-
-
 def reseed(models: Iterable[Any], seed: int, epoch: int) -> None:
     """Set the state of all random layers (dropout) from the seed and the epoch."""
     for model in models:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from training.networks.network import Taught
-
 # The temperature scores are softened with in distillation (Hinton et al. 2015).
-TEACHER_TEMPERATURE = 2.0
+TEMPERATURE = 2.0
 
 
 def cross_entropy(targets: Any, logits: Any, weights: Any = 1.0) -> Any:
@@ -16,13 +14,9 @@ def cross_entropy(targets: Any, logits: Any, weights: Any = 1.0) -> Any:
     return tf.reduce_mean(weights * tf.nn.softmax_cross_entropy_with_logits(targets, logits))
 
 
-def distilled(taught: Taught, logits: Any) -> Any:
-    """Cross-entropy with the teacher's softened scores, scaled as Hinton et al. do."""
-    import tensorflow as tf
-
-    scores = tf.nn.softmax(taught[2] / TEACHER_TEMPERATURE)
-    softened = cross_entropy(scores, logits / TEACHER_TEMPERATURE)
-    return TEACHER_TEMPERATURE**2 * softened
+def distilled(scores: Any, logits: Any) -> Any:
+    """Cross-entropy with teachers' softened scores, scaled as Hinton et al. do."""
+    return TEMPERATURE**2 * cross_entropy(scores, logits / TEMPERATURE)
 
 
 def hint_loss(ours: Any, theirs: Any) -> Any:

@@ -21,7 +21,9 @@ class RetrainOptions:
     folder. With published weights only a new head is trained, then `fine_tune` epochs of
     the whole network, or of its last `blocks`; an earlier run goes straight to
     fine-tuning; without weights the whole network is trained from scratch for
-    `training.epochs`. `teacher` is the run folder of a trained network to distil from.
+    `training.epochs`. `teachers` are run folders of trained networks to distil from; with
+    `answers`, a folder, they are asked once for each view and their answers kept there:
+    the only way for several, or for one that sees pictures of another size.
     `cache_dir` is where bottlenecks are kept: None the user's cache, ``none`` nowhere.
     """
 
@@ -29,7 +31,8 @@ class RetrainOptions:
     weights: str = "imagenet"
     fine_tune: int = 0
     blocks: int | None = None
-    teacher: Path | None = None
+    teachers: tuple[Path, ...] = ()
+    answers: Path | None = None
     resize: Resize = "crop"
     class_weights: Literal["auto", "none"] = "auto"
     head: HeadOptions = field(default_factory=HeadOptions)
@@ -51,10 +54,10 @@ class RetrainOptions:
         """The options as they stand in ``run.json`` and in model files."""
         record = asdict(self)
         # Entries of their own, or without influence on the result.
-        del record["card"], record["network"], record["cache_dir"]
+        del record["card"], record["network"], record["cache_dir"], record["answers"]
         # A model file travels: it names files, never the folders of the machine it was made on.
         record["weights"] = Path(self.weights).name
-        record["teacher"] = None if self.teacher is None else self.teacher.resolve().name
+        record["teachers"] = [teacher.resolve().name for teacher in self.teachers]
         return record
 
 

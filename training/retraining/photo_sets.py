@@ -35,14 +35,7 @@ def decode_sets(
     photos: Sequence[Photo], labels: Sequence[str], side: int, resize: Resize
 ) -> PhotoSets:
     """Decode training and validation photos for a network with an input of `side` pixels."""
-    margin = round(side * SQUARE_MARGIN)
-    squares = decode(
-        [p for p in photos if p.split == "training"],
-        labels,
-        squeeze(margin),
-        margin,
-        lambda chosen: watched("reading photos", chosen),
-    )
+    squares = decode_squares(photos, labels, side)
     validation = decode(
         [p for p in photos if p.split == "validation"],
         labels,
@@ -50,6 +43,18 @@ def decode_sets(
         side,
     )
     return PhotoSets(squares, validation)
+
+
+def decode_squares(photos: Sequence[Photo], labels: Sequence[str], side: int) -> Images:
+    """Decode training photos as squares to cut views of `side` pixels from."""
+    margin = round(side * SQUARE_MARGIN)
+    return decode(
+        [p for p in photos if p.split == "training"],
+        labels,
+        squeeze(margin),
+        margin,
+        lambda chosen: watched("reading photos", chosen),
+    )
 
 
 def require_all_labels(indices: NDArray[np.int64], labels: Sequence[str], split: str) -> None:

@@ -14,7 +14,7 @@ from training.retraining.row_store import Keys
 from training.retraining.run_folder import RUN_FILE, RunFolder
 
 # To be counted up whenever training gives other weights for the same options.
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 
 
 def photos_id(photos: Sequence[Photo], contents: Keys) -> str:

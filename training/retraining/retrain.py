@@ -16,13 +16,20 @@ from numpy.typing import NDArray
 from training.data.dataset import Photo, require_trainable, scan
 from training.errors import TrainingError
 from training.networks.network import Network, load_weights, weights_id
+from training.retraining.answers import Answers
 from training.retraining.bottlenecks import BottleneckCache, Features
 from training.retraining.checkpoint import CHECKPOINT_FILE, Checkpoint
 from training.retraining.epochs import Row, label_weights
 from training.retraining.event_log import EventLog
 from training.retraining.head import HeadTrainer
 from training.retraining.options import RetrainOptions, versions
-from training.retraining.photo_sets import PhotoSets, decode_sets, label_counts, require_all_labels
+from training.retraining.photo_sets import (
+    PhotoSets,
+    decode_sets,
+    decode_squares,
+    label_counts,
+    require_all_labels,
+)
 from training.retraining.recipe import finished, photos_id, recipe_id
 from training.retraining.row_store import Keys
 from training.retraining.run_folder import RUN_FILE, WEIGHTS_FILE, RunFolder
@@ -38,7 +45,7 @@ class _Training:
     """A training under way: what its phases share."""
 
     network: Network
-    teacher: Network | None
+    teachers: tuple[Network, ...]
     photos: Sequence[Photo]
     contents: Keys
     options: RetrainOptions
@@ -63,7 +70,7 @@ def retrain(
     keras.utils.set_random_seed(options.training.seed)
     photos = scan(image_dirs)
     labels = require_trainable(photos)
-    teacher = None if options.teacher is None else RunFolder(options.teacher).load(labels)
+    teachers = _load_teachers(options, labels)
     network = Network(options.network, labels)
     _begin_with_weights(network, options)
     if options.fine_tune:
@@ -82,11 +89,24 @@ def retrain(
         RunFolder(output_dir).clear_partial()
         checkpoint = Checkpoint(output_dir / CHECKPOINT_FILE, recipe)
         training = _Training(
-            network, teacher, photos, contents, options, cache, checkpoint, started
+            network, teachers, photos, contents, options, cache, checkpoint, started
         )
         history = _phases(training, output_dir)
     RunFolder(output_dir).save(network, _record(training, image_dirs, history, recipe))
     checkpoint.remove()
+
+
+def _load_teachers(options: RetrainOptions, labels: tuple[str, ...]) -> tuple[Network, ...]:
+    if options.answers is None:
+        if len(options.teachers) > 1:
+            raise TrainingError(
+                f"{len(options.teachers)} teachers need a folder where their answers are kept; "
+                "add --answers DIR, or name one --teacher"
+            )
+        return tuple(RunFolder(each).load(labels) for each in options.teachers)
+    if not options.teachers:
+        raise TrainingError("--answers keeps what teachers say; name at least one: --teacher RUN")
+    return tuple(RunFolder(each).load() for each in options.teachers)
 
 
 def _begin_with_weights(network: Network, options: RetrainOptions) -> None:
@@ -172,13 +192,15 @@ def _whole(training: _Training, events: EventLog) -> list[Row]:
         events(row)
         _log_epoch(row)
 
+    answers = _answers(training)
     trainer = WholeNetworkTrainer(
         network,
         settings,
         settings.total_steps(len(sets.squares)),
-        training.teacher,
+        training.teachers[0] if training.teachers and answers is None else None,
         # Hints are for a network that knows nothing; later they would only disturb it.
         hinted=scratch,
+        answers=answers,
         label_weights=_label_weights(training, sets.squares.indices),
         phase="scratch" if scratch else "fine-tuning",
     )
@@ -198,6 +220,18 @@ def _label_weights(training: _Training, indices: NDArray[np.int64]) -> NDArray[n
             counts[many], labels[many], counts[few], labels[few],
         )  # fmt: skip
     return weights
+
+
+def _answers(training: _Training) -> Answers | None:
+    """The teachers with the photos as large as the largest of them wants its views."""
+    options = training.options
+    if options.answers is None:
+        return None
+    side = max(teacher.spec.resolution for teacher in training.teachers)
+    squares = decode_squares(training.photos, training.network.labels, side)
+    return Answers(
+        training.teachers, squares, training.network.labels, options.training.seed, options.answers
+    )
 
 
 def _leave_out(training: _Training, unreadable: Sequence[str]) -> None:
@@ -233,7 +267,10 @@ def _recipe(
         head = hashlib.sha256(
             b"".join(w.tobytes() for w in network.head.get_weights())
         ).hexdigest()
-    teacher = options.teacher and hashlib.sha256((options.teacher / WEIGHTS_FILE).read_bytes())
+    teachers = [
+        hashlib.sha256((teacher / WEIGHTS_FILE).read_bytes()).hexdigest()
+        for teacher in options.teachers
+    ]
     scratch = options.from_scratch
     return recipe_id(
         {
@@ -242,7 +279,7 @@ def _recipe(
             "options": options.as_record(),
             "weights": None if scratch else weights_id(network.spec, network.backbone),
             "head": head,
-            "teacher": teacher.hexdigest() if teacher else None,
+            "teachers": teachers,
             "tensorflow": tf.__version__,
         }
     )

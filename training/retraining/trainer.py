@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.augmentation import augment, min_crop_area
+from training.data.augmentation import augment, draw_views, min_crop_area
 from training.data.dataset import Images
 from training.networks.network import Network, Taught, as_list
 from training.progress import Progress
+from training.retraining.answers import Answers
 from training.retraining.checkpoint import Checkpoint
 from training.retraining.epochs import (
     Log,
@@ -25,12 +26,11 @@ from training.retraining.epochs import (
     figures_of,
     planned,
     reseed,
-    step_seed,
 )
-from training.retraining.losses import cross_entropy, distilled, hint_loss
+from training.retraining.losses import TEMPERATURE, cross_entropy, distilled, hint_loss
 
 LABEL_SMOOTHING = 0.1
-# Distillation (Hinton et al. 2015): the share of the teacher's soft scores in the loss.
+# Distillation (Hinton et al. 2015): the share of the teachers' soft scores in the loss.
 TEACHER_SHARE = 0.7
 WARM_UP_SHARE = 0.05
 # Hints fade out over this share of the epochs: at the end the labels decide.
@@ -50,7 +50,8 @@ class TrainingOptions:
     `small_share` of the epochs run at `small_scale` of the resolution: a network sees
     more photos in the same time, and the last epochs settle at full size. `steps` of a
     batch each count instead of `epochs` where given. Training ends when validation has
-    not got better for `patience` epochs (0: never).
+    not got better for `patience` epochs (0: never). After `views` epochs the same views of
+    the photos come again (0: never).
     """
 
     epochs: int = 60
@@ -62,6 +63,7 @@ class TrainingOptions:
     small_scale: float = 0.625
     steps: int | None = None
     patience: int = 0
+    views: int = 0
 
     def total_steps(self, photos: int) -> int:
         """Steps of the whole training on so many photos."""
@@ -79,6 +81,7 @@ class WholeNetworkTrainer:
         teacher: Network | None = None,
         *,
         hinted: bool = True,
+        answers: Answers | None = None,
         label_weights: NDArray[np.float32] | None = None,
         phase: str = "training",
     ) -> None:
@@ -86,6 +89,7 @@ class WholeNetworkTrainer:
         import tensorflow as tf
 
         self.network, self.teacher, self.options = network, teacher, options
+        self.answers = answers
         self.phase, self.epochs = phase, options.epochs
         if label_weights is None:
             label_weights = np.ones(len(network.labels), np.float32)
@@ -142,24 +146,28 @@ class WholeNetworkTrainer:
         squares: Any,
         aspects: Any,
         indices: Any,
-        seed: Any,
+        draws: Any,
+        answers: Any,
         side: int,
         min_area: Any,
         hint_weight: Any,
     ) -> Any:
         import tensorflow as tf
 
-        views = augment(squares, aspects, side, min_area, seed)
+        views = augment(squares, aspects, draws, side, min_area)
         with tf.GradientTape() as tape:
             hints, embedding, logits = self.network(views, training=True)
             targets = tf.one_hot(indices, len(self.network.labels))
             smoothed = targets * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / targets.shape[1]
             weights = tf.gather(self.label_weights, indices)
             loss = cross_entropy(smoothed, logits, weights)
-            if self.teacher is not None:
+            if self.answers is not None:
+                loss = (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * distilled(answers, logits)
+            elif self.teacher is not None:
                 # Both see the same view at the same size: their feature maps align.
                 taught = self.teacher(views, training=False)
-                loss = (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * distilled(taught, logits)
+                scores = tf.nn.softmax(taught[2] / TEMPERATURE)
+                loss = (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * distilled(scores, logits)
                 if self.adapters:
                     loss += hint_weight * self._hints_missed(taught, [*hints, embedding])
         gradients = tape.gradient(loss, self.variables)
@@ -219,17 +227,22 @@ class WholeNetworkTrainer:
         options = self.options
         share = epoch / self.epochs
         hint_weight = tf.constant(max(0.0, 1.0 - share / HINTED_SHARE))
-        min_area = tf.constant(min_crop_area(share))
-        side = self._side(epoch)
+        view, area = self._view(epoch)
+        draws = draw_views(len(training), options.seed, view)
+        answers = np.zeros((len(training), 1), np.float32)
+        if self.answers is not None:
+            answers = self.answers.of(view, area)
+        min_area, side = tf.constant(area), self._side(epoch)
         reseed([self.network.backbone, self.network.head], options.seed, epoch)
         sums, photos = np.zeros(3), 0
         batches = _batches(epoch_rng(options.seed, epoch), len(training), options.batch)
-        for step, rows in enumerate(itertools.islice(batches, steps)):
+        for rows in itertools.islice(batches, steps):
             figures = self._step(
                 tf.constant(training.pixels[rows]),
                 tf.constant(training.aspects[rows]),
                 tf.constant(training.indices[rows]),
-                tf.constant(step_seed(options.seed, epoch, step)),
+                tf.constant(draws[rows]),
+                tf.constant(answers[rows]),
                 side,
                 min_area,
                 hint_weight,
@@ -289,6 +302,11 @@ class WholeNetworkTrainer:
         stopper.restore(saved.state["stopper"], saved.arrays["best"] or None)
         history: list[Row] = saved.state["history"]
         return history
+
+    def _view(self, epoch: int) -> tuple[int, float]:
+        """Which view of each photo an epoch shows, and the least area it is cut from."""
+        views = self.options.views or self.epochs
+        return epoch % views, min_crop_area(epoch % views / views)
 
     def _side(self, epoch: int) -> int:
         full = self.network.spec.resolution

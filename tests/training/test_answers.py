@@ -1,0 +1,79 @@
+"""Teachers are asked once for each view, and only about what they know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.cli import main
+from training.data.dataset import Images, Photo
+from training.errors import TrainingError
+from training.networks.network import Network, NetworkSpec
+from training.retraining.answers import Answers
+
+SIDE = 96
+
+
+def images(labels: tuple[str, ...]) -> Images:
+    """One picture of noise for each label."""
+    pixels = np.random.default_rng(1).integers(0, 256, (len(labels), 120, 120, 3), np.uint8)
+    return Images(
+        tuple(Photo(Path(f"{label}.png"), label) for label in labels),
+        pixels,
+        np.arange(len(labels)),
+        np.ones(len(labels), np.float32),
+        (),
+    )
+
+
+def teacher(*labels: str) -> Network:
+    return Network(NetworkSpec("mobilenet_v1", 0.25, SIDE), labels)
+
+
+LABELS = ("ant", "bee", "cat")
+
+
+def test_answers_are_scores_and_are_kept(tmp_path: Path) -> None:
+    answers = Answers((teacher(*LABELS),), images(LABELS), LABELS, 1, tmp_path / "answers")
+    first = answers.of(0, 0.25)
+    assert first.shape == (3, 3)
+    assert np.allclose(first.sum(axis=1), 1, atol=1e-5)
+    kept = list((tmp_path / "answers").glob("*.npy"))
+    assert len(kept) == 1
+    np.save(kept[0], first[::-1])  # what is kept is what is given
+    assert np.array_equal(answers.of(0, 0.25), first[::-1])
+    kept[0].write_bytes(b"damaged")
+    assert np.allclose(answers.of(0, 0.25), first, atol=1e-6)
+    answers.of(1, 0.25)
+    assert len(list((tmp_path / "answers").glob("*.npy"))) == 2
+
+
+def test_a_teacher_is_asked_only_about_labels_it_knows(tmp_path: Path) -> None:
+    # The second teacher's outputs stand in another order, and it does not know cats.
+    some, both = teacher("bee", "ant"), teacher(*LABELS)
+    data = images(LABELS)
+    alone = Answers((both,), data, LABELS, 1, tmp_path).of(0, 0.25)
+    joined = Answers((both, some), data, LABELS, 1, tmp_path).of(0, 0.25)
+    assert np.allclose(joined[2], alone[2], atol=1e-6)
+    assert not np.allclose(joined[0], alone[0], atol=1e-6)
+    assert np.allclose(joined.sum(axis=1), 1, atol=1e-5)
+    with pytest.raises(TrainingError, match="no teacher knows the label 'cat'"):
+        Answers((some,), data, LABELS, 1, tmp_path).of(0, 0.25)
+
+
+def test_a_student_learns_from_kept_answers_at_another_size(
+    photos: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "answers"
+    arguments = [
+        *("retrain", "--image-dir", str(photos), "--output-dir", str(tmp_path / "student")),
+        *("--weights", str(run), "--resolution", "128", "--fine-tune", "2", "--batch", "16"),
+        *("--teacher", str(run), "--teacher", str(run), "--views", "1"),
+    ]
+    assert main(arguments) != 0
+    assert "2 teachers need a folder" in capsys.readouterr().err
+    assert main([*arguments, "--answers", str(kept)]) == 0
+    assert len(list(kept.glob("*.npy"))) == 1  # two epochs of one view
+    assert (tmp_path / "student" / "int8.tflite").exists()
