@@ -26,7 +26,11 @@ def add(commands: Any) -> None:
     p.add_argument("models", nargs="+", metavar="MODEL", type=Path, help="cheapest first")
     add_image_dir(p)
     p.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE", help="cascade.toml to write"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="cascade.toml to write; of one model a new file, which else is changed in place",
     )
     p.add_argument("--name", help="the cascade's name; default: its folder's")
     goal = p.add_mutually_exclusive_group()

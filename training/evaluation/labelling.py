@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from training.data.dataset import Photo
@@ -36,7 +35,9 @@ def match_labels(
             f"there are {', '.join(sorted(counts)[:20])}"
         )
     kept = [
-        photo if meant[photo.label] == photo.label else replace(photo, label=meant[photo.label])
+        photo
+        if meant[photo.label] == photo.label
+        else Photo.of(photo.folder, photo.name, meant[photo.label])
         for photo in photos
         if meant[photo.label]
     ]

@@ -26,6 +26,8 @@ from training.evaluation.significance import Interval, difference_interval, loss
 from training.files import write_whole
 
 LOWEST, HIGHEST = 0.2, 5.0
+# Of the logarithm: most networks' temperatures lie between 0.6 and 1.6.
+SPREAD = 0.5
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _STEPS = 40
 # A label may be announced from the score at which this share of the answers is right.
@@ -60,16 +62,21 @@ def sharpened(scores: NDArray[np.float32], temperature: float, sigmoid: bool) ->
     return np.stack([calibrated(row, activation, temperature) for row in scores])
 
 
-def fit_temperature(scored: Scores, *, sigmoid: bool = False) -> float:
-    """The factor of the temperature at which the photos' cross-entropy is lowest.
+def fit_temperature(scored: Scores, *, sigmoid: bool = False, given: float = 1.0) -> float:
+    """The temperature at which the photos' cross-entropy is lowest.
 
-    Searched on a logarithmic scale from `LOWEST` to `HIGHEST`. A true label whose score
-    a full-integer output rounds to 0 stays at 0: it weighs the same at any temperature.
+    `given` is the one the scores were made with already. Few photos without a mistake
+    would ask for the lowest temperature there is, so temperatures far from 1 must earn it:
+    to the sum of the cross-entropies is added that of a normal distribution of the
+    logarithm around 0 with the deviation `SPREAD`. A true label whose score a full-integer
+    output rounds to 0 stays at 0: it weighs the same at any temperature.
     """
+    n = len(scored.truth)
 
-    def loss(log_temperature: float) -> float:
-        rows = sharpened(scored.scores, math.exp(log_temperature), sigmoid)
-        return cross_entropy(rows[np.arange(len(scored.truth)), scored.truth])
+    def loss(logarithm: float) -> float:
+        rows = sharpened(scored.scores, math.exp(logarithm) / given, sigmoid)
+        doubt = (logarithm / SPREAD) ** 2 / (2 * n)
+        return cross_entropy(rows[np.arange(n), scored.truth]) + doubt
 
     return math.exp(golden_section(loss, math.log(LOWEST), math.log(HIGHEST)))
 
@@ -109,8 +116,12 @@ def calibrate_model(
         parts = held_out(image_dirs, classifier)
         validation = [p for part in parts for p in part.validation]
         scored = score_photos(classifier, validation, progress)
-        factor = fit_temperature(scored, sigmoid=classifier.model.activation == "sigmoid")
-        temperature = round(information.temperature * factor, 4)
+        temperature = fit_temperature(
+            scored,
+            sigmoid=classifier.model.activation == "sigmoid",
+            given=information.temperature,
+        )
+        temperature = round(temperature, 4)
         n = len(scored.truth)
         changes: dict[str, Any] = {"calibration": {"temperature": temperature, "n": n}}
         trial = _tried(classifier, changes, parts, progress)

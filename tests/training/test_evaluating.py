@@ -1,0 +1,342 @@
+"""evaluate, compare and calibrate as a user types them, on a network really trained."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pi_classifier.classifier import ModelSettings, open_classifier
+from pi_classifier.modelfile import read_model_file
+from training.cli import main
+from training.data.dataset import Photo, scan
+from training.errors import DatasetError
+from training.evaluation.evaluate import calibration_curve, label_records, mistakes
+from training.evaluation.labelling import match_labels, read_map
+from training.evaluation.report_text import confusion_list, evaluation_lines
+from training.evaluation.scoring import Answers, Scores, answer_photos, answers_of, score_photos
+from training.evaluation.temperature import (
+    announce_from,
+    fit_temperature,
+    golden_section,
+    sharpened,
+)
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_the_record_names_labels_files_and_confusions(
+    run: Path, photos: Path, capsys: Capture
+) -> None:
+    model = run / "int8.tflite"
+    assert main(["evaluate", str(model), "--image-dir", str(photos), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["labels"] == ["cyan", "magenta", "yellow"]
+    assert sum(map(sum, record["confusion"])) == record["n"]
+    assert [f["n"] for f in record["per_label"].values()] == [sum(r) for r in record["confusion"]]
+    assert record["size_bytes"] == model.stat().st_size
+    assert record["files"][0]["sha256"] == read_model_file(model).sha256
+    for key in ("cross_entropy", "calibration_error"):
+        low, high = record[f"{key}_interval"]
+        assert low <= record[key] <= high
+    lines = "\n".join(evaluation_lines(record))
+    assert "magenta" in lines
+
+
+def test_the_validation_split_holds_other_photos(run: Path, photos: Path, capsys: Capture) -> None:
+    model, n = str(run / "int8.tflite"), {}
+    for split in ("test", "validation", "all"):
+        arguments = ["--image-dir", str(photos), "--split", split, "--json"]
+        assert main(["evaluate", model, *arguments]) == 0
+        n[split] = json.loads(capsys.readouterr().out)["n"]
+    assert n["validation"] == sum(p.split == "validation" for p in scan([photos]))
+    assert n["all"] == 180
+
+
+def test_folders_named_otherwise_need_a_map(
+    run: Path, photos: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    data = tmp_path / "data"
+    for folder, label in (("The_Cyan", "cyan"), ("rot", "magenta"), ("odd", "yellow")):
+        shutil.copytree(photos / label, data / folder)
+    arguments = ["evaluate", str(run / "int8.tflite"), "--image-dir", str(data), "--json"]
+    assert main(arguments) == 65
+    message = capsys.readouterr().err
+    assert "photos lie in the folder 'odd', and discs has no label 'odd'; it knows cyan" in message
+    names = tmp_path / "map.txt"
+    names.write_text("# folder = label\nrot = magenta\n\nodd =\n")
+    assert main([*arguments, "--map", str(names)]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert {label for label, f in record["per_label"].items() if f["n"]} == {"cyan", "magenta"}
+    assert record["top1"] >= 0.9
+
+
+LABELS = ["background", "tench, Tinca tinca", "day lily", "crane", "Crane"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "label"),
+    [("tinca_tinca", LABELS[1]), ("Day-Lily", LABELS[2]), ("a day lily", LABELS[2]),
+     ("crane", "crane"), ("the background", "background")],
+)  # fmt: skip
+def test_folders_find_their_label(folder: str, label: str) -> None:
+    (photo,) = match_labels([Photo(Path("a.png"), folder)], LABELS, "model")
+    assert photo.label == label
+
+
+@pytest.mark.parametrize(
+    ("folder", "names", "says"),
+    [
+        ("CRANE", {}, "may mean 'Crane' or 'crane'"),
+        ("day lilly", {}, "no label 'day lilly'"),
+        ("tench", {"tensh": "crane"}, "the map names the folder 'tensh'"),
+        ("tench", {"tench": ""}, "leaves out all photos"),
+    ],
+)
+def test_folders_without_a_label_are_named(folder: str, names: dict[str, str], says: str) -> None:
+    with pytest.raises(DatasetError, match=says):
+        match_labels([Photo(Path("a.png"), folder)], LABELS, "model", names)
+
+
+@pytest.mark.parametrize("text", ["daisy", "= daisy", "a = b\na = c"])
+def test_a_wrong_map_names_the_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "map.txt"
+    path.write_text(text)
+    with pytest.raises(DatasetError, match=r"line [12] "):
+        read_map(path)
+
+
+def test_blocks_and_progress_do_not_change_the_answers(
+    run: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = [p for p in scan([photos]) if p.split == "test"]
+    classifier = open_classifier(ModelSettings(path=str(run / "int8.tflite"), top_k=0))
+    whole = answers_of(score_photos(classifier, some))
+    monkeypatch.setattr("training.evaluation.scoring.BLOCK", 5)
+    seen: list[Photo] = []
+
+    def watch(photos: object) -> object:
+        for photo in photos:  # type: ignore[attr-defined]
+            yield photo
+            seen.append(photo)
+
+    (blocked,) = answer_photos([classifier], some, watch)  # type: ignore[arg-type]
+    classifier.close()
+    assert seen == some
+    for name in ("truth", "given", "top", "own", "rank"):
+        assert np.array_equal(getattr(whole, name), getattr(blocked, name)), name
+
+
+def thousand(n: int = 300) -> tuple[Answers, list[str]]:
+    """Answers among 1,000 labels: every third wrong, the surest mistakes first."""
+    labels = [f"label {i}" for i in range(1000)]
+    truth = np.arange(n, dtype=np.int64) * 3
+    given_ = np.where(np.arange(n) % 3 == 0, truth + 1, truth)
+    top = np.linspace(0.95, 0.05, n).astype(np.float32)
+    zeros = np.zeros(n, np.int64)
+    photos = tuple(Photo(Path(f"{i}.jpg"), labels[t]) for i, t in enumerate(truth))
+    answers = Answers(photos, truth, given_, top, top, zeros, zeros, zeros + 1)
+    return answers, labels
+
+
+def test_a_thousand_labels_stay_readable() -> None:
+    answers, labels = thousand()
+    record = {
+        "model": "m", "split": "all", "n": 300, "labels": labels, "size_bytes": 1, "unreadable": 0,
+        "latency_ms": 1.0, **label_records(answers, labels),
+    }  # fmt: skip
+    for key in ("top1", "top3", "top5", "cross_entropy", "calibration_error"):
+        record |= {key: 0.5, f"{key}_interval": [0.4, 0.6]}
+    assert ["label 0", "label 1", 1] in record["confusion"]
+    assert sum(count for _, _, count in confusion_list(record)) == 300
+    lines = evaluation_lines(record)
+    assert len(lines) < 40
+    assert any("10 worst of 300 labels" in line for line in lines)
+
+
+def test_the_worst_mistakes_come_first_and_the_curve_counts_all() -> None:
+    answers, _ = thousand()
+    worst = mistakes(answers, 4)
+    assert [m.photo.name for m in worst] == ["0.jpg", "3.jpg", "6.jpg", "9.jpg"]
+    assert (worst[1].true, worst[1].given) == (9, 10)
+    curve = calibration_curve(answers)
+    assert sum(count for _, _, count in curve) == 300
+    assert curve == sorted(curve)
+    assert all(share == pytest.approx(2 / 3, abs=0.05) for _, share, _ in curve)
+
+
+def test_compare_judges_and_fails_on_request(
+    run: Path, photos: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    good, bad = str(run / "float32.tflite"), str(tmp_path / "bad.tflite")
+    # The same network with its labels moved on by one is nearly always wrong.
+    moved = tmp_path / "moved"
+    for folder, label in (("cyan", "magenta"), ("magenta", "yellow"), ("yellow", "cyan")):
+        shutil.copytree(photos / label, moved / folder)
+    shutil.copy(run / "int8.tflite", bad)
+    data = ["--image-dir", str(photos)]
+    assert main(["compare", good, bad, *data, "--fail-if-worse"]) == 0
+    assert "no real difference can be seen with" in capsys.readouterr().out
+    assert main(["compare", good, bad, *data, "--json", "--fail-if-worse", "5"]) == 0
+    records = json.loads(capsys.readouterr().out)
+    assert [r["file"] for r in records] == [good, bad]
+    assert all(r["frame_ms"] > 0 for r in records)
+    assert "against" not in records[0]
+    assert records[1]["against"]["p_value"] > 0.05
+    assert main(["compare", good, *data]) == 1
+    assert "two models or more" in capsys.readouterr().err
+
+
+def test_worse_is_by_chance_or_by_points() -> None:
+    from training.evaluation.compare import worse
+
+    def record(difference: float, p_value: float) -> dict[str, object]:
+        return {"file": "b", "against": {"top1_difference": difference, "p_value": p_value}}
+
+    assert worse([{}, record(-0.05, 0.01)], None) == ["b"]
+    assert worse([{}, record(-0.05, 0.2)], None) == []
+    assert worse([{}, record(+0.05, 0.01)], None) == []
+    assert worse([{}, record(-0.05, 0.2)], 4.9) == ["b"]
+    assert worse([{}, record(-0.05, 0.01)], 5.0) == []
+
+
+@given(st.sampled_from([-3.0, -0.5, 0.0, 1.0, 2.9]))
+def test_the_valley_is_found(bottom: float) -> None:
+    assert golden_section(lambda x: (x - bottom) ** 2, -3, 3) == pytest.approx(bottom, abs=1e-5)
+
+
+@pytest.mark.parametrize("true", [0.5, 1.0, 2.0])
+def test_the_temperature_that_was_lost_is_found(true: float) -> None:
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 2, (4000, 4))
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    truth = np.array([rng.choice(4, p=p) for p in chances], np.int64)
+    off = np.asarray(sharpened(chances.astype(np.float32), 1 / true, sigmoid=False))
+    zeros = np.zeros(4000, np.int64)
+    scored = Scores((), off, truth, zeros, zeros, ())
+    assert fit_temperature(scored) == pytest.approx(true, rel=0.06)
+    # Scores made with a temperature already lead to the same one.
+    warm = replace(scored, scores=np.asarray(sharpened(off, 1.7, sigmoid=False)))
+    assert fit_temperature(warm, given=1.7) == pytest.approx(true, rel=0.06)
+
+
+def test_few_photos_without_a_mistake_do_not_make_scores_extreme() -> None:
+    zeros = np.zeros(10, np.int64)
+    scored = Scores(
+        (), np.tile(np.array([[0.8, 0.2]], np.float32), (10, 1)), zeros, zeros, zeros, ()
+    )
+    assert 0.3 < fit_temperature(scored) < 0.8
+
+
+def test_announcing_starts_where_nine_of_ten_are_right() -> None:
+    n = 100
+    top = np.linspace(0.51, 0.99, n).astype(np.float32)
+    right = top > 0.8
+    zeros = np.zeros(n, np.int64)
+    answers = Answers((), zeros, (~right).astype(np.int64), top, top, zeros, zeros, zeros)
+    score = announce_from(answers)
+    sure = top >= score
+    assert right[sure].mean() >= 0.9
+    assert right[top >= score - 0.02].mean() < 0.9
+
+
+def test_calibrating_changes_scores_and_nothing_else(
+    run: Path, photos: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    before, after = run / "int8.tflite", tmp_path / "calibrated.tflite"
+    assert main(["calibrate", str(before), "--image-dir", str(photos), "-o", str(after)]) == 0
+    said = capsys.readouterr().out
+    old, new = read_model_file(before), read_model_file(after)
+    assert f"temperature {new.information.temperature:g}" in said
+    size = old.information.flatbuffer_bytes
+    assert before.read_bytes()[:size] == after.read_bytes()[:size]
+    assert (new.labels, new.information.details["training"]) == (
+        old.labels,
+        old.information.details["training"],
+    )
+    assert new.information.thresholds.high is not None
+    assert new.information.details["evaluation"]["top1"] == pytest.approx(
+        old.information.details["evaluation"]["top1"]
+    )
+    # Calibrating what is calibrated finds nearly the same temperature.
+    assert main(["calibrate", str(after), "--image-dir", str(photos)]) == 0
+    again = read_model_file(after).information.temperature
+    assert again == pytest.approx(new.information.temperature, rel=0.05)
+
+
+def test_a_foreign_file_has_no_place_for_a_temperature(
+    photos: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    foreign = tmp_path / "bare.tflite"
+    shutil.copy(Path(__file__).parents[1] / "data" / "bare.tflite", foreign)
+    (tmp_path / "bare.labels.txt").write_text("background\ncyan\nmagenta\nyellow\n")
+    content = foreign.read_bytes()
+    assert main(["calibrate", str(foreign), "--image-dir", str(photos)]) == 1
+    assert "pi-classifier-train import" in capsys.readouterr().err
+    assert foreign.read_bytes() == content
+
+
+def test_three_models_make_a_cascade_with_its_plot(
+    run: Path, photos: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    models = []
+    for name, kind in (("a", "int8"), ("b", "float32"), ("c", "float32")):
+        shutil.copy(run / f"{kind}.tflite", tmp_path / f"{name}.tflite")
+        models.append(str(tmp_path / f"{name}.tflite"))
+    toml, plot = tmp_path / "cascade.toml", tmp_path / "plot.svg"
+    more = ["--image-dir", str(photos), "-o", str(toml), "--name", 'say "x"', "--per-label"]
+    assert main(["calibrate", *models, *more, "--plot", str(plot)]) == 0
+    said = capsys.readouterr().out
+    assert "answers alone from a score of" in said
+    assert "so much time for so much loss" in said
+    content = tomllib.loads(toml.read_text())
+    assert content["name"] == 'say "x"'
+    assert [s["model"] for s in content["stage"]] == ["a.tflite", "b.tflite", "c.tflite"]
+    assert content["measured"]["n"] == sum(p.split == "test" for p in scan([photos]))
+    assert plot.read_bytes().startswith(b"<?xml")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "a.tflite", "b.tflite", "c.tflite", "cascade.toml", "plot.svg",
+    ]  # fmt: skip
+    assert main(["evaluate", str(toml), "--image-dir", str(photos), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["top1"] == pytest.approx(content["measured"]["top1"], abs=1e-4)
+
+
+def test_a_cascade_that_cannot_win_is_warned_of_with_numbers(
+    run: Path, photos: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    model = str(run / "int8.tflite")
+    toml = str(tmp_path / "cascade.toml")
+    # No score reaches 1.0: every photo is passed on to the same network again.
+    more = ["--image-dir", str(photos), "-o", toml, "--accept", "1.0"]
+    assert main(["calibrate", model, model, *more]) == 0
+    said = capsys.readouterr().out
+    assert "passed on: 100.0% of the photos" in said
+    assert "warning: this cascade cannot win: discs takes" in said
+    assert "it answers 0%" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--accept", "0.8", "0.9"], "--accept gives 2 thresholds for 2 models"),
+        (["--plot", "plot.gif"], ".svg or .png"),
+        (["--budget-ms", "0.0001"], "raise --budget-ms"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_nothing_written(
+    run: Path, photos: Path, tmp_path: Path, arguments: list[str], says: str, capsys: Capture
+) -> None:
+    toml = tmp_path / "cascade.toml"
+    models = [str(run / "int8.tflite"), str(run / "float32.tflite")]
+    common = ["--image-dir", str(photos), "-o", str(toml)]
+    assert main(["calibrate", *models, *common, *arguments]) == 1
+    assert says in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
