@@ -19,6 +19,7 @@ from training.evaluation.frontier import (
     guarded,
     most_accurate,
 )
+from training.evaluation.per_label import LEAST_ANSWERS, label_thresholds
 from training.evaluation.scoring import Answers
 
 
@@ -146,3 +147,39 @@ def test_the_best_point_is_the_best_of_all() -> None:
     assert budget is not None
     assert found.accuracy[budget] >= found.accuracy[point]
     assert cheapest(found, found.accuracy, 1.1) is None
+
+
+def per_label(tops: list[float], right: list[bool], later: list[bool]) -> dict[str, float]:
+    n = len(tops)
+    zeros = np.zeros(n, np.int64)
+    hit, top = np.array(right), np.array(tops, np.float32)
+    # Label 1 is given 60 times, label 0 only for the first ten photos.
+    given = np.where(np.arange(n) < 10, 0, 1).astype(np.int64)
+    cheap = Answers((), np.where(hit, given, 2), given, top, top, zeros, zeros, zeros)
+    behind = answered([0.9] * n, later)
+    (own,) = label_thresholds((cheap, behind), (0.9,), ["few", "many", "other"])
+    return own
+
+
+TOPS = np.linspace(0.405, 0.895, 70).astype(float).tolist()
+
+
+def test_a_label_that_loses_nothing_answers_from_lower_scores() -> None:
+    assert per_label(TOPS, [True] * 70, [True] * 70) == {"many": 0.3}
+
+
+def test_a_label_is_lowered_only_as_far_as_it_loses_nothing() -> None:
+    right = [top > 0.705 for top in TOPS]
+    assert per_label(TOPS, right, [True] * 70)["many"] == pytest.approx(0.71)
+    # Mistakes that the next stage makes as well lose nothing.
+    assert per_label(TOPS, right, right)["many"] == 0.3
+
+
+def test_a_label_with_few_answers_keeps_the_threshold_of_its_stage() -> None:
+    assert LEAST_ANSWERS == 50
+    tops = TOPS[:59]  # 10 of one label, 49 of the other
+    assert per_label(tops, [True] * 59, [True] * 59) == {}
+
+
+def test_a_label_that_would_lose_is_left_alone() -> None:
+    assert per_label(TOPS, [False] * 70, [True] * 70) == {}

@@ -141,8 +141,8 @@ def calibrate_model(
     write_whole(target, with_information(path.read_bytes(), changes))
     yield (
         f"{target}: written; at least {ANNOUNCED_RIGHT:.0%} of its answers with a score of "
-        f"{trial.announce_from:g} or more were right on the validation photos (a good "
-        "decision.threshold_high)"
+        f"{trial.announce_from:g} or more were right on the validation photos (a start "
+        "for decision.threshold_high)"
     )
 
 
