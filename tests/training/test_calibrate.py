@@ -16,7 +16,6 @@ from training.evaluation.frontier import (
     cheapest,
     frontier,
     grid_for,
-    guarded,
     most_accurate,
 )
 from training.evaluation.per_label import LEAST_ANSWERS, label_thresholds
@@ -76,13 +75,13 @@ def test_a_budget_below_the_cheapest_model_is_refused_with_numbers() -> None:
 
 
 def test_a_lucky_dip_is_not_taken() -> None:
-    # From 0.5 to 0.6 the costly model's only mistakes happen to be passed on too.
-    cheap = answered([0.55, 0.85, 0.95], [True, False, True])
-    costly = answered([0.9] * 3, [True, True, False])
+    # At 0.3 two errors happen to cancel out; between 0.56 and 0.65 they do not.
+    cheap = answered([0.555, 0.655], [True, False])
+    costly = answered([0.9] * 2, [False, True])
     found = frontier((cheap, costly), COSTS.frame_ms)
-    assert found.accuracy[0] == pytest.approx(2 / 3)
-    assert chosen(cheap, costly, Choice(max_loss=0.0)) == pytest.approx(0.3)
-    assert guarded(np.array([0.9, 0.5, 0.8])).tolist() == [0.5, 0.5, 0.8]
+    assert found.accuracy[0] == found.accuracy[-1] == pytest.approx(0.5)
+    assert found.accuracy.min() == 0
+    assert chosen(cheap, costly, Choice(max_loss=0.0)) == pytest.approx(0.66)
 
 
 def test_measure_counts_what_is_passed_on_and_what_it_costs() -> None:
@@ -183,3 +182,9 @@ def test_a_label_with_few_answers_keeps_the_threshold_of_its_stage() -> None:
 
 def test_a_label_that_would_lose_is_left_alone() -> None:
     assert per_label(TOPS, [False] * 70, [True] * 70) == {}
+
+
+def test_answers_above_the_threshold_pay_for_nothing_below() -> None:
+    tops, right = [*TOPS, *[0.95] * 20], [*[False] * 70, *[True] * 20]
+    later = [not r for r in right]
+    assert per_label(tops, right, later) == {}
