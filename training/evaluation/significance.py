@@ -14,8 +14,8 @@ from training.evaluation.scoring import Answers
 
 RESAMPLES = 2000
 SEED = 1
-# Weights drawn at a time: 4 million of 8 bytes.
-_WEIGHTS = 1 << 22
+# Weights drawn at a time: a million of 8 bytes.
+_WEIGHTS = 1 << 20
 
 Columns = NDArray[np.float64]
 Interval = tuple[float, float]
