@@ -168,4 +168,4 @@ def test_a_head_learns_from_bottlenecks_in_the_same_way_every_time(
     assert np.array_equal(results[0][1], results[1][1])
     rows = results[0][0]
     assert [row["epoch"] for row in rows] == list(range(1, 9))
-    assert rows[-1]["cross_entropy"] < rows[0]["cross_entropy"]
+    assert rows[-1]["loss"] < rows[0]["loss"]

@@ -32,6 +32,8 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 _STEPS = 40
 # A label may be announced from the score at which this share of the answers is right.
 ANNOUNCED_RIGHT = 0.9
+# A rise of cross-entropy (nats) that nobody would notice is no reason to refuse.
+WORSE = 0.005
 _SCORES = np.round(np.arange(0.50, 0.96, 0.01), 2)
 
 
@@ -128,7 +130,7 @@ def calibrate_model(
     yield f"temperature {temperature:g}, chosen on {n} validation photos"
     yield from _before_and_after(trial.before, trial.after)
     low, high = trial.loss_change
-    if low > 0:
+    if low > WORSE:
         raise TrainingError(
             f"{path}: with this temperature the cross-entropy of the {trial.after['n']} test "
             f"photos gets clearly worse (by {low:.3f} to {high:.3f}); nothing was written. The "
