@@ -49,6 +49,9 @@ def test_the_demo_shows_speaks_and_sums_up(silent: dict[str, str]) -> None:
     assert f"({len(labels)} for a label, " in lines[at]
     assert "answered by the first stage, " in lines[at + 1]
     assert any("demo/spoken.wav" in line for line in lines)
+    kinds = {line.split()[0]: line for line in lines if " kB packed: " in line}
+    assert set(kinds) == {"accurate", "fast", "fast-rounded"}
+    assert all(" labels told, " in line and " ms per frame" in line for line in kinds.values())
     assert any("scripts/demo --camera replay:FOLDER" in line for line in lines)
     with wave.open(str(SPOKEN), "rb") as file:
         duration_s = file.getnframes() / file.getframerate()
