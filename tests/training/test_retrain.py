@@ -62,7 +62,7 @@ def test_no_padding_or_training_operations_are_left(run: Path) -> None:
 
 def test_a_run_goes_on_as_a_teacher(run: Path, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "student"
-    arguments = ["--weights", "none", "--resolution", "96", "--epochs", "6", "--teacher", str(run)]
+    arguments = ["--weights", "none", "--resolution", "96", "--epochs", "2", "--teacher", str(run)]
     assert main(["retrain", "--image-dir", str(photos), "--output-dir", str(out), *arguments]) == 0
     record = json.loads((out / "run.json").read_text())
     assert record["options"]["teachers"] == ["discs"]
