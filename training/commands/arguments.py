@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 
@@ -59,23 +59,26 @@ def positive(text: str) -> int:
 
 def above_zero(text: str) -> float:
     """A number above 0, such as a learning rate."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return value
+    return _number(text, lambda value: 0 < value < math.inf, "above 0")
 
 
 def fraction(text: str) -> float:
     """A number from 0 to 1: a score, a share."""
+    return _number(text, lambda value: 0 <= value <= 1, "from 0 to 1")
+
+
+def points(text: str) -> float:
+    """A number of percentage points from 0 to 100."""
+    return _number(text, lambda value: 0 <= value <= 100, "of points from 0 to 100")
+
+
+def _number(text: str, allowed: Callable[[float], bool], expected: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+        value = math.nan  # within no bounds
+    if not allowed(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number {expected}")
     return value
 
 

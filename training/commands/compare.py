@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from training.commands.arguments import add_image_dir, add_label_options, add_split
+from training.commands.arguments import add_image_dir, add_label_options, add_split, points
 
 
 def add(commands: Any) -> None:
@@ -25,7 +25,7 @@ def add(commands: Any) -> None:
     p.add_argument(
         "--fail-if-worse",
         nargs="?",
-        type=float,
+        type=points,
         const=None,
         default=False,
         metavar="POINTS",

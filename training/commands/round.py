@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from training.commands.arguments import add_image_dir, fraction, positive, print_lines
+from training.commands.arguments import add_image_dir, fraction, points, positive, print_lines
 
 
 def add(commands: Any) -> None:
@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
     )
     aim.add_argument(
         "--target-loss",
-        type=_points,
+        type=points,
         metavar="POINTS",
         help="the smallest file that loses at most so many percentage points of top-1",
     )
@@ -44,16 +44,6 @@ def add(commands: Any) -> None:
         metavar="FOLDER",
         help="also write table and plot of saving against accuracy, all methods (minutes)",
     )
-
-
-def _points(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of points from 0 to 100")
-    return value
 
 
 def _run(options: argparse.Namespace) -> int:
