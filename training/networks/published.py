@@ -49,7 +49,8 @@ def load_weights(backbone: keras.Model, spec: NetworkSpec, weights: str) -> None
     except Exception as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         hint = (
-            "downloading them needs the internet; or name a file (--weights FILE), or train from scratch (--weights none)"
+            "downloading them needs the internet; or name a file (--weights FILE), or train from "
+            "scratch (--weights none)"
             if path is None
             else f"the file must hold {spec.name} of width {spec.width} without the top layers"
         )
