@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.errors import CameraUnavailable, ConfigError
 from pi_classifier.suggest import suggestion
 from pi_classifier.types import Camera
 
-__all__ = ["CameraInfo", "CameraSettings", "list_cameras", "open_camera"]
+__all__ = ["CameraInfo", "CameraSettings", "camera_opener", "list_cameras", "open_camera"]
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +36,32 @@ def list_cameras() -> list[CameraInfo]:
     ]
 
 
-def open_camera(settings: CameraSettings) -> Camera:
-    """Open the camera that `settings.source` names.
+def open_camera(settings: CameraSettings, model_size: Size | None = None) -> Camera:
+    """Open the camera that `settings.source` names; see `camera_opener`.
 
-    Raises ConfigError for an unknown camera or settings it refuses, and
-    CameraUnavailable when it is not there.
+    Raises ConfigError, and CameraUnavailable when it is not there.
+    """
+    return camera_opener(settings, model_size)()
+
+
+def camera_opener(
+    settings: CameraSettings, model_size: Size | None = None
+) -> Callable[[], Camera]:
+    """Return what opens the camera that `settings.source` names, as often as it is called.
+
+    `model_size` is the frame size the model looks at: a camera that scales for free
+    delivers that. Raises ConfigError for an unknown camera or settings it refuses; the
+    opener raises CameraUnavailable when the camera is not there.
     """
     name, colon, argument = settings.source.strip().partition(":")
-    opener = _OPENERS.get(name)
-    if opener is None:
+    prepare = _CAMERAS.get(name)
+    if prepare is None:
         known = ", ".join(camera.select for camera in list_cameras())
         raise ConfigError(
-            f"camera {settings.source!r}: no such camera.{suggestion(name, _OPENERS)} "
+            f"camera {settings.source!r}: no such camera.{suggestion(name, _CAMERAS)} "
             f"Cameras: {known}"
         )
-    if colon and name != "replay":
+    if colon and name not in _WITH_ARGUMENT:
         raise ConfigError(
             f"camera {settings.source!r}: {name} takes nothing after a colon; write {name}"
         )
@@ -55,32 +70,42 @@ def open_camera(settings: CameraSettings) -> Camera:
             f"faults {', '.join(settings.faults)}: only the emulated camera fails to order; "
             f"remove them or use it instead of {settings.source!r}"
         )
-    return opener(settings, argument)
+    return prepare(settings, argument, model_size)
 
 
-def _open_pi(settings: CameraSettings, argument: str) -> Camera:
-    del settings, argument
-    raise CameraUnavailable(
-        'camera "pi": this release has no driver for the Raspberry Pi camera yet; '
-        'use "emulated" (drawn garden scenes) or "replay:FOLDER" (your own photos) instead'
-    )
+def _pi(settings: CameraSettings, argument: str, model_size: Size | None) -> Callable[[], Camera]:
+    del settings, argument, model_size
+
+    def open_pi() -> Camera:
+        raise CameraUnavailable(
+            'camera "pi": this release has no driver for the Raspberry Pi camera yet; '
+            'use "emulated" (drawn garden scenes) or "replay:FOLDER" (your own photos) instead'
+        )
+
+    return open_pi
 
 
-def _open_emulated(settings: CameraSettings, argument: str) -> Camera:
-    del argument
-    from pi_classifier.cameras.emulated import EmulatedCamera
+def _emulated(
+    settings: CameraSettings, argument: str, model_size: Size | None
+) -> Callable[[], Camera]:
+    del argument, model_size
+    from pi_classifier.cameras.emulated import EmulatedCamera, Garden
 
-    return EmulatedCamera(settings)
+    return partial(EmulatedCamera, settings, garden=Garden(settings))
 
 
-def _open_replay(settings: CameraSettings, argument: str) -> Camera:
+def _replay(
+    settings: CameraSettings, argument: str, model_size: Size | None
+) -> Callable[[], Camera]:
+    del model_size
     from pi_classifier.cameras.replay import ReplayCamera
 
-    return ReplayCamera(argument, settings)
+    return partial(ReplayCamera, argument, settings)
 
 
-_OPENERS: dict[str, Callable[[CameraSettings, str], Camera]] = {
-    "pi": _open_pi,
-    "emulated": _open_emulated,
-    "replay": _open_replay,
+_CAMERAS: dict[str, Callable[[CameraSettings, str, Size | None], Callable[[], Camera]]] = {
+    "pi": _pi,
+    "emulated": _emulated,
+    "replay": _replay,
 }
+_WITH_ARGUMENT = ("replay",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -31,26 +32,60 @@ class _Shot:
     end: int
 
 
+class Garden:
+    """What the emulated camera looks at: it goes on while the camera is closed.
+
+    Cameras opened one after another on one garden go on where the last one stopped, and
+    meet each fault once.
+    """
+
+    def __init__(self, settings: CameraSettings) -> None:
+        faults = parse_faults(settings.faults)
+        self.lasting = [fault for fault in faults if fault.kind in {"drop", "dark"}]
+        self.pending = [fault for fault in faults if fault.kind not in {"drop", "dark"}]
+        self.sequence = 0
+        self.gone: Fault | None = None
+        self._refused = 0
+        self._shots = _schedule(settings.seed, settings.fps)
+        self._shot = next(self._shots)
+
+    def scene(self, sequence: int) -> Scene:
+        """Return the scene shown in a frame; frames must be asked for in their order."""
+        while sequence >= self._shot.end:
+            self._shot = next(self._shots)
+        return self._shot.scene
+
+    def admit(self) -> None:
+        """Let a camera be opened; raises CameraUnavailable while it is gone."""
+        if self.gone is None:
+            return
+        if self.gone.count and self._refused >= self.gone.count:
+            self.gone = None
+            self._refused = 0
+            return
+        self._refused += 1
+        raise CameraUnavailable("emulated camera: there is no camera, as ordered; try again later")
+
+
 class EmulatedCamera:
     """Flowers of about two seconds each, empty ground of about one between them.
 
     Every frame says in `truth` what it shows. Timestamps are ``sequence / fps``,
     so equal settings give equal frames, byte for byte, at any pace. A fault comes
     once: after a time-out or an error `frames` may be called again and goes on.
+    `garden` is what it looks at (default: one of its own); raises CameraUnavailable
+    while the camera is gone from it.
     """
 
-    def __init__(self, settings: CameraSettings, clock: Clock | None = None) -> None:
+    def __init__(
+        self, settings: CameraSettings, clock: Clock | None = None, garden: Garden | None = None
+    ) -> None:
         self.settings = settings
+        self._garden = garden or Garden(settings)
+        self._garden.admit()
         self._playback = Playback(
             "emulated camera", self.settings.fps, realtime=self.settings.realtime, clock=clock
         )
-        self._shots = _schedule(self.settings.seed, self.settings.fps)
-        self._shot = next(self._shots)
-        self._sequence = 0
-        self._gone = False
-        faults = parse_faults(self.settings.faults)
-        self._lasting = [fault for fault in faults if fault.kind in ("drop", "dark")]
-        self._pending = [fault for fault in faults if fault.kind not in ("drop", "dark")]
         self._black = np.zeros((self.settings.height, self.settings.width, 3), np.uint8)
         self._black.flags.writeable = False
 
@@ -72,13 +107,14 @@ class EmulatedCamera:
         self._playback.close()
 
     def _frames(self) -> Iterator[Frame]:
+        garden = self._garden
         with self._playback.running():
             for _ in self._playback.ticks():
-                if self._fails(self._sequence):
+                if self._fails(garden.sequence):
                     return
-                sequence = self._sequence
-                self._sequence += 1
-                faults = {fault.kind for fault in self._lasting if fault.covers(sequence)}
+                sequence = garden.sequence
+                garden.sequence += 1
+                faults = {fault.kind for fault in garden.lasting if fault.covers(sequence)}
                 if "drop" not in faults:
                     yield self._frame(sequence, dark="dark" in faults)
 
@@ -86,9 +122,7 @@ class EmulatedCamera:
         timestamp_ns = self._playback.timestamp_ns(sequence)
         if dark:
             return Frame(self._black, sequence, timestamp_ns, BACKGROUND)
-        while sequence >= self._shot.end:
-            self._shot = next(self._shots)
-        scene = self._shot.scene
+        scene = self._garden.scene(sequence)
         noise = np.random.default_rng((self.settings.seed, sequence))
         pixels: NDArray[np.uint8] = scene.render(
             self.settings.height, self.settings.width, timestamp_ns / 1e9, noise
@@ -98,15 +132,18 @@ class EmulatedCamera:
 
     def _fails(self, sequence: int) -> bool:
         """Raise the fault due before this frame; True if stopped during a stall."""
-        due = next((fault for fault in self._pending if fault.at <= sequence), None)
+        garden = self._garden
+        due = next((fault for fault in garden.pending if fault.at <= sequence), None)
         if due is not None:
-            self._pending.remove(due)
+            garden.pending.remove(due)
+            if due.kind == "hang":
+                _hang()
             if due.kind == "stall":
                 return self._stall(due)
             if due.kind == "error":
                 raise CameraError(f"emulated camera: failed before frame {due.at}, as ordered")
-            self._gone = True
-        if self._gone:
+            garden.gone = due
+        if garden.gone is not None:
             raise CameraUnavailable("emulated camera: disappeared, as ordered; open it again")
         return False
 
@@ -117,6 +154,12 @@ class EmulatedCamera:
         raise CameraTimeout(
             f"emulated camera: no frame within {timeout_s:g} s before frame {fault.at}, as ordered"
         )
+
+
+def _hang() -> None:
+    """Never return, as a driver stuck in the kernel does not."""
+    while True:
+        threading.Event().wait()
 
 
 def _schedule(seed: int, fps: float) -> Iterator[_Shot]:

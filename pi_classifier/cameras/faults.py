@@ -10,22 +10,27 @@ from typing import Literal, cast
 from pi_classifier.errors import ConfigError
 from pi_classifier.suggest import suggestion
 
-Kind = Literal["stall", "error", "disappear", "drop", "dark"]
+Kind = Literal["stall", "error", "disappear", "hang", "drop", "dark"]
 
 FAULTS: dict[Kind, str] = {
     "stall": "stall@40: frames stop before frame 40, until the time-out",
     "error": "error@40: the camera fails before frame 40",
-    "disappear": "disappear@40: the camera is gone from frame 40 on",
+    "disappear": "disappear@40:3: the camera is gone before frame 40 and cannot be opened 3 times "
+    "(disappear@40: ever)",
+    "hang": "hang@40: the program hangs before frame 40, deaf to everything",
     "drop": "drop@40:5: frames 40 to 44 are missing",
     "dark": "dark@40:20: frames 40 to 59 are black",
 }
-_LASTING = ("drop", "dark")
+_COUNTED = ("disappear", "drop", "dark")
 _PATTERN = re.compile(r"([a-z]+)@(\d{1,12})(?::(\d{1,12}))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault: from frame `at` on, for `count` frames."""
+    """One fault: from frame `at` on, for `count` frames; "disappear": for `count` openings.
+
+    `count` 0, which only "disappear" has, is for ever.
+    """
 
     kind: Kind
     at: int
@@ -53,8 +58,8 @@ def _parse(text: str) -> Fault:
             f"fault {text!r}: no such fault.{suggestion(kind, FAULTS)} "
             f"Faults: {'; '.join(FAULTS.values())}"
         )
-    if count is not None and kind not in _LASTING:
+    if count is not None and kind not in _COUNTED:
         raise ConfigError(f"fault {text!r}: {kind} takes no count; write {kind}@{at}")
     if count is not None and int(count) == 0:
         raise ConfigError(f"fault {text!r}: expected a count of 1 or more")
-    return Fault(cast("Kind", kind), int(at), int(count or 1))
+    return Fault(cast("Kind", kind), int(at), int(count or (kind != "disappear")))

@@ -29,6 +29,11 @@ class CameraSettings:
     timeout_s: float = setting(
         5.0, "without a frame for so long, the camera has failed", minimum=0.0
     )
+    recovery_s: float = setting(
+        60.0,
+        "after a fault, try for so long to get the camera back before giving up (exit 75)",
+        minimum=0.0,
+    )
     realtime: bool = setting(
         True, "emulated, replay: deliver at the frame rate, not as fast as possible"
     )
@@ -36,7 +41,9 @@ class CameraSettings:
         0, "emulated: what is shown; the same seed gives the same frames", minimum=0
     )
     faults: tuple[str, ...] = setting(
-        (), "emulated: faults to order: stall@N, error@N, disappear@N, drop@N:COUNT, dark@N:COUNT"
+        (),
+        "emulated: faults to order: stall@N, error@N, disappear@N, disappear@N:COUNT, hang@N, "
+        "drop@N:COUNT, dark@N:COUNT",
     )
     hold_s: float = setting(1.0, "replay: each photo is shown for so long", minimum=0.0)
     loop: bool = setting(False, "replay: start again after the last photo")
