@@ -7,6 +7,7 @@ import os
 import pwd
 import re
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,8 @@ _USUAL_GROUPS = (
     (re.compile(r"/dev/(i2c-)"), "i2c"),
     (re.compile(r"/dev/(gpio)"), "gpio"),
 )
-_SYSTEM_SERVICE = re.compile(r"/(?!.*user@).*?([^/]+\.service)(/|$)")
+# proc_pid_cgroup(5): "0::/system.slice/ssh.service", and below user@1000.service a user's own.
+_SYSTEM_SERVICE = re.compile(r"(?!.*/user@).*?/([^/]+\.service)(?:/.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +79,23 @@ def this_process() -> Caller:
     return Caller(_user_name(os.geteuid()), groups, service_unit())
 
 
-def service_unit(cgroup: Path = Path("/proc/self/cgroup")) -> str:
-    """The systemd service this process belongs to, such as ``pi-classifier.service``.
+def service_unit(process: int | None = None) -> str:
+    """The systemd service a process belongs to, such as ``pi-classifier.service``.
 
-    "" outside one, and in a user's own session, whose services have the user's groups.
+    This process without a number. "" outside a service, and in a user's own session,
+    whose programs have the user's groups.
     """
-    if "SYSTEMD_EXEC_PID" not in os.environ and "NOTIFY_SOCKET" not in os.environ:
-        return ""  # a terminal, or cron: systemd.exec(5)
+    cgroup = Path(f"/proc/{'self' if process is None else process}/cgroup")
     try:
         lines = cgroup.read_text(encoding="utf-8").splitlines()
     except OSError:
         return ""
-    for line in lines:
+    return unit_of(lines)
+
+
+def unit_of(cgroup_lines: Iterable[str]) -> str:
+    """The system service in the lines of a /proc/PID/cgroup, or ""."""
+    for line in cgroup_lines:
         name = _SYSTEM_SERVICE.fullmatch(line.rpartition(":")[2])
         if name is not None:
             return name[1]

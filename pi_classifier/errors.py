@@ -11,6 +11,7 @@ PiClassifierError
 │  ├─ ModelMismatch (ValueError)
 │  └─ InferenceError (RuntimeError)
 ├─ ImageError (ValueError)        exit 65
+├─ StateFolderTaken               exit 75
 └─ SinkError                      never fatal
 
 Every message names the thing, the value, what was expected and what to do.
@@ -81,6 +82,12 @@ class ImageError(PiClassifierError, ValueError):
     """A file that should be a photo cannot be read as one."""
 
     exit_code = EXIT_DATA
+
+
+class StateFolderTaken(PiClassifierError):
+    """Another copy of the program holds the state folder; it may end."""
+
+    exit_code = EXIT_TEMPORARY
 
 
 class SinkError(PiClassifierError):

@@ -1,59 +1,12 @@
-"""The systemd journal: the only module that imports systemd. And the program's own log."""
+"""The program's own log, in the journal or on stderr."""
 
 from __future__ import annotations
 
 import logging
-import os
 import sys
-from collections.abc import Callable, Mapping
-from pathlib import Path
 
-from pi_classifier.errors import ConfigError, SinkError
-
-# Sends (message, fields) to the journal; raises SinkError.
-Send = Callable[[str, Mapping[str, str]], None]
-
-_SOCKET = Path("/run/systemd/journal/socket")
-_IDENTIFIER = "pi-classifier"
-_PRIORITY_INFO = "6"  # syslog(3)
-
-
-def under_journal() -> bool:
-    """Whether stdout or stderr goes to the journal, by ``JOURNAL_STREAM`` of systemd.exec(5)."""
-    stream = os.environ.get("JOURNAL_STREAM")
-    return stream is not None and stream in (_device_and_inode(1), _device_and_inode(2))
-
-
-def _device_and_inode(fd: int) -> str | None:
-    try:
-        status = os.fstat(fd)
-    except OSError:
-        return None
-    return f"{status.st_dev}:{status.st_ino}"
-
-
-def journal_sender(socket: Path = _SOCKET) -> Send:
-    """A function that sends structured entries to the journal.
-
-    Raises `SinkError` when no journal runs or systemd-python is not installed.
-    """
-    if not socket.exists():
-        raise SinkError(f"no journal: there is no socket {socket}; is systemd-journald running?")
-    try:
-        from systemd import journal
-    except ImportError as error:
-        raise SinkError(
-            "no journal: Python's systemd module is not installed; "
-            "install it with: sudo apt install python3-systemd (or pip install systemd-python)"
-        ) from error
-
-    def send(message: str, fields: Mapping[str, str]) -> None:
-        try:
-            journal.send(message, PRIORITY=_PRIORITY_INFO, SYSLOG_IDENTIFIER=_IDENTIFIER, **fields)
-        except OSError as error:
-            raise SinkError(f"the journal did not take an entry: {error.strerror}") from error
-
-    return send
+from pi_classifier.errors import ConfigError
+from pi_classifier.systemd import under_journal
 
 
 class _JournalFormatter(logging.Formatter):

@@ -100,6 +100,11 @@ class RunSettings:
         "how much is logged: info on change, debug every frame",
         choices=("debug", "info", "warning", "error"),
     )
+    state_dir: str = setting(
+        "",
+        "the folder that only one copy of the program may use at a time; as a service the one "
+        "that systemd gives it (STATE_DIRECTORY), otherwise none",
+    )
 
 
 class LimitedCamera:

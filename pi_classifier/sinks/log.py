@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pi_classifier.errors import SinkError
-from pi_classifier.journal import Send, journal_sender, under_journal
 from pi_classifier.settings import setting
 from pi_classifier.sinks.queued import CLOSE_S, DeliveryQueue
 from pi_classifier.speech.phrases import Phrases
+from pi_classifier.systemd import Send, journal_sender, under_journal
 from pi_classifier.types import Decision
 
 _logger = logging.getLogger(__name__)

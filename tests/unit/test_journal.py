@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import re
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from pi_classifier.errors import ConfigError, SinkError
-from pi_classifier.journal import journal_sender, setup_logging, under_journal
+from pi_classifier.errors import ConfigError
+from pi_classifier.journal import setup_logging
 
 
 @pytest.fixture(autouse=True)
@@ -27,29 +25,6 @@ def _restored_logging() -> Iterator[None]:
 def journal_stream(fd: int) -> str:
     status = os.fstat(fd)
     return f"{status.st_dev}:{status.st_ino}"
-
-
-def test_under_the_journal_only_when_a_stream_is_the_journals(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
-    assert not under_journal()
-    monkeypatch.setenv("JOURNAL_STREAM", "1:2")
-    assert not under_journal()
-    for fd in (1, 2):
-        monkeypatch.setenv("JOURNAL_STREAM", journal_stream(fd))
-        assert under_journal()
-
-
-def test_no_socket_no_journal(tmp_path: Path) -> None:
-    with pytest.raises(SinkError, match="there is no socket"):
-        journal_sender(tmp_path / "socket")
-
-
-def test_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "systemd", None)
-    with pytest.raises(SinkError, match="apt install python3-systemd"):
-        journal_sender(tmp_path)
 
 
 def test_lines_have_a_time_on_a_terminal(
