@@ -83,8 +83,8 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _make(recipe: Recipe, root: Path) -> None:
     options = root.with_suffix(".apt.conf")
-    options.write_text(_acquire_options())
-    sources = "".join(f"deb {uri} {recipe.suite} main\n" for uri in _debian_mirrors())
+    options.write_text(acquire_options())
+    sources = "".join(f"deb {uri} {recipe.suite} main\n" for uri in debian_mirrors())
     made = subprocess.run(
         [
             *("mmdebstrap", "--mode=root", "--variant=minbase", "--quiet"),
@@ -106,7 +106,7 @@ def _make(recipe: Recipe, root: Path) -> None:
         raise RootError(f"mmdebstrap made no {recipe.suite}:\n{made.stderr}")
 
 
-def _debian_mirrors() -> list[str]:
+def debian_mirrors() -> list[str]:
     """Where this machine's apt gets its Debian from; asks apt to look when it never has."""
     found = list(_mirrors_in(_lines("apt-get", *_TARGETS)))
     if not found:
@@ -136,7 +136,7 @@ def _mirrors_in(lines: Iterable[str]) -> Iterator[str]:
             yield uri
 
 
-def _acquire_options() -> str:
+def acquire_options() -> str:
     """How this machine's apt fetches (proxies, certificates), as lines of apt.conf."""
     words = tuple(f"Acquire::{each}" for each in _NOT_FOR_ROOTS)
     lines = _lines("apt-config", "dump", "Acquire")
