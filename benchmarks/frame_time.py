@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,9 @@ from benchmarks.subject import Subject
 from pi_classifier.modelfile import ModelFile
 from pi_classifier.nativelog import captured_stderr
 from pi_classifier.preprocess import Preprocessor
-from pi_classifier.service import Service, build, watch
+from pi_classifier.service import Service, build
 from pi_classifier.types import Frame
+from pi_classifier.watching import watch
 
 SECTION = "Time per frame"
 WITH_RESIZE = Aim(1.5, "ratio")
@@ -105,7 +106,7 @@ def _loops(subject: Subject, service: Service, pictures: Sequence[Pixels]) -> _L
         models = [_bare_model(each) for each in subject.models]
     resize = [Preprocessor(each.input_size, each.information.resize) for each in subject.models]
     # A cascade asks its later models for some frames only; the bare loop then does as well.
-    stages = [service.classifier.classify(Frame(each, 0, 0)).stage for each in pictures]
+    stages = [service.parts.classifier.classify(Frame(each, 0, 0)).stage for each in pictures]
     asked = [models[: stage + 1] for stage in stages]
     tensors = [
         [model.tensor(small(each)) for model, small in zip(models, resize, strict=True)][: s + 1]
@@ -123,7 +124,7 @@ def _loops(subject: Subject, service: Service, pictures: Sequence[Pixels]) -> _L
 
 def _path(service: Service, pictures: Sequence[Pixels]) -> Pass:
     camera = PreparedCamera(pictures)
-    prepared = replace(service, camera=camera)
+    prepared = Service(camera, service.parts)
 
     def once() -> list[int]:
         watch(prepared)

@@ -79,6 +79,11 @@ class Smoother:
         """The label announced last; None when nothing is announced."""
         return self._label
 
+    def go_on_from(self, other: Smoother) -> None:
+        """Take over what the other one holds announced, so that nothing is announced twice."""
+        self._label = other._label
+        self._spoke_ns = other._spoke_ns
+
     def update(self, frame: Frame, prediction: Prediction) -> Decision | None:
         """Take the prediction of the next frame; return a decision on change, else None.
 

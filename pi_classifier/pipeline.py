@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
 
@@ -20,17 +20,17 @@ def _ignore(frame: Frame, prediction: Prediction | None) -> None:
 
 
 def decisions(
-    camera: Camera,
+    frames: Iterable[Frame],
     gate: Gate,
     classifier: Classifier,
     smoother: Smoother,
     observe: Observer = _ignore,
 ) -> Iterator[Decision]:
-    """Yield a decision whenever the smoother changes its mind, until the camera ends.
+    """Yield a decision whenever the smoother changes its mind, until the frames end.
 
     Raises what camera and classifier raise: `CameraError`, `InferenceError`.
     """
-    for frame in camera.frames():
+    for frame in frames:
         prediction = classifier.classify(frame) if gate.admits(frame) else None
         observe(frame, prediction)
         if prediction is not None:

@@ -1,61 +1,151 @@
-"""The composition root: from settings to a running service, and back down again."""
+"""The composition root: from settings to a running service, changed while it runs, and down."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 
-from pi_classifier.cameras import open_camera
+from pi_classifier.cameras import camera_opener
+from pi_classifier.cameras.recovery import RecoveringCamera
 from pi_classifier.cascade import Cascade
 from pi_classifier.classifier import ModelClassifier, open_classifier
 from pi_classifier.config import Settings
 from pi_classifier.decision import Smoother
 from pi_classifier.errors import SinkError
+from pi_classifier.events import Event, entry
 from pi_classifier.gate import open_gate
 from pi_classifier.modelfile import ModelFile
-from pi_classifier.pipeline import Counters, LimitedCamera, decisions
+from pi_classifier.pipeline import LimitedCamera
 from pi_classifier.sinks.jsonl import JsonlSink
 from pi_classifier.sinks.log import LogSink
 from pi_classifier.sinks.speech import SpeechSink
 from pi_classifier.sinks.stdout import StdoutSink
-from pi_classifier.types import Camera, Classifier, Frame, Gate, Prediction, Sink
+from pi_classifier.supervision.activity import Activity
+from pi_classifier.supervision.camera_steps import CameraSteps
+from pi_classifier.types import Camera, Classifier, Gate, Sink
 
 _logger = logging.getLogger(__name__)
 
-_COUNTERS_EVERY_NS = 60_000_000_000
-# Enough for any phrase that is not a speech.
-_FINISH_S = 5.0
-_POLL_S = 0.02
+_LOADING_S = 120.0  # a large model from a slow card
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    """Everything the loop needs, open and ready."""
+class Parts:
+    """What a frame goes through once the camera has it; replaced whole between two frames.
 
-    camera: Camera
+    `made_from` names for each sink the values it was made from: a sink made from the
+    same ones is kept when the configuration changes.
+    """
+
     gate: Gate
     classifier: Classifier
     smoother: Smoother
-    sinks: tuple[Sink, ...]
-    stopped: threading.Event = field(default_factory=threading.Event)
+    sinks: tuple[Sink, ...] = ()
+    made_from: tuple[object, ...] = ()
+
+
+@dataclass(eq=False, slots=True)
+class Change:
+    """Other parts, and another camera if there is to be one, for the frame thread to take."""
+
+    parts: Parts
+    switch_camera: Callable[[], None] | None = None
+    taken: threading.Event = field(default_factory=threading.Event)
+    error: Exception | None = None
+
+
+class Service:
+    """A camera and the parts its frames go through, open and ready."""
+
+    def __init__(
+        self,
+        camera: Camera,
+        parts: Parts,
+        activity: Activity | None = None,
+        recovering: RecoveringCamera | None = None,
+    ) -> None:
+        self.camera = camera
+        self.parts = parts
+        self.activity = activity or Activity()
+        # the camera without its limits: what can be switched to another one
+        self.recovering = recovering
+        self.stopped = threading.Event()
+        self.changing = threading.Event()
+        self._change: Change | None = None
 
     def stop(self) -> None:
         """End the frames, and let nothing be said to its end; may be called by any thread."""
         self.stopped.set()
         self.camera.stop()
 
+    def request(self, change: Change) -> None:
+        """Have the frame thread take a change between two frames; `change.taken` tells when."""
+        self._change = change
+        self.changing.set()
+
+    def take_change(self) -> None:
+        """Replace the parts by those requested; for the frame thread, between two frames."""
+        self.changing.clear()
+        change, self._change = self._change, None
+        if change is None:
+            return
+        try:
+            if change.switch_camera is not None:
+                try:
+                    change.switch_camera()
+                finally:
+                    self.activity.flowing()
+            change.parts.smoother.go_on_from(self.parts.smoother)
+            self.parts = change.parts
+        except Exception as error:  # noqa: BLE001  whoever asked for the change is told
+            change.error = error
+        change.taken.set()
+
 
 @contextmanager
-def build(settings: Settings) -> Iterator[Service]:
+def build(
+    settings: Settings, *, activity: Activity | None = None, patient: bool = False
+) -> Iterator[Service]:
     """Build the service from its settings, in order; on leaving, close in exact reverse,
     the sinks at the same time.
 
     The model comes first, so that what is wrong with it is said before a device is
-    opened. Raises ConfigError, ModelError, CameraError.
+    opened. A `patient` service waits for a camera that is not there yet, as after a fault.
+    Raises ConfigError, ModelError, CameraError.
+    """
+    activity = activity or Activity()
+    activity.busy("Starting: reads the model", _LOADING_S)
+    with ExitStack() as stack:
+        camera: RecoveringCamera | None = None
+
+        def stop_camera() -> None:
+            if camera is not None:
+                camera.stop()
+
+        parts = open_parts(settings, on_stdout_closed=stop_camera)
+        # By name: a reload replaces the parts.
+        stack.callback(lambda: close_parts(service.parts if service else parts))
+        service: Service | None = None
+        opener = camera_opener(settings.camera, frame_size(parts.classifier))
+        steps = CameraSteps(settings.camera.source, activity)
+        camera = RecoveringCamera(opener, settings.camera.recovery_s, on_step=steps)
+        stack.enter_context(closing(camera))
+        if not patient:
+            camera.open()
+        service = Service(LimitedCamera(camera, settings.run), parts, activity, camera)
+        yield service
+
+
+def open_parts(
+    settings: Settings, keep: Parts | None = None, *, on_stdout_closed: Callable[[], None]
+) -> Parts:
+    """Open everything but the camera; raises ConfigError, ModelError, and nothing stays open.
+
+    The sinks of `keep` that are made from the same values are taken over, and so is its
+    smoother when nothing about it changes.
     """
     with ExitStack() as stack:
         classifier = stack.enter_context(closing(open_classifier(settings.model)))
@@ -63,32 +153,81 @@ def build(settings: Settings) -> Iterator[Service]:
         silent = {label for each in models for label in each.information.silent_labels}
         smoother = Smoother(settings.decision, silent)
         gate = open_gate(settings.gate)
-        camera = stack.enter_context(closing(open_camera(settings.camera)))
-        sinks: list[Sink] = []
-        stack.callback(_close_together, sinks)
-        for open_sink in _wanted_sinks(settings, camera, models):
+        kept = dict(zip(keep.made_from, keep.sinks, strict=True)) if keep else {}
+        sinks: dict[object, Sink] = {}
+        opened: list[Sink] = []
+        stack.callback(close_together, opened)
+        for made_from, open_sink in _wanted_sinks(settings, models, on_stdout_closed):
+            if made_from in kept:
+                sinks[made_from] = kept[made_from]
+                continue
             try:
-                sinks.append(open_sink())
+                opened.append(open_sink())
             except SinkError as error:
-                _logger.warning("goes on without: %s", error)
-        limited = LimitedCamera(camera, settings.run)
-        yield Service(limited, gate, classifier, smoother, tuple(sinks))
+                _logger.warning(
+                    "goes on without: %s", error, extra=entry(Event.SINK_FAILED, SINK=made_from[0])
+                )
+            else:
+                sinks[made_from] = opened[-1]
+        stack.pop_all()
+    return Parts(gate, classifier, smoother, tuple(sinks.values()), tuple(sinks))
+
+
+_MadeFrom = tuple[str, str, tuple[str, ...]]
+"""The sink's name, its settings, and what else it was made from."""
 
 
 def _wanted_sinks(
-    settings: Settings, camera: Camera, models: Sequence[ModelFile]
-) -> Iterator[Callable[[], Sink]]:
+    settings: Settings, models: Sequence[ModelFile], on_stdout_closed: Callable[[], None]
+) -> Iterator[tuple[_MadeFrom, Callable[[], Sink]]]:
     if settings.stdout.enabled:
-        yield lambda: StdoutSink(settings.stdout, on_closed=camera.stop)
+        yield (
+            ("stdout", repr(settings.stdout), ()),
+            lambda: StdoutSink(settings.stdout, on_closed=on_stdout_closed),
+        )
     if settings.log.enabled:
         checksums = {each.name: each.sha256 for each in models}
-        yield lambda: LogSink(settings.log, model_sha256=checksums)
+        yield (
+            ("log", repr(settings.log), tuple(checksums.values())),
+            lambda: LogSink(settings.log, model_sha256=checksums),
+        )
     if settings.jsonl.path:
-        yield lambda: JsonlSink(settings.jsonl)
+        yield ("jsonl", repr(settings.jsonl), ()), lambda: JsonlSink(settings.jsonl)
     if settings.speech.enabled:
         silent = models[0].information.silent_labels
         spoken = [label for label in models[0].labels if label not in silent]
-        yield lambda: SpeechSink(settings.speech, labels=spoken)
+        yield (
+            ("speech", repr(settings.speech), tuple(spoken)),
+            lambda: SpeechSink(settings.speech, labels=spoken),
+        )
+
+
+def close_parts(parts: Parts, keep: Parts | None = None) -> None:
+    """Close the sinks, at the same time, and the classifier; not the sinks `keep` has too."""
+    kept = keep.sinks if keep else ()
+    close_together([sink for sink in parts.sinks if sink not in kept])
+    parts.classifier.close()
+
+
+def close_together(sinks: Sequence[Sink]) -> None:
+    """Close the sinks at the same time, so that all that hang take no longer than one."""
+    closers = [threading.Thread(target=sink.close, daemon=True) for sink in sinks]
+    for closer in closers:
+        closer.start()
+    for closer in closers:
+        closer.join()
+
+
+def model_names(classifier: Classifier) -> str:
+    """What is in force, for the log: the name, and the models of a cascade."""
+    names = [each.name for each in _model_files(classifier)]
+    return f"{classifier.name} ({', '.join(names)})" if len(names) > 1 else classifier.name
+
+
+def frame_size(classifier: Classifier) -> tuple[int, int] | None:
+    """Height and width of the frames the largest model looks at, in pixels."""
+    sizes = [each.input_size for each in _model_files(classifier)]
+    return max(sizes, default=None)
 
 
 def _model_files(classifier: Classifier) -> Iterator[ModelFile]:
@@ -98,67 +237,3 @@ def _model_files(classifier: Classifier) -> Iterator[ModelFile]:
             yield from _model_files(stage.classifier)
     elif isinstance(classifier, ModelClassifier):
         yield classifier.model
-
-
-def _close_together(sinks: Sequence[Sink]) -> None:
-    """Close the sinks at the same time, so that all that hang take no longer than one."""
-    closers = [threading.Thread(target=sink.close, daemon=True) for sink in sinks]
-    for closer in closers:
-        closer.start()
-    for closer in closers:
-        closer.join()
-
-
-def watch(service: Service, finish_s: float = _FINISH_S) -> Counters:
-    """Send every decision to every sink until the camera ends; returns what was counted.
-
-    When the camera ends by itself, the sinks have `finish_s` to finish what they are at,
-    unless the service is stopped. Raises CameraError, InferenceError.
-    """
-    counters = Counters()
-    observe = _Progress(counters)
-    for decision in decisions(
-        service.camera, service.gate, service.classifier, service.smoother, observe
-    ):
-        counters.decisions += 1
-        counters.labels += decision.label is not None
-        for sink in service.sinks:
-            sink.emit(decision)
-    _let_finish(service, finish_s)
-    return counters
-
-
-def _let_finish(service: Service, finish_s: float) -> None:
-    deadline_s = time.monotonic() + finish_s
-    while any(sink.busy for sink in service.sinks) and time.monotonic() < deadline_s:
-        if service.stopped.wait(_POLL_S):
-            return
-
-
-class _Progress:
-    """Counts every frame; logs it at DEBUG, and the counters once a minute of frame time."""
-
-    def __init__(self, counters: Counters) -> None:
-        self._counters = counters
-        self._verbose = _logger.isEnabledFor(logging.DEBUG)
-        self._due_ns: int | None = None
-
-    def __call__(self, frame: Frame, prediction: Prediction | None) -> None:
-        self._counters.observe(frame, prediction)
-        if self._verbose:
-            _logger.debug("frame %d: %s", frame.sequence, _brief(prediction))
-        now_ns = frame.timestamp_ns
-        if self._due_ns is None or now_ns >= self._due_ns:
-            if self._due_ns is not None:
-                _logger.info("%s", str(self._counters))
-            self._due_ns = now_ns + _COUNTERS_EVERY_NS
-
-
-def _brief(prediction: Prediction | None) -> str:
-    if prediction is None:
-        return "kept out by the gate"
-    top = prediction.top
-    return (
-        f"{top.label} {top.score:.2f} by stage {prediction.stage} "
-        f"in {prediction.latency_ns / 1e6:.1f} ms"
-    )

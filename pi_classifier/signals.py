@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT ask the program to end; a second one makes it.
+"""SIGTERM and SIGINT ask the program to end, a second one makes it; SIGHUP to reload.
 
 A signal handler runs between any two bytecodes of the main thread, so it must not
 take a lock: `threading.Event.set` there deadlocks when the main thread is inside
@@ -29,15 +29,20 @@ def _exit_now(signum: int) -> None:
 class StopOnSignal:
     """While entered, the first signal calls `stop` from its own thread, the second forces.
 
-    `stop` may be set later (`on_stop`); a signal that came before is not lost.
+    With `reloads`, SIGHUP calls `reload` from there as well; without, it does what it
+    always does: ends a program whose terminal was closed. What is to be called may be
+    set later (`on_stop`, `on_reload`); a signal that came before is not lost.
     Enter it in the main thread. On leaving, the handlers found are put back.
     """
 
-    def __init__(self, force: Callable[[int], None] = _exit_now) -> None:
+    def __init__(self, force: Callable[[int], None] = _exit_now, *, reloads: bool = False) -> None:
         self._force = force
+        self._caught = (*SIGNALS, signal.SIGHUP) if reloads else SIGNALS
         self._lock = threading.Lock()
         self._stop: Callable[[], None] | None = None
         self._received: int | None = None
+        self._reload: Callable[[], None] | None = None
+        self._reload_asked = False
 
     @property
     def received(self) -> int | None:
@@ -52,10 +57,18 @@ class StopOnSignal:
         if late:
             stop()
 
+    def on_reload(self, reload: Callable[[], None]) -> None:
+        """Call `reload` whenever SIGHUP comes, and now if it already has."""
+        with self._lock:
+            self._reload = reload
+            late, self._reload_asked = self._reload_asked, False
+        if late:
+            reload()
+
     def __enter__(self) -> Self:
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
-        self._previous = {signum: signal.signal(signum, _note) for signum in SIGNALS}
+        self._previous = {signum: signal.signal(signum, _note) for signum in self._caught}
         self._previous_fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         self._thread = threading.Thread(target=self._watch, name="signals", daemon=True)
         self._thread.start()
@@ -78,6 +91,8 @@ class StopOnSignal:
                     return
                 if signum in SIGNALS:
                     self._take(signum)
+                elif signum in self._caught:
+                    self._take_reload()
 
     def _take(self, signum: int) -> None:
         with self._lock:
@@ -89,6 +104,13 @@ class StopOnSignal:
             self._force(signum)
         elif stop is not None:
             stop()
+
+    def _take_reload(self) -> None:
+        with self._lock:
+            reload = self._reload
+            self._reload_asked = reload is None
+        if reload is not None:
+            reload()
 
 
 def _note(signum: int, frame: FrameType | None) -> None:

@@ -11,7 +11,14 @@ from pi_classifier.errors import CameraUnavailable, ConfigError
 from pi_classifier.suggest import suggestion
 from pi_classifier.types import Camera
 
-__all__ = ["CameraInfo", "CameraSettings", "camera_opener", "list_cameras", "open_camera"]
+__all__ = [
+    "CameraInfo",
+    "CameraSettings",
+    "camera_opener",
+    "follows_model",
+    "list_cameras",
+    "open_camera",
+]
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -71,6 +78,11 @@ def camera_opener(
             f"remove them or use it instead of {settings.source!r}"
         )
     return prepare(settings, argument, model_size)
+
+
+def follows_model(settings: CameraSettings) -> bool:
+    """Whether the camera delivers frames of the model's size, and so depends on the model."""
+    return settings.source.partition(":")[0].strip() == "pi"
 
 
 def _pi(settings: CameraSettings, argument: str, model_size: Size | None) -> Callable[[], Camera]:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import logging
+import os
 import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from pi_classifier.signals import StopOnSignal
 
 # The rest is imported once signals are caught: that takes longer than anything else here.
 if TYPE_CHECKING:
-    from pi_classifier.config import Layer
+    from pi_classifier.config import Layer, Settings
+    from pi_classifier.errors import PiClassifierError
     from pi_classifier.pipeline import Counters
+    from pi_classifier.supervision.supervisor import Supervisor
 
 _logger = logging.getLogger(__name__)
 
@@ -24,28 +28,90 @@ _logger = logging.getLogger(__name__)
 def main(arguments: argparse.Namespace) -> int:
     """Run until the camera ends or a signal comes; raises PiClassifierError."""
     started_s = time.monotonic()
-    # what every thread is doing, for whoever finds it stuck: kill -USR1
+    # What every thread is doing, for whoever finds it stuck: kill -USR1, and when the
+    # service manager ends a hang.
     faulthandler.register(signal.SIGUSR1)
+    faulthandler.enable()
+    if os.environ.get("NOTIFY_SOCKET"):
+        return _serve(arguments)
     with StopOnSignal() as signals:
-        counters = _watch(arguments, signals)
+        counters = _watch(arguments, signals, None)
     if arguments.summary:
         print(summary(counters, time.monotonic() - started_s), file=sys.stderr)
     return 0
 
 
-def _watch(arguments: argparse.Namespace, signals: StopOnSignal) -> Counters:
-    from pi_classifier.config import read_configuration
-    from pi_classifier.journal import setup_logging
-    from pi_classifier.service import build, watch
+def _serve(arguments: argparse.Namespace) -> int:
+    """Run as a service of systemd; what goes wrong is its last status, and in its log."""
+    with StopOnSignal(reloads=True) as signals:
+        from pi_classifier.errors import PiClassifierError
+        from pi_classifier.journal import setup_logging
+        from pi_classifier.supervision.activity import Activity
+        from pi_classifier.supervision.supervisor import Supervisor
+        from pi_classifier.systemd import notifier, watchdog_s
 
-    configuration = read_configuration(arguments.config, arguments.set, _shorthands(arguments))
-    settings = configuration.settings
+        setup_logging()  # for errors in the configuration that says how to log
+        notify, activity = notifier(), Activity()
+        with Supervisor(notify, activity, watchdog_s()) as supervisor:
+            try:
+                counters = _watch(arguments, signals, supervisor)
+            except PiClassifierError as error:
+                _log_end(error)
+                supervisor.stopping(str(error))
+                return error.exit_code
+            supervisor.stopping(f"Ended: {counters}")
+    return 0
+
+
+def _log_end(error: PiClassifierError) -> None:
+    from pi_classifier.errors import CameraError, ModelError
+    from pi_classifier.events import Event, entry
+
+    event = Event.CONFIG_REFUSED
+    if isinstance(error, CameraError):
+        event = Event.CAMERA_GIVEN_UP
+    elif isinstance(error, ModelError):
+        event = Event.MODEL_REFUSED
+    _logger.critical("%s", error, extra=entry(event, EXIT_CODE=error.exit_code))
+
+
+def _watch(
+    arguments: argparse.Namespace, signals: StopOnSignal, supervisor: Supervisor | None
+) -> Counters:
+    from pi_classifier.config import read_configuration
+    from pi_classifier.events import Event, entry
+    from pi_classifier.journal import setup_logging
+    from pi_classifier.service import build, model_names
+    from pi_classifier.watching import watch
+
+    def read() -> Settings:
+        return read_configuration(arguments.config, arguments.set, _shorthands(arguments)).settings
+
+    settings = read()
     setup_logging(settings.run.log_level)
-    with build(settings) as service:
+    activity = None if supervisor is None else supervisor.activity
+    with (
+        build(settings, activity=activity, patient=supervisor is not None) as service,
+        ExitStack() as stack,
+    ):
+        if supervisor is not None:
+            from pi_classifier.supervision.reload import Reloader
+
+            supervisor.grant(settings.camera.timeout_s, settings.camera.fps)
+            reloader = Reloader(service, settings, read, supervisor)
+            stack.enter_context(closing(reloader))
+            signals.on_reload(reloader.ask)
         signals.on_stop(service.stop)
-        _logger.info("%s sees through %s", service.classifier.name, settings.camera.source)
+        _logger.info(
+            "%s sees through %s",
+            model_names(service.parts.classifier),
+            settings.camera.source,
+            extra=entry(Event.STARTED, CAMERA=settings.camera.source),
+        )
         counters = watch(service)
-        _logger.info("ends: %s", counters)
+        if supervisor is not None and signals.received is not None:
+            supervisor.stopping("Stopping, as asked")
+        _logger.info("ends: %s", counters, extra=entry(Event.ENDED))
     return counters
 
 

@@ -172,7 +172,14 @@ def test_a_reader_that_goes_away_ends_it(start: Start, photos: Path) -> None:
 def test_a_camera_that_fails_ends_it_with_75(program: Program, fault: str, message: str) -> None:
     done = program(
         *("run", "--model", MODEL, "--camera", "emulated", "--no-speech", "--fast"),
-        *("--set", f"camera.faults=['{fault}']", "--set", "camera.timeout_s=0.2"),
+        *(
+            "--set",
+            f"camera.faults=['{fault}']",
+            "--set",
+            "camera.timeout_s=0.2",
+            "--set",
+            "camera.recovery_s=0",
+        ),
     )
     assert done.returncode == 75
     last = done.stderr.splitlines()[-1]

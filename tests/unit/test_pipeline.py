@@ -70,7 +70,7 @@ def eager() -> Smoother:
 
 def test_decisions_come_as_they_are_made() -> None:
     camera = EndlessCamera()
-    stream = decisions(camera, OpenGate(), Alternating(), eager())
+    stream = decisions(camera.frames(), OpenGate(), Alternating(), eager())
     first = next(stream)
     assert (first.label, first.sequence, camera.delivered) == ("daisy", 0, 1)
     second = next(stream)
@@ -80,7 +80,7 @@ def test_decisions_come_as_they_are_made() -> None:
 def test_only_admitted_frames_are_classified_and_smoothed() -> None:
     classifier = Alternating()
     camera = LimitedCamera(EndlessCamera(), RunSettings(frames=12))
-    made = list(decisions(camera, EvenGate(), classifier, eager()))
+    made = list(decisions(camera.frames(), EvenGate(), classifier, eager()))
     assert classifier.seen == [0, 2, 4, 6, 8, 10]
     assert [each.sequence for each in made] == [0, 10]
 
@@ -88,7 +88,7 @@ def test_only_admitted_frames_are_classified_and_smoothed() -> None:
 def test_counters() -> None:
     counters = Counters()
     camera = LimitedCamera(EndlessCamera(), RunSettings(frames=15))
-    list(decisions(camera, EvenGate(), Alternating(), eager(), counters.observe))
+    list(decisions(camera.frames(), EvenGate(), Alternating(), eager(), counters.observe))
     assert (counters.frames, counters.admitted, dict(counters.answered)) == (15, 8, {0: 5, 1: 3})
     assert counters.first_stage_share == 5 / 8
     assert counters.ms_per_frame == 2.0
@@ -117,7 +117,7 @@ def test_the_camera_fault_is_raised() -> None:
             raise CameraTimeout("no frame for 2 s")
 
     with pytest.raises(CameraTimeout, match="no frame"):
-        list(decisions(Failing(), OpenGate(), Alternating(), eager()))
+        list(decisions(Failing().frames(), OpenGate(), Alternating(), eager()))
 
 
 @given(

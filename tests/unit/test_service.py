@@ -15,8 +15,9 @@ from pi_classifier.decision import Smoother, SmootherSettings
 from pi_classifier.errors import CameraTimeout, InferenceError
 from pi_classifier.gate import IntervalGate
 from pi_classifier.pipeline import LimitedCamera, RunSettings
-from pi_classifier.service import Service, _close_together, watch
+from pi_classifier.service import Parts, Service, close_together
 from pi_classifier.types import Camera, Category, Decision, Frame, Prediction
+from pi_classifier.watching import watch
 
 PIXELS = np.zeros((1, 1, 3), np.uint8)
 
@@ -72,7 +73,7 @@ class Kept:
 
 def service(camera: Camera, *sinks: Kept) -> Service:
     smoother = Smoother(SmootherSettings(patience=1), ("background",))
-    return Service(camera, IntervalGate(0), Rounds(), smoother, sinks)
+    return Service(camera, Parts(IntervalGate(0), Rounds(), smoother, sinks))
 
 
 def limited(frames: int) -> Camera:
@@ -117,7 +118,7 @@ def test_sinks_that_hang_are_closed_at_the_same_time() -> None:
         def close(self) -> None:
             together.wait(10)  # passes only when all three are being closed
 
-    _close_together([Hung(), Hung(), Hung()])
+    close_together([Hung(), Hung(), Hung()])
     assert not together.broken
 
 
@@ -135,7 +136,7 @@ def test_a_model_that_fails_ends_it() -> None:
 
     smoother = Smoother(SmootherSettings())
     with pytest.raises(InferenceError):
-        watch(Service(limited(3), IntervalGate(0), Broken(), smoother, ()))
+        watch(Service(limited(3), Parts(IntervalGate(0), Broken(), smoother)))
 
 
 def lines(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
@@ -163,7 +164,7 @@ def test_frames_are_logged_at_debug(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     closed = IntervalGate(500)
     smoother = Smoother(SmootherSettings())
-    watch(Service(limited(2), closed, Rounds(), smoother, ()))
+    watch(Service(limited(2), Parts(closed, Rounds(), smoother)))
     assert lines(caplog, logging.DEBUG) == [
         "frame 0: daisy 0.90 by stage 0 in 1.5 ms",
         "frame 1: kept out by the gate",
