@@ -52,9 +52,14 @@ def journal_sender(socket: Path = _JOURNAL_SOCKET) -> Send:
     def send(message: str, fields: Mapping[str, str]) -> None:
         if not socket.exists():  # libsystemd would drop the entry without a word
             raise SinkError(f"the journal's socket {socket} has gone")
-        pairs = [f"{name}={value}" for name, value in (_EVERY_ENTRY | dict(fields)).items()]
+        entry = {"MESSAGE": message, **_EVERY_ENTRY, **fields}
         try:
-            journal.sendv(f"MESSAGE={message}", *pairs)
+            journal.sendv(
+                *(
+                    f"{key}={value}".encode(errors="backslashreplace")
+                    for key, value in entry.items()
+                )
+            )
         except OSError as error:
             raise SinkError(f"the journal did not take an entry: {error.strerror}") from error
 

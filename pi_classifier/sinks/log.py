@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pi_classifier.errors import SinkError
+from pi_classifier.events import Event, entry
 from pi_classifier.settings import setting
 from pi_classifier.sinks.queued import CLOSE_S, DeliveryQueue
 from pi_classifier.speech.phrases import Phrases
@@ -24,7 +24,8 @@ class LogSettings:
     enabled: bool = setting(True, "log decisions")
     destination: str = setting(
         "auto",
-        "auto: the journal with fields when run as a service, stderr otherwise",
+        "auto: with the rest of the log, so in the journal with fields when run as a service; "
+        "journal: there from a terminal too; stderr: with the rest of the log, without fields",
         choices=("auto", "journal", "stderr"),
     )
 
@@ -95,15 +96,19 @@ def fields(decision: Decision, model_sha256: Mapping[str, str]) -> dict[str, str
 
 
 def _choose(destination: str) -> Send:
-    if destination == "journal" or (destination == "auto" and under_journal()):
-        try:
-            return journal_sender()
-        except SinkError as error:
-            if destination == "journal":
-                raise
-            _logger.info("%s; decisions are logged on stderr", error)
-    return _to_stderr
+    if destination == "stderr":
+        return _to_log_without_fields
+    if destination == "journal":
+        send = journal_sender()  # raises when there is none
+        if not under_journal():
+            kind = {"MESSAGE_ID": Event.DECISION.value}
+            return lambda text, found: send(text, kind | dict(found))
+    return _to_log
 
 
-def _to_stderr(text: str, _fields: Mapping[str, str]) -> None:
-    _logger.info("%s", text)
+def _to_log(text: str, found: Mapping[str, str]) -> None:
+    _logger.info("%s", text, extra=entry(Event.DECISION, **found))
+
+
+def _to_log_without_fields(text: str, _found: Mapping[str, str]) -> None:
+    _logger.info("%s", text, extra=entry(Event.DECISION))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from pi_classifier.errors import SinkError
+from pi_classifier.events import Event
 from pi_classifier.sinks import log
 from pi_classifier.sinks.log import LogSettings, LogSink, fields, message
 from pi_classifier.types import Decision
@@ -57,29 +58,47 @@ def test_sends_message_and_fields() -> None:
     assert sent == [("I see a daisy (0.93)", fields(DAISY, {"accurate": "ab12"}))]
 
 
-def test_stderr_without_a_journal(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("destination", "expected"),
+    [("auto", fields(DAISY, {"accurate": "ab12"})), ("stderr", {})],
+)
+def test_with_the_rest_of_the_log(
+    caplog: pytest.LogCaptureFixture, destination: str, expected: Mapping[str, str]
 ) -> None:
-    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
     caplog.set_level(logging.INFO)
-    sink = LogSink(LogSettings())
+    sink = LogSink(LogSettings(destination=destination), model_sha256={"accurate": "ab12"})
     sink.emit(DAISY)
     sink.close(LONG_S)
-    assert [r.getMessage() for r in caplog.records] == ["I see a daisy (0.93)"]
+    [record] = caplog.records
+    assert record.getMessage() == "I see a daisy (0.93)"
+    assert vars(record)["event"] is Event.DECISION
+    assert vars(record)["fields"] == expected
 
 
-def test_auto_falls_back_to_stderr_and_says_why(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("under", [False, True])
+def test_the_journal_by_name(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, under: bool
 ) -> None:
+    """From a terminal straight to the journal; in a service with the rest of the log."""
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(log, "under_journal", lambda: True)
+    sent: list[tuple[str, Mapping[str, str]]] = []
+    monkeypatch.setattr(log, "under_journal", lambda: under)
+    monkeypatch.setattr(log, "journal_sender", lambda: lambda *each: sent.append(each))
+    sink = LogSink(LogSettings(destination="journal"))
+    sink.emit(DAISY)
+    sink.close(LONG_S)
+    kind = {"MESSAGE_ID": Event.DECISION.value}
+    direct = [("I see a daisy (0.93)", kind | fields(DAISY, {}))]
+    assert sent == ([] if under else direct)
+    assert len(caplog.records) == under
 
+
+def test_a_journal_asked_for_by_name_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> None:
         raise SinkError("no journal: not here")
 
     monkeypatch.setattr(log, "journal_sender", missing)
     LogSink(LogSettings()).close(LONG_S)
-    assert "no journal: not here" in caplog.text
     with pytest.raises(SinkError, match="not here"):
         LogSink(LogSettings(destination="journal"))
 
