@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 
+from pi_classifier.cameras.addresses import masked
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.errors import CameraUnavailable, ConfigError
 from pi_classifier.suggest import suggestion
@@ -36,10 +39,16 @@ class CameraInfo:
 
 def list_cameras() -> list[CameraInfo]:
     """Return every camera this release knows, and whether it can be used here."""
+    video = find_spec("av") is not None
+    needs = "" if video else "; needs PyAV: sudo apt install python3-av"
     return [
         CameraInfo("pi", "Raspberry Pi camera; no driver in this release yet", False, "pi"),
         CameraInfo("emulated", "drawn garden scenes with known truth", True, "emulated"),
-        CameraInfo("replay", "the photos of a folder, one after another", True, "replay:FOLDER"),
+        CameraInfo("replay", "the photos of a folder, or a recording", True, "replay:FOLDER"),
+        CameraInfo("replay", f"a video{needs}", video, "replay:FILE"),
+        CameraInfo("webcam", f"a USB webcam{needs}", video, "webcam"),
+        CameraInfo("rtsp", f"a network camera{needs}", video, "rtsp://HOST/PATH"),
+        CameraInfo("http", f"JPEG pictures over HTTP{needs}", video, "http://HOST/PATH"),
     ]
 
 
@@ -60,12 +69,15 @@ def camera_opener(
     delivers that. Raises ConfigError for an unknown camera or settings it refuses; the
     opener raises CameraUnavailable when the camera is not there.
     """
-    name, colon, argument = settings.source.strip().partition(":")
+    source = settings.source.strip()
+    if source.startswith("/dev/"):
+        source = f"webcam:{source}"
+    name, colon, argument = source.partition(":")
     prepare = _CAMERAS.get(name)
     if prepare is None:
         known = ", ".join(camera.select for camera in list_cameras())
         raise ConfigError(
-            f"camera {settings.source!r}: no such camera.{suggestion(name, _CAMERAS)} "
+            f"camera {masked(source)!r}: no such camera.{suggestion(name, _CAMERAS)} "
             f"Cameras: {known}"
         )
     if colon and name not in _WITH_ARGUMENT:
@@ -75,7 +87,7 @@ def camera_opener(
     if settings.faults and name != "emulated":
         raise ConfigError(
             f"faults {', '.join(settings.faults)}: only the emulated camera fails to order; "
-            f"remove them or use it instead of {settings.source!r}"
+            f"remove them or use it instead of {masked(source)!r}"
         )
     return prepare(settings, argument, model_size)
 
@@ -109,15 +121,48 @@ def _emulated(
 def _replay(
     settings: CameraSettings, argument: str, model_size: Size | None
 ) -> Callable[[], Camera]:
-    del model_size
-    from pi_classifier.cameras.replay import ReplayCamera
+    from pi_classifier.cameras.replay import ENDINGS, ReplayCamera
 
+    path = Path(argument).expanduser()
+    if path.is_file() and path.suffix.lower() not in ENDINGS:
+        from pi_classifier.cameras.videofile import VideoFileCamera
+
+        return partial(VideoFileCamera, path, settings, _side(settings, model_size))
     return partial(ReplayCamera, argument, settings)
+
+
+def _webcam(
+    settings: CameraSettings, argument: str, model_size: Size | None
+) -> Callable[[], Camera]:
+    from pi_classifier.cameras.webcam import open_webcam
+
+    return partial(open_webcam, argument, settings, _side(settings, model_size))
+
+
+def _network(
+    settings: CameraSettings, argument: str, model_size: Size | None
+) -> Callable[[], Camera]:
+    del argument
+    from pi_classifier.cameras.network import open_network_camera
+
+    return partial(
+        open_network_camera, settings.source.strip(), settings, _side(settings, model_size)
+    )
+
+
+def _side(settings: CameraSettings, model_size: Size | None) -> int:
+    """The shorter side of the frames a video is scaled to."""
+    return min(settings.width, settings.height) if model_size is None else max(model_size)
 
 
 _CAMERAS: dict[str, Callable[[CameraSettings, str, Size | None], Callable[[], Camera]]] = {
     "pi": _pi,
     "emulated": _emulated,
     "replay": _replay,
+    "webcam": _webcam,
+    "rtsp": _network,
+    "rtsps": _network,
+    "http": _network,
+    "https": _network,
 }
-_WITH_ARGUMENT = ("replay",)
+_WITH_ARGUMENT = ("replay", "webcam", "rtsp", "rtsps", "http", "https")

@@ -53,6 +53,7 @@ class Playback:
         self._ended = threading.Event()
         self._closed = False
         self._busy = threading.Lock()
+        self._last: tuple[int, float] | None = None  # the last timestamp, and when it was due
 
     def timestamp_ns(self, sequence: int) -> int:
         """Return the time of a frame by its number alone, whatever the pace."""
@@ -95,6 +96,20 @@ class Playback:
                 now_s = self._clock.now_s()
                 due_s = max(due_s + period_s, now_s)
                 self._clock.wait(self._ended, due_s - now_s)
+
+    def due(self, timestamp_ns: int) -> bool:
+        """Wait until a frame of that time is due; whether the frames go on.
+
+        For frames with times of their own, as `ticks` for those at a fixed rate.
+        Raises CameraClosed after `close`.
+        """
+        if self._realtime:
+            now_s = self._clock.now_s()
+            last_ns, last_s = self._last or (timestamp_ns, now_s)
+            due_s = max(now_s, last_s + (timestamp_ns - last_ns) / _NS_PER_S)
+            self._last = timestamp_ns, due_s
+            self._clock.wait(self._ended, due_s - now_s)
+        return not self._over()
 
     def wait(self, timeout_s: float) -> bool:
         """Let time pass as a stalled camera does; whether the frames ended meanwhile."""

@@ -96,12 +96,12 @@ class ReplayCamera:
 
 
 def _existing_folder(text: str) -> Path:
-    accepted = f"expected a folder of photos ({', '.join(ENDINGS)})"
+    accepted = f"expected a folder of photos ({', '.join(ENDINGS)}) or a video"
     if not text:
         raise ConfigError(f"replay: no folder named; {accepted}, such as replay:~/photos")
     folder = Path(text).expanduser()
     if not folder.exists():
-        raise ConfigError(f"{folder}: there is no such folder; {accepted}")
+        raise ConfigError(f"{folder}: there is no such folder or file; {accepted}")
     if not folder.is_dir():
         raise ConfigError(f"{folder}: is a file; {accepted}")
     return folder

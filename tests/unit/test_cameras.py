@@ -46,7 +46,11 @@ def test_the_replay_camera_gets_its_folder_and_settings(tmp_path: Path) -> None:
     ("source", "message"),
     [
         ("emulatd", "Did you mean 'emulated'.*pi, emulated, replay:FOLDER"),
-        ("webcam", "'webcam': no such camera"),
+        ("camera", "'camera': no such camera.*webcam, rtsp://HOST/PATH, http://HOST/PATH"),
+        ("rtps://me:secret@host/", r"rtps://me:\*\*\*@host/.*Did you mean 'rtsp"),
+        ("webcam:front", "expected a number or a device"),
+        ("rtsp://", "no host in it"),
+        ("http://[::1/stream", "no host in it"),
         ("", "no such camera"),
         ("replay", "no folder named"),
         ("replay:", "no folder named"),
@@ -84,7 +88,9 @@ def test_settings_no_camera_accepts_are_refused(changes: dict[str, object], mess
 
 
 def test_every_listed_camera_is_known_and_says_whether_it_can_be_used() -> None:
-    cameras = {camera.name: camera for camera in list_cameras()}
-    assert list(cameras) == ["pi", "emulated", "replay"]
-    assert [camera.available for camera in cameras.values()] == [False, True, True]
+    cameras = {camera.select: camera for camera in list_cameras()}
+    assert {"pi", "emulated", "replay:FOLDER", "replay:FILE", "webcam"} <= cameras.keys()
+    assert {"rtsp://HOST/PATH", "http://HOST/PATH"} <= cameras.keys()
+    assert cameras["emulated"].available
+    assert cameras["replay:FOLDER"].available
     assert open_camera(CameraSettings(source=cameras["emulated"].select)) is not None
