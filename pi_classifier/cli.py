@@ -153,7 +153,13 @@ def _add_config(commands: _Commands) -> None:
     command = _command(
         commands, "config", "print the effective configuration with the source of each value"
     )
-    command.add_argument(
+    what = command.add_mutually_exclusive_group()
+    what.add_argument(
+        "--check",
+        action="store_true",
+        help="only say whether configuration and model are good; exit code 78 if not",
+    )
+    what.add_argument(
         "--reference", action="store_true", help="print the reference page of all settings"
     )
 

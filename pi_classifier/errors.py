@@ -9,7 +9,7 @@ PiClassifierError
 ├─ ModelError                     exit 78
 │  ├─ ModelFileError
 │  ├─ ModelMismatch (ValueError)
-│  └─ InferenceError (RuntimeError)
+│  └─ InferenceError (RuntimeError)   exit 70
 ├─ ImageError (ValueError)        exit 65
 ├─ StateFolderTaken               exit 75
 └─ SinkError                      never fatal
@@ -75,7 +75,9 @@ class ModelMismatch(ModelError, ValueError):
 
 
 class InferenceError(ModelError, RuntimeError):
-    """The runtime failed while it ran the model."""
+    """The runtime failed while it ran the model: a model that could be run before."""
+
+    exit_code = EXIT_BUG  # so that the service is started again
 
 
 class ImageError(PiClassifierError, ValueError):

@@ -64,14 +64,16 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _log_end(error: PiClassifierError) -> None:
-    from pi_classifier.errors import CameraError, ModelError
+    from pi_classifier.errors import CameraError, ModelError, StateFolderTaken
     from pi_classifier.events import Event, entry
 
-    event = Event.CONFIG_REFUSED
-    if isinstance(error, CameraError):
-        event = Event.CAMERA_GIVEN_UP
-    elif isinstance(error, ModelError):
-        event = Event.MODEL_REFUSED
+    kinds = {
+        CameraError: Event.CAMERA_GIVEN_UP,
+        ModelError: Event.MODEL_REFUSED,
+        StateFolderTaken: Event.STATE_TAKEN,
+    }
+    found = (event for kind, event in kinds.items() if isinstance(error, kind))
+    event = next(found, Event.CONFIG_REFUSED)
     _logger.critical("%s", error, extra=entry(event, EXIT_CODE=error.exit_code))
 
 
@@ -82,6 +84,7 @@ def _watch(
     from pi_classifier.events import Event, entry
     from pi_classifier.journal import setup_logging
     from pi_classifier.service import build, model_names
+    from pi_classifier.statefolder import hold_state_folder, state_folder
     from pi_classifier.watching import watch
 
     def read() -> Settings:
@@ -91,6 +94,7 @@ def _watch(
     setup_logging(settings.run.log_level)
     activity = None if supervisor is None else supervisor.activity
     with (
+        hold_state_folder(state_folder(settings.run.state_dir)),
         build(settings, activity=activity, patient=supervisor is not None) as service,
         ExitStack() as stack,
     ):

@@ -71,9 +71,10 @@ class CameraSteps:
         self._reason, self._lost = "", False
 
     def _gave_up(self, step: Step) -> None:
-        extra = entry(Event.CAMERA_GIVEN_UP, CAMERA=self._source, TRY=step.attempt)
-        text = "the camera did not come back within %.0f s (%d tries): %s"
-        _logger.error(text, step.elapsed_s, step.attempt, step.reason, extra=extra)
+        # What ends the program is logged where it ends.
+        extra = entry(Event.CAMERA_STEP, CAMERA=self._source, STEP=step.kind, TRY=step.attempt)
+        text = "the camera did not come back within %.0f s (%d tries)"
+        _logger.warning(text, step.elapsed_s, step.attempt, extra=extra)
 
     def _doing(self, step: Step) -> str:
         if step.kind == "opening" and not step.reason:

@@ -186,6 +186,34 @@ def without_sources(text: str) -> list[str]:
     return [line.rpartition("  # ")[0] or line for line in text.splitlines()]
 
 
+def test_a_configuration_is_checked_with_its_model(program: Program, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(f"[model]\npath = '{MODEL}'\n[camera]\nsource = 'emulated'\n")
+    good = program("config", "--check", "--config", mine)
+    assert (good.returncode, good.stderr) == (0, "")
+    assert good.stdout == (
+        "The configuration is good: colours-int8 knows 4 labels and sees through emulated.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[camera]\nfsp = 3", "camera.fsp"),
+        ("[model]\npath = 'missing.tflite'", "missing.tflite"),
+        (f"[model]\npath = '{MODEL}'\n[camera]\nsource = 'emulatd'", "emulatd"),
+    ],
+)
+def test_what_a_start_would_refuse_the_check_refuses(
+    program: Program, tmp_path: Path, text: str, problem: str
+) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(text)
+    done = program("config", "--check", "--config", mine)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert problem in done.stderr
+
+
 def test_the_reference_page_is_printed(program: Program) -> None:
     assert program("config", "--reference").stdout.startswith("# Configuration\n")
 

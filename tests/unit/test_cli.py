@@ -87,7 +87,7 @@ def raising(error: BaseException) -> Callable[[], NoReturn]:
     [
         (ConfigError("wrong"), 78),
         (ModelFileError("wrong"), 78),
-        (InferenceError("wrong"), 78),
+        (InferenceError("wrong"), 70),
         (CameraTimeout("wrong"), 75),
         (ImageError("wrong"), 65),
         (SinkError("wrong"), 1),
