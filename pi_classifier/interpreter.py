@@ -21,6 +21,7 @@ import numpy as np
 from pi_classifier.errors import ConfigError, InferenceError, ModelFileError
 from pi_classifier.modelfile import ModelFile
 from pi_classifier.nativelog import captured_stderr, silence_exit
+from pi_classifier.processor import this_lacks_atomics
 from pi_classifier.quantisation import PixelEncoder, Pixels, ScoreDecoder, Scores, Tensor
 from pi_classifier.weightcache import WeightCache
 
@@ -145,7 +146,7 @@ def _try_import(name: str) -> tuple[ModuleType | None, str]:
 def _load(
     model: ModelFile, name: str, module: ModuleType, num_threads: int, cache_dir: Path | None
 ) -> _Runner:
-    if name == "litert" and cache_dir is not None:
+    if name == "litert" and cache_dir is not None and _compiled_model_is_safe(module):
         try:
             return _load_cached(model, num_threads, _weight_cache(model, cache_dir))
         except (OSError, ImportError) as error:  # ai-edge-litert 1 has no CompiledModel.
@@ -153,6 +154,24 @@ def _load(
                 "%s: the weights stay in memory, this cannot cache them: %s", cache_dir, error
             )
     return _PlainRunner(model, name, module, num_threads)
+
+
+def _compiled_model_is_safe(module: ModuleType) -> bool:
+    """Whether CompiledModel does not end the process here.
+
+    It loads LiteRT's plug-in for graphics processors unasked, and ai-edge-litert 2.3's kills
+    the process (SIGILL) on ARM processors without LSE atomics. No option keeps it out; the
+    Debian package leaves its file out.
+    """
+    plugins = sorted(Path(str(module.__file__)).parent.glob("libLiteRt*Accelerator.so"))
+    if not plugins or not this_lacks_atomics():
+        return True
+    log.info(
+        "The weights stay in memory: to map them LiteRT would load %s, which this processor "
+        "cannot run; remove that file, nothing here needs it",
+        plugins[0],
+    )
+    return False
 
 
 def _weight_cache(model: ModelFile, cache_dir: Path) -> WeightCache:
