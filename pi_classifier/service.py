@@ -75,6 +75,7 @@ class Service:
         self.stopped = threading.Event()
         self.changing = threading.Event()
         self._change: Change | None = None
+        self._lock = threading.Lock()  # around `_change`
 
     def stop(self) -> None:
         """End the frames, and let nothing be said to its end; may be called by any thread."""
@@ -83,13 +84,22 @@ class Service:
 
     def request(self, change: Change) -> None:
         """Have the frame thread take a change between two frames; `change.taken` tells when."""
-        self._change = change
+        with self._lock:
+            self._change = change
         self.changing.set()
+
+    def withdraw(self, change: Change) -> bool:
+        """Take a request back; False when the frame thread already has it."""
+        with self._lock:
+            waits = self._change is change
+            self._change = None if waits else self._change
+        return waits
 
     def take_change(self) -> None:
         """Replace the parts by those requested; for the frame thread, between two frames."""
         self.changing.clear()
-        change, self._change = self._change, None
+        with self._lock:
+            change, self._change = self._change, None
         if change is None:
             return
         try:

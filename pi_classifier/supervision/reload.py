@@ -106,7 +106,8 @@ class Reloader:
             change = Change(new, self._camera_switch(settings, new, changed))
             self._service.request(change)
             while not change.taken.wait(_POLL_S):
-                if self._ended.is_set() or self._service.stopped.is_set():
+                over = self._ended.is_set() or self._service.stopped.is_set()
+                if over and self._service.withdraw(change):
                     raise PiClassifierError("the service was stopped meanwhile")
             if change.error is not None:
                 raise change.error
