@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .box import missing_for_boxes
+from .box import Box, missing_for_boxes
+from .installed import Service, box_with_checkout, install
+from .packages import built_package
 from .roots import Recipe, debian_root, missing_for_roots
 
 
@@ -27,3 +31,26 @@ def _root(suite: str) -> Path:
     if missing:
         pytest.skip(f"NO SYSTEM TESTS HERE: {missing}")
     return debian_root(Recipe(suite))
+
+
+@pytest.fixture(scope="session")
+def box(bookworm_root: Path) -> Iterator[Box]:
+    """A booted Debian with pi-classifier in it; many tests share it."""
+    packages = Path(sysconfig.get_paths()["purelib"])
+    with box_with_checkout(bookworm_root, packages) as booted:
+        install(booted)
+        yield booted
+
+
+@pytest.fixture
+def service(box: Box) -> Iterator[Service]:
+    """The installed service; stopped after the test."""
+    service = Service(box)
+    yield service
+    service.end()
+
+
+@pytest.fixture(scope="session")
+def deb() -> Path:
+    """The real package for this machine's kind of processor and bookworm's Python."""
+    return built_package("amd64", "3.11")

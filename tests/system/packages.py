@@ -1,0 +1,54 @@
+"""The real packages, as systemd/package.sh builds them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+from .roots import FOLDER, ROOT
+
+_GOES_IN = ("pi_classifier", "models", "systemd", "docs", "CHANGELOG.md", "README.md")
+
+
+def built_package(architecture: str, python: str) -> Path:
+    """The package in dist/, built (15 s) unless it is there from the very same files."""
+    key = FOLDER / f"deb-{architecture}-{python}.key"
+    found = _package(architecture, python)
+    stamp = _content() + (hashlib.sha256(found.read_bytes()).hexdigest() if found else "")
+    if found is None or not key.exists() or key.read_text() != stamp:
+        run_package(architecture, python)
+        found = _package(architecture, python)
+        assert found is not None
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        key.write_text(_content() + hashlib.sha256(found.read_bytes()).hexdigest())
+    return found
+
+
+def run_package(*words: str, **environment: str) -> str:
+    """Run systemd/package.sh; returns what it said. Raises CalledProcessError."""
+    return subprocess.run(
+        [ROOT / "systemd" / "package.sh", *words],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def _package(architecture: str, python: str) -> Path | None:
+    name = f"pi-classifier_*+py{python.replace('.', '')}_{architecture}.deb"
+    return max((ROOT / "dist").glob(name), key=lambda path: path.stat().st_mtime, default=None)
+
+
+def _content() -> str:
+    digest = hashlib.sha256()
+    for start in _GOES_IN:
+        top = ROOT / start
+        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(f"{path.relative_to(ROOT)} ".encode())
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
