@@ -1,8 +1,8 @@
 """Classify pictures with MediaPipe's ImageClassifier; runs in an environment of its own.
 
-    python classify.py PICTURES.npz MODEL.tflite ...
+    python classify.py PICTURES.npz MODEL.tflite [PICTURES.npz MODEL.tflite ...]
 
-Prints one JSON object: for each model, for each array in the file, [label, score] pairs,
+Prints one JSON object: for each model, for each array in its file, [label, score] pairs,
 best first.
 """
 
@@ -32,4 +32,5 @@ def answers(pictures: str, model: str) -> Answers:
 
 
 if __name__ == "__main__":
-    print(json.dumps({model: answers(sys.argv[1], model) for model in sys.argv[2:]}))
+    asked = zip(sys.argv[1::2], sys.argv[2::2], strict=True)
+    print(json.dumps({model: answers(pictures, model) for pictures, model in asked}))

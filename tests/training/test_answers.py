@@ -69,8 +69,8 @@ def test_a_student_learns_from_kept_answers_at_another_size(
     kept = tmp_path / "answers"
     arguments = [
         *("retrain", "--image-dir", str(photos), "--output-dir", str(tmp_path / "student")),
-        *("--weights", str(run), "--resolution", "128", "--fine-tune", "2", "--batch", "16"),
-        *("--teacher", str(run), "--teacher", str(run), "--views", "1"),
+        *("--weights", str(run), "--resolution", "128", "--fine-tune", "2", "--batch", "48"),
+        *("--blocks", "2", "--teacher", str(run), "--teacher", str(run), "--views", "1"),
     ]
     assert main(arguments) != 0
     assert "2 teachers need a folder" in capsys.readouterr().err

@@ -20,6 +20,7 @@ from training.retraining.epochs import (
     label_weights,
     planned,
 )
+from training.retraining.trainer import _batches
 
 COUNTS = st.lists(st.sampled_from([1, 2, 3, 10, 14, 15, 16, 100]), min_size=2, max_size=5)
 
@@ -50,6 +51,13 @@ def test_steps_count_instead_of_epochs(
 def test_every_epoch_has_random_numbers_of_its_own() -> None:
     assert epoch_rng(1, 2).permutation(9).tolist() == epoch_rng(1, 2).permutation(9).tolist()
     assert epoch_rng(1, 2).permutation(9).tolist() != epoch_rng(2, 1).permutation(9).tolist()
+
+
+@given(st.sampled_from([1, 15, 16, 17, 32, 33]), st.sampled_from([1, 15, 16, 17, 40]))
+def test_every_photo_comes_once_an_epoch(photos: int, batch: int) -> None:
+    found = list(_batches(epoch_rng(1, 2), photos, batch))
+    assert sorted(np.concatenate(found).tolist()) == list(range(photos))
+    assert [len(rows) for rows in found[:-1]] == [batch] * (math.ceil(photos / batch) - 1)
 
 
 def test_figures_are_accuracy_and_cross_entropy() -> None:

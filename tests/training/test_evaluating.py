@@ -29,6 +29,8 @@ from training.evaluation.temperature import (
     sharpened,
 )
 
+from .conftest import PHOTOS
+
 Capture = pytest.CaptureFixture[str]
 
 
@@ -57,7 +59,7 @@ def test_the_validation_split_holds_other_photos(run: Path, photos: Path, capsys
         assert main(["evaluate", model, *arguments]) == 0
         n[split] = json.loads(capsys.readouterr().out)["n"]
     assert n["validation"] == sum(p.split == "validation" for p in scan([photos]))
-    assert n["all"] == 180
+    assert n["all"] == PHOTOS
 
 
 def test_folders_named_otherwise_need_a_map(

@@ -32,6 +32,7 @@ from training.importing.labels import distinct
 from training.importing.normalise import whole_range
 from training.importing.raw_pixels import file_takes_raw_pixels, function_takes_raw_pixels
 
+from .conftest import PHOTOS
 from .foreign import (
     LABELS,
     SIDE,
@@ -279,7 +280,7 @@ class TestPhotos:
         write_labels(tmp_path)
         model = imported(tmp_path / "net.keras", tmp_path, "--image-dir", str(photos))
         text = capsys.readouterr().out
-        assert "on 180 photos" in text
+        assert f"on {PHOTOS} photos" in text
         preprocess = Preprocessor((SIDE, SIDE), "crop")
         files = sorted(photos.rglob("*.png"))
         images = np.stack([preprocess(load_image(path)) for path in files]).astype(np.float32)
@@ -288,7 +289,7 @@ class TestPhotos:
             [LABELS[i] == path.parent.name for i, path in zip(best, files, strict=True)]
         )
         assert f"photos right   {right:.1%}" in text
-        assert "n = 180" in text
+        assert f"n = {PHOTOS}" in text
         assert model.is_file()
 
     def test_a_wrong_conversion_is_found(self, tmp_path: Path, monkeypatch: Any) -> None:

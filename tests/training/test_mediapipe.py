@@ -28,6 +28,7 @@ from training.cli import main
 from training.delivery.converter import to_tflite
 from training.evaluation.evaluate import evaluate
 
+from .conftest import PHOTOS
 from .foreign import LABELS, SIDE, keras_net, write_labels
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,13 +50,15 @@ def scenes(side: int) -> dict[str, NDArray[np.uint8]]:
     return drawn
 
 
-def mediapipe(folder: Path, side: int, models: list[Path]) -> dict[str, Answers]:
-    """What MediaPipe says of the scenes, or skip where it is not installed."""
+def mediapipe(folder: Path, models: dict[Path, int]) -> dict[str, Answers]:
+    """What MediaPipe says of the scenes as large as each model's input, or skip without it."""
     if not PYTHON.is_file():
         pytest.skip(f"no MediaPipe: {PYTHON} is not there; see the top of {Path(__file__).name}")
-    np.savez(folder / "pictures.npz", **scenes(side))
+    for side in set(models.values()):
+        np.savez(folder / f"{side}.npz", **scenes(side))
     script = ROOT / "tests" / "mediapipe" / "classify.py"
-    command = [PYTHON, script, folder / "pictures.npz", *models]
+    asked = [place for model, side in models.items() for place in (folder / f"{side}.npz", model)]
+    command = [PYTHON, script, *asked]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     found: dict[str, Answers] = json.loads(done.stdout)
@@ -77,31 +80,58 @@ def compared(model: Path, side: int, theirs: Answers) -> tuple[int, float, set[s
     return same, off, named
 
 
-def test_shipped_models_load_and_agree(tmp_path: Path) -> None:
-    # Pictures have each model's own size: another resize would be compared as well.
-    for name, side in (("fast", 160), ("accurate", 192)):
-        model = FLOWERS / f"{name}.tflite"
-        same, off, named = compared(model, side, mediapipe(tmp_path, side, [model])[str(model)])
+# Pictures have each model's own size: another resize would be compared as well.
+SHIPPED = {FLOWERS / "fast.tflite": 160, FLOWERS / "accurate.tflite": 192}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mediapipe")
+
+
+@pytest.fixture(scope="module")
+def floats(folder: Path) -> list[Path]:
+    """Imported float models: one that takes raw pixels, one that takes normalised ones."""
+    return [float_model(folder / str(rescaling), rescaling) for rescaling in (True, False)]
+
+
+@pytest.fixture(scope="module")
+def theirs(folder: Path, floats: list[Path]) -> dict[str, Answers]:
+    """What MediaPipe, started once, says with all models."""
+    return mediapipe(folder, SHIPPED | dict.fromkeys(floats, SIDE))
+
+
+def test_shipped_models_load_and_agree(theirs: dict[str, Answers]) -> None:
+    for model, side in SHIPPED.items():
+        same, off, named = compared(model, side, theirs[str(model)])
         assert same == PICTURES
         # Two full-integer kernels may round differently by a few of 256 steps.
         assert off <= 0.06
         assert len(named) >= 5
 
 
-@pytest.mark.parametrize("rescaling", [True, False], ids=["raw-pixels", "normalised"])
-def test_a_float_model_loads_and_agrees(rescaling: bool, tmp_path: Path) -> None:
+def float_model(folder: Path, rescaling: bool) -> Path:
+    folder.mkdir()
     net = keras_net(rescaling=rescaling)
     batch = np.stack(list(scenes(SIDE).values())).astype(np.float32)
     scores = np.asarray(net(batch if rescaling else (batch - 120) / 60, training=False))
     kernel, bias = net.layers[-1].get_weights()
     # No label is first for all scenes.
     net.layers[-1].set_weights([kernel, bias - np.log(scores + 1e-9).mean(axis=0)])
-    net.save(tmp_path / "net.keras")
-    write_labels(tmp_path)
+    net.save(folder / "net.keras")
+    write_labels(folder)
     stated = [] if rescaling else ["--mean", "120", "120", "120", "--std", "60", "60", "60"]
-    model = tmp_path / "net.tflite"
-    assert main(["import", str(tmp_path / "net.keras"), "-o", str(model), *stated]) == 0
-    same, off, named = compared(model, SIDE, mediapipe(tmp_path, SIDE, [model])[str(model)])
+    model = folder / "net.tflite"
+    assert main(["import", str(folder / "net.keras"), "-o", str(model), *stated]) == 0
+    return model
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["raw-pixels", "normalised"])
+def test_a_float_model_loads_and_agrees(
+    number: int, floats: list[Path], theirs: dict[str, Answers]
+) -> None:
+    model = floats[number]
+    same, off, named = compared(model, SIDE, theirs[str(model)])
     assert same == PICTURES
     assert off <= 1e-4
     assert len(named) >= 2
@@ -122,7 +152,7 @@ def test_a_file_written_elsewhere_evaluates_here(photos: Path, tmp_path: Path) -
     batch = (np.stack([np.asarray(i) for i in images]).astype(np.float32) - 127.5) / 127.5
     best = np.argmax(net(batch, training=False), axis=1)
     right = np.mean([LABELS[i] == f.parent.name for i, f in zip(best, files, strict=True)])
-    assert record["n"] == len(files) == 180
+    assert record["n"] == len(files) == PHOTOS
     # Another filter of the resize moves a few photos at the border.
     assert record["top1"] == pytest.approx(right, abs=0.05)
 

@@ -207,7 +207,7 @@ def squares_of(photos: Path) -> Images:
 def test_training_moves_weights_and_ranges_and_keeps_the_best(
     rounded: FullInteger, photos: Path, validation: Images
 ) -> None:
-    options = AwareOptions(epochs=2, rate=1e-4, batch=8)
+    options = AwareOptions(epochs=2, rate=1e-4, batch=6)
     # A start without corrected biases leaves training something to do.
     start = FullInteger(rounded.graph, {}, rounded.ranges)
     trained = train_aware(start, squares_of(photos), validation.pixels, options)

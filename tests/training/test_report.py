@@ -131,7 +131,7 @@ def test_a_learning_curve_from_published_weights(run: Path, photos: Path, tmp_pa
     arguments = ["report", str(run), "--image-dir", str(photos), "-o", str(out)]
     assert main([*arguments, "--weights", str(weights)]) == 0
     text = require_self_contained(out.read_text()).text
-    # 180 photos hold out fewer than it takes to see a trend: measured, but no forecast.
+    # So few photos hold out fewer than it takes to see a trend: measured, but no forecast.
     assert re.search(r"cannot be said: \d+ photos to check on are too few", text)
 
 

@@ -14,8 +14,10 @@ from pi_classifier.classifier import ModelSettings, open_classifier
 from pi_classifier.modelfile import read_model_file
 from pi_classifier.tflite import read_graph
 from pi_classifier.types import Frame
-from training.cli import main
+from training.cli import main, parser
+from training.commands.retrain import choices_of
 from training.data.dataset import scan
+from training.retraining.retrain import retrain
 
 
 @pytest.mark.parametrize("kind", ["float32", "int8"])
@@ -62,8 +64,11 @@ def test_no_padding_or_training_operations_are_left(run: Path) -> None:
 
 def test_a_run_goes_on_as_a_teacher(run: Path, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "student"
-    arguments = ["--weights", "none", "--resolution", "96", "--epochs", "2", "--teacher", str(run)]
-    assert main(["retrain", "--image-dir", str(photos), "--output-dir", str(out), *arguments]) == 0
+    words = ["--weights", "none", "--resolution", "96", "--epochs", "2", "--batch", "48"]
+    places = ["--image-dir", str(photos), "--output-dir", str(out)]
+    options = parser().parse_args(["retrain", *places, *words, "--teacher", str(run)])
+    # Its files and its report would be made as those of any run.
+    retrain(options.image_dir, options.output_dir, choices_of(options))
     record = json.loads((out / "run.json").read_text())
     assert record["options"]["teachers"] == ["discs"]
     assert np.isfinite(record["history"][-1]["loss"])
