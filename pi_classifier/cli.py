@@ -18,7 +18,9 @@ from typing import NoReturn, TypeAlias
 
 from pi_classifier import __version__
 from pi_classifier.errors import EXIT_BUG, EXIT_SYSTEM, PiClassifierError
+from pi_classifier.events import Event, entry
 from pi_classifier.streams import mend_streams
+from pi_classifier.systemd import under_journal
 
 EXIT_INTERRUPTED = 130  # as a shell reports SIGINT
 
@@ -234,7 +236,9 @@ def guarded(command: Callable[[], int], *, debug: bool = False) -> int:
         what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
         return _complain(error, EXIT_SYSTEM, debug=debug, message=what)
     except Exception:
-        logging.getLogger(__name__).exception("this should not have happened:")
+        logging.getLogger(__name__).exception(
+            "this should not have happened:", extra=entry(Event.FAULT)
+        )
         print(
             f"pi-classifier: error: a fault of pi-classifier {__version__} itself, not yours; "
             "please report it with the lines above",
@@ -247,7 +251,12 @@ def guarded(command: Callable[[], int], *, debug: bool = False) -> int:
 def _complain(error: Exception, code: int, *, debug: bool, message: str | None = None) -> int:
     if debug:
         logging.getLogger(__name__).error("where it came from:", exc_info=error)
-    print(f"pi-classifier: error: {message or error}", file=sys.stderr)
+    if under_journal():
+        from pi_classifier.journal import log_end
+
+        log_end(error, message or "")
+    else:
+        print(f"pi-classifier: error: {message or error}", file=sys.stderr)
     return code
 
 

@@ -64,6 +64,8 @@ class Event(Enum):
     """The configuration has an error; the program ends."""
     MODEL_REFUSED = "d12bfde01f9743d78b98f9e2b7cb379d"
     """The model cannot be used; the program ends."""
+    INFERENCE_FAILED = "d8e810ce16ae443db369bf9369377396"
+    """The runtime failed on a model that it could run before; the program ends."""
     SINK_FAILED = "22f0f75f43204d1d9309f053c17aacd7"
     """Speech, a file or another receiver of decisions does not work; the rest goes on."""
     SINK_RECOVERED = "b2d3c98f9b7447dd98c660bf4561297b"

@@ -8,7 +8,16 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from pi_classifier.errors import ConfigError, SinkError
+from pi_classifier.errors import (
+    EXIT_SYSTEM,
+    CameraError,
+    ConfigError,
+    InferenceError,
+    ModelError,
+    PiClassifierError,
+    SinkError,
+    StateFolderTaken,
+)
 from pi_classifier.events import Event, entry
 from pi_classifier.outbox import Outbox
 from pi_classifier.repeats import RepeatLimit, Repeats
@@ -20,6 +29,15 @@ _logger = logging.getLogger(__name__)
 _LONGEST_MESSAGE = 32_768
 # Data rather than messages: whoever counts daisies wants every one.
 _NEVER_HELD_BACK = (Event.DECISION, Event.REPEATED)
+# The first that fits; what is left is wrong in the configuration, or with the system.
+_ENDS: dict[type[Exception], Event] = {
+    CameraError: Event.CAMERA_GIVEN_UP,
+    InferenceError: Event.INFERENCE_FAILED,
+    ModelError: Event.MODEL_REFUSED,
+    StateFolderTaken: Event.STATE_TAKEN,
+    PiClassifierError: Event.CONFIG_REFUSED,
+    Exception: Event.SYSTEM_REFUSED,
+}
 
 
 class JournalFormatter(logging.Formatter):
@@ -167,6 +185,21 @@ def setup_logging(level: str = "info") -> None:
     root.addHandler(BoundedLog(target))
     if problem is not None:
         _logger.info("the log has no fields to search by: %s", problem)
+
+
+def log_end(error: Exception, message: str = "") -> int:
+    """Log what ends the program, as an event of its own kind; returns the exit code for it.
+
+    For a program under the journal; sets up the log if that has not been done.
+    """
+    if not any(isinstance(each, BoundedLog) for each in logging.getLogger().handlers):
+        setup_logging()
+    code = error.exit_code if isinstance(error, PiClassifierError) else EXIT_SYSTEM
+    event = next(event for kind, event in _ENDS.items() if isinstance(error, kind))
+    if not message and isinstance(error, OSError) and error.strerror:
+        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    _logger.critical("%s", message or error, extra=entry(event, EXIT_CODE=code))
+    return code
 
 
 def _target() -> tuple[logging.Handler, SinkError | None]:

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from typing import TypeAlias
 
 from pi_classifier.errors import SinkError
-from pi_classifier.events import Event
+from pi_classifier.events import Event, entry
 from pi_classifier.systemd import Send
 
 Letter: TypeAlias = tuple[str, Mapping[str, str]]
@@ -86,5 +86,6 @@ class Outbox:
 
 def _loss(count: int) -> Letter:
     text = f"{count} messages are missing here: the journal was away for too long"
-    fields = {"PRIORITY": "4", "MESSAGE_ID": Event.LOG_LOST.value, "LOST": str(count)}
-    return text, fields
+    lost = entry(Event.LOG_LOST, LOST=count)
+    fields = {name: str(value) for name, value in lost["fields"].items()}
+    return text, {"PRIORITY": "4", "MESSAGE_ID": lost["event"].value, **fields}

@@ -18,7 +18,6 @@ from pi_classifier.signals import StopOnSignal
 # The rest is imported once signals are caught: that takes longer than anything else here.
 if TYPE_CHECKING:
     from pi_classifier.config import Layer, Settings
-    from pi_classifier.errors import PiClassifierError
     from pi_classifier.pipeline import Counters
     from pi_classifier.supervision.supervisor import Supervisor
 
@@ -45,7 +44,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     """Run as a service of systemd; what goes wrong is its last status, and in its log."""
     with StopOnSignal(reloads=True) as signals:
         from pi_classifier.errors import PiClassifierError
-        from pi_classifier.journal import setup_logging
+        from pi_classifier.journal import log_end, setup_logging
         from pi_classifier.supervision.activity import Activity
         from pi_classifier.supervision.supervisor import Supervisor
         from pi_classifier.systemd import notifier, watchdog_s
@@ -55,26 +54,12 @@ def _serve(arguments: argparse.Namespace) -> int:
         with Supervisor(notify, activity, watchdog_s()) as supervisor:
             try:
                 counters = _watch(arguments, signals, supervisor)
-            except PiClassifierError as error:
-                _log_end(error)
+            except (PiClassifierError, OSError) as error:
+                code = log_end(error)
                 supervisor.stopping(str(error))
-                return error.exit_code
+                return code
             supervisor.stopping(f"Ended: {counters}")
     return 0
-
-
-def _log_end(error: PiClassifierError) -> None:
-    from pi_classifier.errors import CameraError, ModelError, StateFolderTaken
-    from pi_classifier.events import Event, entry
-
-    kinds = {
-        CameraError: Event.CAMERA_GIVEN_UP,
-        ModelError: Event.MODEL_REFUSED,
-        StateFolderTaken: Event.STATE_TAKEN,
-    }
-    found = (event for kind, event in kinds.items() if isinstance(error, kind))
-    event = next(found, Event.CONFIG_REFUSED)
-    _logger.critical("%s", error, extra=entry(event, EXIT_CODE=error.exit_code))
 
 
 def _watch(
@@ -114,6 +99,7 @@ def _watch(
         )
         counters = watch(service)
         if supervisor is not None and signals.received is not None:
+            _logger.info("stopping, as asked", extra=entry(Event.STOPPING))
             supervisor.stopping("Stopping, as asked")
         _logger.info("ends: %s", counters, extra=entry(Event.ENDED))
     return counters

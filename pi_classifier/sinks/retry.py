@@ -6,6 +6,8 @@ import logging
 import time
 from collections.abc import Callable
 
+from pi_classifier.events import Event, entry
+
 _logger = logging.getLogger(__name__)
 
 FIRST_WAIT_S = 1.0
@@ -44,7 +46,8 @@ class Retry:
         # The exponent is bounded: an outage may last for years.
         wait_s = min(self._first_wait_s * 2.0 ** min(self._outage, 64), self._longest_wait_s)
         if not self._outage:
-            _logger.warning("%s: %s", self._name, error)
+            failed = entry(Event.SINK_FAILED, SINK=self._name)
+            _logger.warning("%s: %s", self._name, error, extra=failed)
         self._outage += 1
         self.failures += 1
         self._not_before_s = self._clock() + wait_s
@@ -52,5 +55,7 @@ class Retry:
     def succeeded(self) -> None:
         """Note that an attempt worked: the next failure is a new outage."""
         if self._outage:
-            _logger.info("%s: works again after %d failures", self._name, self._outage)
+            works = entry(Event.SINK_RECOVERED, SINK=self._name, FAILURES=self._outage)
+            times = "1 failure" if self._outage == 1 else f"{self._outage} failures"
+            _logger.info("%s: works again after %s", self._name, times, extra=works)
             self._outage = 0

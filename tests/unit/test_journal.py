@@ -10,9 +10,22 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from pi_classifier import journal
-from pi_classifier.errors import ConfigError, SinkError
+from pi_classifier.errors import (
+    CameraTimeout,
+    ConfigError,
+    InferenceError,
+    ModelFileError,
+    SinkError,
+    StateFolderTaken,
+)
 from pi_classifier.events import Event, entry
-from pi_classifier.journal import BoundedLog, JournalEntries, journal_fields, setup_logging
+from pi_classifier.journal import (
+    BoundedLog,
+    JournalEntries,
+    journal_fields,
+    log_end,
+    setup_logging,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -210,3 +223,27 @@ def test_a_wrong_log_call_ends_nothing(
     bounded.close()
     assert entries == ["next"]
     assert "no number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "event", "code"),
+    [
+        (ConfigError("c"), Event.CONFIG_REFUSED, "78"),
+        (ModelFileError("m"), Event.MODEL_REFUSED, "78"),
+        (InferenceError("i"), Event.INFERENCE_FAILED, "70"),
+        (CameraTimeout("t"), Event.CAMERA_GIVEN_UP, "75"),
+        (StateFolderTaken("s"), Event.STATE_TAKEN, "75"),
+        (OSError(28, "No space left on device", "/x"), Event.SYSTEM_REFUSED, "74"),
+    ],
+    ids=str,
+)
+def test_what_ends_the_program_is_an_event(
+    sent: list[tuple[str, Mapping[str, str]]], error: Exception, event: Event, code: str
+) -> None:
+    assert log_end(error) == int(code)
+    close_log()
+    [(message, fields)] = sent
+    assert message == (str(error) if code != "74" else "/x: No space left on device")
+    assert fields["MESSAGE_ID"] == event.value
+    assert fields["EXIT_CODE"] == code
+    assert fields["PRIORITY"] == "2"
