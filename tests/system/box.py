@@ -210,12 +210,15 @@ class Box:
         shown = self.run("journalctl", "--lines=1", "--output=json", "--quiet").stdout
         return str(json.loads(shown)["__CURSOR"])
 
-    def journal(self, *words: str, after: str = "") -> list[Entry]:
-        """The journal's entries that `journalctl WORDS…` selects, oldest first."""
-        command = ["journalctl", "--output=json", "--quiet", "--all", *words]
+    def journal(self, match: Match | None = None, *, after: str = "") -> list[Entry]:
+        """The journal's entries after the cursor that are as `match` says, oldest first."""
+        # journalctl's own matches lose the first entry when a cursor is given as well
+        command = ["journalctl", "--output=json", "--quiet", "--all"]
         if after:
             command.append(f"--after-cursor={after}")
-        return [_entry(line) for line in self.run(*command, check=False).stdout.splitlines()]
+        entries = map(_entry, self.run(*command, check=False).stdout.splitlines())
+        wanted = _as_function(match or {})
+        return [entry for entry in entries if wanted(entry)]
 
     def wait_for_entry(self, match: Match, timeout_s: float = 10.0, *, after: str = "") -> Entry:
         """The first entry after the cursor that has these fields; BoxError if none comes.
@@ -223,7 +226,7 @@ class Box:
         `match` maps fields to values, or is a function of an entry. Without a cursor the
         whole journal is searched first, then what is added to it.
         """
-        wanted = match if callable(match) else _has(match)
+        wanted = _as_function(match)
         deadline_s = time.monotonic() + timeout_s
         seen: list[Entry] = []
         with contextlib.closing(self._follow(after, deadline_s)) as entries:
@@ -427,5 +430,8 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _has(fields: Mapping[str, str]) -> Callable[[Entry], bool]:
+def _as_function(match: Match) -> Callable[[Entry], bool]:
+    if callable(match):
+        return match
+    fields = match
     return lambda entry: all(entry.get(name) == value for name, value in fields.items())
