@@ -69,7 +69,15 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", title="commands")
-    for add in (_add_run, _add_classify, _add_config, _add_cameras, _add_say, _add_models):
+    for add in (
+        _add_run,
+        _add_classify,
+        _add_record,
+        _add_config,
+        _add_cameras,
+        _add_say,
+        _add_models,
+    ):
         add(commands)
     return top
 
@@ -119,10 +127,22 @@ def _add_model_options(command: argparse.ArgumentParser) -> None:
 def _add_run(commands: _Commands) -> None:
     command = _command(commands, "run", "watch through the camera and tell what it sees")
     _add_model_options(command)
+    _add_camera_options(command)
+    command.add_argument(
+        "--json", action="store_true", help="print one JSON object per decision, not its label"
+    )
+    command.add_argument("--no-speech", action="store_true", help="do not speak")
+    command.add_argument(
+        "--summary", action="store_true", help="say at the end, on stderr, how it went"
+    )
+
+
+def _add_camera_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--camera",
         metavar="SOURCE",
-        help='"emulated", "replay:FOLDER" or "pi"; without it the configured one, else "pi"',
+        help='"pi", "webcam", "emulated", "replay:FOLDER", "replay:VIDEO", "rtsp://…" or '
+        '"http://…", see `pi-classifier cameras`; without it the configured one, else "pi"',
     )
     command.add_argument("--frames", type=int, metavar="N", help="end after N frames")
     command.add_argument(
@@ -132,13 +152,26 @@ def _add_run(commands: _Commands) -> None:
     command.add_argument(
         "--fast", action="store_true", help="emulated, replay: as fast as possible"
     )
-    command.add_argument(
-        "--json", action="store_true", help="print one JSON object per decision, not its label"
+
+
+def _add_record(commands: _Commands) -> None:
+    command = _command(
+        commands, "record", "keep what the camera sees, to be played back with replay:FOLDER"
     )
-    command.add_argument("--no-speech", action="store_true", help="do not speak")
+    _add_camera_options(command)
     command.add_argument(
-        "--summary", action="store_true", help="say at the end, on stderr, how it went"
+        "--max-mb",
+        type=_positive_number,
+        default=1000.0,
+        metavar="N",
+        help="end before the recording is larger than N megabytes (default: 1000)",
     )
+    command.add_argument(
+        "--uncompressed",
+        action="store_true",
+        help="less work and more bytes: for slow processors and large disks",
+    )
+    command.add_argument("folder", metavar="FOLDER", help="a new folder")
 
 
 def _add_classify(commands: _Commands) -> None:
@@ -190,6 +223,13 @@ def _numbers(text: str) -> list[float]:
     if len(values) not in {1, 3}:
         raise argparse.ArgumentTypeError(f"{text!r}: expected one number, or three as R,G,B")
     return values * 3 if len(values) == 1 else values
+
+
+def _positive_number(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0")
+    return value
 
 
 def _positive(text: str) -> int:

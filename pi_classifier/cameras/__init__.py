@@ -70,9 +70,7 @@ def camera_opener(
     opener raises CameraUnavailable when the camera is not there.
     """
     source = settings.source.strip()
-    if source.startswith("/dev/"):
-        source = f"webcam:{source}"
-    name, colon, argument = source.partition(":")
+    name, colon, argument = _parts(source)
     prepare = _CAMERAS.get(name)
     if prepare is None:
         known = ", ".join(camera.select for camera in list_cameras())
@@ -94,7 +92,14 @@ def camera_opener(
 
 def follows_model(settings: CameraSettings) -> bool:
     """Whether the camera delivers frames of the model's size, and so depends on the model."""
-    return settings.source.partition(":")[0].strip() == "pi"
+    name, _, argument = _parts(settings.source)
+    return name in _SCALED or (name == "replay" and Path(argument).expanduser().is_file())
+
+
+def _parts(source: str) -> tuple[str, str, str]:
+    """The camera's name, a colon if there is one, and what it is given."""
+    source = source.strip()
+    return ("webcam", ":", source) if source.startswith("/dev/") else source.partition(":")
 
 
 def _pi(settings: CameraSettings, argument: str, model_size: Size | None) -> Callable[[], Camera]:
@@ -121,9 +126,13 @@ def _emulated(
 def _replay(
     settings: CameraSettings, argument: str, model_size: Size | None
 ) -> Callable[[], Camera]:
+    from pi_classifier.cameras.recorded import RecordedCamera
     from pi_classifier.cameras.replay import ENDINGS, ReplayCamera
+    from pi_classifier.recording import is_recording
 
     path = Path(argument).expanduser()
+    if argument and is_recording(path):
+        return partial(RecordedCamera, path, settings)
     if path.is_file() and path.suffix.lower() not in ENDINGS:
         from pi_classifier.cameras.videofile import VideoFileCamera
 
@@ -166,3 +175,4 @@ _CAMERAS: dict[str, Callable[[CameraSettings, str, Size | None], Callable[[], Ca
     "https": _network,
 }
 _WITH_ARGUMENT = ("replay", "webcam", "rtsp", "rtsps", "http", "https")
+_SCALED = ("pi", "webcam", "rtsp", "rtsps", "http", "https")

@@ -1,0 +1,73 @@
+"""`pi-classifier record`: keep what the camera sees, to be played back to the same decisions."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from pi_classifier.signals import StopOnSignal
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Record until the camera ends, a limit is reached or a signal comes.
+
+    Raises PiClassifierError, and OSError when the disk is full.
+    """
+    with StopOnSignal() as signals:
+        return _record(arguments, signals)
+
+
+def _record(arguments: argparse.Namespace, signals: StopOnSignal) -> int:
+    from pi_classifier.cameras import camera_opener
+    from pi_classifier.cameras.addresses import masked
+    from pi_classifier.cameras.recovery import RecoveringCamera
+    from pi_classifier.commands.camera_options import camera_layers
+    from pi_classifier.config import read_configuration
+    from pi_classifier.journal import setup_logging
+    from pi_classifier.pipeline import Counters, LimitedCamera
+    from pi_classifier.recording import Recorder, check_unused
+    from pi_classifier.supervision.activity import Activity
+    from pi_classifier.supervision.camera_steps import CameraSteps
+
+    settings = read_configuration(
+        arguments.config, arguments.set, camera_layers(arguments)
+    ).settings
+    setup_logging("debug" if arguments.debug else "warning")
+    source = masked(settings.camera.source)
+    folder = Path(arguments.folder).expanduser()
+    check_unused(folder)
+    recovering = RecoveringCamera(
+        camera_opener(settings.camera),
+        settings.camera.recovery_s,
+        on_step=CameraSteps(source, Activity()),
+    )
+    with closing(recovering):
+        signals.on_stop(recovering.stop)
+        recovering.open()
+        recorder = Recorder(
+            folder,
+            source=source,
+            max_bytes=round(arguments.max_mb * 1_000_000),
+            uncompressed=arguments.uncompressed,
+        )
+        with closing(recorder):
+            _say(f"records {source} into {folder}; Ctrl-C ends it")
+            counters, ended = Counters(), ""
+            for frame in LimitedCamera(recovering, settings.run).frames():
+                if not recorder.add(frame):
+                    ended = f", as much as --max-mb {arguments.max_mb:g} allows"
+                    break
+                counters.observe(frame, None)
+    _say(
+        f"recorded {recorder.frames} frames ({counters.dropped} dropped), "
+        f"{recorder.bytes / 1e6:.1f} MB{ended}"
+    )
+    if recorder.frames:
+        _say(f"to see what a model makes of it: pi-classifier run --camera replay:{folder}")
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
