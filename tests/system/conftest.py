@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from .box import Box, missing_for_boxes
-from .installed import Service, box_with_checkout, install
+from .installed import Service, box_with_package, install
 from .packages import built_package
 from .roots import Recipe, debian_root, missing_for_roots
 
@@ -34,10 +33,9 @@ def _root(suite: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def box(bookworm_root: Path) -> Iterator[Box]:
-    """A booted Debian with pi-classifier in it; many tests share it."""
-    packages = Path(sysconfig.get_paths()["purelib"])
-    with box_with_checkout(bookworm_root, packages) as booted:
+def box(bookworm_root: Path, deb: Path) -> Iterator[Box]:
+    """A booted Debian with the real package installed in it; many tests share it."""
+    with box_with_package(bookworm_root, deb) as booted:
         install(booted)
         yield booted
 

@@ -10,17 +10,11 @@ from pathlib import Path
 
 from pi_classifier.schema import to_toml
 
-from .box import Box, BoxError, Entry, File, Match
+from .box import Box, BoxError, Entry, Match
 
-ROOT = Path(__file__).resolve().parents[2]
-SYSTEMD = ROOT / "systemd"
 UNIT = "pi-classifier.service"
 CONFIGURATION = "/etc/pi-classifier/config.toml"
 _DROP_IN = f"/run/systemd/system/{UNIT}.d/50-test.conf"
-_PROGRAM = """\
-#!/bin/sh
-PYTHONPATH=/opt/checkout:/opt/packages exec /usr/bin/python3 -m pi_classifier "$@"
-"""
 # Fast and silent; that the camera fails is noticed within a second.
 _USUAL: Mapping[str, Mapping[str, object]] = {
     "camera": {"source": "emulated", "fps": 20.0, "timeout_s": 1.0},
@@ -34,53 +28,9 @@ def box_with_package(root: Path, package: Path) -> Box:
 
 
 def install(box: Box) -> None:
-    """Install the package, where there is one, without starting its service."""
-    if box.path("/opt/pi-classifier.deb").exists():
-        box.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
-        box.run("dpkg", "--install", "/opt/pi-classifier.deb", timeout_s=120)
-    box.run("journalctl", "--update-catalog")
-
-
-def box_with_checkout(root: Path, packages: Path) -> Box:
-    """A box over a clean Debian where everything lies as the package puts it.
-
-    The program is that of this checkout, what it needs is in `packages`, a folder with
-    Python packages. Nothing is built, so it is quick.
-    """
-    units = {
-        f"/usr/lib/systemd/system/{path.name}": path.read_text()
-        for path in SYSTEMD.glob("*.service")
-    }
-    settings = {
-        f"/usr/lib/{path.relative_to(SYSTEMD)}": path.read_text()
-        for folder in ("sysusers.d", "tmpfiles.d")
-        for path in SYSTEMD.glob(f"{folder}/*.conf")
-    }
-    examples = {
-        f"/usr/share/pi-classifier/examples/{path.name}": path.read_text()
-        for path in SYSTEMD.glob("examples/*.conf")
-    }
-    catalogs = {
-        f"/usr/lib/systemd/catalog/{path.name}": path.read_text()
-        for path in SYSTEMD.glob("*.catalog")
-    }
-    return Box(
-        root,
-        files={
-            "/usr/bin/pi-classifier": File(_PROGRAM, 0o755),
-            CONFIGURATION: (SYSTEMD / "config.toml").read_text(),
-            **units,
-            **settings,
-            **examples,
-            **catalogs,
-        },
-        bind={
-            packages: "/opt/packages",
-            ROOT / "pi_classifier": "/opt/checkout/pi_classifier",
-            ROOT / "models": "/usr/share/pi-classifier/models",
-        },
-        target="basic.target",
-    )
+    """Install the package without starting its service."""
+    box.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
+    box.run("dpkg", "--install", "/opt/pi-classifier.deb", timeout_s=120)
 
 
 def configuration(**sections: Mapping[str, object]) -> str:
