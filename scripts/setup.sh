@@ -64,3 +64,22 @@ install_into() {
     die "pip could not install $* (it says why above); is this computer online?"
   echo "$stamp" >>"$folder/installed"
 }
+
+# install_picamera2 PYTHON: for that Python, the oldest picamera2 this program works with and the
+# newest it was tried with, each in a folder under .venv-picamera2 that tests put on their path.
+# Without dependencies, which need a compiler and are not used: numpy and Pillow are there already.
+install_picamera2() {
+  local python=$1 folder minor
+  minor=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  for folder in newest-$minor oldest-$minor; do
+    local wanted=(picamera2==0.3.38 videodev2==0.0.4)
+    case $folder in oldest*) wanted=(picamera2==0.3.21 videodev2==0.0.4 v4l2-python3==0.3.5) ;; esac
+    wanted+=(piexif==1.1.3 simplejpeg==1.9.0)
+    if grep -qsx "${wanted[*]}" ".venv-picamera2/$folder/installed"; then continue; fi
+    rm -rf ".venv-picamera2/$folder"
+    "$python" -m pip install -q --disable-pip-version-check --no-deps \
+      --target ".venv-picamera2/$folder" "${wanted[@]}" 2> >(grep -v '^WARNING: Location' >&2) ||
+      die "pip could not install ${wanted[*]} (it says why above); is this computer online?"
+    echo "${wanted[*]}" >".venv-picamera2/$folder/installed"
+  done
+}

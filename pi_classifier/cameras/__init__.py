@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pi_classifier.cameras.addresses import masked
 from pi_classifier.cameras.settings import CameraSettings
-from pi_classifier.errors import CameraUnavailable, ConfigError
+from pi_classifier.errors import ConfigError
 from pi_classifier.suggest import suggestion
 from pi_classifier.types import Camera
 
@@ -42,7 +42,12 @@ def list_cameras() -> list[CameraInfo]:
     video = find_spec("av") is not None
     needs = "" if video else "; needs PyAV: sudo apt install python3-av"
     return [
-        CameraInfo("pi", "Raspberry Pi camera; no driver in this release yet", False, "pi"),
+        CameraInfo(
+            "pi",
+            "Raspberry Pi camera, through picamera2",
+            find_spec("picamera2") is not None,
+            "pi",
+        ),
         CameraInfo("emulated", "drawn garden scenes with known truth", True, "emulated"),
         CameraInfo("replay", "the photos of a folder, or a recording", True, "replay:FOLDER"),
         CameraInfo("replay", f"a video{needs}", video, "replay:FILE"),
@@ -103,15 +108,9 @@ def _parts(source: str) -> tuple[str, str, str]:
 
 
 def _pi(settings: CameraSettings, argument: str, model_size: Size | None) -> Callable[[], Camera]:
-    del settings, argument, model_size
+    from pi_classifier.cameras.pi import PiCamera
 
-    def open_pi() -> Camera:
-        raise CameraUnavailable(
-            'camera "pi": this release has no driver for the Raspberry Pi camera yet; '
-            'use "emulated" (drawn garden scenes) or "replay:FOLDER" (your own photos) instead'
-        )
-
-    return open_pi
+    return partial(PiCamera, settings, argument, model_size)
 
 
 def _emulated(
@@ -174,5 +173,5 @@ _CAMERAS: dict[str, Callable[[CameraSettings, str, Size | None], Callable[[], Ca
     "http": _network,
     "https": _network,
 }
-_WITH_ARGUMENT = ("replay", "webcam", "rtsp", "rtsps", "http", "https")
+_WITH_ARGUMENT = ("pi", "replay", "webcam", "rtsp", "rtsps", "http", "https")
 _SCALED = ("pi", "webcam", "rtsp", "rtsps", "http", "https")

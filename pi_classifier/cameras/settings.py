@@ -12,6 +12,18 @@ SMALLEST_SIDE = 16
 LARGEST_SIDE = 8192
 LOWEST_FPS = 0.1
 HIGHEST_FPS = 240.0
+SMALLEST_PART = 0.05
+ROTATIONS = (0, 90, 180, 270)
+# In the order libcamera numbers them (AwbModeEnum).
+WHITE_BALANCES = (
+    "auto",
+    "incandescent",
+    "tungsten",
+    "fluorescent",
+    "indoor",
+    "daylight",
+    "cloudy",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,31 @@ class CameraSettings:
         "emulated: faults to order: stall@N, error@N, disappear@N, disappear@N:COUNT, hang@N, "
         "drop@N:COUNT, dark@N:COUNT",
     )
+    rotation: int = setting(
+        0, "pi: turn the picture clockwise by 0, 90, 180 or 270 degrees", minimum=0, maximum=270
+    )
+    hflip: bool = setting(False, "pi: mirror the picture left to right")
+    vflip: bool = setting(False, "pi: mirror the picture top to bottom")
+    roi: tuple[float, float, float, float] = setting(
+        (0.0, 0.0, 1.0, 1.0),
+        "pi: look at a part only: left, top, width, height as fractions of all the sensor sees",
+    )
+    exposure_us: int | None = setting(
+        None, "pi: always this exposure time in microseconds, not an automatic one", minimum=1
+    )
+    gain: float | None = setting(None, "pi: always this gain, not an automatic one", minimum=1.0)
+    white_balance: str = setting("auto", "pi: colours as under this light", choices=WHITE_BALANCES)
+    focus: str = setting(
+        "auto",
+        'pi: where the lens can move, "auto" follows what is seen; else the distance in dioptres '
+        '(1 / metres): "0.5" is two metres, "0" is infinity',
+    )
+    controls: dict[str, str] = setting(
+        {}, 'pi: further controls of libcamera by name, such as { Brightness = "0.1" }'
+    )
+    picture: bool = setting(
+        False, "pi: also keep a picture of width by height for snapshots, at some cost"
+    )
     hold_s: float = setting(1.0, "replay: each photo is shown for so long", minimum=0.0)
     loop: bool = setting(False, "replay: start again after the last photo")
 
@@ -60,4 +97,19 @@ class CameraSettings:
                 f"fps = {self.fps:g}: expected frames per second "
                 f"from {LOWEST_FPS:g} to {HIGHEST_FPS:g}"
             )
+        if self.rotation not in ROTATIONS:
+            raise ConfigError(f"rotation = {self.rotation}: expected 0, 90, 180 or 270 degrees")
+        _check_roi(self.roi)
         parse_faults(self.faults)
+
+
+def _check_roi(roi: tuple[float, float, float, float]) -> None:
+    left, top, width, height = roi
+    inside = left >= 0 and top >= 0 and left + width <= 1.0001 and top + height <= 1.0001
+    if not inside or min(width, height) < SMALLEST_PART:
+        shown = ", ".join(f"{value:g}" for value in roi)
+        raise ConfigError(
+            f"roi = [{shown}]: expected left, top, width and height as fractions from 0 to 1 "
+            f"within the picture, both sides at least {SMALLEST_PART:g}; "
+            "[0.25, 0.25, 0.5, 0.5] is the middle"
+        )

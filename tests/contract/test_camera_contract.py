@@ -7,6 +7,7 @@ folder and keywords it returns a new camera that shows the same thing every time
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,21 +15,28 @@ from fractions import Fraction
 from functools import cache
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from pi_classifier.cameras import open_camera
 from pi_classifier.cameras.emulated import EmulatedCamera
 from pi_classifier.cameras.network import open_network_camera
+from pi_classifier.cameras.pi import PiCamera
 from pi_classifier.cameras.replay import ReplayCamera
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.cameras.videofile import VideoFileCamera
 from pi_classifier.errors import CameraClosed, CameraError
 from pi_classifier.types import Camera, Frame
+from tests.emulated_picamera2 import HARDWARE
 from tests.servers.films import film
 from tests.servers.mjpeg import MjpegServer
 from tests.servers.rtsp import RtspServer
+
+if TYPE_CHECKING:
+    from emulation.hardware import Pace, Platform
 
 Maker = Callable[..., Camera]
 
@@ -76,9 +84,46 @@ def _mjpeg_server() -> MjpegServer:
     return server
 
 
+def picamera2(folder: Path, *, fps: float = 50.0, realtime: bool = False) -> Camera:
+    """A Pi 4's camera that loses no frame and keeps exact time; each camera has its own sensor."""
+    return _pi_camera("vc4", "lockstep" if realtime else "virtual", fps)
+
+
+def picamera2_pi5(folder: Path, *, fps: float = 50.0, realtime: bool = False) -> Camera:
+    return _pi_camera("pisp", "lockstep" if realtime else "virtual", fps)
+
+
+def picamera2_live(folder: Path, *, fps: float = 50.0, realtime: bool = True) -> Camera:
+    return _pi_camera("vc4", "real", fps)
+
+
+def _pi_camera(platform: Platform, pace: Pace, fps: float) -> Camera:
+    in_use = [sensor for sensor in HARDWARE.sensors if sensor.held_by is not None]
+    if not in_use:
+        HARDWARE.plug("imx708", "imx708", platform=platform)
+    sensor = HARDWARE.sensors[len(in_use)]
+    sensor.pace = pace
+    return PiCamera(CameraSettings(fps=fps), sensor.id, (48, 64))
+
+
+def hardware(folder: Path, *, fps: float = 10.0, realtime: bool = True) -> Camera:
+    """The camera of this computer, for whoever sets PI_CLASSIFIER_TEST_CAMERA=pi on a Pi."""
+    return open_camera(CameraSettings(source=os.environ[TEST_CAMERA], fps=fps), (224, 224))
+
+
+TEST_CAMERA = "PI_CLASSIFIER_TEST_CAMERA"
+
 # What live sources show depends on when one looks: some properties are not theirs.
-LIVE = {"rtsp": rtsp, "mjpeg": mjpeg}
-REPEATABLE = {"emulated": emulated, "replay": replay, "video file": video_file}
+LIVE = {"rtsp": rtsp, "mjpeg": mjpeg, "picamera2 live": picamera2_live}
+REPEATABLE = {
+    "emulated": emulated,
+    "replay": replay,
+    "video file": video_file,
+    "picamera2": picamera2,
+    "picamera2 Pi 5": picamera2_pi5,
+}
+if TEST_CAMERA in os.environ:
+    LIVE, REPEATABLE = {"hardware": hardware}, {}
 CAMERAS = REPEATABLE | LIVE
 
 

@@ -55,7 +55,6 @@ def test_the_replay_camera_gets_its_folder_and_settings(tmp_path: Path) -> None:
         ("replay", "no folder named"),
         ("replay:", "no folder named"),
         ("emulated:garden", "write emulated"),
-        ("pi:0", "write pi"),
     ],
 )
 def test_unknown_cameras_are_named(source: str, message: str) -> None:

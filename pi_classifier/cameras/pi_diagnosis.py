@@ -1,0 +1,161 @@
+"""What is wrong with a Raspberry Pi camera, and what to do, in the words of its owner."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pi_classifier.errors import CameraError, CameraUnavailable, ConfigError, PiClassifierError
+
+PICAMERA2_AT_LEAST = (0, 3, 21)
+_INSTALL = "sudo apt install python3-picamera2 --no-install-recommends"
+_WITHOUT = '; without a camera there are "emulated" and "replay:FOLDER"'
+_APT_PACKAGES = Path("/usr/lib/python3/dist-packages")
+_KNOWN = (errno.EACCES, errno.ENOMEM, errno.EBUSY)
+_DEVICES = ("media*", "video*")
+_MEMORY_CURE = (
+    "ask for smaller frames (camera.width, camera.height), turn camera.picture off, stop other "
+    "programs that use the camera, or give the camera more: in /boot/firmware/config.txt write "
+    "dtoverlay=vc4-kms-v3d,cma-256 and start the computer again"
+)
+_CABLE = (
+    "check with the power off that both ends of its cable sit straight and are locked, and try "
+    "rpicam-hello --list-cameras"
+)
+
+
+def import_failure(error: Exception, apt_packages: Path = _APT_PACKAGES) -> CameraUnavailable:
+    """Say why picamera2 cannot be imported, and the cure."""
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if isinstance(error, ValueError | ImportError) and re.search(
+        r"numpy\.(dtype|ndarray) size changed|numpy\.core\.multiarray|_ARRAY_API", str(error)
+    ):
+        return CameraUnavailable(
+            f'camera "pi": picamera2 does not load, because this environment has a numpy of its '
+            f"own that apt's packages were not made for ({error}); remove it, and apt's is used: "
+            f"{sys.executable} -m pip uninstall numpy simplejpeg"
+        )
+    if missing in ("picamera2", "libcamera"):
+        if sys.prefix != sys.base_prefix and any(apt_packages.glob(f"{missing}*")):
+            return CameraUnavailable(
+                f'camera "pi": {missing} is installed on this computer but not visible in the '
+                f"environment {sys.prefix}; make that again: python3 -m venv "
+                f"--system-site-packages {sys.prefix}"
+            )
+        return CameraUnavailable(
+            f'camera "pi": {missing} is not installed; on Raspberry Pi OS: {_INSTALL} (pip alone '
+            "does not have it; a virtual environment sees it if it was made with "
+            f"--system-site-packages){_WITHOUT}"
+        )
+    return CameraUnavailable(
+        f'camera "pi": picamera2 does not load ({type(error).__name__}: {error}); install it '
+        f"whole: {_INSTALL}"
+    )
+
+
+def too_old(version: str) -> CameraUnavailable:
+    """Say that picamera2 is too old."""
+    wanted = ".".join(str(part) for part in PICAMERA2_AT_LEAST)
+    return CameraUnavailable(
+        f'camera "pi": picamera2 {version} is too old, {wanted} or later is needed: '
+        "sudo apt update, then sudo apt full-upgrade"
+    )
+
+
+def no_camera(devices: Path = Path("/dev")) -> CameraUnavailable:
+    """Say that none is connected, or that this program may not look."""
+    for path in _media(devices):
+        if not os.access(path, os.R_OK | os.W_OK):
+            return _forbidden(path)
+    return CameraUnavailable(f'camera "pi": no camera is found; {_CABLE}{_WITHOUT}')
+
+
+def _media(devices: Path) -> Iterable[Path]:
+    return sorted(devices.glob("media*"))
+
+
+def explained(error: Exception, doing: str, devices: Path = Path("/dev")) -> PiClassifierError:
+    """Turn what picamera2 or libcamera raised while `doing` into an error with its cure."""
+    if isinstance(error, PiClassifierError):
+        return error
+    causes = list(_chain(error))
+    text = ": ".join(dict.fromkeys(str(cause) or type(cause).__name__ for cause in causes))
+    system = {cause.errno: cause for cause in causes if isinstance(cause, OSError)}
+    # libcamera's own errors have the words only
+    numbers = {number for number in _KNOWN if number in system or os.strerror(number) in text}
+    if errno.EACCES in numbers:
+        return _forbidden(_path_of(system.get(errno.EACCES), devices))
+    if errno.ENOMEM in numbers:
+        return CameraUnavailable(
+            f'camera "pi": out of contiguous memory (CMA) while {doing}; {_MEMORY_CURE}'
+        )
+    if errno.EBUSY in numbers:
+        return _busy(devices)
+    return _other(text, doing)
+
+
+def _path_of(error: OSError | None, devices: Path) -> Path:
+    if error is not None and error.filename:
+        return Path(error.filename)
+    return next(iter(_media(devices)), Path("/dev/media0"))
+
+
+def _busy(devices: Path) -> CameraUnavailable:
+    users = ", ".join(holders(devices))
+    by = f"by {users}" if users else "by another program, perhaps of another user"
+    return CameraUnavailable(
+        f'camera "pi": busy, in use {by}; stop that first (a camera serves one program)'
+    )
+
+
+def _other(text: str, doing: str) -> PiClassifierError:
+    if "dmaHeap" in text:
+        return CameraUnavailable(
+            f'camera "pi": there is no /dev/dma_heap for its frames ({text}); update the '
+            "system, or pass --device /dev/dma_heap to the container"
+        )
+    if "Invalid camera configuration" in text or "not advertised" in text:
+        return ConfigError(
+            f'camera "pi": it cannot do what is asked of it ({text}); look at camera.width, '
+            "camera.height and camera.controls"
+        )
+    return CameraError(f'camera "pi": failed while {doing}: {text}; {_CABLE}')
+
+
+def _forbidden(path: Path) -> CameraUnavailable:
+    from pi_classifier.devices import permission_advice
+
+    return CameraUnavailable(
+        f'camera "pi": no permission to open {path}; {permission_advice(path)}'
+    )
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__
+
+
+def holders(devices: Path = Path("/dev"), proc: Path = Path("/proc")) -> list[str]:
+    """Name the programs that have a camera open: ``process 812 rpicam-hello``.
+
+    Root sees all of them, anybody else only their own.
+    """
+    wanted = {str(path) for pattern in _DEVICES for path in devices.glob(pattern)}
+    found: list[str] = []
+    for process in sorted(proc.glob("[0-9]*"), key=lambda path: int(path.name)):
+        try:
+            if any(str(each.readlink()) in wanted for each in (process / "fd").iterdir()):
+                name = (process / "comm").read_text(encoding="utf-8").strip()
+                itself = " (this program itself)" if int(process.name) == os.getpid() else ""
+                found.append(f"process {process.name} {name}{itself}")
+        except OSError:  # it has ended, or is another user's
+            continue
+    return found

@@ -1,0 +1,1 @@
+"""What stands behind the emulated libcamera: sensors, ISP, platform and faults."""
