@@ -92,21 +92,22 @@ class WebcamFeed:
                 return Video(address, side, settings.timeout_s)
             except VideoError as error:
                 if error.errno != errno.EINVAL or pixels == _FORMATS[-1]:
-                    raise CameraUnavailable(self._why_not(error)) from None
+                    raise CameraUnavailable(refusal(self._device, error)) from None
                 _logger.info("webcam %s gives no JPEG; taking what it gives", self._device)
         raise AssertionError("the last format either opens or is refused")
 
-    def _why_not(self, error: VideoError) -> str:
-        device = self._device
-        if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
-            others = ", ".join(webcam.select for webcam in webcams())
-            known = f"there is {others}" if others else "the system knows no webcam"
-            return f"webcam {device}: there is no such device; {known}; check its cable"
-        if error.errno in (errno.EACCES, errno.EPERM):
-            return f"webcam {device}: may not be opened; {permission_advice(device)}"
-        if error.errno == errno.EBUSY:
-            by = ", ".join(holders(device)) or "another program"
-            return f"webcam {device}: is used by {by}; end that first"
-        if error.errno in (errno.ENOTTY, errno.EINVAL):
-            return f"webcam {device}: is no camera that gives pictures ({error})"
-        return f"webcam {device}: cannot be opened ({error})"
+
+def refusal(device: Path, error: VideoError) -> str:
+    """Why a webcam cannot be opened, and what to do."""
+    if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
+        others = ", ".join(webcam.select for webcam in webcams())
+        known = f"there is {others}" if others else "the system knows no webcam"
+        return f"webcam {device}: there is no such device; {known}; check its cable"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"webcam {device}: may not be opened; {permission_advice(device)}"
+    if error.errno == errno.EBUSY:
+        by = ", ".join(holders(device)) or "another program"
+        return f"webcam {device}: is used by {by}; end that first"
+    if error.errno in (errno.ENOTTY, errno.EINVAL):
+        return f"webcam {device}: is no camera that gives pictures ({error})"
+    return f"webcam {device}: cannot be opened ({error})"

@@ -1,0 +1,276 @@
+"""Network cameras against real servers that are slowed, halted, cut off and started again."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice, pairwise
+from pathlib import Path
+
+import pytest
+
+from pi_classifier.cameras import CameraSettings, open_camera
+from pi_classifier.cameras.live import LiveCamera
+from pi_classifier.cameras.network import open_network_camera
+from pi_classifier.cameras.recovery import RecoveringCamera, Step
+from pi_classifier.errors import CameraError, CameraTimeout, CameraUnavailable, ConfigError
+from pi_classifier.types import Frame
+from tests.servers.mjpeg import MjpegServer, mjpeg_server
+from tests.servers.rtsp import HEIGHT, PASSWORD, USER, WIDTH, RtspServer, rtsp_server
+
+Open = Callable[..., LiveCamera]
+
+
+@pytest.fixture
+def http() -> Iterator[MjpegServer]:
+    with mjpeg_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def rtsp() -> Iterator[RtspServer]:
+    with rtsp_server() as server:
+        yield server
+
+
+@pytest.fixture
+def opened() -> Iterator[Open]:
+    cameras: list[LiveCamera] = []
+
+    def open_one(url: str, **changes: object) -> LiveCamera:
+        settings = CameraSettings(source=url, **({"fps": 50.0} | changes))  # type: ignore[arg-type]
+        cameras.append(open_network_camera(url, settings, side=48))
+        return cameras[-1]
+
+    yield open_one
+    for camera in cameras:
+        camera.close()
+
+
+def grey(frame: Frame) -> int:
+    """The number of the picture, as its grey tells."""
+    return int(frame.pixels[20, 30, 0])
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.005)
+
+
+def test_a_slow_consumer_gets_the_newest_picture_and_the_gap_is_counted(
+    http: MjpegServer, opened: Open
+) -> None:
+    stream = opened(http.url).frames()
+    before = next(stream)
+    served = http.served
+    wait_until(lambda: http.served >= served + 30)
+    http.flowing.clear()
+    time.sleep(0.1)  # what is on its way arrives
+    after = next(stream)
+    assert abs(grey(after) - (http.served - 1)) <= 1
+    assert after.sequence - before.sequence >= 25
+    assert time.monotonic_ns() - after.timestamp_ns < 1_000_000_000
+
+
+def test_pictures_beyond_the_frame_rate_are_passed_over_without_a_gap(
+    http: MjpegServer, opened: Open
+) -> None:
+    frames = list(islice(opened(http.url, fps=12.5).frames(), 6))
+    assert [frame.sequence for frame in frames] == list(range(6))
+    assert grey(frames[-1]) - grey(frames[0]) >= 15  # 5 of 12.5 a second are 20 of 50
+
+
+@pytest.mark.parametrize("which", ["http", "rtsp"])
+def test_a_stall_is_a_time_out_and_frames_come_again(
+    request: pytest.FixtureRequest, opened: Open, which: str
+) -> None:
+    server: MjpegServer | RtspServer = request.getfixturevalue(which)
+    camera = opened(server.url, timeout_s=2.0)
+    stream = camera.frames()
+    next(stream)
+    halt, go_on = (
+        (server.flowing.clear, server.flowing.set)
+        if isinstance(server, MjpegServer)
+        else (server.halt, server.go_on)
+    )
+    camera._timeout_s = 0.3  # the reader's own, two seconds, must not be the one that counts
+    halt()
+    try:
+        with pytest.raises(CameraTimeout, match=r"no frame within 0\.3 s"):
+            list(stream)
+    finally:
+        go_on()
+    camera._timeout_s = 5.0
+    assert next(camera.frames()).sequence > 0
+
+
+@pytest.mark.parametrize("which", ["http", "rtsp"])
+def test_a_camera_that_goes_away_comes_back(which: str) -> None:
+    """Cut off in the middle, started again meanwhile: numbers and times go on."""
+    server: MjpegServer | RtspServer = MjpegServer() if which == "http" else RtspServer()
+    cut, again = (
+        (server.cut, server.start_again)
+        if isinstance(server, MjpegServer)
+        else (server.kill, server.start)
+    )
+    steps: list[Step] = []
+
+    def note(step: Step) -> None:
+        steps.append(step)
+        if step.kind == "waiting" and step.attempt == 1:
+            again()
+
+    settings = CameraSettings(source=server.url, timeout_s=2.0, fps=50.0)
+    camera = RecoveringCamera(
+        lambda: open_camera(settings), 20.0, on_step=note, jitter=lambda: 0.0
+    )
+    try:
+        stream = camera.frames()
+        frames = list(islice(stream, 3))
+        cut()
+        frames += islice(stream, 12)
+    finally:
+        camera.close()
+        cut()
+    assert "recovered" in [step.kind for step in steps]
+    failed = next(step for step in steps if step.kind == "failed")
+    assert "connection broke" in failed.reason or "has ended" in failed.reason
+    for one, other in pairwise(frames):
+        assert other.sequence > one.sequence
+        assert other.timestamp_ns > one.timestamp_ns
+
+
+def test_damaged_pictures_are_left_out(
+    http: MjpegServer, opened: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    http.damage = lambda number, data: data[:40] if number % 2 else data
+    camera = opened(http.url)
+    frames = list(islice(camera.frames(), 8))
+    assert {grey(frame) % 2 for frame in frames} == {0}
+    with caplog.at_level(logging.WARNING):
+        camera.close()
+    assert "pictures were damaged on the way" in caplog.text
+
+
+def test_nothing_but_damaged_pictures_is_a_time_out(http: MjpegServer, opened: Open) -> None:
+    camera = opened(http.url, timeout_s=2.0)
+    next(camera.frames())
+    http.damage = lambda number, data: data[:40]
+    camera._timeout_s = 0.5
+    with pytest.raises(CameraTimeout):
+        list(camera.frames())
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/private.mjpg", r"401.*check the name and password"),
+        ("/nowhere", r"404.*check the path"),
+        ("/page", "is no video"),
+    ],
+)
+def test_what_http_cameras_refuse(
+    http: MjpegServer, opened: Open, path: str, message: str
+) -> None:
+    with pytest.raises(CameraUnavailable, match=message):
+        opened(http.url.replace("/stream.mjpg", path))
+
+
+def test_a_password_opens_and_is_never_shown(
+    http: MjpegServer,
+    opened: Open,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    right = f"http://{USER}:{PASSWORD}@127.0.0.1:{http.port}/private.mjpg"
+    wrong = right.replace(PASSWORD, "Gu3ss")
+    with caplog.at_level(logging.DEBUG):
+        camera = opened(right)
+        next(camera.frames())
+        with pytest.raises(CameraUnavailable, match=r"robin:\*\*\*@127") as refused:
+            opened(wrong)
+        http.cut()
+        with pytest.raises(CameraError) as ended:
+            list(camera.frames())
+    told = caplog.text + str(capfd.readouterr()) + str(refused.value) + str(ended.value)
+    told += repr(refused.value.__cause__) + camera._reader.name
+    assert PASSWORD not in told
+    assert "Gu3ss" not in told
+
+
+def test_an_rtsp_camera_with_a_password(opened: Open) -> None:
+    with rtsp_server(password=True) as server:
+        right = server.url.replace("//", f"//{USER}:{PASSWORD}@")
+        assert next(opened(right, timeout_s=5.0).frames()).sequence == 0
+        with pytest.raises(CameraUnavailable, match=r"401.*check the name and password"):
+            opened(server.url)
+
+
+def test_frames_are_scaled_to_the_side_asked_for(rtsp: RtspServer) -> None:
+    settings = CameraSettings(source=rtsp.url, fps=50.0)
+    for model_size, shape in ((None, (HEIGHT, WIDTH, 3)), ((60, 48), (60, 80, 3))):
+        camera = open_camera(settings, model_size)
+        try:
+            assert next(iter(camera.frames())).pixels.shape == shape
+        finally:
+            camera.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("rtsp://127.0.0.1:9/x", "connection refused; check the address"),
+        ("http://127.0.0.1:9/x", "connection refused; check the address"),
+        ("rtsp://no-such-host.invalid/x", "check the address"),
+    ],
+)
+def test_a_camera_that_is_not_there(opened: Open, url: str, message: str) -> None:
+    with pytest.raises(CameraUnavailable, match=message):
+        opened(url)
+
+
+def test_a_camera_that_never_answers_is_a_time_out(opened: Open) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/x"
+        with pytest.raises(CameraUnavailable, match=r"no picture within 0\.4 s"):
+            opened(url, timeout_s=0.4)
+
+
+@pytest.mark.parametrize("url", ["rtsp:///path", "http://", "rtsp://host:port/x"])
+def test_addresses_without_a_host_are_refused(opened: Open, url: str) -> None:
+    with pytest.raises(ConfigError, match="no host in it"):
+        opened(url)
+
+
+def test_nothing_is_left_after_many_openings(http: MjpegServer, opened: Open) -> None:
+    def cycle() -> None:
+        camera = opened(http.url)
+        next(camera.frames())
+        camera.close()
+
+    def ours() -> int:
+        return sum(thread.name.startswith("reader of") for thread in threading.enumerate())
+
+    def descriptors() -> int:
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+    cycle()
+    wait_until(lambda: ours() == 0)
+    before = descriptors()
+    for _ in range(10):
+        cycle()
+    assert ours() == 0
+    # the server's side of a connection, in this process too, may take a moment
+    wait_until(lambda: descriptors() <= before + 1)
+
+
+def test_without_pyav_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(CameraUnavailable, match=r"apt install python3-av.*pi-classifier\[video\]"):
+        open_camera(CameraSettings(source="rtsp://127.0.0.1:9/x"))

@@ -1,0 +1,144 @@
+"""Video files through the real decoder: every frame, the file's times."""
+
+from __future__ import annotations
+
+import struct
+import threading
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pi_classifier.cameras import CameraSettings, open_camera
+from pi_classifier.cameras.video import covering
+from pi_classifier.cameras.videofile import VideoFileCamera
+from pi_classifier.errors import ConfigError
+from tests.servers.films import film
+
+
+class VirtualClock:
+    """Time passes only by waiting."""
+
+    def __init__(self) -> None:
+        self.time_s = 100.0
+
+    def now_s(self) -> float:
+        return self.time_s
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        self.time_s += max(0.0, timeout_s)
+        return event.is_set()
+
+
+def played(path: Path, side: int = 48, **changes: object) -> VideoFileCamera:
+    settings = CameraSettings(**({"realtime": False} | changes))  # type: ignore[arg-type]
+    return VideoFileCamera(path, settings, side)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.mp4", "mpeg4"), ("a.mkv", "libx264"), ("a.avi", "mjpeg"), ("a.webm", "libvpx")],
+)
+def test_every_frame_of_every_kind(tmp_path: Path, name: str, codec: str) -> None:
+    frames = list(played(film(tmp_path / name, codec=codec)).frames())
+    assert [frame.sequence for frame in frames] == list(range(30))
+    greys = [int(frame.pixels[20, 30, 0]) for frame in frames]
+    assert np.abs(np.diff(np.array(greys) - 8 * np.arange(30) % 250)).max() <= 6
+
+
+def test_times_are_the_files(tmp_path: Path) -> None:
+    frames = list(played(film(tmp_path / "a.mp4", fps=Fraction(30000, 1001))).frames())
+    assert frames[0].timestamp_ns == 0
+    assert frames[-1].timestamp_ns == pytest.approx(29 * 1001 / 30000 * 1e9, abs=1e6)
+
+
+def test_the_pace_is_the_files(tmp_path: Path) -> None:
+    clock = VirtualClock()
+    path = film(tmp_path / "a.mp4", fps=4, frames=9)
+    camera = VideoFileCamera(path, CameraSettings(fps=100.0), 48, clock)
+    assert len(list(camera.frames())) == 9
+    assert clock.time_s == pytest.approx(102.0)
+
+
+def test_a_loop_goes_on(tmp_path: Path) -> None:
+    frames = list(islice(played(film(tmp_path / "a.mp4", frames=5), loop=True).frames(), 12))
+    assert [frame.sequence for frame in frames] == list(range(12))
+    assert [round(frame.timestamp_ns / 1e8) for frame in frames] == list(range(12))
+    assert [int(frame.pixels[20, 30, 0]) // 8 for frame in frames[5:10]] == [
+        int(frame.pixels[20, 30, 0]) // 8 for frame in frames[:5]
+    ]
+
+
+def test_swscale_makes_frames_smaller_never_larger(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4", size=(128, 96), frames=2)
+    assert next(iter(played(path, 48).frames())).pixels.shape == (48, 64, 3)
+    assert next(iter(played(path, 200).frames())).pixels.shape == (96, 128, 3)
+    settings = CameraSettings(source=f"replay:{path}", realtime=False, width=64, height=32)
+    assert next(iter(open_camera(settings).frames())).pixels.shape == (32, 42, 3)
+    assert next(iter(open_camera(settings, (24, 16)).frames())).pixels.shape == (24, 32, 3)
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "expected"),
+    [
+        ((640, 480), 480, (640, 480)),
+        ((641, 481), 480, (640, 480)),
+        ((1920, 1080), 224, (398, 224)),
+        ((480, 640), 224, (224, 298)),
+        ((31, 45), 31, (31, 45)),
+    ],
+)
+def test_sizes(size: tuple[int, int], side: int, expected: tuple[int, int]) -> None:
+    assert covering(size, side) == expected
+
+
+def test_a_telephones_turned_video_is_upright(tmp_path: Path) -> None:
+    import av
+
+    if not hasattr(av.VideoFrame, "rotation"):
+        pytest.fail("this PyAV does not tell; the docs say so of Debian 12's")
+    path = film(tmp_path / "a.mp4", size=(64, 48), frames=2)
+    data = bytearray(path.read_bytes())
+    # The matrix of the track's head (ISO 14496-12): shown turned right by 90 degrees.
+    place = data.index(b"tkhd") + 4 + 40
+    data[place : place + 36] = struct.pack(">9i", 0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    assert next(iter(played(path).frames())).pixels.shape == (64, 48, 3)
+
+
+def test_a_file_cut_off_plays_to_there(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mkv", codec="libx264", frames=60)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
+    assert 10 <= len(list(played(path).frames())) < 60
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "cannot be read as a video"), (b"no video at all", "cannot be read as a video")],
+)
+def test_what_is_no_video_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=f"a.mp4: {message}"):
+        open_camera(CameraSettings(source=f"replay:{path}"))
+
+
+def test_a_sound_is_no_video(tmp_path: Path) -> None:
+    import wave
+
+    with wave.open(str(tmp_path / "a.wav"), "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(b"\0\0" * 800)
+    with pytest.raises(ConfigError, match="it holds no pictures"):
+        open_camera(CameraSettings(source=f"replay:{tmp_path / 'a.wav'}"))
+
+
+def test_names_that_look_like_protocols_are_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film(tmp_path / "concat:b.mp4", frames=3)
+    monkeypatch.chdir(tmp_path)
+    camera = open_camera(CameraSettings(source="replay:concat:b.mp4", realtime=False))
+    assert len(list(camera.frames())) == 3
