@@ -1,69 +1,236 @@
-"""The real systemd-python against a journal's socket, in a mount namespace of its own."""
+"""The log in a real journal: entries, fields, explanations, and a journal that goes and comes."""
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import os
+import re
+import shutil
+import signal
 import subprocess
-import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-PROGRAM = """
-import json, os, socket
-os.makedirs("/run/systemd/journal")
-journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-journal.bind("/run/systemd/journal/socket")
-journal.settimeout(10)
+from pi_classifier.events import Event
+
+from .journald import PROGRAM, Journal, private_journal, python
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+# Says each of its arguments, or what is typed: one line, one message.
+TALKER = """
+import logging, sys
+from pi_classifier.journal import setup_logging
+from pi_classifier.events import Event, entry
+setup_logging()
+log = logging.getLogger("talker")
+print("listening", flush=True)
+for line in sys.stdin:
+    log.warning(line.strip(), extra=entry(Event.CAMERA_LOST, CAMERA="pi", TRY=1, STEP="failed"))
+    print("said", flush=True)
+"""
+
+STORM = """
 import logging
-logging.getLogger().setLevel(logging.INFO)
-from pi_classifier.sinks.log import LogSettings, LogSink
-from pi_classifier.types import Decision
-sink = LogSink(LogSettings(destination="journal"), model_sha256={"fast": "ab12"})
-sink.emit(Decision("daisy", 0.93127, 12, 400, 1, "fast", latency_ns=2345678))
-sink.close()
-print(json.dumps(journal.recv(65536).decode()))
+from pi_classifier.journal import setup_logging
+from pi_classifier.events import Event, entry
+setup_logging()
+log = logging.getLogger("storm")
+for number in range(100_000):
+    log.warning("no sound: the card is busy")
+    if number % 1000 == 0:
+        log.info("I see a daisy (0.93)", extra=entry(Event.DECISION, LABEL="daisy"))
+        log.warning("frame %d is broken", number)
+log.error("and now something else")
 """
 
 
-@pytest.fixture
-def private_run() -> list[str]:
-    """How to run a command with a /run of its own, as root or in a user namespace."""
-    if importlib.util.find_spec("systemd") is None:
-        pytest.skip("SKIPPED: systemd-python is not installed (extra: journal)")
-    for unshare in (["unshare", "--mount"], ["unshare", "--map-root-user", "--mount"]):
-        argv = [*unshare, "sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh"]
-        if subprocess.run([*argv, "true"], capture_output=True, check=False).returncode == 0:
-            return argv
-    pytest.skip("SKIPPED: no private mount namespace here (neither root nor user namespaces)")
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root folder with the catalog of this project, and its database made by journalctl."""
+    if shutil.which("journalctl") is None:
+        pytest.skip("SKIPPED: no journalctl here (apt install systemd)")
+    root = tmp_path_factory.mktemp("catalog")
+    folder = root / "usr/lib/systemd/catalog"
+    folder.mkdir(parents=True)
+    (root / "var/lib/systemd/catalog").mkdir(parents=True)
+    shutil.copy(ROOT / "systemd/pi-classifier.catalog", folder)
+    done = journalctl(root, "--update-catalog")
+    assert done == "", "the catalog has an error"
+    return root
 
 
-def test_a_decision_becomes_an_entry_with_fields(private_run: list[str]) -> None:
-    root = Path(__file__).resolve().parents[2]
+def journalctl(root: Path, *arguments: str) -> str:
     done = subprocess.run(
-        [*private_run, sys.executable, "-c", PROGRAM],
-        capture_output=True,
+        ["journalctl", f"--root={root}", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-        timeout=60,
-        env=os.environ | {"PYTHONPATH": str(root)},
+        check=True,
     )
-    assert done.returncode == 0, done.stderr
-    entry = dict(
-        line.split("=", 1) for line in json.loads(done.stdout).splitlines() if "=" in line
-    )
-    expected = {
-        "MESSAGE": "I see a daisy (0.93)",
-        "LABEL": "daisy",
-        "SCORE": "0.9313",
-        "STAGE": "1",
-        "MODEL": "fast",
-        "MODEL_SHA256": "ab12",
-        "LATENCY_MS": "2.346",
-        "FRAME": "12",
-        "PRIORITY": "6",
-        "SYSLOG_IDENTIFIER": "pi-classifier",
-    }
-    assert {key: entry.get(key) for key in expected} == expected
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory, catalog: Path) -> Iterator[Journal]:
+    folder = tmp_path_factory.mktemp("journal")
+    with private_journal(folder, catalog / "var/lib/systemd/catalog") as private:
+        private.start()
+        yield private
+
+
+def test_the_catalog_is_accepted_and_complete(catalog: Path) -> None:
+    listed = journalctl(catalog, "--list-catalog").splitlines()
+    assert len(listed) == len(Event)
+    for event in Event:
+        [line] = [line for line in listed if line.startswith(event.value)]
+        page = journalctl(catalog, "--dump-catalog", event.value)
+        assert line.split(" pi-classifier: ", 1)[1] in page
+        assert "Support: man:pi-classifier(1)" in page
+        assert len(page.splitlines()) > 6
+
+
+def test_what_a_run_leaves_in_the_journal(journal: Journal) -> None:
+    """The whole program: every label can be found, with all there is to know about it."""
+    words = "run --camera emulated --fast --frames 60 --no-speech --set stdout.enabled=false"
+    assert journal.service(*PROGRAM, *words.split()) == 0
+    daisies = journal.entries("SYSLOG_IDENTIFIER=pi-classifier", f"MESSAGE_ID={_id('DECISION')}")
+    assert daisies
+    for found in daisies:
+        assert found["PRIORITY"] == "6"
+        assert found["_TRANSPORT"] == "journal"
+        assert found["MODEL"].startswith("flowers-")
+        assert re.fullmatch(r"[0-9a-f]{64}", found["MODEL_SHA256"])
+        assert 0.0 <= float(found["SCORE"]) <= 1.0
+        assert float(found["LATENCY_MS"]) > 0
+        assert found["STAGE"] in {"0", "1"}
+        assert found["FRAME"].isdecimal()
+        assert found["CODE_FILE"].endswith("sinks/log.py")
+        expected = "I see nothing I know" if not found["LABEL"] else f"({found['SCORE'][:3]}"
+        assert expected in found["MESSAGE"]
+    label = next(found["LABEL"] for found in daisies if found["LABEL"])
+    assert {found["LABEL"] for found in journal.entries(f"LABEL={label}")} == {label}
+    [started] = journal.entries(f"MESSAGE_ID={_id('STARTED')}")
+    assert started["CAMERA"] == "emulated"
+    assert journal.entries(f"MESSAGE_ID={_id('ENDED')}")
+    assert not journal.entries("SYSLOG_IDENTIFIER=a-service"), "lines beside the entries"
+
+
+def test_what_is_wrong_is_an_entry_of_its_kind_with_an_explanation(
+    journal: Journal,
+) -> None:
+    command = (*PROGRAM, "run", "--set", "camera.fsp=3", "--set", "model.path=/nowhere")
+    assert journal.service(*command) == 78
+    [refused] = journal.entries(f"MESSAGE_ID={_id('CONFIG_REFUSED')}")
+    assert "camera.fsp" in refused["MESSAGE"]
+    assert refused["PRIORITY"] == "2"
+    assert refused["EXIT_CODE"] == "78"
+    explained = journal.run("journalctl", "-q", "-x", f"MESSAGE_ID={_id('CONFIG_REFUSED')}")
+    assert "Subject: The configuration has an error; pi-classifier does not start" in explained
+    assert "pi-classifier config --check" in explained
+
+
+def test_the_explanation_shows_fields(journal: Journal) -> None:
+    with journal.popen(*python(TALKER)) as talker:
+        talker.communicate("the camera failed: cable?\n", timeout=60)
+    explained = journal.run("journalctl", "-q", "-x", f"MESSAGE_ID={_id('CAMERA_LOST')}")
+    assert "the camera failed: cable?" in explained
+    assert "The camera (pi) had delivered frames" in explained
+
+
+def wait_for(journal: Journal, message: str) -> None:
+    """Wait until the journal has an entry with the message."""
+    until_s = time.monotonic() + 30
+    while not journal.entries(f"MESSAGE={message}"):
+        assert time.monotonic() < until_s
+        time.sleep(0.01)
+
+
+def test_a_journal_that_is_killed_and_started_again_loses_nothing(
+    journal: Journal,
+) -> None:
+    with journal.popen(*python(TALKER)) as talker:
+        assert talker.stdin is not None
+        assert talker.stdout is not None
+
+        def say(text: str) -> None:
+            assert talker.stdin is not None
+            assert talker.stdout is not None
+            print(text, file=talker.stdin, flush=True)
+            assert talker.stdout.readline() == "said\n"
+
+        assert talker.stdout.readline() == "listening\n"
+        say("before the journal ends")
+        wait_for(journal, "before the journal ends")
+        journal.signal(signal.SIGKILL)
+        for word in ("one", "two", "three"):
+            say(f"while it is away: {word}")
+        journal.start()
+        say("when it is back")
+        journal.signal(signal.SIGSTOP)  # hangs: nobody may wait for it
+        for number in range(3000):
+            say(f"while it hangs: {number % 1000}" if number % 100 else "to and fro")
+        journal.signal(signal.SIGCONT)
+        talker.communicate(timeout=60)
+    assert talker.returncode == 0
+    said = [found["MESSAGE"] for found in journal.entries("LOGGER=talker")]
+    for text in ("before the journal ends", "when it is back"):
+        assert said.count(text) == 1
+    assert [text for text in said if "while it is away" in text] == [
+        "while it is away: one",
+        "while it is away: two",
+        "while it is away: three",
+    ]
+
+
+def test_a_storm_leaves_a_few_entries_and_every_decision(journal: Journal) -> None:
+    assert journal.service(*python(STORM)) == 0
+    said = [found["MESSAGE"] for found in journal.entries("LOGGER=storm")]
+    assert said.count("no sound: the card is busy") == 5
+    assert said.count("I see a daisy (0.93)") == 100
+    assert said.count("and now something else") == 1
+    broken = [text for text in said if text.startswith("frame ")]
+    assert len(broken) == 30
+    [(_, times)] = [
+        re.findall(r"(said) (\d+) times more.*no sound", text)[0]
+        for text in said
+        if "times more" in text and "no sound" in text
+    ]
+    assert int(times) == 100_000 - 5
+    assert len(said) <= 5 + 100 + 1 + 30 + 4
+
+
+def test_a_hang_shows_all_stacks_when_asked_and_when_the_watchdog_ends_it(
+    journal: Journal,
+) -> None:
+    words = "run --camera emulated --no-speech --set stdout.enabled=false --set"
+
+    def stacks(since: str) -> str:
+        lines = [found["MESSAGE"] for found in journal.entries("SYSLOG_IDENTIFIER=a-service")]
+        assert len(lines) < 500, "stacks are bounded"
+        return "\n".join(lines).rpartition(since)[2]
+
+    with journal.popen(*PROGRAM, *words.split(), 'camera.faults=["hang@2"]') as program:
+        until_s = time.monotonic() + 30
+        while "in _hang" not in stacks("Current thread"):
+            assert time.monotonic() < until_s
+            assert program.poll() is None
+            time.sleep(0.1)  # between two looks at a program that tells nobody that it hangs
+            if _catches(program.pid, signal.SIGUSR1):
+                program.send_signal(signal.SIGUSR1)
+        program.send_signal(signal.SIGABRT)
+        assert program.wait(timeout=30) == -signal.SIGABRT
+    assert "in _hang" in stacks("Fatal Python error: Aborted")
+    assert "signals.py" in stacks("Fatal Python error: Aborted"), "all threads, not only one"
+
+
+def _catches(pid: int, signum: int) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = re.search(r"SigCgt:\s*([0-9a-f]+)", status)
+    return caught is not None and bool(int(caught[1], 16) & 1 << signum - 1)
+
+
+def _id(name: str) -> str:
+    return Event[name].value
