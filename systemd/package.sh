@@ -178,7 +178,7 @@ build_deb() {
   control_files
   find "$tree" -type d -exec chmod 755 {} +
   even_times "$tree"
-  dpkg-deb --root-owner-group -Zxz --build "$tree" "$work/$deb" >/dev/null
+  dpkg-deb --root-owner-group -Z"${DPKG_DEB_COMPRESSOR_TYPE:-xz}" --build "$tree" "$work/$deb" >/dev/null
   mv "$work/$deb" "dist/$deb"
   rm -rf "$tree" "$work/unpacked"
   say "Built dist/$deb ($(du -h "dist/$deb" | cut -f1); $(sha256sum "dist/$deb" | cut -c1-16)...)"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from .roots import FOLDER, ROOT
@@ -12,13 +15,13 @@ from .roots import FOLDER, ROOT
 _GOES_IN = ("pi_classifier", "models", "systemd", "docs", "CHANGELOG.md", "README.md")
 
 
-def built_package(architecture: str, python: str) -> Path:
+def built_package(architecture: str, python: str, **environment: str) -> Path:
     """The package in dist/, built (15 s) unless it is there from the very same files."""
     key = FOLDER / f"deb-{architecture}-{python}.key"
     found = _package(architecture, python)
     stamp = _content() + (hashlib.sha256(found.read_bytes()).hexdigest() if found else "")
     if found is None or not key.exists() or key.read_text() != stamp:
-        run_package(architecture, python)
+        run_package(architecture, python, **environment)
         found = _package(architecture, python)
         assert found is not None
         FOLDER.mkdir(parents=True, exist_ok=True)
@@ -26,16 +29,38 @@ def built_package(architecture: str, python: str) -> Path:
     return found
 
 
-def run_package(*words: str, **environment: str) -> str:
+def run_package(*words: str, root: Path = ROOT, **environment: str) -> str:
     """Run systemd/package.sh; returns what it said. Raises CalledProcessError."""
     return subprocess.run(
-        [ROOT / "systemd" / "package.sh", *words],
+        [root / "systemd" / "package.sh", *words],
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=True,
     ).stdout
+
+
+def unpacked(package: Path, folder: Path) -> Path:
+    """What the package holds, with its control files in DEBIAN/."""
+    subprocess.run(["dpkg-deb", "--raw-extract", package, folder], check=True)
+    return folder
+
+
+def repacked(
+    package: Path, other: Path, *, version: str, files: Mapping[str, str] | None = None
+) -> None:
+    """The package as another version, some of its files changed; quick, as nothing is built."""
+    tree = unpacked(package, other.with_suffix(".tree"))
+    control = tree / "DEBIAN" / "control"
+    control.write_text(
+        re.sub("^Version: .*", f"Version: {version}", control.read_text(), flags=re.MULTILINE)
+    )
+    for path, text in (files or {}).items():
+        (tree / path.lstrip("/")).write_text(text)
+    command = ["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, other]
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    shutil.rmtree(tree)
 
 
 def _package(architecture: str, python: str) -> Path | None:
