@@ -1,6 +1,6 @@
 """Runs in the place of the service, in its sandbox, and prints what it may do: one JSON object.
 
-Only the standard library, for it is copied into the box alone.
+Of the program it uses only what advises whoever may not open a device.
 """
 
 from __future__ import annotations
@@ -89,6 +89,13 @@ def secret(name: str) -> str:
     return path.read_text() if path.exists() else "missing"
 
 
+def advice(device: str) -> str:
+    sys.path.insert(0, "/usr/lib/pi-classifier")
+    from pi_classifier.devices import permission_advice
+
+    return permission_advice(Path(device))
+
+
 def main() -> None:
     status = dict(
         line.split(":\t", 1)
@@ -127,6 +134,7 @@ def main() -> None:
         "callback": callback(),
         "speak": spoken(),
         "lower priority": outcome(lambda: os.nice(1)),
+        "advice": advice("/dev/video0"),
         "password": secret("pi-classifier.mqtt-password"),
         "no password": secret("pi-classifier.camera-password"),
     }

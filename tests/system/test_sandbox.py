@@ -154,6 +154,23 @@ def test_a_device_of_a_group_it_is_not_in_stays_shut(box: Box, found: dict[str, 
         box.run("chown", "root:video", "/dev/video0")
 
 
+def test_the_advice_for_a_device_that_may_not_be_opened_helps(
+    box: Box, found: dict[str, Any]
+) -> None:
+    box.run("gpasswd", "--delete", "pi-classifier", "video")
+    try:
+        shut = probed(Service(box))
+        assert shut["open"]["/dev/video0"] == "EACCES"
+        assert (
+            f"let the service into the group video: sudo systemctl edit {UNIT}" in shut["advice"]
+        )
+        advised = "SupplementaryGroups=video"
+        assert advised in shut["advice"]
+        assert probed(Service(box), advised)["open"]["/dev/video0"] in NO_DRIVER
+    finally:
+        box.run("gpasswd", "--add", "pi-classifier", "video")
+
+
 def test_passwords_come_as_credentials_and_need_not_exist(found: dict[str, Any]) -> None:
     assert found["password"] == "tulip"  # noqa: S105
     assert found["no password"] == "missing"

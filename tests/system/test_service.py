@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pi_classifier.errors import EXIT_CONFIG, EXIT_TEMPORARY
@@ -225,6 +227,8 @@ def test_the_log_is_searched_by_label_and_explained(service: Service) -> None:
     found = service.box.run(*command, f"LABEL={seen['LABEL']}").stdout.splitlines()
     assert seen["MESSAGE"] in found
     assert all(seen["MESSAGE"].split(" (")[0] in line for line in found)
+    explained = service.box.run("journalctl", "--catalog", "--no-pager", "--unit=pi-classifier")
+    assert "Subject: What is seen has changed" in explained.stdout
 
 
 def test_the_journal_may_be_restarted_under_it(service: Service) -> None:
@@ -298,6 +302,23 @@ def commands(service: Service) -> str:
     """The command lines of its processes."""
     lines = (Path(f"/proc/{pid}/cmdline") for pid in service.box.processes(UNIT))
     return "\n".join(each.read_text().replace("\0", " ") for each in lines)
+
+
+# Speech
+
+
+def test_it_speaks_from_its_sandbox(service: Service) -> None:
+    # a relative path begins in the state folder
+    speech = {"enabled": True, "output": "wav:spoken.wav"}
+    spoken = service.box.path("/var/lib/pi-classifier/spoken.wav")
+    spoken.unlink(missing_ok=True)
+    service.start(configuration(speech=speech))
+    service.wait_for(lambda entry: bool(entry.get("LABEL")))
+    service.wait_until(lambda: spoken.exists() and spoken.stat().st_size > 20_000)
+    with wave.open(str(spoken)) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+    assert np.abs(samples).max() > 1000
+    stopped_cleanly(service)
 
 
 # Beside others
