@@ -157,7 +157,7 @@ control_files() {
   sed -e "s/@VERSION@/$deb_version/; s/@ARCHITECTURE@/$arch/; s/@MAINTAINER@/$maintainer/" \
     -e "s/@SIZE@/$(du -sk --apparent-size --exclude=DEBIAN "$tree" | cut -f1)/; s/@LIBC@/$libc/; s/@NUMPY@/$numpy/" \
     -e "s/@PYTHON@/$py/; s/@PYTHON_AFTER@/3.$((${py#3.} + 1))/" systemd/debian/control.in >"$tree/DEBIAN/control"
-  for script in postinst prerm postrm; do install -m 755 "systemd/debian/$script" "$tree/DEBIAN/$script"; done
+  for script in preinst postinst prerm postrm; do install -m 755 "systemd/debian/$script" "$tree/DEBIAN/$script"; done
   (cd "$tree" && find etc -type f -printf '/%p\n' | sort >DEBIAN/conffiles)
   (cd "$tree" && find usr -type f -print0 | sort -z | xargs -0 md5sum >DEBIAN/md5sums)
   chmod 644 "$tree"/DEBIAN/{control,conffiles,md5sums}
