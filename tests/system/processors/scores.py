@@ -1,0 +1,142 @@
+"""Scores of models on given pictures, on whatever processor this runs.
+
+    python -m tests.system.processors.scores --output FILE.npz PICTURES.npy MODEL...
+
+It is run here and inside the emulated systems, so it needs nothing but the daemon. All goes
+the daemon's way: its reading of model files, its resize, its interpreter, its self-test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pi_classifier.errors import PiClassifierError
+from pi_classifier.interpreter import Interpreter, open_interpreter
+from pi_classifier.modelfile import ModelFile, enlarged, read_model_file
+from pi_classifier.preprocess import Preprocessor
+
+Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """What one model said: scores float32 ``[pictures, labels]``.
+
+    `golden_off` is how far the scores of the file's self-test were from the expected ones
+    at most, `golden_tolerance` how far they may be; `pixels` is a checksum of what went
+    into the network, `step` one step of a quantised output, else 0.
+    """
+
+    model: str
+    runtime: str
+    scores: Scores
+    golden_off: float
+    golden_tolerance: float
+    pixels: str
+    step: float
+
+
+def write(path: Path, answers: Sequence[Answers]) -> None:
+    """Keep `answers` for `read`."""
+    arrays = {f"{number} scores": each.scores for number, each in enumerate(answers)}
+    facts = np.array(
+        [
+            (
+                *(each.model, each.runtime, each.pixels),
+                *map(repr, (each.golden_off, each.golden_tolerance, each.step)),
+            )
+            for each in answers
+        ]
+    )
+    np.savez(path, allow_pickle=False, facts=facts, **arrays)
+
+
+def read(path: Path) -> list[Answers]:
+    """What `write` kept."""
+    with np.load(path) as kept:
+        return [
+            Answers(
+                model=str(fact[0]),
+                runtime=str(fact[1]),
+                scores=kept[f"{number} scores"],
+                pixels=str(fact[2]),
+                golden_off=float(fact[3]),
+                golden_tolerance=float(fact[4]),
+                step=float(fact[5]),
+            )
+            for number, fact in enumerate(kept["facts"])
+        ]
+
+
+def answers(model: Path, pictures: NDArray[np.uint8], runtime: str, cache: Path | None) -> Answers:
+    """Show `pictures` uint8 ``[n, height, width, 3]`` to `model`. Raises ModelError."""
+    file = read_model_file(model)
+    interpreter = open_interpreter(file, runtime, 1, cache)
+    preprocess = Preprocessor(file.input_size, file.information.resize)
+    scores = np.empty((len(pictures), len(file.labels)), np.float32)
+    digest = hashlib.sha256()
+    for number, picture in enumerate(pictures):
+        pixels = preprocess(picture)
+        digest.update(pixels.tobytes())
+        scores[number] = interpreter.invoke(pixels)
+    golden_off = _golden_off(file, interpreter)
+    interpreter.close()
+    return Answers(
+        model=model.stem,
+        runtime=interpreter.runtime,
+        scores=scores,
+        golden_off=golden_off,
+        golden_tolerance=file.information.golden_tolerance,
+        pixels=digest.hexdigest()[:16],
+        step=file.output.scale,
+    )
+
+
+def _golden_off(file: ModelFile, interpreter: Interpreter) -> float:
+    return max(
+        float(
+            np.abs(interpreter.invoke(enlarged(each.pixels, file.input_size)) - each.scores).max()
+        )
+        for each in file.information.golden
+    )
+
+
+def _jobs(words: Sequence[str]) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
+    pictures: NDArray[np.uint8] = np.empty((0, 1, 1, 3), np.uint8)
+    for word in words:
+        if word.endswith(".npy"):
+            pictures = np.load(word, mmap_mode="r")
+        else:
+            yield Path(word), pictures
+
+
+def main() -> int:
+    """Write all scores; 0 unless a model could not be run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--runtime", default="auto")
+    parser.add_argument("--cache", type=Path, help="a folder: weights are mapped from there")
+    parser.add_argument("words", nargs="+", metavar="PICTURES.npy or MODEL.tflite")
+    options = parser.parse_args()
+    try:
+        found = [
+            answers(model, pictures, options.runtime, options.cache)
+            for model, pictures in _jobs(options.words)
+        ]
+    except PiClassifierError as error:
+        print(error, file=sys.stderr)
+        return 1
+    write(options.output, found)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
