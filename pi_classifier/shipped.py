@@ -10,17 +10,20 @@ from pi_classifier.suggest import suggestion
 
 CASCADE = "cascade.toml"
 _CHECKOUT = Path(__file__).resolve().parents[1]
+_IN_WHEEL = Path(__file__).resolve().parent / "models"
 
 
 def model_folders() -> tuple[Path, ...]:
     """The folders that hold models by name, in the order they are searched.
 
-    ./models, then the models of the checkout this package runs from, if it does,
-    then /usr/share/pi-classifier/models.
+    ./models, then the models of the checkout or of the wheel this package runs from,
+    if it does, then /usr/share/pi-classifier/models.
     """
     folders = [Path("models")]
     if (_CHECKOUT / "pyproject.toml").is_file() and Path.cwd() != _CHECKOUT:
         folders.append(_CHECKOUT / "models")
+    if _IN_WHEEL.is_dir():
+        folders.append(_IN_WHEEL)
     folders.append(Path("/usr/share/pi-classifier/models"))
     return tuple(folders)
 

@@ -45,14 +45,17 @@ pip() { "$python" -m pip --disable-pip-version-check -q "$@" 2> >(grep -v '^WARN
 
 build_python() {
   own_python
-  pip install build
+  pip install build 'setuptools>=68' wheel
   rm -rf "$work/source" && mkdir "$work/source"
   # from a copy: what lies about in a working tree (build/, *.egg-info) must not get in
-  cp -r LICENSE MANIFEST.in README.md CHANGELOG.md pyproject.toml setup.py pi_classifier training models systemd "$work/source"
+  cp -r LICENSE MANIFEST.in README.md CHANGELOG.md pyproject.toml setup.py pi_classifier training models systemd docs "$work/source"
+  install -D scripts/setup.sh "$work/source/scripts/setup.sh"
   find "$work/source" -name __pycache__ -prune -exec rm -rf {} +
   even_times "$work/source"
-  "$python" -m build --outdir dist "$work/source" >"$work/build.log" 2>&1 ||
+  # the wheel is made from the source archive, which so proves to be whole
+  "$python" -m build --no-isolation --outdir dist "$work/source" >"$work/build.log" 2>&1 ||
     die "the wheel could not be built: $(tail -5 "$work/build.log")"
+  rm -rf "$work/source"
   say "Built dist/pi_classifier-$version-py3-none-any.whl and dist/pi_classifier-$version.tar.gz"
 }
 
