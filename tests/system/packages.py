@@ -58,7 +58,14 @@ def repacked(
     )
     for path, text in (files or {}).items():
         (tree / path.lstrip("/")).write_text(text)
-    command = ["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, other]
+    command: list[str | Path] = [
+        "dpkg-deb",
+        "--root-owner-group",
+        "-Znone",
+        "--build",
+        tree,
+        other,
+    ]
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
     shutil.rmtree(tree)
 
