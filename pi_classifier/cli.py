@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
         _add_run,
         _add_classify,
         _add_record,
+        _add_preview,
         _add_config,
         _add_cameras,
         _add_say,
@@ -172,6 +173,34 @@ def _add_record(commands: _Commands) -> None:
         help="less work and more bytes: for slow processors and large disks",
     )
     command.add_argument("folder", metavar="FOLDER", help="a new folder")
+
+
+def _add_preview(commands: _Commands) -> None:
+    command = _command(
+        commands, "preview", "show the camera's picture with labels and scores, in the terminal"
+    )
+    _add_model_options(command)
+    _add_camera_options(command)
+    where = command.add_mutually_exclusive_group()
+    where.add_argument(
+        "--png", metavar="FILE", help="write it to FILE; seen-%%05d.png makes one file a frame"
+    )
+    where.add_argument(
+        "--http", type=int, metavar="PORT", help="show it on a web page at this port"
+    )
+    command.add_argument(
+        "--host",
+        metavar="ADDRESS",
+        help="who can see the web page: this computer (127.0.0.1, the default), or everybody on "
+        "the network (0.0.0.0)",
+    )
+    command.add_argument(
+        "--every",
+        type=_positive_number,
+        default=1.0,
+        metavar="S",
+        help="with --png, seconds between two pictures (default: 1)",
+    )
 
 
 def _add_classify(commands: _Commands) -> None:

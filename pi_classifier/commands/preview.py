@@ -1,0 +1,167 @@
+"""`pi-classifier preview`: the camera's picture with labels and scores."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pi_classifier.errors import ConfigError
+from pi_classifier.signals import StopOnSignal
+
+if TYPE_CHECKING:
+    from pi_classifier.config import Settings
+    from pi_classifier.preview.latest import Latest, View
+    from pi_classifier.preview.web import PreviewServer
+    from pi_classifier.service import Parts
+    from pi_classifier.types import Camera
+
+_TERMINAL_EVERY_S = 0.1
+_TEXT_EVERY_S = 0.0
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Show what the camera sees until it ends or a signal comes; raises PiClassifierError."""
+    if arguments.host is not None and arguments.http is None:
+        raise ConfigError("--host is for --http; write --http PORT as well")
+    with StopOnSignal() as signals:
+        _preview(arguments, signals)
+    return 0
+
+
+def _preview(arguments: argparse.Namespace, signals: StopOnSignal) -> None:
+    from pi_classifier.cameras import camera_opener
+    from pi_classifier.cameras.addresses import masked
+    from pi_classifier.cameras.recovery import RecoveringCamera
+    from pi_classifier.preview.latest import Latest
+    from pi_classifier.service import close_parts, model_names, open_parts
+    from pi_classifier.supervision.activity import Activity
+    from pi_classifier.supervision.camera_steps import CameraSteps
+
+    settings = _settings(arguments)
+    source = masked(settings.camera.source)
+    latest = Latest()
+    with ExitStack() as stack:
+        parts = open_parts(settings, on_stdout_closed=lambda: None)
+        stack.callback(close_parts, parts)
+        camera = RecoveringCamera(
+            camera_opener(settings.camera),
+            settings.camera.recovery_s,
+            on_step=CameraSteps(source, Activity()),
+        )
+        stack.enter_context(closing(camera))
+        signals.on_stop(camera.stop)
+        camera.open()
+        caption = f"{model_names(parts.classifier)} through {source}; Ctrl-C ends it"
+        _open_view(arguments, stack, latest, caption, camera.stop)
+        _watch(settings, camera, parts, latest)
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    """The effective settings, without sinks: nothing is spoken or logged by looking."""
+    from pi_classifier.commands.camera_options import camera_layers
+    from pi_classifier.commands.model_options import model_layers
+    from pi_classifier.config import read_configuration
+    from pi_classifier.journal import setup_logging
+
+    layers = [*model_layers(arguments), *camera_layers(arguments)]
+    settings = read_configuration(arguments.config, arguments.set, layers).settings
+    # Log lines would be written across the picture.
+    quiet = "error" if _in_terminal(arguments) else "warning"
+    setup_logging("debug" if arguments.debug else quiet)
+    return replace(
+        settings,
+        stdout=replace(settings.stdout, enabled=False),
+        log=replace(settings.log, enabled=False),
+        jsonl=replace(settings.jsonl, path=""),
+        speech=replace(settings.speech, enabled=False),
+    )
+
+
+def _in_terminal(arguments: argparse.Namespace) -> bool:
+    elsewhere = arguments.png is not None or arguments.http is not None
+    return not elsewhere and sys.stdout.isatty() and os.environ.get("TERM") not in {None, "dumb"}
+
+
+def _open_view(
+    arguments: argparse.Namespace,
+    stack: ExitStack,
+    latest: Latest,
+    caption: str,
+    stop: Callable[[], None],
+) -> None:
+    """Open what was asked for: a web page, picture files, the terminal, or lines of text."""
+    from pi_classifier.preview.looker import Looker
+
+    if arguments.http is not None:
+        stack.enter_context(closing(_web(arguments, latest)))
+        stack.callback(latest.close)
+        return
+    if arguments.png is not None:
+        from pi_classifier.preview.files import PictureFile
+
+        show: Callable[[View], None] = PictureFile(arguments.png).write
+        every_s = arguments.every
+        _say(f"writes {arguments.png} every {every_s:g} s; Ctrl-C ends it")
+    elif _in_terminal(arguments):
+        from pi_classifier.preview.screen import Screen
+
+        encoding = sys.stdout.encoding or "ascii"
+        screen = Screen(sys.stdout.fileno(), os.environ, encoding, caption)
+        show, every_s = stack.enter_context(screen).show, _TERMINAL_EVERY_S
+    else:
+        from pi_classifier.preview.screen import text_line
+
+        show = lambda view: print(text_line(view), flush=True)  # noqa: E731
+        every_s = _TEXT_EVERY_S
+    stack.enter_context(closing(Looker(latest, show, every_s, stop)))
+
+
+def _web(arguments: argparse.Namespace, latest: Latest) -> PreviewServer:
+    from pi_classifier.preview.web import PreviewServer
+
+    host = arguments.host or "127.0.0.1"
+    server = PreviewServer(host, arguments.http, latest)
+    if server.local:
+        _say(
+            f"open http://127.0.0.1:{server.port}/ on this computer (others cannot see it; "
+            "--host 0.0.0.0 lets them); Ctrl-C ends it"
+        )
+    else:
+        _say(
+            f"open http://{_name_of_this_computer()}:{server.port}/ on any computer of this "
+            "network; Ctrl-C ends it\n"
+            "CAUTION: whoever reaches this computer over the network can watch, without a password"
+        )
+    return server
+
+
+def _name_of_this_computer() -> str:
+    return os.uname().nodename
+
+
+def _watch(settings: Settings, camera: Camera, parts: Parts, latest: Latest) -> None:
+    """The frame thread: classify, decide, and put the newest view; others draw it."""
+    from pi_classifier.pipeline import LimitedCamera, decisions
+    from pi_classifier.preview.latest import View
+    from pi_classifier.types import Frame, Prediction
+
+    decided: str | None = None
+    last: Prediction | None = None
+
+    def observe(frame: Frame, prediction: Prediction | None) -> None:
+        nonlocal last
+        last = prediction or last
+        latest.put(View(frame, last, decided))
+
+    frames = LimitedCamera(camera, settings.run).frames()
+    for decision in decisions(frames, parts.gate, parts.classifier, parts.smoother, observe):
+        decided = decision.label
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

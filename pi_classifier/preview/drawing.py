@@ -1,0 +1,113 @@
+"""A frame as a picture with the labels and scores drawn below it."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TypeAlias
+
+from PIL import Image, ImageDraw, ImageFont
+
+from pi_classifier.preview.latest import View
+from pi_classifier.types import Category
+
+_SMALLEST_WIDTH = 480
+_LARGEST_WIDTH = 1280
+_LINES = 3
+_BACK, _TEXT, _QUIET = (18, 20, 23), (240, 240, 236), (150, 155, 160)
+_BAR, _DECIDED = (76, 86, 96), (58, 140, 84)
+_NOTHING = "nothing I know"
+# Letters of most alphabets; on every Raspberry Pi OS with a desktop, and most Debians.
+_FONTS = (
+    "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
+    "/usr/share/fonts/truetype/noto/NotoSans-Regular.ttf",
+    "/usr/share/fonts/truetype/freefont/FreeSans.ttf",
+)
+_Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+def picture(view: View) -> Image.Image:
+    """Draw a view: the frame, between 480 and 1280 pixels wide, and a panel of scores."""
+    image = Image.fromarray(view.frame.pixels)
+    width = min(max(image.width, _SMALLEST_WIDTH), _LARGEST_WIDTH)
+    if width != image.width:
+        height = max(1, round(image.height * width / image.width))
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    line = max(18, width // 22)
+    gap = line // 3
+    panel = Image.new(
+        "RGB", (width, gap + line * 3 // 2 + _LINES * (line + gap // 2) + gap), _BACK
+    )
+    _draw_panel(ImageDraw.Draw(panel), view, width, line, gap)
+    whole = Image.new("RGB", (width, image.height + panel.height))
+    whole.paste(image, (0, 0))
+    whole.paste(panel, (0, image.height))
+    return whole
+
+
+def _draw_panel(draw: ImageDraw.ImageDraw, view: View, width: int, line: int, gap: int) -> None:
+    decided = view.decided or _NOTHING
+    large = _font(line * 3 // 2)
+    _write(draw, (gap, gap), decided, large, _TEXT if view.decided else _QUIET)
+    time = f"{view.frame.timestamp_ns / 1e9:.1f} s · frame {view.frame.sequence}"
+    small = _font(line * 2 // 3)
+    _write(draw, (width - gap - _width(draw, time, small), gap), time, small, _QUIET)
+    y = gap + line * 3 // 2 + gap // 2
+    for category in _best(view):
+        _draw_score(
+            draw, category, (gap, y, width - gap, y + line), category.label == view.decided
+        )
+        y += line + gap // 2
+
+
+def _draw_score(
+    draw: ImageDraw.ImageDraw, category: Category, box: tuple[int, int, int, int], decided: bool
+) -> None:
+    left, top, right, bottom = box
+    end = left + round((right - left) * min(1.0, max(0.0, category.score)))
+    draw.rectangle((left, top, right, bottom), fill=(32, 36, 41))
+    if end > left:
+        draw.rectangle((left, top, end, bottom), fill=_DECIDED if decided else _BAR)
+    font = _font((bottom - top) * 2 // 3)
+    inset = (bottom - top) // 6
+    _write(draw, (left + 2 * inset, top + inset), category.label, font, _TEXT)
+    score = f"{category.score:.2f}"
+    at = (right - 2 * inset - _width(draw, score, font), top + inset)
+    _write(draw, at, score, font, _TEXT)
+
+
+def _best(view: View) -> tuple[Category, ...]:
+    return () if view.prediction is None else view.prediction.categories[:_LINES]
+
+
+def _write(
+    draw: ImageDraw.ImageDraw,
+    at: tuple[int, int],
+    text: str,
+    font: _Font,
+    fill: tuple[int, int, int],
+) -> None:
+    draw.text(at, _writable(text, font), font=font, fill=fill)
+
+
+def _width(draw: ImageDraw.ImageDraw, text: str, font: _Font) -> int:
+    return round(draw.textlength(_writable(text, font), font=font))
+
+
+def _writable(text: str, font: _Font) -> str:
+    """The text on one line, and for Pillow's plain font the letters that it has."""
+    text = " ".join(text.split())
+    if isinstance(font, ImageFont.FreeTypeFont):
+        return text
+    return text.encode("latin-1", "replace").decode("latin-1")
+
+
+@cache
+def _font(size: int) -> _Font:
+    for path in _FONTS:
+        if Path(path).is_file():
+            return ImageFont.truetype(path, size)
+    try:
+        return ImageFont.load_default(size)
+    except TypeError:  # before Pillow 10.1, it had one size only
+        return ImageFont.load_default()
