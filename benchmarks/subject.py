@@ -14,7 +14,7 @@ from pi_classifier.modelfile import ModelFile, read_model_file
 from pi_classifier.shipped import find_model
 from pi_classifier.sinks.log import LogSettings
 from pi_classifier.sinks.stdout import StdoutSettings
-from pi_classifier.speech.speaker import SpeechSettings
+from pi_classifier.speech.settings import SpeechSettings
 
 SHIPPED = ("flowers/fast", "flowers/accurate", "flowers")
 

@@ -235,7 +235,16 @@ def _add_cameras(commands: _Commands) -> None:
 
 def _add_say(commands: _Commands) -> None:
     command = _command(commands, "say", "speak a text, to try the sound")
-    command.add_argument("text", nargs="+", metavar="TEXT", help="what to say")
+    command.add_argument("text", nargs="*", metavar="TEXT", help="what to say")
+    command.add_argument(
+        "--all-labels", action="store_true", help="say what is said of each label of the model"
+    )
+    command.add_argument(
+        "--make-only", action="store_true", help="only make the sound and keep it for later"
+    )
+    command.add_argument(
+        "--list-voices", action="store_true", help="list the voices of the engine"
+    )
 
 
 def _add_models(commands: _Commands) -> None:

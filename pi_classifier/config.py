@@ -26,7 +26,7 @@ from pi_classifier.schema import Key, keys_of, to_toml
 from pi_classifier.sinks.jsonl import JsonlSettings
 from pi_classifier.sinks.log import LogSettings
 from pi_classifier.sinks.stdout import StdoutSettings
-from pi_classifier.speech.speaker import SpeechSettings
+from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.suggest import suggestion
 
 SYSTEM_FILE = Path("/etc/pi-classifier/config.toml")

@@ -1,20 +1,83 @@
-"""`pi-classifier say TEXT`: speak a text as labels are spoken."""
+"""`pi-classifier say TEXT`: speak a text, or what would be said of each label."""
 
 from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Sequence
 
-from pi_classifier.config import read_configuration
+from pi_classifier.cascade import read_cascade_file
+from pi_classifier.classifier import ModelSettings
+from pi_classifier.config import Settings, read_configuration
 from pi_classifier.journal import setup_logging
-from pi_classifier.speech.speaker import say
+from pi_classifier.modelfile import read_model_file
+from pi_classifier.shipped import find_model
+from pi_classifier.sinks.speech import phrases_of
+from pi_classifier.speech.engines import open_engine
+from pi_classifier.speech.settings import SpeechSettings
+from pi_classifier.speech.speaker import Speaker, make_synthesiser
+
+_logger = logging.getLogger(__name__)
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Say the text to its end; raises ConfigError, SinkError."""
+    """Say it to its end; raises ConfigError, ModelError, SinkError."""
     configuration = read_configuration(arguments.config, arguments.set)
     setup_logging("debug" if arguments.debug else "warning")
-    result = say(" ".join(arguments.text), configuration.settings.speech)
-    logging.getLogger(__name__).debug("said in %.1f s", result.duration_s)
-    print(f"said {result.text!r} through {result.output}")
+    settings = configuration.settings
+    if arguments.list_voices:
+        _list_voices(settings.speech)
+        return 0
+    texts = _texts(arguments, settings)
+    if arguments.make_only:
+        _make(texts, settings.speech)
+    else:
+        _say(texts, settings.speech)
     return 0
+
+
+def _texts(arguments: argparse.Namespace, settings: Settings) -> Sequence[str]:
+    """What is to be said; ends the program when that is nothing."""
+    texts = [" ".join(arguments.text)] if arguments.text else []
+    if arguments.all_labels:
+        phrases = phrases_of(settings.speech)
+        texts += [phrases.of(label) for label in _labels(settings.model)]
+    if not texts:
+        arguments.parser.error("nothing to say: give a text, --all-labels or --list-voices")
+    return texts
+
+
+def _labels(settings: ModelSettings) -> Sequence[str]:
+    """The labels the model announces, read from its file without running it."""
+    path = find_model(settings.path)
+    if path.suffix == ".toml":
+        path = read_cascade_file(path).stages[0].model
+    model = read_model_file(path, settings.labels)
+    return [each for each in model.labels if each not in model.information.silent_labels]
+
+
+def _say(texts: Sequence[str], settings: SpeechSettings) -> None:
+    speaker = Speaker(settings)
+    for text in texts:
+        result = speaker.speak(text)
+        _logger.debug("said in %.1f s", result.duration_s)
+        print(f"said {result.text!r} through {result.output}", flush=True)
+
+
+def _make(texts: Sequence[str], settings: SpeechSettings) -> None:
+    synthesiser = make_synthesiser(settings)
+    for text in texts:
+        path, _ = synthesiser.wav(text)
+        print(f"made {text!r}: {path}", flush=True)
+
+
+def _list_voices(settings: SpeechSettings) -> None:
+    """One voice a line, its language beside it; those of `speech.language` if it is set."""
+    engine = open_engine(settings.engine, settings.speaking)
+    wanted = settings.language.lower()
+    voices = [each for each in engine.voices() if each.language.lower().startswith(wanted)]
+    width = max((len(each.name) for each in voices), default=0)
+    for voice in voices:
+        print(f"{voice.name:{width}}  {voice.language}")
+    if not voices:
+        print(f"{engine.name} has no voice" + (f" for {wanted}" if wanted else ""))

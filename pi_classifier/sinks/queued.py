@@ -27,9 +27,9 @@ class DeliveryQueue(Generic[Item]):
     could not; the item is tried again when `retry` says so, while later ones wait
     behind it. When `capacity` items wait, new ones are dropped and counted.
 
-    With `keep="latest"` only the newest item waits, the one it replaces is
-    dropped, and neither a failed item nor what arrives before the next attempt
-    is due is kept: for sinks whose old items are worth nothing.
+    With `keep="latest"` only the newest item waits, and the one it replaces is
+    dropped: for sinks whose old items are worth nothing. After a failure it is tried
+    again, as long as there is no newer one and it is `still_wanted`; `withdraw` drops it.
 
     `begin` is called on the thread before the first item, and fails like `deliver`.
     """
@@ -43,10 +43,12 @@ class DeliveryQueue(Generic[Item]):
         capacity: int = CAPACITY,
         keep: Literal["all", "latest"] = "all",
         begin: Callable[[], None] = lambda: None,
+        still_wanted: Callable[[Item], bool] = lambda _item: True,
     ) -> None:
         self._name = name
         self._deliver = deliver
         self._begin = begin
+        self._still_wanted = still_wanted
         self._retry = retry or Retry(name)
         self._latest = keep == "latest"
         self._capacity = 1 if self._latest else capacity
@@ -74,7 +76,7 @@ class DeliveryQueue(Generic[Item]):
     def put(self, item: Item) -> None:
         """Queue an item, or drop and count one when there is no room."""
         with self._changed:
-            if self._closing or (self._latest and self._retry.wait_s() > 0):
+            if self._closing:
                 self.dropped += 1
                 return
             if len(self._items) >= self._capacity:
@@ -86,6 +88,14 @@ class DeliveryQueue(Generic[Item]):
             self._items.append(item)
             self._changed.notify_all()
 
+    def withdraw(self) -> None:
+        """Drop what waits for another attempt after a failure."""
+        with self._changed:
+            if self._retry.wait_s() > 0:
+                self.dropped += len(self._items)
+                self._items.clear()
+                self._changed.notify_all()
+
     def close(self, timeout_s: float = CLOSE_S) -> bool:
         """Deliver what waits, for at most `timeout_s`; True when the thread has ended.
 
@@ -93,6 +103,9 @@ class DeliveryQueue(Generic[Item]):
         """
         with self._changed:
             self._closing = True
+            if self._latest and self._retry.wait_s() > 0:  # no time for another attempt
+                self.dropped += len(self._items)
+                self._items.clear()
             self._changed.notify_all()
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout_s)
@@ -147,7 +160,7 @@ class DeliveryQueue(Generic[Item]):
         if self._closing:  # no time for another attempt
             self.dropped += 1 + len(self._items)
             self._items.clear()
-        elif self._latest:
+        elif self._latest and (self._items or not self._still_wanted(item)):
             self.dropped += 1
         else:
             self._items.appendleft(item)

@@ -6,12 +6,17 @@ import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from pi_classifier.errors import SinkError
 from pi_classifier.sinks.queued import DeliveryQueue
+from pi_classifier.speech.lull import Lull
+from pi_classifier.speech.manners import Manners
 from pi_classifier.speech.phrases import Phrases
-from pi_classifier.speech.speaker import Speaker, SpeechSettings, make_synthesiser
-from pi_classifier.speech.synthesis import Synthesiser
+from pi_classifier.speech.quiet import QuietHours
+from pi_classifier.speech.settings import SpeechSettings
+from pi_classifier.speech.speaker import Speaker, make_synthesiser
+from pi_classifier.speech.synthesis import CHIME, Synthesiser
 from pi_classifier.types import Decision
 
 _logger = logging.getLogger(__name__)
@@ -19,16 +24,27 @@ _logger = logging.getLogger(__name__)
 # Together less than a second: a service manager or a person waits for it.
 CLOSE_S = 0.4
 _KILLED_S = 0.2
-_LOWEST_PRIORITY = 19
+_GIVES_UP_AFTER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """A phrase to say; `label` is None for the one that tells of nothing."""
+
+    label: str | None
+    text: str
+    ticket: int | None
 
 
 class SpeechSink:
-    """Says the phrase of each decision's label; "nothing" is not spoken.
+    """Says the phrase of each decision's label.
 
-    A new label interrupts the phrase before it, and replaces one that still
-    waits. `labels` are those whose phrases are made in the background. Without
-    an engine or a sound card that is logged once, and tried again ever less
-    often. Raises `ConfigError` for a wrong phrase or output.
+    A new label interrupts the phrase before it, and replaces one that still waits, so
+    that the last one is always said. "Nothing" is not spoken, unless it lasts and there is a
+    phrase for it. `labels` are those whose phrases are made in the background. Without
+    an engine or a sound card that is logged once, and tried again ever less often; what
+    is said when it works again is what is seen then. `manners` decide when to be silent.
+    Raises `ConfigError` for a wrong phrase, output, engine or quiet hours.
     """
 
     def __init__(
@@ -38,17 +54,29 @@ class SpeechSink:
         labels: Sequence[str] = (),
         speaker: Speaker | None = None,
         prewarm_with: Synthesiser | None = None,
+        manners: Manners | None = None,
     ) -> None:
         self._cut = False
-        self._interrupts = settings.interrupt
-        self._phrases = Phrases(settings.phrase, settings.phrases, english=settings.english)
+        self._settings = settings
+        self._phrases = phrases_of(settings)
+        self._manners = manners or Manners(settings.cooldown_s, QuietHours(settings.quiet_hours))
         self._speaker = speaker or Speaker(settings)
+        self._seen: str | None = None
+        self._asked: str | None = None
+        self._saying: str | None = None
+        self._lull = Lull(settings.nothing_after_s, self._say_nothing)
         self._prewarmer = _Prewarmer(
-            prewarm_with or make_synthesiser(settings, nice=_LOWEST_PRIORITY),
-            [self._phrases.of(label) for label in labels[: settings.prewarm]],
+            prewarm_with or make_synthesiser(settings, background=True),
+            self._texts(labels[: settings.prewarm]),
         )
         # The output is found before there is anything to say.
-        self._queue = DeliveryQueue("speech", self._say, keep="latest", begin=self._begin)
+        self._queue = DeliveryQueue(
+            "speech",
+            self._say,
+            keep="latest",
+            begin=self._begin,
+            still_wanted=lambda utterance: utterance.label == self._seen,
+        )
 
     @property
     def busy(self) -> bool:
@@ -67,13 +95,25 @@ class SpeechSink:
 
     def emit(self, decision: Decision) -> None:
         """Say the label next, now if it may interrupt."""
-        if decision.label is None:
+        label = self._seen = decision.label
+        if label is None:
+            self._queue.withdraw()
+            if self._settings.nothing_phrase:
+                self._lull.begin()
             return
-        ticket = self._speaker.interrupt() if self._interrupts else None
-        self._queue.put((self._phrases.of(decision.label), ticket))
+        if self._settings.nothing_phrase:
+            self._lull.end()
+        if not self._manners.may_say(label):
+            self._queue.withdraw()  # what waits there is of another label
+            return
+        # Seen again while it is being said: let it be said to its end.
+        if self._settings.interrupt and label == self._asked == self._saying:
+            return
+        self._ask(label, self._text(label))
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
         """Let the phrase being said end within `timeout_s`, then kill what is left."""
+        self._lull.close()
         self._prewarmer.close()
         if not self._queue.close(timeout_s):
             self._cut = True
@@ -84,10 +124,34 @@ class SpeechSink:
         with self._unless_cut():
             self._prepare()
 
-    def _say(self, item: tuple[str, int | None]) -> None:
-        with self._unless_cut():
-            self._prepare()  # in case it was in vain before
-            self._speaker.speak(*item)
+    def _ask(self, label: str | None, text: str) -> None:
+        self._asked = label
+        ticket = self._speaker.interrupt() if self._settings.interrupt else None
+        self._queue.put(Utterance(label, text, ticket))
+
+    def _say_nothing(self) -> None:
+        if self._seen is None and not self._manners.quiet():
+            self._ask(None, self._settings.nothing_phrase)
+
+    def _say(self, utterance: Utterance) -> None:
+        self._saying = utterance.label
+        try:
+            with self._unless_cut():
+                self._prepare()  # in case it was in vain before
+                result = self._speaker.speak(utterance.text, utterance.ticket)
+                if utterance.label is not None and not result.interrupted:
+                    self._manners.said(utterance.label)
+        finally:
+            self._saying = None
+
+    def _text(self, label: str) -> str:
+        return CHIME if self._settings.chime == "instead" else self._phrases.of(label)
+
+    def _texts(self, labels: Sequence[str]) -> list[str]:
+        """All that will be said, each once."""
+        texts = [self._text(label) for label in labels]
+        nothing = [self._settings.nothing_phrase] if self._settings.nothing_phrase else []
+        return list(dict.fromkeys([*texts, *nothing]))
 
     def _prepare(self) -> None:
         self._speaker.prepare()
@@ -104,7 +168,9 @@ class SpeechSink:
 
 
 class _Prewarmer:
-    """Makes phrases on a thread of its own, until all are made, one fails or it is closed."""
+    """Makes phrases on a thread of its own, until all are made, several in a row fail or it is
+    closed.
+    """
 
     def __init__(self, synthesiser: Synthesiser, phrases: Iterable[str]) -> None:
         self._synthesiser = synthesiser
@@ -129,12 +195,24 @@ class _Prewarmer:
             self._thread.join(_KILLED_S)
 
     def _run(self) -> None:
+        failed = 0
         for phrase in self._phrases:
-            if self._closing:
+            if self._closing or failed == _GIVES_UP_AFTER:
                 return
             try:
-                self._synthesiser.wav(phrase)
+                self._synthesiser.make(phrase)
+                failed = 0
             except SinkError as error:
                 # Speaking itself meets the same error and says so.
-                _logger.debug("speech: phrases are not made beforehand: %s", error)
-                return
+                _logger.debug("speech: %r is not made beforehand: %s", phrase, error)
+                failed += 1
+
+
+def phrases_of(settings: SpeechSettings) -> Phrases:
+    """The phrases the settings describe; raises `ConfigError` for a wrong one."""
+    return Phrases(
+        settings.phrase,
+        settings.phrases,
+        language=settings.spoken_language,
+        names=settings.names,
+    )

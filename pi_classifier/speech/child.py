@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -127,6 +128,19 @@ class ChildSlot:
 
 def _wait(pid: int, limit_s: float) -> bool:
     """Wait until the child has ended, without reaping it; False at the time limit."""
+    try:
+        fd = os.pidfd_open(pid)
+    except (OSError, AttributeError):  # an old kernel, or a Python made on one
+        return _wait_by_asking(pid, limit_s)
+    try:
+        ended = select.poll()
+        ended.register(fd, select.POLLIN)
+        return bool(ended.poll(limit_s * 1000))
+    finally:
+        os.close(fd)
+
+
+def _wait_by_asking(pid: int, limit_s: float) -> bool:
     deadline_s = time.monotonic() + limit_s
     poll_s = _SHORTEST_POLL_S
     while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:

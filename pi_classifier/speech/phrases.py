@@ -6,36 +6,44 @@ import re
 from collections.abc import Mapping
 
 from pi_classifier.errors import ConfigError
+from pi_classifier.speech.articles import with_article
 
-DEFAULT_PHRASE = "I see a {label}"
+DEFAULT_PHRASES: Mapping[str, str] = {
+    "en": "I see {a_label}",
+    "de": "Ich sehe {a_label}",
+    "es": "Veo {a_label}",
+    "fr": "Je vois : {label}",
+}
+"""By language; in any other the name alone is said, which needs no grammar."""
 
-_ARTICLE = re.compile(r"\b([Aa])n? (?=\{label\})")
+_WORDS = frozenset({"{label}", "{a_label}"})
+_ENGLISH_ARTICLE = re.compile(r"\b([Aa])n? \{label\}")
 _BRACES = re.compile(r"\{[^}]*\}?|\}")
-# Words that sound otherwise than they are spelt: a unicorn, a European robin.
-_CONSONANT_SOUND = ("uni", "eu", "one", "use", "uti")
-_VOWEL_SOUND = ("hour", "honest", "heir")
-# A final s of these is not a plural's: grass, cactus, iris, gas.
-_SINGULAR_ENDS = ("ss", "us", "is")
 
 
 class Phrases:
     """The phrase of each label: `template` or, where `table` has the label, its own.
 
-    ``{label}`` stands for the label with its underscores turned to spaces. In
-    English an article before it is fitted: "I see a daisy", "I see an iris",
-    "I see roses". Raises `ConfigError` for any other word in braces.
+    ``{label}`` stands for the label's name, ``{a_label}`` for the name with its article:
+    "I see a daisy", "I see an iris", "I see roses". The name is the label with its
+    underscores turned to spaces, or what `names` says: labels are of the language a model
+    was made in, names of the one spoken. In English the article in "a {label}" is fitted
+    as well. An empty `template` is the language's own.
+    Raises `ConfigError` for any other word in braces.
     """
 
     def __init__(
         self,
-        template: str = DEFAULT_PHRASE,
+        template: str = "",
         table: Mapping[str, str] | None = None,
         *,
-        english: bool = True,
+        language: str = "en",
+        names: Mapping[str, str] | None = None,
     ) -> None:
-        self._template = template
+        self._template = template or DEFAULT_PHRASES.get(language, "{label}")
         self._table = dict(table or {})
-        self._english = english
+        self._language = language
+        self._names = dict(names or {})
         _check("phrase", template)
         for label, phrase in self._table.items():
             _check(f"phrases.{label}", phrase)
@@ -43,10 +51,16 @@ class Phrases:
     def of(self, label: str) -> str:
         """What is said when `label` is seen."""
         template = self._table.get(label, self._template)
-        spoken = spoken_label(label)
-        if self._english:
-            template = _ARTICLE.sub(lambda found: _article(found[1], spoken), template)
-        return template.replace("{label}", spoken)
+        name = spoken_label(self._names.get(label, label))
+        a_name = with_article(name, self._language)
+        words = {
+            "{label}": name,
+            "{a_label}": a_name,
+            "{A_label}": a_name[:1].upper() + a_name[1:],
+        }
+        if self._language == "en":
+            template = _ENGLISH_ARTICLE.sub(r"{\1_label}", template)
+        return _BRACES.sub(lambda found: words[found[0]], template)
 
 
 def spoken_label(label: str) -> str:
@@ -54,24 +68,10 @@ def spoken_label(label: str) -> str:
     return " ".join(label.replace("_", " ").split())
 
 
-def is_plural(spoken: str) -> bool:
-    """Whether an English label takes no article, judged by its ending alone."""
-    word = spoken.lower()
-    return len(word) > 3 and word.endswith("s") and not word.endswith(_SINGULAR_ENDS)
-
-
-def _article(a: str, spoken: str) -> str:
-    if is_plural(spoken):
-        return ""
-    word = spoken.lower()
-    vowel = word.startswith(("a", "e", "i", "o", "u")) and not word.startswith(_CONSONANT_SOUND)
-    return f"{a}n " if vowel or word.startswith(_VOWEL_SOUND) else f"{a} "
-
-
 def _check(key: str, template: str) -> None:
     for braces in _BRACES.findall(template):
-        if braces != "{label}":
+        if braces not in _WORDS:
             raise ConfigError(
                 f"speech.{key} = {template!r}: {braces!r} means nothing here; "
-                "only {label} may stand in braces"
+                "only {label} and {a_label} may stand in braces"
             )

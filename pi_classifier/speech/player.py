@@ -1,4 +1,4 @@
-"""Where speech is heard: a player program, or a WAV file that collects the phrases."""
+"""Where speech is heard: a player program, or WAV files that collect the phrases."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import logging
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from pi_classifier.errors import ConfigError, SinkError
 from pi_classifier.speech.child import ChildSlot
+from pi_classifier.speech.soundserver import check_server
 from pi_classifier.speech.wavfile import append_speech, silence_file
 
 _logger = logging.getLogger(__name__)
@@ -20,6 +22,7 @@ PLAYERS = ("pw-play", "paplay", "aplay")
 SILENCE_BETWEEN_S = 0.4
 
 _WAV = "wav:"
+_AUTO = "auto"
 _PROBE_S = 0.05
 _PROBE_LIMIT_S = 3.0
 _DEVICE_OPTION = {"pw-play": "--target=", "paplay": "--device=", "aplay": "--device="}
@@ -86,6 +89,30 @@ class PlayerOutput:
             raise SinkError(f"{self.name}: the sound server has no sound card, only a dummy")
 
 
+class FolderOutput:
+    """Writes each phrase into a WAV file of its own, named by the moment it was said."""
+
+    def __init__(self, folder: Path, now: Callable[[], datetime] = datetime.now) -> None:
+        self.name = f"{_WAV}{folder}/"
+        self._folder = folder
+        self._now = now
+
+    def play(self, wav: Path, limit_s: float, wanted: Callable[[], bool]) -> bool:  # noqa: ARG002
+        """Copy the phrase; takes no time, so it is never interrupted."""
+        path = self._folder / f"{self._now():%Y-%m-%dT%H-%M-%S.%f}.wav"
+        part = path.with_suffix(".part")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(wav, part)
+            part.replace(path)
+        except OSError as error:
+            raise SinkError(f"{self._folder}: cannot write speech: {error.strerror}") from error
+        return True
+
+    def interrupt(self) -> None:
+        """Do nothing."""
+
+
 class WavOutput:
     """Appends each phrase to a WAV file, a short silence between them."""
 
@@ -110,19 +137,21 @@ def check_output(output: str) -> None:
 def open_output(output: str, device: str = "", slot: ChildSlot | None = None) -> Output:
     """The first output that works of those named, separated by commas.
 
-    "auto" names all players, and ``wav:FILE``, which always works, is the last:
-    "auto, wav:spoken.wav" records where there is no sound card. Players run in
-    `slot`, where the caller can end them while they are tried out. Raises
-    `SinkError` when none works, with each one's reason.
+    "auto" names all players that have something to play to, and ``wav:FILE`` or
+    ``wav:FOLDER/``, which always work, are the last: "auto, wav:spoken.wav" records where
+    there is no sound card. Players run in `slot`, where the caller can end them while
+    they are tried out. Raises `SinkError` when none works, with each one's reason.
     """
     reasons: list[str] = []
-    for name in _names(output):
+    for name, choosing in _expanded(_names(output)):
         if name.startswith(_WAV):
             if reasons:
                 _logger.info("speech: recorded in a file; %s", _no_sound(reasons))
-            return WavOutput(Path(name.removeprefix(_WAV)).expanduser())
+            return _recorder(name.removeprefix(_WAV))
         player = PlayerOutput(name, device, slot)
         try:
+            if choosing:
+                check_server(name)
             player.probe()
         except SinkError as error:
             reasons.append(str(error))
@@ -134,6 +163,20 @@ def open_output(output: str, device: str = "", slot: ChildSlot | None = None) ->
     )
 
 
+def _recorder(path: str) -> Output:
+    place = Path(path).expanduser()
+    return FolderOutput(place) if path.endswith("/") or place.is_dir() else WavOutput(place)
+
+
+def _expanded(names: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """Each output with whether it is only one of several that might do."""
+    for name in names:
+        if name == _AUTO:
+            yield from ((player, True) for player in PLAYERS)
+        else:
+            yield name, False
+
+
 def _names(output: str) -> list[str]:
     """The outputs in a setting, one by one; raises `ConfigError`."""
     players, wav, path = output.partition(_WAV)
@@ -142,16 +185,15 @@ def _names(output: str) -> list[str]:
         last = names.pop()  # between the last comma and wav:
         if last or not path:
             raise _unknown(output)
-    if not set(names) <= {"auto", *PLAYERS}:
+    if not set(names) <= {_AUTO, *PLAYERS}:
         raise _unknown(output)
-    found = [each for name in names for each in (PLAYERS if name == "auto" else (name,))]
-    return [*found, _WAV + path] if wav else found
+    return [*names, _WAV + path] if wav else names
 
 
 def _unknown(output: str) -> ConfigError:
     return ConfigError(
-        f"speech.output = {output!r}: expected auto, {', '.join(PLAYERS)} or wav:FILE, "
-        'or several, such as "auto, wav:spoken.wav"'
+        f"speech.output = {output!r}: expected auto, {', '.join(PLAYERS)}, wav:FILE or "
+        'wav:FOLDER/, or several, such as "auto, wav:spoken.wav"'
     )
 
 

@@ -8,50 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pi_classifier.folders import cache_folder
-from pi_classifier.settings import setting
 from pi_classifier.speech.child import ChildSlot
-from pi_classifier.speech.phrases import DEFAULT_PHRASE
+from pi_classifier.speech.engines import Engine, open_engine
 from pi_classifier.speech.player import Output, check_output, open_output
+from pi_classifier.speech.settings import SpeechSettings
+from pi_classifier.speech.shaping import Shape
 from pi_classifier.speech.synthesis import Synthesiser
 
 _logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class SpeechSettings:
-    """What is said, in which voice, and where it is heard."""
-
-    enabled: bool = setting(True, "speak decisions")
-    phrase: str = setting(DEFAULT_PHRASE, "what is said of a label; {label} stands for it")
-    phrases: dict[str, str] = setting({}, "what is said of particular labels instead")
-    voice: str = setting("", "voice of espeak-ng, such as en-gb or de; empty: its default")
-    rate_wpm: int = setting(150, "words a minute", minimum=80, maximum=450)
-    volume: float = setting(1.0, "loudness of the voice", minimum=0.0, maximum=2.0)
-    output: str = setting(
-        "auto",
-        "auto (any player), pw-play, paplay, aplay, or wav:FILE to record the speech; "
-        "of several with commas between, the first that works",
-    )
-    device: str = setting("", "the player's device, such as plughw:1 for aplay; empty: default")
-    interrupt: bool = setting(True, "a new label interrupts the phrase of the last one")
-    prewarm: int = setting(
-        50, "how many labels' phrases are made at start, in the background", minimum=0
-    )
-    cache_dir: str = setting(
-        "auto", 'folder that keeps made phrases; "auto" is the user\'s cache folder'
-    )
-    cache_max_mb: int = setting(64, "how large that folder may grow", minimum=1)
-    timeout_s: float = setting(
-        5.0, "how long a player may take beyond the phrase itself", minimum=0.1, maximum=60
-    )
-    synthesis_timeout_s: float = setting(
-        10.0, "how long making a phrase may take", minimum=0.1, maximum=120
-    )
-
-    @property
-    def english(self) -> bool:
-        """Whether articles follow English rules."""
-        return not self.voice or self.voice.split("/")[-1].startswith("en")
+_LOWEST_PRIORITY = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +30,21 @@ class SpokenResult:
     interrupted: bool
 
 
-def make_synthesiser(settings: SpeechSettings, *, nice: int = 0) -> Synthesiser:
-    """The synthesiser the settings describe; `nice` lowers its child's priority."""
+def make_synthesiser(settings: SpeechSettings, *, background: bool = False) -> Synthesiser:
+    """The synthesiser the settings describe; one in the background works at lowest priority,
+    and only where it finds its folder in order.
+
+    Raises `ConfigError` for an unknown engine.
+    """
     chosen = settings.cache_dir not in {"", "auto"}
     return Synthesiser(
         Path(settings.cache_dir).expanduser() if chosen else cache_folder() / "speech",
-        voice=settings.voice,
-        rate_wpm=settings.rate_wpm,
-        volume=settings.volume,
+        open_engine(settings.engine, settings.speaking),
+        shape=Shape(settings.lead_in_s, settings.chime == "before", settings.volume),
         timeout_s=settings.synthesis_timeout_s,
         cache_max_bytes=settings.cache_max_mb << 20,
-        nice=nice,
+        nice=_LOWEST_PRIORITY if background else 0,
+        spare=not background,
     )
 
 
@@ -101,6 +71,11 @@ class Speaker:
         self._lock = threading.Lock()
         self._ticket = 0
         self._closed = False
+
+    @property
+    def engine(self) -> Engine:
+        """What makes the speech."""
+        return self._synthesiser.engine
 
     def prepare(self) -> str:
         """Find an output that works and return its name; raises `SinkError` when none does."""

@@ -1,6 +1,6 @@
 """The child process that turns text into a WAV file: the only module that imports pyttsx3.
 
-Run as ``python -m pi_classifier.speech.synthesise FILE VOICE RATE VOLUME NICE`` with
+Run as ``python -m pi_classifier.speech.synthesise FILE VOICE RATE VOLUME`` with
 the text on stdin; FILE exists already. pyttsx3's own playing cannot be interrupted,
 loses the failures of the player and deadlocks between threads; its synthesis of one
 utterance is sound. In a process of its own it can be killed, and a crash of the engine
@@ -21,8 +21,7 @@ EXIT_NO_SOUND = 6
 
 def main(arguments: list[str]) -> int:
     """Synthesise one utterance; on failure explains itself on stderr and by the exit status."""
-    path, voice, rate_wpm, volume, nice = arguments
-    os.nice(int(nice))
+    path, voice, rate_wpm, volume = arguments
     text = sys.stdin.buffer.read().decode("utf-8")
     try:
         import pyttsx3

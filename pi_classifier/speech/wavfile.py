@@ -16,7 +16,9 @@ _HEADER_BYTES = 44
 _LARGEST_BYTES = 1 << 31
 
 
-class _Form(NamedTuple):
+class Form(NamedTuple):
+    """How the samples of a WAV file are to be read; `width` in bytes."""
+
     channels: int
     width: int
     framerate: int
@@ -30,12 +32,17 @@ def check_speech(path: Path) -> float:
 
     Raises `SinkError` when it is not a complete 16-bit WAV file or holds silence.
     """
-    form, frames = _read(path)
+    form, frames = read_wav(path)
     samples = array("h", frames)
     peak = max(max(samples, default=0), -min(samples, default=0))
     if peak < _AUDIBLE_PEAK:
         raise SinkError(f"{path}: holds no sound (peak {peak} of 32767)")
     return len(samples) / form.channels / form.framerate
+
+
+def write_wav(path: Path, form: Form, frames: bytes) -> None:
+    """Write a WAV file, over what was there; raises OSError."""
+    path.write_bytes(header(form.channels, form.width, form.framerate, len(frames)) + frames)
 
 
 def append_speech(path: Path, phrase: Path, *, silence_s: float) -> None:
@@ -46,7 +53,7 @@ def append_speech(path: Path, phrase: Path, *, silence_s: float) -> None:
     Raises `SinkError` when it is something else than a WAV file of the same
     format, or cannot be written.
     """
-    form, frames = _read(phrase)
+    form, frames = read_wav(phrase)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
@@ -91,7 +98,7 @@ def header(channels: int, width: int, framerate: int, data_bytes: int) -> bytes:
     )
 
 
-def _create(path: Path, form: _Form) -> None:
+def _create(path: Path, form: Form) -> None:
     """Make a WAV file without samples; a reader never finds it without its header."""
     partial = path.with_name(f".{path.name}-{os.getpid()}")
     try:
@@ -101,7 +108,7 @@ def _create(path: Path, form: _Form) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _append(fd: int, form: _Form, frames: bytes, silence_s: float) -> None:
+def _append(fd: int, form: Form, frames: bytes, silence_s: float) -> None:
     """Raises ValueError when the file is not one of the same form, OSError when it can't."""
 
     def head(data_bytes: int) -> bytes:
@@ -129,7 +136,8 @@ def _write_all(fd: int, data: bytes, offset: int) -> None:
         data, offset = data[written:], offset + written
 
 
-def _read(path: Path) -> tuple[_Form, bytes]:
+def read_wav(path: Path) -> tuple[Form, bytes]:
+    """The form and the samples of a WAV file; raises `SinkError` unless complete and 16-bit."""
     try:
         with wave.open(str(path), "rb") as file:
             parameters = file.getparams()
@@ -142,4 +150,4 @@ def _read(path: Path) -> tuple[_Form, bytes]:
             f"{path}: not a complete 16-bit WAV file: "
             f"{len(frames)} of {expected} bytes of {8 * parameters.sampwidth}-bit samples"
         )
-    return _Form(parameters.nchannels, parameters.sampwidth, parameters.framerate), frames
+    return Form(parameters.nchannels, parameters.sampwidth, parameters.framerate), frames

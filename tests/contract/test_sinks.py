@@ -18,8 +18,11 @@ from pi_classifier.sinks.jsonl import JsonlSettings, JsonlSink
 from pi_classifier.sinks.log import LogSettings, LogSink
 from pi_classifier.sinks.speech import SpeechSink
 from pi_classifier.sinks.stdout import StdoutSettings, StdoutSink
+from pi_classifier.speech.child import Ended
+from pi_classifier.speech.engines import Command, Voice
 from pi_classifier.speech.player import PlayerOutput
-from pi_classifier.speech.speaker import Speaker, SpeechSettings
+from pi_classifier.speech.settings import SpeechSettings
+from pi_classifier.speech.speaker import Speaker
 from pi_classifier.speech.synthesis import Synthesiser
 from pi_classifier.speech.wavfile import header
 from pi_classifier.types import Decision, Sink
@@ -98,6 +101,26 @@ def jsonl_rig(tmp_path: Path, *, hung: bool) -> Rig:
     )
 
 
+class ScriptEngine:
+    """A script in the place of an engine."""
+
+    name = "script"
+    gain = 1.0
+    key = "script"
+
+    def __init__(self, script: Path) -> None:
+        self._script = script
+
+    def command(self, text: str, wav: Path) -> Command:
+        return Command(("/bin/sh", str(self._script), str(wav)), text.encode())
+
+    def explain(self, ended: Ended) -> str:
+        return ended.last_words
+
+    def voices(self) -> list[Voice]:
+        return []
+
+
 def speech_rig(tmp_path: Path, *, hung: bool) -> Rig:
     speech = tmp_path / "speech"
     speech.write_bytes(header(1, 2, 8000, 8000) + b"\x00\x40" * 4000)
@@ -110,7 +133,7 @@ def speech_rig(tmp_path: Path, *, hung: bool) -> Rig:
     output = PlayerOutput("aplay")
     output._argv[0] = str(player)
     settings = SpeechSettings(interrupt=False, cache_dir=str(tmp_path / "cache"))
-    synthesiser = Synthesiser(tmp_path / "cache", command=("/bin/sh", str(script)))
+    synthesiser = Synthesiser(tmp_path / "cache", ScriptEngine(script))
     return Rig(
         SpeechSink(settings, speaker=Speaker(settings, synthesiser=synthesiser, output=output)),
         lambda: (tmp_path / "said").read_text().split(),

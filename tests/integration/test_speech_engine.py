@@ -6,21 +6,25 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 import threading
 import time
 import wave
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pi_classifier.errors import SinkError
 from pi_classifier.sinks.speech import SpeechSink
 from pi_classifier.speech import player
+from pi_classifier.speech.child import Ended
+from pi_classifier.speech.engines import Command, Speaking, Voice
+from pi_classifier.speech.espeak import CHILD, Pyttsx3Engine
 from pi_classifier.speech.player import PlayerOutput, open_output
-from pi_classifier.speech.speaker import Speaker, SpeechSettings, say
-from pi_classifier.speech.synthesis import _CHILD, LONGEST_TEXT_BYTES, Synthesiser
+from pi_classifier.speech.settings import SpeechSettings
+from pi_classifier.speech.speaker import Speaker, say
+from pi_classifier.speech.synthesis import LONGEST_TEXT_BYTES, Synthesiser
 from pi_classifier.speech.wavfile import check_speech
 from pi_classifier.types import Decision
 
@@ -35,6 +39,10 @@ def _no_sound_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULSE_SERVER", f"unix:{tmp_path}/no-pulseaudio")
     monkeypatch.setenv("PIPEWIRE_REMOTE", f"{tmp_path}/no-pipewire")
     alsa(tmp_path, monkeypatch, "pcm.!default { type hw card 31 }")
+
+
+def synthesiser(cache: Path, **speaking: Any) -> Synthesiser:
+    return Synthesiser(cache, Pyttsx3Engine(Speaking(**speaking)))
 
 
 @pytest.fixture
@@ -82,7 +90,7 @@ def decision(label: str | None) -> Decision:
     "text", ["daisy", "I see a daisy", "I see an iris", "Ich sehe Gänseblümchen"]
 )
 def test_phrases_are_audible(tmp_path: Path, text: str) -> None:
-    path, duration_s = Synthesiser(tmp_path).wav(text)
+    path, duration_s = synthesiser(tmp_path).wav(text)
     assert SHORTEST_S < duration_s < 5
     assert check_speech(path) == duration_s
 
@@ -90,16 +98,16 @@ def test_phrases_are_audible(tmp_path: Path, text: str) -> None:
 def test_a_phrase_that_takes_the_engine_long_is_whole(tmp_path: Path) -> None:
     sentence = "one two three four five six seven eight nine ten. "
     text = sentence * (LONGEST_TEXT_BYTES // len(sentence))
-    _, once_s = Synthesiser(tmp_path).wav(sentence)
-    _, duration_s = Synthesiser(tmp_path).wav(text)
+    _, once_s = synthesiser(tmp_path).wav(sentence)
+    _, duration_s = synthesiser(tmp_path).wav(text)
     assert duration_s > 0.8 * once_s * (LONGEST_TEXT_BYTES // len(sentence))
 
 
 def test_voice_rate_and_volume_change_the_sound(tmp_path: Path) -> None:
-    plain = Synthesiser(tmp_path).wav("I see a daisy")
-    slow = Synthesiser(tmp_path, rate_wpm=80).wav("I see a daisy")
-    german = Synthesiser(tmp_path, voice="de").wav("I see a daisy")
-    quiet = Synthesiser(tmp_path, volume=0.3).wav("I see a daisy")
+    plain = synthesiser(tmp_path).wav("I see a daisy")
+    slow = synthesiser(tmp_path, rate_wpm=80).wav("I see a daisy")
+    german = synthesiser(tmp_path, voice="de").wav("I see a daisy")
+    quiet = synthesiser(tmp_path, volume=0.3).wav("I see a daisy")
     assert slow[1] > 1.3 * plain[1]
     assert samples(german[0]) != samples(plain[0])
     assert max(samples(quiet[0])[1::2]) == 255  # negative samples
@@ -107,13 +115,13 @@ def test_voice_rate_and_volume_change_the_sound(tmp_path: Path) -> None:
 
 
 def test_unknown_voice_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SinkError, match=r"speech\.voice = 'xx-klingon': espeak-ng has no such"):
-        Synthesiser(tmp_path, voice="xx-klingon").wav("daisy")
+    with pytest.raises(SinkError, match=r"speech\.voice = 'xx-klingon': pyttsx3 has no such"):
+        synthesiser(tmp_path, voice="xx-klingon").wav("daisy")
 
 
 def test_text_that_makes_no_sound_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SinkError):
-        Synthesiser(tmp_path).wav("\u200b")
+        synthesiser(tmp_path).wav("\u200b")
 
 
 def test_missing_engine_says_what_to_install(
@@ -123,14 +131,14 @@ def test_missing_engine_says_what_to_install(
         (tmp_path / name).write_bytes(b"")  # found first, and no library
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
     with pytest.raises(SinkError, match="sudo apt install espeak-ng"):
-        Synthesiser(tmp_path / "cache").wav("daisy")
+        synthesiser(tmp_path / "cache").wav("daisy")
 
 
 def test_child_is_light_and_found_from_any_folder(tmp_path: Path) -> None:
     wav = tmp_path / "x.wav"
     (tmp_path / "wave.py").write_text("raise SystemExit('taken from the current folder')")
     packages = str(Path(player.__file__).resolve().parents[2])
-    argv = [_CHILD[0], "-X", "importtime", *_CHILD[1:], str(wav), "", "150", "1.0", "0"]
+    argv = [CHILD[0], "-X", "importtime", *CHILD[1:], str(wav), "", "150", "1.0"]
     wav.touch()
     done = subprocess.run(
         argv,
@@ -148,34 +156,45 @@ def test_child_is_light_and_found_from_any_folder(tmp_path: Path) -> None:
     assert check_speech(wav) > SHORTEST_S
 
 
+class Wrapped:
+    """pyttsx3, its command run by a shell script that does something to it."""
+
+    name = "wrapped"
+    gain = 1.0
+    key = "wrapped"
+
+    def __init__(self, script: Path, text: str) -> None:
+        self._script = script
+        script.write_text(text)
+        self._engine = Pyttsx3Engine(Speaking())
+
+    def command(self, text: str, wav: Path) -> Command:
+        command = self._engine.command(text, wav)
+        return Command(("/bin/sh", str(self._script), *command.argv), command.stdin)
+
+    def explain(self, ended: Ended) -> str:
+        return ended.last_words
+
+    def voices(self) -> list[Voice]:
+        return []
+
+
 def test_child_runs_at_the_priority_asked_for(tmp_path: Path) -> None:
-    spy = tmp_path / "spy"
-    spy.write_text(
-        f'cat /proc/self/stat > {tmp_path}/before; exec {sys.executable} -c "{NICE_SPY}" "$@"'
-    )
-    Synthesiser(tmp_path / "cache", nice=7, command=("/bin/sh", str(spy))).wav("daisy")
+    spy = Wrapped(tmp_path / "spy", f'nice > {tmp_path}/nice; exec "$@"\n')
+    Synthesiser(tmp_path / "cache", spy, nice=7).wav("daisy")
     assert int((tmp_path / "nice").read_text()) - os.nice(0) == min(7, 19 - os.nice(0))
 
 
-NICE_SPY = (
-    "import os, sys, pathlib; from pi_classifier.speech import synthesise; "
-    "status = synthesise.main(sys.argv[1:]); "
-    "pathlib.Path(sys.argv[1]).parent.parent.joinpath('nice').write_text(str(os.nice(0))); "
-    "os._exit(status)"
-)
-
-
 def test_engine_that_crashes_at_random_still_speaks(tmp_path: Path) -> None:
-    script = tmp_path / "flaky"
     lot = tmp_path / "lot"
     lot.write_text("")
-    script.write_text(
-        f"echo >> {lot}\n"
-        f'[ $(( $(wc -l < {lot}) % 2 )) = 0 ] || kill -SEGV $$\nexec {" ".join(_CHILD)} "$@"\n'
+    flaky = Wrapped(
+        tmp_path / "flaky",
+        f'echo >> {lot}\n[ $(( $(wc -l < {lot}) % 2 )) = 0 ] || kill -SEGV $$\nexec "$@"\n',
     )
-    synthesiser = Synthesiser(tmp_path / "cache", command=("/bin/sh", str(script)))
+    made = Synthesiser(tmp_path / "cache", flaky)
     for label in ("daisy", "rose", "tulip"):
-        assert synthesiser.wav(label)[1] > SHORTEST_S
+        assert made.wav(label)[1] > SHORTEST_S
     assert len(lot.read_text().splitlines()) == 6
 
 
@@ -187,7 +206,7 @@ def test_aplay_plays_the_phrase_whole(
     auto = SpeechSettings(cache_dir=settings.cache_dir)
     result = say("I see a daisy", auto)
     assert (result.output, result.interrupted) == ("aplay", False)
-    spoken = samples(Synthesiser(Path(settings.cache_dir)).path("I see a daisy"))
+    spoken = samples(synthesiser(Path(settings.cache_dir)).path("I see a daisy"))
     assert spoken in heard.read_bytes()
 
 
@@ -202,7 +221,7 @@ def test_no_sound_card_is_found_out(settings: SpeechSettings, tmp_path: Path) ->
 def test_hung_aplay_is_killed_at_the_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    speech, _ = Synthesiser(tmp_path / "cache").wav("daisy")
+    speech, _ = synthesiser(tmp_path / "cache").wav("daisy")
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)  # nobody reads: aplay blocks while it opens the card
     alsa_file(tmp_path, monkeypatch, fifo)
@@ -214,7 +233,7 @@ def test_hung_aplay_is_killed_at_the_limit(
 
 
 def test_interrupt_kills_aplay_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    speech, _ = Synthesiser(tmp_path / "cache").wav("daisy")
+    speech, _ = synthesiser(tmp_path / "cache").wav("daisy")
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     alsa_file(tmp_path, monkeypatch, fifo)
@@ -234,12 +253,12 @@ def test_interrupt_kills_aplay_at_once(tmp_path: Path, monkeypatch: pytest.Monke
 def test_the_sink_speaks_every_label_in_turn(tmp_path: Path, settings: SpeechSettings) -> None:
     before = children()
     sink = SpeechSink(settings, labels=["daisy", "roses"])
-    synthesiser = Synthesiser(Path(settings.cache_dir))
+    made = synthesiser(Path(settings.cache_dir))
     expected = b""
     for label, phrase in (("daisy", "I see a daisy"), ("roses", "I see roses")):
         sink.emit(decision(label))
         sink.emit(decision(None))
-        speech, _ = synthesiser.wav(phrase)
+        speech, _ = made.wav(phrase)
         expected += samples(speech)
         deadline_s = time.monotonic() + LONG_S
         while not spoken_ends_with(tmp_path / "spoken.wav", samples(speech)):
@@ -311,7 +330,7 @@ def test_paplay_plays_in_time_and_is_interrupted(
 ) -> None:
     output = open_output("auto")
     assert output.name == "paplay"
-    speaker = Speaker(settings, synthesiser=Synthesiser(Path(settings.cache_dir)), output=output)
+    speaker = Speaker(settings, synthesiser=synthesiser(Path(settings.cache_dir)), output=output)
     start_s = time.monotonic()
     whole = speaker.speak("I see a daisy")
     assert not whole.interrupted
@@ -329,7 +348,7 @@ def test_the_sink_is_busy_for_as_long_as_the_phrase_is_heard(
     sound_server: str, tmp_path: Path
 ) -> None:
     cache = tmp_path / "cache"
-    _, duration_s = Synthesiser(cache).wav("I see a daisy")
+    _, duration_s = synthesiser(cache).wav("I see a daisy")
     sink = SpeechSink(SpeechSettings(cache_dir=str(cache), output="paplay"))
     start_s = time.monotonic()
     sink.emit(decision("daisy"))

@@ -46,7 +46,7 @@ def usage_error(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
         (["classify", "--top-k", "0", "a.jpg"], "argument --top-k: '0': expected 1 or more"),
         (["classify", "--mean", "1,2", "a.jpg"], "'1,2': expected one number, or three as R,G,B"),
         (["classify", "--std", "x", "a.jpg"], "argument --std: invalid"),
-        (["say"], "the following arguments are required: TEXT"),
+        (["say"], "nothing to say: give a text, --all-labels or --list-voices"),
     ],
 )
 def test_usage_errors(capsys: pytest.CaptureFixture[str], argv: list[str], message: str) -> None:

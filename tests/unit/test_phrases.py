@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pi_classifier.errors import ConfigError
-from pi_classifier.speech.phrases import Phrases, is_plural, spoken_label
+from pi_classifier.speech.articles import is_plural, with_article
+from pi_classifier.speech.phrases import Phrases, spoken_label
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,49 @@ def test_own_phrases_come_first() -> None:
 
 
 def test_other_languages_keep_their_words() -> None:
-    assert Phrases("Vedo a {label}", english=False).of("iris") == "Vedo a iris"
+    assert Phrases("Vedo a {label}", language="it").of("iris") == "Vedo a iris"
+    assert Phrases(language="it").of("red_iris") == "red iris"
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "phrase"),
+    [
+        ("en", "the_last_daisy", "I see the last daisy"),
+        ("de", "Gänseblümchen", "Ich sehe ein Gänseblümchen"),
+        ("de", "rote Sonnenblume", "Ich sehe eine rote Sonnenblume"),
+        ("de", "Sperling", "Ich sehe einen Sperling"),
+        ("de", "Mohn", "Ich sehe Mohn"),
+        ("de", "die Rosen", "Ich sehe die Rosen"),
+        ("es", "rosa roja", "Veo una rosa roja"),
+        ("es", "girasol", "Veo un girasol"),
+        ("es", "tulipanes", "Veo tulipanes"),
+        ("fr", "tulipe", "Je vois : tulipe"),
+    ],
+)
+def test_names_and_articles_of_the_language(language: str, name: str, phrase: str) -> None:
+    assert Phrases(language=language, names={"x": name}).of("x") == phrase
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("rosette", "une rosette"),
+        ("tournesols", "des tournesols"),
+        ("bois", "des bois"),
+        ("chardon bleu", "un chardon bleu"),
+        ("gaz", "gaz"),
+        ("un chêne", "un chêne"),
+    ],
+)
+def test_french_articles(name: str, expected: str) -> None:
+    assert with_article(name, "fr") == expected
+
+
+def test_an_article_may_begin_the_sentence() -> None:
+    phrases = Phrases("An {label}, and {a_label}", names={"daisy": "The daisy"})
+    assert phrases.of("iris") == "An iris, and an iris"
+    assert phrases.of("roses") == "Roses, and roses"
+    assert phrases.of("daisy") == "The daisy, and The daisy"
 
 
 def test_braces_in_a_label_are_only_text() -> None:
@@ -49,7 +92,7 @@ def test_braces_in_a_label_are_only_text() -> None:
 
 @pytest.mark.parametrize("template", ["I see {lable}", "{}", "{", "}", "{label.x}", "{label"])
 def test_unknown_braces_are_refused(template: str) -> None:
-    with pytest.raises(ConfigError, match=r"speech\.phrase = .*only \{label\}"):
+    with pytest.raises(ConfigError, match=r"speech\.phrase = .*only \{label\} and"):
         Phrases(template)
     with pytest.raises(ConfigError, match=r"speech\.phrases\.daisy"):
         Phrases(table={"daisy": template})

@@ -24,6 +24,8 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
+    for variable in ("PULSE_SERVER", "PIPEWIRE_REMOTE"):
+        monkeypatch.setenv(variable, str(tmp_path / "socket"))
     return folder
 
 
@@ -68,7 +70,7 @@ def test_a_file_when_there_is_no_card(
     "output", ["", ",", "wav", "wav:", "auto,", "auto wav:x", "auto, wav:", "mplayer", "aplay,x"]
 )
 def test_unknown_output(output: str) -> None:
-    with pytest.raises(ConfigError, match=r"expected auto, pw-play, paplay, aplay or wav:FILE"):
+    with pytest.raises(ConfigError, match=r"expected auto, pw-play, paplay, aplay, wav:FILE or"):
         check_output(output)
 
 

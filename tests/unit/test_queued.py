@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -209,25 +209,73 @@ def test_latest_replaces_what_waits(backend: Backend, caplog: pytest.LogCaptureF
     assert not caplog.records
 
 
-def test_latest_keeps_nothing_through_an_outage(
+class Outage:
+    """A queue whose first attempt fails; the next is due when the clock says so."""
+
+    def __init__(
+        self, backend: Backend, *, wait_s: float, still_wanted: Callable[[int], bool]
+    ) -> None:
+        self.now_s = 0.0
+        failed = threading.Event()
+
+        class Noting(Retry):
+            def failed(self, error: Exception) -> None:
+                super().failed(error)
+                failed.set()
+
+        backend.failing = 1
+        retry = Noting("test", first_wait_s=wait_s, clock=lambda: self.now_s)
+        self.queue = DeliveryQueue(
+            "test", backend, retry=retry, keep="latest", still_wanted=still_wanted
+        )
+        self.queue.put(1)
+        assert failed.wait(LONG_S)
+
+
+def test_latest_is_tried_again_after_a_failure(backend: Backend) -> None:
+    outage = Outage(backend, wait_s=0.0, still_wanted=lambda _: True)
+    while not backend.taken:
+        pass
+    assert outage.queue.close(LONG_S)
+    assert backend.taken == [1]
+    assert (outage.queue.failures, outage.queue.dropped) == (1, 0)
+
+
+def test_after_an_outage_comes_the_newest(backend: Backend) -> None:
+    outage = Outage(backend, wait_s=1000.0, still_wanted=lambda _: True)
+    outage.queue.put(2)
+    outage.now_s = 1000.0
+    outage.queue.put(3)
+    assert outage.queue.close(LONG_S)
+    assert backend.taken == [3]
+    assert outage.queue.dropped == 2
+
+
+def test_what_failed_and_is_not_wanted_any_more_is_dropped(backend: Backend) -> None:
+    outage = Outage(backend, wait_s=0.0, still_wanted=lambda _: False)
+    assert outage.queue.close(LONG_S)
+    assert backend.taken == []
+    assert (outage.queue.failures, outage.queue.dropped) == (1, 1)
+
+
+def test_what_waits_for_another_attempt_can_be_withdrawn(backend: Backend) -> None:
+    outage = Outage(backend, wait_s=1000.0, still_wanted=lambda _: True)
+    outage.queue.withdraw()
+    assert outage.queue.dropped == 1
+    outage.now_s = 1000.0
+    outage.queue.put(2)
+    outage.queue.withdraw()  # nothing has failed: it stays
+    assert outage.queue.close(LONG_S)
+    assert backend.taken == [2]
+
+
+def test_closing_leaves_no_time_for_another_attempt(
     backend: Backend, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    retry = patient()
-    failed = threading.Event()
-    original = retry.failed
-
-    def noting(error: Exception) -> None:
-        original(error)
-        failed.set()
-
-    retry.failed = noting  # type: ignore[method-assign]
-    backend.failing = 1
-    queue = DeliveryQueue("test", backend, retry=retry, keep="latest")
-    queue.put(1)
-    assert failed.wait(LONG_S)
-    queue.put(2)
-    assert queue.close(LONG_S)
+    outage = Outage(backend, wait_s=1000.0, still_wanted=lambda _: True)
+    outage.queue.put(2)
+    assert outage.queue.close(LONG_S)
     assert backend.taken == []
-    assert (queue.failures, queue.dropped) == (1, 2)
+    assert (outage.queue.failures, outage.queue.dropped) == (1, 2)
     assert len(caplog.records) == 1

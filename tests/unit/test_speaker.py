@@ -9,7 +9,10 @@ import pytest
 
 from pi_classifier.errors import ConfigError, SinkError
 from pi_classifier.speech import speaker as speaker_module
-from pi_classifier.speech.speaker import Speaker, SpeechSettings, SpokenResult, say
+from pi_classifier.speech.engines import Speaking
+from pi_classifier.speech.espeak import EspeakEngine
+from pi_classifier.speech.settings import SpeechSettings, language_of
+from pi_classifier.speech.speaker import Speaker, SpokenResult, say
 from pi_classifier.speech.synthesis import Synthesiser
 
 
@@ -17,7 +20,7 @@ class Voice(Synthesiser):
     """Has every phrase ready; `meanwhile` happens while it is being made."""
 
     def __init__(self) -> None:
-        super().__init__(Path("nowhere"))
+        super().__init__(Path("nowhere"), EspeakEngine(Speaking()))
         self.made: list[str] = []
         self.meanwhile: Callable[[], object] = lambda: None
 
@@ -143,8 +146,20 @@ def test_unknown_output_is_refused_at_once(voice: Voice) -> None:
 
 
 @pytest.mark.parametrize(
-    ("voice_name", "english"),
-    [("", True), ("en-gb", True), ("gmw/en-us", True), ("de", False), ("gmw/de", False)],
+    ("voice", "language"),
+    [
+        ("", ""),
+        ("en-gb", "en"),
+        ("gmw/en-us", "en"),
+        ("de", "de"),
+        ("de_DE-thorsten-medium", "de"),
+        ("voices/fr_FR-siwis-medium.onnx", "fr"),
+        ("yue", "yue"),
+        ("slt", ""),
+        ("klingon", ""),
+    ],
 )
-def test_english_by_the_voice(voice_name: str, english: bool) -> None:
-    assert SpeechSettings(voice=voice_name).english is english
+def test_language_by_the_voice(voice: str, language: str) -> None:
+    assert language_of(voice) == language
+    assert SpeechSettings(voice=voice).spoken_language == (language or "en")
+    assert SpeechSettings(voice=voice, language="es-419").spoken_language == "es"

@@ -11,18 +11,22 @@ import pytest
 
 from pi_classifier.errors import ConfigError, SinkError
 from pi_classifier.sinks.speech import SpeechSink
-from pi_classifier.speech.speaker import Speaker, SpeechSettings, SpokenResult
+from pi_classifier.speech.engines import Speaking
+from pi_classifier.speech.espeak import EspeakEngine
+from pi_classifier.speech.settings import SpeechSettings
+from pi_classifier.speech.speaker import Speaker, SpokenResult
 from pi_classifier.speech.synthesis import Synthesiser
 from pi_classifier.types import Decision
 
 LONG_S = 10.0
+SILENT = Synthesiser(Path("nowhere"), EspeakEngine(Speaking()))
 
 
 class Mouth(Speaker):
     """A speaker that says as long as it is held, and notes everything."""
 
     def __init__(self, settings: SpeechSettings) -> None:
-        super().__init__(settings, synthesiser=Synthesiser(Path("nowhere")))
+        super().__init__(settings, synthesiser=SILENT)
         self.log: list[str] = []
         self.begun = threading.Semaphore(0)
         self.prepared = threading.Event()
@@ -59,22 +63,21 @@ class Mouth(Speaker):
 
 
 class Prewarming(Synthesiser):
-    """Notes the phrases it is to make; with `fails` the second one fails."""
+    """Notes the phrases it is to make; with `fails` all but the first fail."""
 
     def __init__(self, expected: int, *, fails: bool = False) -> None:
-        super().__init__(Path("nowhere"))
+        super().__init__(Path("nowhere"), EspeakEngine(Speaking()))
         self.made: list[str] = []
         self.fails = fails
         self.all_made = threading.Event()
         self._expected = expected
 
-    def wav(self, text: str) -> tuple[Path, float]:
+    def make(self, text: str) -> None:
         self.made.append(text)
         if len(self.made) == self._expected:
             self.all_made.set()
-        if self.fails and len(self.made) == 2:
+        if self.fails and len(self.made) > 1:
             raise SinkError("no engine")
-        return Path("x"), 1.0
 
 
 def decision(label: str | None) -> Decision:
@@ -201,15 +204,15 @@ def test_nothing_is_made_beforehand_without_an_output(mouth: Mouth) -> None:
     assert prewarming.made == []
 
 
-def test_making_beforehand_stops_at_the_first_failure(
+def test_making_beforehand_stops_when_all_fails(
     mouth: Mouth, caplog: pytest.LogCaptureFixture
 ) -> None:
-    prewarming = Prewarming(2, fails=True)
-    labels = ["a1", "b1", "c1", "d1"]
+    prewarming = Prewarming(4, fails=True)
+    labels = ["a1", "b1", "c1", "d1", "e1", "f1"]
     sink = SpeechSink(SETTINGS, speaker=mouth, labels=labels, prewarm_with=prewarming)
     assert prewarming.all_made.wait(LONG_S)
     sink.close(LONG_S)
-    assert len(prewarming.made) == 2
+    assert len(prewarming.made) == 4
     assert not caplog.records
 
 
