@@ -27,17 +27,11 @@ case "$#:${1:-}" in
   *) die "'$*' is not understood; $usage" ;;
 esac
 
-[ "$(id -u)" -eq 0 ] || die "this installs for the whole system and must run as root: sudo $0 $*"
+[ "$(id -u)" -eq 0 ] || die "this installs for the whole system and must run as root: sudo $0${1:+ $1}"
 command -v systemctl >/dev/null || die "there is no systemd here; without it run the program by hand: scripts/demo"
 if dpkg-query -W -f='${Status}' pi-classifier 2>/dev/null | grep -q ' installed'; then
   die "the Debian package pi-classifier is installed and would be in the way; remove it first: sudo apt remove pi-classifier"
 fi
-
-# What is placed outside /opt, as "source target"; read again to take it away.
-placed() {
-  local file
-  for file in "$here"/systemd/*.service; do echo "$file" "/etc/systemd/system/${file##*/}"; done
-}
 
 running() { [ -d /run/systemd/system ]; }
 
@@ -88,10 +82,10 @@ install_program() {
     find pi_classifier -type f -not -path '*/__pycache__/*' -exec install -D -m 644 {} "$site/{}" \;
     find models -path 'models/*/*' -type f -exec install -D -m 644 {} "$site/pi_classifier/{}" \;
   )
-  printf '#!/bin/sh\nexec %s/environment/bin/python -m pi_classifier "$@"\n' "$prefix" >"$new/bin/pi-classifier"
+  printf '#!/bin/sh\nexec %s/environment/bin/python -I -m pi_classifier "$@"\n' "$prefix" >"$new/bin/pi-classifier"
   chmod 755 "$new/bin/pi-classifier"
-  "$new/bin/python" -m compileall -q "$new/lib" >/dev/null || true
-  "$new/bin/python" -P -m pi_classifier --version >/dev/null || die "what was installed does not start; nothing was changed"
+  "$new/bin/python" -m compileall -q -s "$new" -p "$prefix/environment" "$new/lib" >/dev/null || true
+  "$new/bin/python" -I -m pi_classifier --version >/dev/null || die "what was installed does not start; nothing was changed"
   # A venv names its folder in few places; none of them is used but pyvenv.cfg's, which moves along.
   rm -rf "$prefix/environment.old"
   if [ -d "$prefix/environment" ]; then mv "$prefix/environment" "$prefix/environment.old"; fi
@@ -105,6 +99,10 @@ install_files() {
   local file
   for file in "$here"/systemd/*.service; do
     sed "s#/usr/bin/pi-classifier#/usr/local/bin/pi-classifier#; s#/usr/share/pi-classifier/examples#$prefix/examples#" "$file" >"/etc/systemd/system/${file##*/}"
+  done
+  for file in "$here"/systemd/user/*.service; do
+    mkdir -p /etc/systemd/user
+    sed "s#/usr/bin/pi-classifier#/usr/local/bin/pi-classifier#" "$file" >"/etc/systemd/user/${file##*/}"
   done
   ln -sfn "$prefix/environment/bin/pi-classifier" /usr/local/bin/pi-classifier
   put "$here/systemd/sysusers.d/pi-classifier.conf" /etc/sysusers.d/pi-classifier.conf
@@ -141,6 +139,7 @@ uninstall() {
   on_systemd --quiet stop "$unit" 'pi-classifier@*.service' 2>/dev/null || true
   systemctl --quiet disable "$unit" 2>/dev/null || true
   for path in "$here"/systemd/*.service; do rm -f "/etc/systemd/system/${path##*/}"; done
+  for path in "$here"/systemd/user/*.service; do rm -f "/etc/systemd/user/${path##*/}"; done
   rm -f /etc/sysusers.d/pi-classifier.conf /etc/tmpfiles.d/pi-classifier.conf
   rm -f /etc/udev/rules.d/60-pi-classifier.rules /usr/local/lib/systemd/catalog/pi-classifier.catalog
   rm -f /usr/local/bin/pi-classifier /etc/systemd/system/multi-user.target.wants/pi-classifier@*.service

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import shutil
 import subprocess
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,9 +25,14 @@ PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "udev", "init-system-helpers"),
     *("python3", "python3-numpy", "python3-pil", "python3-systemd"),
     *("espeak-ng", "libespeak-ng1", "alsa-utils"),
+    "python3-venv",  # for install.sh
 )
-# Pages that nobody reads there; the rest is as Debian makes it.
-_LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
+# What nobody reads or runs there; the rest is as Debian makes it.
+_LEFT_OUT = (
+    *("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*"),
+    "/usr/lib/python3/dist-packages/*/tests/*",
+)
+_DAY_S = 86_400
 _NOT_FOR_ROOTS = ("IndexTargets", "Changelogs", "CompressionTypes")
 
 
@@ -59,17 +65,33 @@ def missing_for_roots() -> str:
 def debian_root(recipe: Recipe, folder: Path = FOLDER) -> Path:
     """The folder with this root, made if need be (40 s); never write into it.
 
+    One that was written into all the same (packages installed or removed) is made anew.
     Raises RootError.
     """
     root = folder / f"{recipe.suite}-{recipe.key}"
+    seal = root.with_suffix(".seal")
     with _alone(folder):
-        if not root.is_dir():
-            for old in folder.glob(f"{recipe.suite}-*"):
-                shutil.rmtree(old)
-            unfinished = folder / f"{recipe.suite}-{recipe.key}.unfinished"
+        if not (root.is_dir() and seal.exists() and seal.read_text() == _installed(root)):
+            _remove_old(folder, recipe.suite)
+            shutil.rmtree(root, ignore_errors=True)
+            unfinished = root.with_suffix(".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
             _make(recipe, unfinished)
             unfinished.rename(root)
+            seal.write_text(_installed(root))
     return root
+
+
+def _installed(root: Path) -> str:
+    """What tells whether packages were installed or removed."""
+    return hashlib.sha256((root / "var/lib/dpkg/status").read_bytes()).hexdigest()
+
+
+def _remove_old(folder: Path, suite: str) -> None:
+    for old in folder.glob(f"{suite}-*"):
+        # one of today may be in use by other tests
+        if old.is_dir() and time.time() - old.stat().st_ctime > _DAY_S:
+            shutil.rmtree(old)
 
 
 @contextmanager
