@@ -27,11 +27,8 @@ PACKAGES = (
     *("espeak-ng", "libespeak-ng1", "alsa-utils"),
     "python3-venv",  # for install.sh
 )
-# What nobody reads or runs there; the rest is as Debian makes it.
-_LEFT_OUT = (
-    *("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*"),
-    "/usr/lib/python3/dist-packages/*/tests/*",
-)
+# Pages that nobody reads there; the rest is as Debian makes it.
+_LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
 _DAY_S = 86_400
 _NOT_FOR_ROOTS = ("IndexTargets", "Changelogs", "CompressionTypes")
 
