@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -19,13 +20,22 @@ def model_folders() -> tuple[Path, ...]:
     ./models, then the models of the checkout or of the wheel this package runs from,
     if it does, then /usr/share/pi-classifier/models.
     """
-    folders = [Path("models")]
+    folders = [Path("models")] if _may_look_here() else []
     if (_CHECKOUT / "pyproject.toml").is_file() and Path.cwd() != _CHECKOUT:
         folders.append(_CHECKOUT / "models")
     if _IN_WHEEL.is_dir():
         folders.append(_IN_WHEEL)
     folders.append(Path("/usr/share/pi-classifier/models"))
     return tuple(folders)
+
+
+def _may_look_here() -> bool:
+    """Whether the working folder may be entered.
+
+    `sudo -u pi-classifier pi-classifier …` begins in the home folder of whoever typed
+    it, which on Raspberry Pi OS is closed to all others.
+    """
+    return os.access(".", os.X_OK)
 
 
 def find_model(name: str, folders: Sequence[Path] | None = None) -> Path:
@@ -47,10 +57,11 @@ def find_model(name: str, folders: Sequence[Path] | None = None) -> Path:
 
 def _found(name: str, folders: Sequence[Path]) -> Path:
     path = Path(name).expanduser()
-    if path.is_file():
-        return path
-    if path.is_dir():
-        return _in_folder(path)
+    if path.is_absolute() or _may_look_here():
+        if path.is_file():
+            return path
+        if path.is_dir():
+            return _in_folder(path)
     for folder in folders:
         for candidate in (folder / name, folder / f"{name}.tflite"):
             if candidate.is_file():

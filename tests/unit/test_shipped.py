@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pi_classifier import shipped
 from pi_classifier.errors import ModelFileError
 from pi_classifier.shipped import find_model, model_folders, shipped_models
 
@@ -91,3 +92,29 @@ def test_the_checkout_is_searched_once(tmp_path: Path, monkeypatch: pytest.Monke
     assert model_folders() == (Path("models"), checkout / "models", system)
     monkeypatch.chdir(checkout)
     assert model_folders() == (Path("models"), system)
+
+
+def test_a_closed_working_folder_is_no_place_to_look(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Closed(type(Path())):  # type: ignore[misc]
+        """A path below a working folder that may not be entered."""
+
+        def is_file(self) -> bool:
+            return self._opened("is_file")
+
+        def is_dir(self) -> bool:
+            return self._opened("is_dir")
+
+        def _opened(self, name: str) -> bool:
+            if not self.is_absolute():
+                raise PermissionError(13, "Permission denied", str(self))
+            return bool(getattr(Path(self), name)())
+
+    monkeypatch.setattr(shipped, "Path", Closed)
+    monkeypatch.setattr(shipped, "_CHECKOUT", tmp_path / "elsewhere")
+    monkeypatch.setattr("os.access", lambda path, mode: str(path) != ".")
+    folders: list[Path] = [*model_folders(), Closed(models)]  # type: ignore[list-item]
+    assert find_model("flowers", folders) == models / "flowers/cascade.toml"
+    with pytest.raises(ModelFileError, match="model unheard-of"):
+        find_model("unheard-of", folders)
