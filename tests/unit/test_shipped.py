@@ -114,7 +114,7 @@ def test_a_closed_working_folder_is_no_place_to_look(
     monkeypatch.setattr(shipped, "Path", Closed)
     monkeypatch.setattr(shipped, "_CHECKOUT", tmp_path / "elsewhere")
     monkeypatch.setattr("os.access", lambda path, mode: str(path) != ".")
-    folders: list[Path] = [*model_folders(), Closed(models)]  # type: ignore[list-item]
+    folders: list[Path] = [*model_folders(), Closed(models)]
     assert find_model("flowers", folders) == models / "flowers/cascade.toml"
     with pytest.raises(ModelFileError, match="model unheard-of"):
         find_model("unheard-of", folders)
