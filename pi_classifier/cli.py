@@ -138,13 +138,17 @@ def _add_run(commands: _Commands) -> None:
     )
 
 
-def _add_camera_options(command: argparse.ArgumentParser) -> None:
+def _add_source_option(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--camera",
         metavar="SOURCE",
         help='"pi", "webcam", "emulated", "replay:FOLDER", "replay:VIDEO", "rtsp://…" or '
         '"http://…", see `pi-classifier cameras`; without it the configured one, else "pi"',
     )
+
+
+def _add_camera_options(command: argparse.ArgumentParser) -> None:
+    _add_source_option(command)
     command.add_argument("--frames", type=int, metavar="N", help="end after N frames")
     command.add_argument(
         "--duration", type=float, metavar="S", help="end after S seconds of frames"
@@ -229,7 +233,16 @@ def _add_config(commands: _Commands) -> None:
 
 
 def _add_cameras(commands: _Commands) -> None:
-    command = _command(commands, "cameras", "list the cameras to choose from", configured=False)
+    command = _command(
+        commands, "cameras", "list the cameras that are here, or take a picture with one"
+    )
+    _add_model_options(command)
+    _add_source_option(command)
+    command.add_argument(
+        "--snapshot",
+        metavar="FILE",
+        help="save a picture from the chosen camera (.png or .jpg) and tell what it shows",
+    )
     command.add_argument("--json", action="store_true", help="print one JSON object per camera")
 
 

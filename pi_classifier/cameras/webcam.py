@@ -11,7 +11,7 @@ from pathlib import Path
 from pi_classifier.cameras.holders import holders
 from pi_classifier.cameras.live import LiveCamera
 from pi_classifier.cameras.settings import CameraSettings
-from pi_classifier.cameras.v4l2 import Webcam, webcams
+from pi_classifier.cameras.v4l2 import Webcam, best_mode, modes, webcams
 from pi_classifier.cameras.video import Address, Picture, Video, VideoError
 from pi_classifier.devices import permission_advice
 from pi_classifier.errors import CameraError, CameraUnavailable, ConfigError
@@ -81,10 +81,8 @@ class WebcamFeed:
         self._video.close()
 
     def _opened(self, settings: CameraSettings, side: int, demuxer: str) -> Video:
-        wishes = {
-            "video_size": f"{settings.width}x{settings.height}",
-            "framerate": f"{settings.fps:g}",
-        }
+        width, height = self._size(settings)
+        wishes = {"video_size": f"{width}x{height}", "framerate": f"{settings.fps:g}"}
         for pixels in _FORMATS:
             options = wishes | ({"input_format": pixels} if pixels else {})
             address = Address(str(self._device), str(self._device), demuxer, options)
@@ -95,6 +93,14 @@ class WebcamFeed:
                     raise CameraUnavailable(refusal(self._device, error)) from None
                 _logger.info("webcam %s gives no JPEG; taking what it gives", self._device)
         raise AssertionError("the last format either opens or is refused")
+
+    def _size(self, settings: CameraSettings) -> tuple[int, int]:
+        """The size to ask for: one the webcam has, where it tells them."""
+        try:
+            best = best_mode(modes(self._device), settings.width, settings.height)
+        except OSError:  # said better when it is opened for good
+            best = None
+        return (settings.width, settings.height) if best is None else (best.width, best.height)
 
 
 def refusal(device: Path, error: VideoError) -> str:

@@ -1,20 +1,135 @@
-"""`pi-classifier cameras`: the cameras to choose from."""
+"""`pi-classifier cameras`: which cameras are here, and a picture from the chosen one."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from contextlib import closing
 from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from pi_classifier.cameras import list_cameras
+from pi_classifier.errors import CameraUnavailable, ConfigError
+
+if TYPE_CHECKING:
+    from pi_classifier.cameras.found import FoundCamera
+    from pi_classifier.cameras.settings import CameraSettings
+    from pi_classifier.config import Configuration
+    from pi_classifier.types import Frame, Prediction
+
+_KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+# Exposure and white balance need a few frames; what is played has none to lose.
+_SETTLING_FRAMES = 5
+_AS_RECORDED = ("emulated", "replay")
+_MOST_MODES = 6
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Print what `--camera` takes."""
-    for camera in list_cameras():
-        if arguments.json:
-            print(json.dumps(asdict(camera), ensure_ascii=False))
+    """List the cameras, or take one picture; raises PiClassifierError."""
+    from pi_classifier.commands.model_options import model_layers
+    from pi_classifier.config import Layer, read_configuration
+    from pi_classifier.journal import setup_logging
+
+    layers = [*model_layers(arguments)]
+    if arguments.camera is not None:
+        layers.append(Layer("--camera", {"camera": {"source": arguments.camera}}))
+    configuration = read_configuration(arguments.config, arguments.set, layers)
+    setup_logging("debug" if arguments.debug else "warning")
+    if arguments.snapshot is not None:
+        return _snapshot(configuration, Path(arguments.snapshot).expanduser(), arguments.json)
+    return _list(configuration, as_json=arguments.json)
+
+
+def _list(configuration: Configuration, *, as_json: bool) -> int:
+    from pi_classifier.cameras.addresses import masked
+    from pi_classifier.cameras.found import found_cameras, meant
+
+    settings = configuration.settings.camera
+    found = found_cameras(settings)
+    chosen = meant(settings.source, found)
+    for camera in found:
+        if as_json:
+            more = {"available": camera.available, "chosen": camera is chosen}
+            print(json.dumps(asdict(camera) | more, ensure_ascii=False))
         else:
-            absent = "" if camera.available else " (not available here)"
-            print(f"{camera.select:<15} {camera.description}{absent}")
+            print(_as_text(camera))
+    if not as_json:
+        where = configuration.sources["camera.source"]
+        why = "nothing else is configured" if where == "default" else f"says {where}"
+        print(f"\nchosen: {masked(settings.source)} ({why}); another one: --camera SOURCE")
+        if chosen is not None and chosen.problem:
+            print("It cannot be used now: see above.")
     return 0
+
+
+def _as_text(camera: FoundCamera) -> str:
+    lines = [f"{camera.select:<16} {camera.description}"]
+    if camera.problem:
+        lines[0] += ": not available"
+        lines.append(camera.problem)
+    if camera.use:
+        lines.append(f"would use {camera.use}")
+    if camera.modes:
+        beyond = len(camera.modes) - _MOST_MODES
+        more = f" and {beyond} more" if beyond > 0 else ""
+        lines.append(f"modes: {', '.join(camera.modes[:_MOST_MODES])}{more}")
+    return f"\n{'':17}".join(lines)
+
+
+def _snapshot(configuration: Configuration, path: Path, as_json: bool) -> int:
+    """Save one frame and print what the model says of it."""
+    from pi_classifier.classifier import open_classifier
+
+    kind = _KINDS.get(path.suffix.lower())
+    if kind is None:
+        raise ConfigError(f"--snapshot {path}: expected a name ending in {', '.join(_KINDS)}")
+    settings = configuration.settings
+    with closing(open_classifier(settings.model)) as classifier:
+        frame = _one_frame(settings.camera)
+        prediction = classifier.classify(frame)
+    _save(frame, path, kind)
+    record = _record(path, frame, prediction)
+    if as_json:
+        print(json.dumps(record, ensure_ascii=False))
+    else:
+        told = ", ".join(f"{each.label} {each.score:.2f}" for each in prediction.categories)
+        print(f"{path}: {record['width']}x{record['height']}; {prediction.model} says {told}")
+    return 0
+
+
+def _one_frame(settings: CameraSettings) -> Frame:
+    from pi_classifier.cameras import open_camera
+    from pi_classifier.cameras.addresses import masked
+
+    name = settings.source.strip().partition(":")[0]
+    count = 1 if name in _AS_RECORDED else _SETTLING_FRAMES
+    with closing(open_camera(settings)) as camera:
+        frames = list(islice(camera.frames(), count))
+    if not frames:
+        raise CameraUnavailable(f"camera {masked(settings.source)}: gave no frame")
+    return frames[-1]
+
+
+def _save(frame: Frame, path: Path, kind: str) -> None:
+    from PIL import Image
+
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        Image.fromarray(frame.pixels).save(unfinished, kind, quality=95)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _record(path: Path, frame: Frame, prediction: Prediction) -> dict[str, Any]:
+    height, width, _ = frame.pixels.shape
+    return {
+        "snapshot": str(path),
+        "width": width,
+        "height": height,
+        "model": prediction.model,
+        "categories": [
+            {"label": each.label, "score": round(each.score, 6)} for each in prediction.categories
+        ],
+    }

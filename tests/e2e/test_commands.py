@@ -225,6 +225,31 @@ def test_cameras(program: Program) -> None:
     assert re.search(r"^replay:FOLDER +\S", done.stdout, re.MULTILINE)
     listed = [json.loads(line) for line in program("cameras", "--json").stdout.splitlines()]
     assert {each["select"] for each in listed} >= {"emulated", "replay:FOLDER"}
+    assert [each["select"] for each in listed if each["chosen"]] == ["pi"]
+    assert "chosen: pi (nothing else is configured)" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["seen.png", "seen.jpg"])
+def test_a_snapshot_and_what_it_shows(
+    program: Program, photos: Path, tmp_path: Path, name: str
+) -> None:
+    source = ("--camera", f"replay:{photos}", "--model", MODEL)
+    done = program("cameras", *source, "--snapshot", tmp_path / name)
+    assert done.stdout.startswith(f"{tmp_path / name}: 64x48; colours-int8 says cyan ")
+    again = program("classify", "--model", MODEL, tmp_path / name)
+    assert "\ncyan " in again.stdout
+    told = program("cameras", *source, "--snapshot", tmp_path / name, "--json")
+    assert json.loads(told.stdout)["categories"][0]["label"] == "cyan"
+    assert {path.name for path in tmp_path.iterdir()} == {name, "photos", "home"}
+
+
+def test_a_snapshot_says_what_is_wrong(program: Program, tmp_path: Path) -> None:
+    done = program("cameras", "--camera", "emulated", "--snapshot", tmp_path / "seen.gif")
+    assert done.returncode == 78
+    assert "seen.gif: expected a name ending in .png, .jpg, .jpeg" in done.stderr
+    done = program("cameras", "--camera", "webcam:77", "--snapshot", tmp_path / "seen.png")
+    assert done.returncode == 75
+    assert "webcam /dev/video77: there is no such device" in done.stderr
 
 
 def test_say_into_a_file(program: Program, tmp_path: Path) -> None:
@@ -237,7 +262,7 @@ def test_say_into_a_file(program: Program, tmp_path: Path) -> None:
 
 def test_every_command_explains_itself(program: Program) -> None:
     top = program("--help")
-    for command in ("run", "classify", "config", "cameras", "say", "models"):
+    for command in ("run", "classify", "config", "cameras", "record", "preview", "say", "models"):
         assert f"\n    {command} " in top.stdout
         done = program(command, "--help")
         assert done.returncode == 0
