@@ -6,16 +6,18 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import frame_time, imports, memory, report, start, training
+from benchmarks import frame_time, imports, memory, report, service, start, training
 from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Figure
 from benchmarks.programs import pair, telling_photo
 from benchmarks.scenes import Pixels, garden
 from benchmarks.subject import Subject, subjects
 from pi_classifier.errors import PiClassifierError
+
+_Run = Callable[[argparse.Namespace], None]
 
 PARTS = ("frames", "start", "memory", "imports")
 _USUAL = PARTS[:3]
@@ -70,8 +72,9 @@ def _positive(text: str) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmarks; 0 when all could be measured, whatever the figures."""
     words = list(sys.argv[1:] if argv is None else argv)
-    subject = words.pop(0) if words[:1] in (["daemon"], ["training"]) else "daemon"
-    run, known = (_training, training.parser()) if subject == "training" else (_daemon, parser())
+    subject = words.pop(0) if words and words[0] in _SUBJECTS else "daemon"
+    run, make_parser = _SUBJECTS[subject]
+    known = make_parser()
     arguments = known.parse_args(words)
     try:
         run(arguments)
@@ -98,14 +101,29 @@ def _daemon(arguments: argparse.Namespace) -> None:
 
 
 def _training(arguments: argparse.Namespace) -> None:
+    _sections(arguments, training.sections(arguments))
+
+
+def _service(arguments: argparse.Namespace) -> None:
+    _sections(arguments, service.sections(arguments))
+
+
+def _sections(arguments: argparse.Namespace, sections: Iterable[list[Figure]]) -> None:
     facts = report.machine()
     print(report.heading(facts), flush=True)
     figures: list[Figure] = []
-    for found in training.sections(arguments):
+    for found in sections:
         print(report.section(found), flush=True)
         figures += found
     if arguments.json is not None:
         _write(arguments.json, report.as_json({"machine": facts}, figures))
+
+
+_SUBJECTS: Mapping[str, tuple[_Run, Callable[[], argparse.ArgumentParser]]] = {
+    "daemon": (_daemon, parser),
+    "training": (_training, training.parser),
+    "service": (_service, service.parser),
+}
 
 
 def _part(

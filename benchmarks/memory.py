@@ -57,6 +57,14 @@ def measure(subject: Subject, programs: Pair, runs: int, settle_s: float) -> Ite
         yield Figure(SECTION, subject.name, name, "MB", ours, "bare loop", bare, aim=aim)
 
 
+def resident_mb(pid: int) -> dict[str, float]:
+    """Megabytes of a process by their names in smaps_rollup: Rss, Pss, …; none if it ended."""
+    try:
+        return _fields(Path(f"/proc/{pid}/smaps_rollup").read_text())
+    except OSError:
+        return {}
+
+
 def _memory(process: Path, model_files: set[str], cache_dir: str) -> Memory:
     rollup = _fields((process / "smaps_rollup").read_text())
     model = weights = 0.0

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import frame_time, imports, memory, start, training
+from benchmarks import frame_time, imports, memory, service, start, training
 from benchmarks.figures import Figure
 from pi_classifier import __version__
 
@@ -32,6 +32,7 @@ _ABOUT = {
     ),
     imports.SECTION: ("modules' own time up to the first label, by package; importtime slows it",),
     **training.ABOUT,
+    **service.ABOUT,
 }
 
 
@@ -118,7 +119,7 @@ def _value(figure: Figure) -> str:
 
 
 def _digits(figure: Figure) -> int:
-    return {"ms": 3, "s": 3, "MB": 1}[figure.unit]
+    return {"ms": 3, "s": 3, "MB": 1, "of 10": 1}.get(figure.unit, 0)
 
 
 def _beside(figure: Figure) -> tuple[str, ...]:
