@@ -15,7 +15,7 @@ from pi_classifier import cli
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_COMMAND = re.compile(r"(?:^|/)(pi-classifier(?:-train)?) (.+)$")
+_COMMAND = re.compile(r"(?:^|bin/|sudo |sudo -u \S+ )(pi-classifier(?:-train)?) (.+)$")
 _INLINE = re.compile(r"`(pi-classifier(?:-train)?) ([^`]+)`")
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
 _SCRIPT = re.compile(r"scripts/[a-z-]+")
