@@ -67,18 +67,33 @@ choose_runtime() {
   esac
 }
 
+# keep_needed FROM TO: of the wheels only what the daemon loads, as the package holds it; the
+# rest would take a hundred megabytes of the card.
+keep_needed() {
+  local pattern file
+  while read -r pattern; do
+    case "$pattern" in '' | '#'*) continue ;; esac
+    (cd "$1" && compgen -G "$pattern" || true)
+  done <"$here/systemd/debian/vendored.txt" | while read -r file; do
+    install -D -m 644 "$1/$file" "$2/$file"
+  done
+}
+
 # The new environment is made whole beside the old one, which serves until then.
 install_program() {
-  local new=$prefix/environment.new
+  local new=$prefix/environment.new site
   rm -rf "$new"
   mkdir -p "$prefix"
   say "Installing the program into $prefix ..."
   /usr/bin/python3 -m venv --system-site-packages "$new"
-  "$new/bin/python" -m pip install -q --disable-pip-version-check --no-deps --require-hashes \
-    -r "$here/systemd/$lock_file" || die "pip could not fetch the packages (it says why above); is this computer online?"
+  "$new/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-compile --require-hashes \
+    --target "$new/fetched" -r "$here/systemd/$lock_file" ||
+    die "pip could not fetch the packages (it says why above); is this computer online?"
+  site=$("$new/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  keep_needed "$new/fetched" "$site"
+  rm -rf "$new/fetched"
   (
     cd "$here"
-    site=$("$new/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     find pi_classifier -type f -not -path '*/__pycache__/*' -exec install -D -m 644 {} "$site/{}" \;
     find models -path 'models/*/*' -type f -exec install -D -m 644 {} "$site/pi_classifier/{}" \;
   )
