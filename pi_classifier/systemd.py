@@ -1,9 +1,17 @@
-"""systemd: its journal and its notify socket. The only module that imports systemd-python."""
+"""systemd: its journal and its notify socket.
+
+Both take datagrams of a documented, stable form (systemd.io/JOURNAL_NATIVE_PROTOCOL,
+sd_notify(3)). They are written here and not with systemd-python because that sends
+while it holds the interpreter's lock: with a journal that hangs, or is only slow with
+a worn memory card, no frame would be classified either. Sockets of Python wait without it.
+"""
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,7 +25,8 @@ Send = Callable[[str, Mapping[str, str]], None]
 # Priority 6 is LOG_INFO of syslog(3).
 _EVERY_ENTRY = {"SYSLOG_IDENTIFIER": "pi-classifier", "PRIORITY": "6"}
 _JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
-_INSTALL = "sudo apt install python3-systemd (or pip install systemd-python)"
+_PATIENCE_S = 5.0
+_SHORT = 1000
 
 
 def under_journal() -> bool:
@@ -32,70 +41,77 @@ def under_journal() -> bool:
     return stream == f"{status.st_dev}:{status.st_ino}"
 
 
-def journal_sender(socket: Path = _JOURNAL_SOCKET) -> Send:
+def journal_sender(path: Path = _JOURNAL_SOCKET) -> Send:
     """A function that sends structured entries to the journal.
 
-    It raises `SinkError` while there is no journal, and works again when there is: it
-    holds no connection. It waits while the journal is busy, so call it where waiting
-    does no harm. Raises `SinkError` when no journal runs now or systemd-python is not
-    installed.
+    It raises `SinkError` while there is no journal or none that reads, and works again
+    when there is: it holds no connection. It waits some seconds for a busy journal, so
+    call it where waiting does no harm. Raises `SinkError` when no journal runs now.
     """
-    if not socket.exists():
-        raise SinkError(f"no journal: there is no socket {socket}; is systemd-journald running?")
-    try:
-        from systemd import journal
-    except ImportError as error:
-        raise SinkError(
-            f"no journal: Python's systemd module is not installed; install it with: {_INSTALL}"
-        ) from error
+    if not path.exists():
+        raise SinkError(f"no journal: there is no socket {path}; is systemd-journald running?")
 
     def send(message: str, fields: Mapping[str, str]) -> None:
-        if not socket.exists():  # libsystemd would drop the entry without a word
-            raise SinkError(f"the journal's socket {socket} has gone")
         entry = {"MESSAGE": message, **_EVERY_ENTRY, **fields}
         try:
-            journal.sendv(
-                *(
-                    f"{key}={value}".encode(errors="backslashreplace")
-                    for key, value in entry.items()
-                )
-            )
+            try:
+                _send(datagram(entry), str(path))
+            except OSError as error:
+                if error.errno != errno.EMSGSIZE:
+                    raise
+                _send(datagram({k: v[:_SHORT] for k, v in entry.items()}), str(path))
         except OSError as error:
-            raise SinkError(f"the journal did not take an entry: {error.strerror}") from error
+            raise SinkError(f"the journal did not take an entry: {error}") from error
 
     return send
+
+
+def datagram(entry: Mapping[str, str]) -> bytes:
+    """An entry in the journal's native protocol."""
+    found = bytearray()
+    for name, value in entry.items():
+        data = value.encode(errors="backslashreplace")
+        found += name.encode()
+        if b"\n" in data:
+            found += b"\n" + len(data).to_bytes(8, "little") + data + b"\n"
+        else:
+            found += b"=" + data + b"\n"
+    return bytes(found)
 
 
 def notifier() -> Callable[[str], None]:
     """A function that tells systemd the state of the service: sd_notify(3), such as READY=1.
 
     Without ``NOTIFY_SOCKET``, so outside a service of ``Type=notify``, it does nothing.
-    It never raises: a state that systemd did not take is lost. Raises `ConfigError` when
-    systemd listens but systemd-python is not installed, for then the start would time out.
+    It never raises: a state that systemd did not take within some seconds is lost.
+    Raises `ConfigError` for a socket of a kind it does not know.
     """
-    if not os.environ.get("NOTIFY_SOCKET"):
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
         return lambda _state: None
-    try:
-        from systemd import daemon
-    except ImportError as error:
-        raise ConfigError(
-            "systemd waits to be told that the service is ready (NOTIFY_SOCKET), but Python's "
-            f"systemd module is not installed; install it with: {_INSTALL}"
-        ) from error
+    if address[0] not in "/@":
+        raise ConfigError(f"NOTIFY_SOCKET={address!r}: expected a path or @ and a name")
+    target = "\0" + address[1:] if address[0] == "@" else address
     heard = True
 
     def notify(state: str) -> None:
         nonlocal heard
         try:
-            daemon.notify(state)
+            _send(state.encode(errors="backslashreplace"), target)
         except OSError as error:
             if heard:
-                _logger.warning("systemd does not hear this service: %s", error.strerror)
+                _logger.warning("systemd does not hear this service: %s", error)
             heard = False
         else:
             heard = True
 
     return notify
+
+
+def _send(data: bytes, address: str) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as link:
+        link.settimeout(_PATIENCE_S)
+        link.sendto(data, address)
 
 
 def watchdog_s() -> float | None:
