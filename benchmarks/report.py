@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import frame_time, imports, memory, service, start, training
+from benchmarks import frame_time, imports, memory, service, speech, start, training
 from benchmarks.figures import Figure
 from pi_classifier import __version__
 
@@ -33,6 +33,7 @@ _ABOUT = {
     imports.SECTION: ("modules' own time up to the first label, by package; importtime slows it",),
     **training.ABOUT,
     **service.ABOUT,
+    **speech.ABOUT,
 }
 
 
