@@ -59,6 +59,8 @@ build_python() {
   say "Built dist/pi_classifier-$version-py3-none-any.whl and dist/pi_classifier-$version.tar.gz"
 }
 
+megabytes() { du -sb "$1" | awk '{ printf "%.1f", $1 / 1e6 }'; }
+
 even_times() { find "$1" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +; }
 
 # The wheels' machine, lock file and oldest C library, and what the files must say they are for.
@@ -175,6 +177,7 @@ build_deb() {
   vendored "$tree/usr/lib/pi-classifier"
   strip_libraries "$tree"
   check_machine "$tree"
+  say "Kept $(megabytes "$tree") MB of the $(megabytes "$work/unpacked") MB in the wheels"
   program "$tree/usr/lib/pi-classifier"
   service_files
   documents
@@ -184,7 +187,7 @@ build_deb() {
   dpkg-deb --root-owner-group -Z"${DPKG_DEB_COMPRESSOR_TYPE:-xz}" --build "$tree" "$work/$deb" >/dev/null
   mv "$work/$deb" "dist/$deb"
   rm -rf "$tree" "$work/unpacked"
-  say "Built dist/$deb ($(du -h "dist/$deb" | cut -f1); $(sha256sum "dist/$deb" | cut -c1-16)...)"
+  say "Built dist/$deb ($(stat -c %s "dist/$deb" | awk '{ printf "%.1f", $1 / 1e6 }') MB, installed $(dpkg-deb -f "dist/$deb" Installed-Size | awk '{ printf "%.1f", $1 * 1.024e-3 }') MB; $(sha256sum "dist/$deb" | cut -c1-16)...)"
 }
 
 if [ "$arch" = python ]; then build_python; else build_deb; fi
