@@ -14,6 +14,7 @@ from pathlib import Path
 # Inside a user namespace (PrivateUsers=) every foreign group is shown as this one.
 _OVERFLOW_GID = 65534
 _GROUP_READS_AND_WRITES = stat.S_IRGRP | stat.S_IWGRP
+_ALL_READ_AND_WRITE = stat.S_IROTH | stat.S_IWOTH
 # The groups of Debian's and Raspberry Pi OS's udev rules.
 _USUAL_GROUPS = (
     (re.compile(r"/dev/(video|media|v4l-subdev|vchiq|vcsm|dma_heap/|cec)"), "video"),
@@ -50,11 +51,13 @@ def permission_advice(path: Path, caller: Caller | None = None) -> str:
         status = path.stat()
     except OSError as error:
         return f"look at it: ls -l {path} ({error.strerror})"
+    if status.st_mode & _ALL_READ_AND_WRITE == _ALL_READ_AND_WRITE:
+        return _though_permitted(path, "everybody is permitted", caller)
     group = _group_name(path, status.st_gid)
-    if not status.st_mode & _GROUP_READS_AND_WRITES or group is None:
+    if status.st_mode & _GROUP_READS_AND_WRITES != _GROUP_READS_AND_WRITES or group is None:
         return _to_a_group(path, status)
     if status.st_gid in caller.groups and status.st_gid != _OVERFLOW_GID:
-        return _though_in_the_group(path, group, caller)
+        return _though_permitted(path, f"the group {group} is right", caller)
     return _into_the_group(group, caller)
 
 
@@ -111,14 +114,14 @@ def _to_a_group(path: Path, status: os.stat_result) -> str:
     )
 
 
-def _though_in_the_group(path: Path, group: str, caller: Caller) -> str:
+def _though_permitted(path: Path, why: str, caller: Caller) -> str:
     if caller.unit:
         return (
-            f"the group {group} is right, so the unit's sandbox keeps it out: sudo systemctl edit "
-            f"{caller.unit}, add the lines [Service] and DeviceAllow={path} rw, then sudo "
-            f"systemctl restart {caller.unit}"
+            f"{why}, so the unit's sandbox keeps it out: sudo systemctl edit {caller.unit}, add "
+            f"the lines [Service] and DeviceAllow={path} rw, then sudo systemctl restart "
+            f"{caller.unit}"
         )
-    return f"the group {group} is right; in a container, pass it in: --device {path}"
+    return f"{why}; in a container, pass it in: --device {path}"
 
 
 def _group_name(path: Path, gid: int) -> str | None:
