@@ -18,7 +18,7 @@ from pi_classifier.preprocess import Preprocessor, load_image
 from training.data.dataset import scan
 from training.delivery.golden import Scorer
 from training.delivery.metadata import Normalisation
-from training.importing.original import Original
+from training.importing.original import Original, Reference
 
 # How far two scores may be off, times the largest score where outputs are logits. Float
 # networks compute the same up to the order of additions; integer ones round.
@@ -71,18 +71,18 @@ def difference(
 
 def kernel_spread(
     vectors: Sequence[dict[str, Any]],
-    original: Original,
+    other_kernels: Reference | None,
     normalisation: Normalisation,
     size: tuple[int, int],
 ) -> float:
     """How far scores are off on golden vectors where a device computes by other kernels."""
-    if original.other_kernels is None:
+    if other_kernels is None:
         return 0.0
     off = 0.0
     for vector in vectors:
         pixels = np.frombuffer(base64.b64decode(vector["pixels"]), np.uint8)
         picture = enlarged(pixels.reshape(vector["shape"]), size)
-        found = original.other_kernels(_normalised(picture, normalisation))
+        found = other_kernels(_normalised(picture, normalisation))
         off = max(off, float(np.abs(found - np.array(vector["scores"])).max()))
     return off
 

@@ -172,7 +172,7 @@ def _tried(
                 f"{off:.4f} on {what}; expected at most {allowed * scale:g}. Nothing was written"
             )
         vectors = golden_vectors(classifier, labels, seed=1)
-    spread = kernel_spread(vectors, original, normalisation, classifier.input_size)
+    spread = kernel_spread(vectors, original.other_kernels, normalisation, classifier.input_size)
     tolerance = round(max(allowed * scale, 2 * spread), 4)
     contents["golden"] = {"tolerance": tolerance, "vectors": vectors}
     trial.write_bytes(write_model_file(original.tflite, labels, contents, normalisation))
