@@ -35,7 +35,7 @@ def _possible() -> None:
 
 
 def test_scores_are_those_of_this_machine(tmp_path: Path) -> None:
-    found = {each.model: each for each in Scoring(FRAMES, tmp_path).at(PLACE)}
+    found = {each.model: each for each in Scoring(FRAMES, tmp_path).at(PLACE, FRAMES)}
     assert set(MODELS) < set(found)
     for name in MODELS:
         assert found[name].pictures == FRAMES

@@ -59,16 +59,21 @@ class Difference:
 
 
 def difference(here: Answers, there: Answers) -> Difference:
-    """Compare the answers of one model to the same pictures. Raises ValueError."""
-    if here.model != there.model or here.scores.shape != there.scores.shape:
+    """Compare the answers of one model, to as many pictures as were shown there.
+
+    Raises ValueError where there are none, or the models are not the same.
+    """
+    count = len(there.scores)
+    if here.model != there.model or not 0 < count <= len(here.scores):
         raise ValueError(f"{here.model} and {there.model} did not see the same pictures")
-    off = np.abs(here.scores.astype(np.float64) - there.scores)
-    other = there.scores.argmax(axis=1) != here.scores.argmax(axis=1)
-    second, first = np.sort(here.scores, axis=1)[:, -2:].T
+    ours = here.scores[:count]
+    off = np.abs(ours.astype(np.float64) - there.scores)
+    other = there.scores.argmax(axis=1) != ours.argmax(axis=1)
+    second, first = np.sort(ours, axis=1)[:, -2:].T
     return Difference(
         model=here.model,
-        pictures=len(here.scores),
-        values=here.scores.size,
+        pictures=count,
+        values=ours.size,
         other_labels=int(other.sum()),
         widest_gap=float((first - second)[other].max(initial=0)),
         differing=int((off > 0).sum()),
@@ -77,5 +82,5 @@ def difference(here: Answers, there: Answers) -> Difference:
         step=here.step,
         golden_off=there.golden_off,
         golden_tolerance=there.golden_tolerance,
-        same_pixels=here.pixels == there.pixels,
+        same_pixels=np.array_equal(here.pixels[:count], there.pixels),
     )

@@ -31,8 +31,8 @@ class Answers:
     """What one model said: scores float32 ``[pictures, labels]``.
 
     `golden_off` is how far the scores of the file's self-test were from the expected ones
-    at most, `golden_tolerance` how far they may be; `pixels` is a checksum of what went
-    into the network, `step` one step of a quantised output, else 0.
+    at most, `golden_tolerance` how far they may be; `pixels` uint64 ``[pictures]`` are
+    checksums of what went into the network, `step` is one step of a quantised output, else 0.
     """
 
     model: str
@@ -40,17 +40,19 @@ class Answers:
     scores: Scores
     golden_off: float
     golden_tolerance: float
-    pixels: str
+    pixels: NDArray[np.uint64]
     step: float
 
 
 def write(path: Path, answers: Sequence[Answers]) -> None:
     """Keep `answers` for `read`."""
-    arrays = {f"{number} scores": each.scores for number, each in enumerate(answers)}
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for number, each in enumerate(answers):
+        arrays |= {f"{number} scores": each.scores, f"{number} pixels": each.pixels}
     facts = np.array(
         [
             (
-                *(each.model, each.runtime, each.pixels),
+                *(each.model, each.runtime),
                 *map(repr, (each.golden_off, each.golden_tolerance, each.step)),
             )
             for each in answers
@@ -67,10 +69,10 @@ def read(path: Path) -> list[Answers]:
                 model=str(fact[0]),
                 runtime=str(fact[1]),
                 scores=kept[f"{number} scores"],
-                pixels=str(fact[2]),
-                golden_off=float(fact[3]),
-                golden_tolerance=float(fact[4]),
-                step=float(fact[5]),
+                pixels=kept[f"{number} pixels"],
+                golden_off=float(fact[2]),
+                golden_tolerance=float(fact[3]),
+                step=float(fact[4]),
             )
             for number, fact in enumerate(kept["facts"])
         ]
@@ -82,10 +84,10 @@ def answers(model: Path, pictures: NDArray[np.uint8], runtime: str, cache: Path 
     interpreter = open_interpreter(file, runtime, 1, cache)
     preprocess = Preprocessor(file.input_size, file.information.resize)
     scores = np.empty((len(pictures), len(file.labels)), np.float32)
-    digest = hashlib.sha256()
+    checksums = np.empty(len(pictures), np.uint64)
     for number, picture in enumerate(pictures):
         pixels = preprocess(picture)
-        digest.update(pixels.tobytes())
+        checksums[number] = int(hashlib.sha256(pixels.tobytes()).hexdigest()[:16], 16)
         scores[number] = interpreter.invoke(pixels)
     golden_off = _golden_off(file, interpreter)
     interpreter.close()
@@ -95,7 +97,7 @@ def answers(model: Path, pictures: NDArray[np.uint8], runtime: str, cache: Path 
         scores=scores,
         golden_off=golden_off,
         golden_tolerance=file.information.golden_tolerance,
-        pixels=digest.hexdigest()[:16],
+        pixels=checksums,
         step=file.output.scale,
     )
 
@@ -124,11 +126,12 @@ def main() -> int:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--runtime", default="auto")
     parser.add_argument("--cache", type=Path, help="a folder: weights are mapped from there")
+    parser.add_argument("--most", type=int, help="show no more pictures of each file")
     parser.add_argument("words", nargs="+", metavar="PICTURES.npy or MODEL.tflite")
     options = parser.parse_args()
     try:
         found = [
-            answers(model, pictures, options.runtime, options.cache)
+            answers(model, pictures[: options.most], options.runtime, options.cache)
             for model, pictures in _jobs(options.words)
         ]
     except PiClassifierError as error:

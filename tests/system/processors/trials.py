@@ -85,10 +85,11 @@ class Scoring:
             raise EmulationError(f"scores could not be had here:\n{done.stderr}")
         self._here = scores.read(output)
 
-    def at(self, place: Place) -> list[Difference]:
-        """Compare; raises EmulationError where a model cannot be run."""
+    def at(self, place: Place, most: int) -> list[Difference]:
+        """Compare on at most `most` pictures; EmulationError where a model cannot be run."""
         done = place.emulation(self._folder).run(
             *(place.userland.interpreter, "-m", _SCORES, "--runtime", place.runtime),
+            *("--most", str(most)),
             *("--output", "/shared/there.npz", f"/shared/{self._pictures.name}"),
             *(*_models((*SHIPPED, ROUNDED)), f"/shared/{self._patches.name}", *_models(TINY)),
         )
