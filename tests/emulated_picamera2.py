@@ -25,6 +25,6 @@ for _path in PATHS:
     if _path not in sys.path:
         sys.path.insert(0, _path)
 
-from emulation.hardware import HARDWARE, EmulatedSensor  # noqa: E402  found on the path above
+from emulation.hardware import HARDWARE, EmulatedSensor, SensorClock  # noqa: E402  found on the path above
 
-__all__ = ["HARDWARE", "INSTALLED", "PATHS", "WHICH", "EmulatedSensor"]
+__all__ = ["HARDWARE", "INSTALLED", "PATHS", "WHICH", "EmulatedSensor", "SensorClock"]

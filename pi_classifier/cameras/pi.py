@@ -73,7 +73,8 @@ class PiCamera:
         self._numbering = Numbering(round(1e9 / settings.fps))
         self._wish: Future[Pixels] | None = None
         self.info = library.chosen_camera(choice)
-        self._device = PiDevice(self.info.number, self._name, clock or SystemClock())
+        self._clock = clock or SystemClock()
+        self._device = PiDevice(self.info.number, self._name, self._clock)
         try:
             self._configure(model_size)
             self._start()
@@ -222,6 +223,7 @@ class PiCamera:
                 "read them in one place and pass them on"
             )
         limit_s = self._settings.timeout_s + 1 / self._settings.fps
+        deadline_s = self._clock.now_s() + limit_s
         try:
             while True:
                 self._check_open()
@@ -238,13 +240,16 @@ class PiCamera:
                     request.release()
                 if frame is not None:
                     yield frame
+                    deadline_s = self._clock.now_s() + limit_s
+                elif self._clock.now_s() > deadline_s:
+                    raise CameraTimeout(f"{self._name}: only damaged frames for {limit_s:g} s")
         finally:
             self._reading.release()
 
     def _frame(self, request: Any) -> Frame | None:
         """Copy a frame out of its request; None for one that nobody wants."""
         known = request.get_metadata()
-        if not self._settled(known):
+        if not library.is_sound(request) or not self._settled(known):
             return None
         timestamp_ns = int(known.get("SensorTimestamp") or time.monotonic_ns())
         duration_ns = int(known.get("FrameDuration") or 0) * 1000

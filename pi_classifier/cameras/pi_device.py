@@ -73,22 +73,23 @@ class PiDevice:
 
     def stop(self) -> None:
         """Cancel what waits and stop the stream; raises CameraError if it does not stop."""
-        self._cancel()
-        _within(_CLOSE_S, self.picamera.stop, "stop")
+        _within(_CLOSE_S, self._cancel, self.picamera.stop, name="stop")
 
     def close(self) -> None:
         """Free the device, or give up after a while; a second call does nothing."""
         if self._closed:
             return
         self._closed = True
-        self._cancel()
         try:
-            _within(_CLOSE_S, self.picamera.close, "close")
+            _within(_CLOSE_S, self._cancel, self.picamera.close, name="close")
         except Exception as error:  # noqa: BLE001  it is for good, whatever comes of it
             _logger.warning("%s: %s", self._name, error)
 
     def _cancel(self) -> None:
-        """Cancel what waits, or stopping would queue behind it for ever."""
+        """Cancel what waits, or stopping would queue behind it for ever.
+
+        Takes picamera2's lock, which a stop that hangs holds.
+        """
         self.picamera.cancel_all_and_flush()
         if not self._waiting.acquire(timeout=2 * _SLICE_S):
             return  # whoever waits, was just told
@@ -102,13 +103,14 @@ class PiDevice:
             self._waiting.release()
 
 
-def _within(limit_s: float, action: Callable[[], object], name: str) -> None:
-    """Do something that may hang; raises what it raises, and CameraError when it hangs."""
+def _within(limit_s: float, *actions: Callable[[], object], name: str) -> None:
+    """Do what may hang, in order; raises what it raises, and CameraError when it hangs."""
     failures: list[Exception] = []
 
     def act() -> None:
         try:
-            action()
+            for action in actions:
+                action()
         except Exception as error:  # noqa: BLE001  raised again by who waits
             failures.append(error)
 

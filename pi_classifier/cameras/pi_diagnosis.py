@@ -17,6 +17,7 @@ _WITHOUT = '; without a camera there are "emulated" and "replay:FOLDER"'
 _APT_PACKAGES = Path("/usr/lib/python3/dist-packages")
 _KNOWN = (errno.EACCES, errno.ENOMEM, errno.EBUSY)
 _DEVICES = ("media*", "video*")
+_HEAPS = ("vidbuf_cached", "linux,cma")  # the order picamera2 looks in
 _MEMORY_CURE = (
     "ask for smaller frames (camera.width, camera.height), turn camera.picture off, stop other "
     "programs that use the camera, or give the camera more: in /boot/firmware/config.txt write "
@@ -64,6 +65,17 @@ def too_old(version: str) -> CameraUnavailable:
         f'camera "pi": picamera2 {version} is too old, {wanted} or later is needed: '
         "sudo apt update, then sudo apt full-upgrade"
     )
+
+
+def check_heap(devices: Path = Path("/dev")) -> None:
+    """Raise CameraUnavailable when the memory for frames may not be taken.
+
+    picamera2 takes it once the camera is open, and leaves a traceback when it cannot.
+    """
+    heaps = [devices / "dma_heap" / name for name in _HEAPS]
+    there = [heap for heap in heaps if heap.exists()]
+    if there and not os.access(there[0], os.R_OK | os.W_OK):
+        raise _forbidden(there[0])
 
 
 def no_camera(devices: Path = Path("/dev")) -> CameraUnavailable:

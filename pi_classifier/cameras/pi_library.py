@@ -49,6 +49,12 @@ def mapped_array() -> Any:
     return _picamera2().MappedArray
 
 
+def is_sound(request: Any) -> bool:
+    """Whether the frame is whole; old versions of picamera2 also hand out others."""
+    buffer = next(iter(request.request.buffers.values()))
+    return bool(buffer.metadata.status.name == "Success")
+
+
 def configure(device: Any, plan: Plan, buffers: int) -> None:
     """Configure the device as planned; raises what picamera2 and libcamera raise."""
     from libcamera import ColorSpace, Transform
@@ -106,6 +112,7 @@ def chosen_camera(choice: str) -> PiCameraInfo:
 
 def open_device(number: int) -> Any:
     """Open a camera; what picamera2 leaves behind when it fails is tidied up."""
+    diagnosis.check_heap()
     kind = _picamera2().Picamera2
     device = kind.__new__(kind)
     try:

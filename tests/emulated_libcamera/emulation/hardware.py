@@ -25,10 +25,9 @@ class Faults:
 
     `acquire_errno`, `start_errno`: opening or starting it fails so. `stalled`: no more
     frames come (a cable knocked loose). `drop`, `errors`, `startup`: so many of the
-    next frames are lost, damaged, marked as still settling. `poison`: the next frame
-    kills picamera2's event loop. `hang_on_stop`: stopping it never returns until the
-    event is set (a driver stuck in the kernel). `absent`: controls and metadata that it
-    does not have.
+    next frames are lost, damaged, marked as still settling. `hang_on_stop`: stopping
+    it never returns until the event is set (a driver stuck in the kernel). `absent`:
+    controls and metadata that it does not have.
     """
 
     acquire_errno: int = 0
@@ -37,7 +36,6 @@ class Faults:
     drop: int = 0
     errors: int = 0
     startup: int = 0
-    poison: bool = False
     hang_on_stop: threading.Event | None = None
     absent: frozenset[str] = frozenset()
 
@@ -70,6 +68,28 @@ class EmulatedSensor:
     def time_ns(self) -> int:
         """The time on the clock that its timestamps are of."""
         return time.monotonic_ns() if self.pace == "real" else self.now_ns
+
+
+class SensorClock:
+    """The time by a sensor's own clock, for what waits for that sensor; waiting is skipped.
+
+    A `Clock` of the program's `cameras.playback`.
+    """
+
+    def __init__(self, sensor: EmulatedSensor) -> None:
+        self._sensor = sensor
+        self._skipped_s = 0.0
+        self._started_s = time.monotonic()
+
+    def now_s(self) -> float:
+        """Return the sensor's time, with what was waited and what really passed on top."""
+        passed_s = time.monotonic() - self._started_s
+        return self._sensor.time_ns() / 1e9 + self._skipped_s + passed_s
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        """Let the time pass at once."""
+        self._skipped_s += timeout_s
+        return event.is_set()
 
 
 class Hardware:

@@ -223,11 +223,10 @@ class Camera:
         self._fill(request, number, timestamp_ns)
         for buffer in request.buffers.values():
             metadata = buffer.metadata
-            metadata.status, metadata.poisoned = status, faults.poison
+            metadata.status = status
             metadata.sequence, metadata.timestamp = number, timestamp_ns
             for used, plane in zip(metadata.planes, buffer.planes, strict=True):
                 used.bytes_used = plane.length
-        faults.poison = False
         request.sequence = number
         request.metadata = description.metadata_of(
             self.connected, number, timestamp_ns, period_ns, self._crops[0]

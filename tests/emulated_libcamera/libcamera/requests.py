@@ -35,22 +35,10 @@ class FrameMetadata:
             self.bytes_used = 0
 
     def __init__(self, planes: int) -> None:
-        self._status = self.Status.Success
-        self.poisoned = False
+        self.status = self.Status.Success
         self.sequence = 0
         self.timestamp = 0
         self.planes = [self.Plane() for _ in range(planes)]
-
-    @property
-    def status(self) -> Status:
-        """How the frame came out; raises RuntimeError in a frame ordered to do harm."""
-        if self.poisoned:
-            raise RuntimeError("an exception in picamera2's event loop, as ordered")
-        return self._status
-
-    @status.setter
-    def status(self, status: Status) -> None:
-        self._status = status
 
 
 class FrameBuffer:
