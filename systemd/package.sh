@@ -4,7 +4,7 @@
 #   systemd/package.sh python             the wheel and the source archive instead, for pip
 # Raspberry Pi OS bookworm has Python 3.11, trixie 3.13. What is built lands in dist/, and is the
 # same, byte for byte, whoever builds it (the date is the last commit's, or SOURCE_DATE_EPOCH).
-# DEBFULLNAME and DEBEMAIL name the maintainer.
+# OUT names another folder than dist/, DEBFULLNAME and DEBEMAIL the maintainer.
 umask 022
 . "$(dirname "$0")/../scripts/setup.sh"
 export LC_ALL=C.UTF-8 TZ=UTC
@@ -25,7 +25,8 @@ esac
 export SOURCE_DATE_EPOCH
 
 work=$root/build/package
-mkdir -p dist "$work"
+out=${OUT:-dist}
+mkdir -p "$out" "$work"
 version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' pi_classifier/__init__.py)
 [ -n "$version" ] || die "pi_classifier/__init__.py names no __version__"
 
@@ -53,10 +54,10 @@ build_python() {
   find "$work/source" -name __pycache__ -prune -exec rm -rf {} +
   even_times "$work/source"
   # the wheel is made from the source archive, which so proves to be whole
-  "$python" -m build --no-isolation --outdir dist "$work/source" >"$work/build.log" 2>&1 ||
+  "$python" -m build --no-isolation --outdir "$out" "$work/source" >"$work/build.log" 2>&1 ||
     die "the wheel could not be built: $(tail -5 "$work/build.log")"
   rm -rf "$work/source"
-  say "Built dist/pi_classifier-$version-py3-none-any.whl and dist/pi_classifier-$version.tar.gz"
+  say "Built $out/pi_classifier-$version-py3-none-any.whl and $out/pi_classifier-$version.tar.gz"
 }
 
 megabytes() { du -sb "$1" | awk '{ printf "%.1f", $1 / 1e6 }'; }
@@ -185,9 +186,9 @@ build_deb() {
   find "$tree" -type d -exec chmod 755 {} +
   even_times "$tree"
   dpkg-deb --root-owner-group -Z"${DPKG_DEB_COMPRESSOR_TYPE:-xz}" --build "$tree" "$work/$deb" >/dev/null
-  mv "$work/$deb" "dist/$deb"
+  mv "$work/$deb" "$out/$deb"
   rm -rf "$tree" "$work/unpacked"
-  say "Built dist/$deb ($(stat -c %s "dist/$deb" | awk '{ printf "%.1f", $1 / 1e6 }') MB, installed $(dpkg-deb -f "dist/$deb" Installed-Size | awk '{ printf "%.1f", $1 * 1.024e-3 }') MB; $(sha256sum "dist/$deb" | cut -c1-16)...)"
+  say "Built $out/$deb ($(stat -c %s "$out/$deb" | awk '{ printf "%.1f", $1 / 1e6 }') MB, installed $(dpkg-deb -f "$out/$deb" Installed-Size | awk '{ printf "%.1f", $1 * 1.024e-3 }') MB; $(sha256sum "$out/$deb" | cut -c1-16)...)"
 }
 
 if [ "$arch" = python ]; then build_python; else build_deb; fi

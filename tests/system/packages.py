@@ -15,13 +15,13 @@ from .roots import FOLDER, ROOT
 _GOES_IN = ("pi_classifier", "models", "systemd", "docs", "CHANGELOG.md", "README.md")
 
 
-def built_package(architecture: str, python: str, compressor: str = "xz") -> Path:
+def built_package(architecture: str, python: str) -> Path:
     """The package in dist/, built (15 s) unless it is there from the very same files."""
     key = FOLDER / f"deb-{architecture}-{python}.key"
     found = _package(architecture, python)
     stamp = _content() + (hashlib.sha256(found.read_bytes()).hexdigest() if found else "")
     if found is None or not key.exists() or key.read_text() != stamp:
-        run_package(architecture, python, DPKG_DEB_COMPRESSOR_TYPE=compressor)
+        run_package(architecture, python)
         found = _package(architecture, python)
         assert found is not None
         FOLDER.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ import pytest
 
 from .box import Box, BoxError
 from .installed import CONFIGURATION, UNIT, configuration
-from .packages import built_package, repacked, run_package, unpacked
+from .packages import repacked, run_package, unpacked
 from .roots import ROOT
 
 # What installing anything changes, and what purging leaves on purpose (the user).
@@ -261,7 +261,8 @@ def test_first_boot_with_a_broken_configuration(image: Path, bookworm_root: Path
 
 
 def test_trixie(trixie_root: Path, tmp_path: Path) -> None:
-    package = built_package("amd64", "3.13", compressor="none")
+    run_package("amd64", "3.13", OUT=str(tmp_path), DPKG_DEB_COMPRESSOR_TYPE="none")
+    (package,) = tmp_path.glob("*.deb")
     with Box(trixie_root, bind={package: "/opt/packages/first.deb"}) as box:
         box.run("apt-get", "install", "-qq", "--yes", "/opt/packages/first.deb")
         begin(box, EMULATED)

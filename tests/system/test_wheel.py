@@ -8,6 +8,7 @@ import sys
 import sysconfig
 import tarfile
 import venv
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from pi_classifier.cameras.scenes import Scene
 
 from .packages import run_package
 from .roots import ROOT
+
 
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
@@ -58,6 +60,19 @@ def test_the_installed_wheel_classifies_with_the_shipped_models(
     Image.fromarray(drawn).save(photo)
     label = program("classify", "--top-k", "1", str(photo)).splitlines()[1].split()[0]
     assert label == "sunflowers"
+
+
+def test_the_wheel_holds_every_file_of_the_packages(archives: tuple[Path, Path]) -> None:
+    with zipfile.ZipFile(archives[0]) as wheel:
+        held = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    ours = {
+        path.relative_to(ROOT).as_posix()
+        for package in ("pi_classifier", "training")
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    models = {f"pi_classifier/{path.relative_to(ROOT)}" for path in ROOT.glob("models/*/*")}
+    assert held == ours | models
 
 
 def test_the_source_archive_turns_into_packages(archives: tuple[Path, Path]) -> None:
