@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 
 from pi_classifier.cameras import camera_opener
+from pi_classifier.cameras.addresses import masked
 from pi_classifier.cameras.recovery import RecoveringCamera
 from pi_classifier.cascade import Cascade
 from pi_classifier.classifier import ModelClassifier, open_classifier
@@ -140,7 +141,7 @@ def build(
         stack.callback(lambda: close_parts(service.parts if service else parts))
         service: Service | None = None
         opener = camera_opener(settings.camera, frame_size(parts.classifier))
-        steps = CameraSteps(settings.camera.source, activity)
+        steps = CameraSteps(masked(settings.camera.source), activity)
         camera = RecoveringCamera(opener, settings.camera.recovery_s, on_step=steps)
         stack.enter_context(closing(camera))
         if not patient:

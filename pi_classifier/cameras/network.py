@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 from pi_classifier.cameras.addresses import masked
 from pi_classifier.cameras.live import LiveCamera
@@ -30,13 +32,34 @@ def open_network_camera(url: str, settings: CameraSettings, side: int) -> LiveCa
             f"camera {shown!r}: no host in it; expected such as rtsp://192.168.1.20:554/stream "
             "or http://192.168.1.20:8080/stream.mjpg"
         )
+    address = Address(_with_password(url), shown, options=_options(parts.scheme))
+    return LiveCamera(NetworkFeed(address, settings.timeout_s, side), shown, settings)
+
+
+def _options(scheme: str) -> dict[str, str]:
     # Nobody asks for the frame rate, and finding it out would take a second.
     options = {"fpsprobesize": "0"}
-    if parts.scheme.lower().startswith("rtsp"):
+    if scheme.lower().startswith("rtsp"):
         # Over TCP no packet is lost on the way; cameras that know only UDP get that.
         options["rtsp_flags"] = "prefer_tcp"
-    address = Address(url, shown, options=options)
-    return LiveCamera(NetworkFeed(address, settings.timeout_s, side), shown, settings)
+    return options
+
+
+def _with_password(url: str) -> str:
+    """Put the service's credential ``camera-password`` into an address with a name alone.
+
+    systemd.exec(5), LoadCredential=: so it stands in no configuration and no process list.
+    """
+    parts = urlsplit(url)
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not parts.username or parts.password is not None or not folder:
+        return url
+    try:
+        password = Path(folder, "camera-password").read_text(encoding="utf-8").rstrip("\r\n")
+    except FileNotFoundError:
+        return url
+    place = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{parts.username}:{quote(password, safe='')}@{place}").geturl()
 
 
 class NetworkFeed:

@@ -25,6 +25,7 @@ def main(arguments: argparse.Namespace) -> int:
 def _checked(configuration: Configuration) -> str:
     """Try all that can be tried without a camera and without a sound; say what was found."""
     from pi_classifier.cameras import camera_opener
+    from pi_classifier.cameras.addresses import masked
     from pi_classifier.classifier import open_classifier
     from pi_classifier.service import frame_size, model_names
 
@@ -33,5 +34,5 @@ def _checked(configuration: Configuration) -> str:
         camera_opener(settings.camera, frame_size(classifier))
         return (
             f"The configuration is good: {model_names(classifier)} knows "
-            f"{len(classifier.labels)} labels and sees through {settings.camera.source}."
+            f"{len(classifier.labels)} labels and sees through {masked(settings.camera.source)}."
         )

@@ -65,6 +65,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _watch(
     arguments: argparse.Namespace, signals: StopOnSignal, supervisor: Supervisor | None
 ) -> Counters:
+    from pi_classifier.cameras.addresses import masked
     from pi_classifier.config import read_configuration
     from pi_classifier.events import Event, entry
     from pi_classifier.journal import setup_logging
@@ -94,8 +95,8 @@ def _watch(
         _logger.info(
             "%s sees through %s",
             model_names(service.parts.classifier),
-            settings.camera.source,
-            extra=entry(Event.STARTED, CAMERA=settings.camera.source),
+            masked(settings.camera.source),
+            extra=entry(Event.STARTED, CAMERA=masked(settings.camera.source)),
         )
         counters = watch(service)
         if supervisor is not None and signals.received is not None:

@@ -204,6 +204,18 @@ def test_a_password_opens_and_is_never_shown(
     assert "Gu3ss" not in told
 
 
+def test_the_services_credential_is_the_password(
+    http: MjpegServer, opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"http://{USER}@127.0.0.1:{http.port}/private.mjpg"
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with pytest.raises(CameraUnavailable, match="401"):
+        opened(url)
+    http.password = "p@ss/w:rd%"  # noqa: S105
+    (tmp_path / "camera-password").write_text(f"{http.password}\n")
+    assert next(opened(url).frames()).sequence == 0
+
+
 def test_an_rtsp_camera_with_a_password(opened: Open) -> None:
     with rtsp_server(password=True) as server:
         right = server.url.replace("//", f"//{USER}:{PASSWORD}@")

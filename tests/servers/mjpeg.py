@@ -37,6 +37,7 @@ class MjpegServer:
         self.flowing.set()
         self.damage: Callable[[int, bytes], bytes] = lambda number, data: data
         self._cut = threading.Event()
+        self.password = PASSWORD
         self.served = 0
         self._start(0)
 
@@ -72,7 +73,7 @@ class MjpegServer:
         self._start(self.port)
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
-        wanted = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        wanted = "Basic " + base64.b64encode(f"{USER}:{self.password}".encode()).decode()
         if handler.path == "/private.mjpg" and handler.headers.get("Authorization") != wanted:
             handler.send_response(401)
             handler.send_header("WWW-Authenticate", 'Basic realm="camera"')
