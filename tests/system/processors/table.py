@@ -65,9 +65,15 @@ def rows(place: Place, differences: Sequence[Difference]) -> Iterator[str]:
         off = f"{each.golden_off:.2g} of {each.golden_tolerance:g}"
         yield (
             f"| {system} | {place.processor.name}{boards} | {each.model} | {each.pictures} "
-            f"| {each.other_labels} | {each.differing} of {each.values} "
+            f"| {_other(each)} | {each.differing} of {each.values} "
             f"| {each.largest:.2g}{steps} | {off if each.self_test else f'**{off}: refused**'} |"
         )
+
+
+def _other(each: Difference) -> str:
+    if not each.other_labels:
+        return "0"
+    return f"{each.other_labels} (best two within {each.widest_gap:.2g})"
 
 
 def table(lines: Iterable[str]) -> str:
