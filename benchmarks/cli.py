@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import frame_time, imports, memory, report, service, speech, start, training
+from benchmarks import eyes, frame_time, imports, memory, report, service, speech, start, training
 from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Figure
 from benchmarks.programs import pair, telling_photo
@@ -112,6 +112,10 @@ def _speech(arguments: argparse.Namespace) -> None:
     _sections(arguments, speech.sections(arguments))
 
 
+def _log(arguments: argparse.Namespace) -> None:
+    _sections(arguments, log.sections(arguments))
+
+
 def _sections(arguments: argparse.Namespace, sections: Iterable[list[Figure]]) -> None:
     facts = report.machine()
     print(report.heading(facts), flush=True)
@@ -128,6 +132,8 @@ _SUBJECTS: Mapping[str, tuple[_Run, Callable[[], argparse.ArgumentParser]]] = {
     "training": (_training, training.parser),
     "service": (_service, service.parser),
     "speech": (_speech, speech.parser),
+    "log": (_log, log.parser),
+    "eyes": (eyes.run, eyes.parser),
 }
 
 
