@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -13,9 +14,10 @@ from pi_classifier.errors import ConfigError, SinkError
 from pi_classifier.sinks.speech import SpeechSink
 from pi_classifier.speech.engines import Speaking
 from pi_classifier.speech.espeak import EspeakEngine
+from pi_classifier.speech.manners import Manners
 from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.speech.speaker import Speaker, SpokenResult
-from pi_classifier.speech.synthesis import Synthesiser
+from pi_classifier.speech.synthesis import CHIME, Synthesiser
 from pi_classifier.types import Decision
 
 LONG_S = 10.0
@@ -219,3 +221,122 @@ def test_making_beforehand_stops_when_all_fails(
 def test_wrong_phrase_is_refused_at_once(mouth: Mouth) -> None:
     with pytest.raises(ConfigError, match=r"speech\.phrase"):
         SpeechSink(SpeechSettings(phrase="{lable}"), speaker=mouth)
+
+
+def said(mouth: Mouth) -> list[str]:
+    return [each.removeprefix("say ") for each in mouth.log if each.startswith("say ")]
+
+
+def test_a_label_seen_again_while_it_is_said_is_not_begun_anew(mouth: Mouth) -> None:
+    mouth.free.clear()
+    sink = SpeechSink(SETTINGS, speaker=mouth)
+    sink.emit(decision("daisy"))
+    mouth.wait_until_begun()
+    sink.emit(decision(None))
+    sink.emit(decision("daisy"))
+    mouth.free.set()
+    sink.close(LONG_S)
+    assert mouth.log == ["hush", "say I see a daisy"]
+
+
+def test_a_label_that_was_replaced_before_it_was_said_is_said_when_seen_again(
+    mouth: Mouth,
+) -> None:
+    mouth.free.clear()
+    sink = SpeechSink(SpeechSettings(), speaker=mouth)
+    sink.emit(decision("iris"))
+    mouth.wait_until_begun()
+    for label in ("daisy", "rose", "daisy"):
+        sink.emit(decision(label))
+    mouth.free.set()
+    sink.close(LONG_S)
+    assert said(mouth) == ["I see an iris", "I see a daisy"]
+
+
+def test_manners_are_asked_and_told(mouth: Mouth) -> None:
+    class Strict(Manners):
+        noted: ClassVar[list[str]] = []
+
+        def may_say(self, label: str) -> bool:
+            return label != "rose"
+
+        def said(self, label: str) -> None:
+            self.noted.append(label)
+
+    sink = SpeechSink(SETTINGS, speaker=mouth, manners=Strict())
+    sink.emit(decision("daisy"))
+    mouth.wait_until_begun()
+    sink.emit(decision("rose"))
+    sink.close(LONG_S)
+    assert mouth.log == ["hush", "say I see a daisy"]  # and not interrupted
+    assert Strict.noted == ["daisy"]
+
+
+def test_an_interrupted_phrase_does_not_count_as_said(mouth: Mouth) -> None:
+    mouth.free.clear()
+    sink = SpeechSink(SETTINGS, speaker=mouth)
+    for label in ("daisy", "rose", "iris"):
+        sink.emit(decision(label))
+    assert sink._manners.may_say("daisy")
+    mouth.free.set()
+    sink.close(LONG_S)
+    assert not sink._manners.may_say("iris")
+    assert sink._manners.may_say("rose")
+
+
+def test_nothing_for_a_while_has_its_phrase(mouth: Mouth) -> None:
+    settings = SpeechSettings(nothing_phrase="All is quiet", nothing_after_s=0.1)
+    sink = SpeechSink(settings, speaker=mouth)
+    sink.emit(decision("daisy"))
+    mouth.wait_until_begun()
+    sink.emit(decision(None))
+    mouth.wait_until_begun()
+    sink.close(LONG_S)
+    assert said(mouth) == ["I see a daisy", "All is quiet"]
+
+
+def test_a_chime_instead_of_words(mouth: Mouth) -> None:
+    prewarming = Prewarming(1)
+    sink = SpeechSink(
+        SpeechSettings(chime="instead"),
+        speaker=mouth,
+        labels=["daisy", "iris"],
+        prewarm_with=prewarming,
+    )
+    sink.emit(decision("daisy"))
+    mouth.wait_until_begun()
+    assert prewarming.all_made.wait(LONG_S)
+    sink.close(LONG_S)
+    assert said(mouth) == [CHIME]
+    assert prewarming.made == [CHIME]
+
+
+def test_what_could_not_be_said_is_said_when_it_is_still_seen(mouth: Mouth) -> None:
+    class Broken(Mouth):
+        broken = threading.Event()
+
+        def speak(self, text: str, ticket: int | None = None) -> SpokenResult:
+            if not self.broken.is_set():
+                self.broken.set()
+                raise SinkError("out of order")
+            return super().speak(text, ticket)
+
+    broken = Broken(SETTINGS)
+    sink = SpeechSink(SETTINGS, speaker=broken)
+    sink.emit(decision("daisy"))
+    assert broken.broken.wait(LONG_S)
+    broken.wait_until_begun()  # tried again by itself
+    sink.close(LONG_S)
+    assert said(broken) == ["I see a daisy"]
+
+
+def test_what_could_not_be_said_and_is_not_seen_any_more_is_not_said(mouth: Mouth) -> None:
+    mouth.no_output = True
+    sink = SpeechSink(SETTINGS, speaker=mouth)
+    while not sink.failures:
+        pass
+    sink.emit(decision("daisy"))
+    sink.emit(decision(None))
+    assert sink.dropped == 1
+    sink.close(LONG_S)
+    assert said(mouth) == []
