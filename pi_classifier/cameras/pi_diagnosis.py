@@ -124,6 +124,11 @@ def _busy(devices: Path) -> CameraUnavailable:
     )
 
 
+def in_use_here() -> CameraUnavailable:
+    """Say that this very program has the camera already."""
+    return CameraUnavailable('camera "pi": busy, in use by this program itself; close it first')
+
+
 def _other(text: str, doing: str) -> PiClassifierError:
     if "dmaHeap" in text:
         return CameraUnavailable(

@@ -114,6 +114,9 @@ def open_device(number: int) -> Any:
     """Open a camera; what picamera2 leaves behind when it fails is tidied up."""
     diagnosis.check_heap()
     kind = _picamera2().Picamera2
+    # old versions take a camera away from whoever has it in this program, before they ask
+    if kind.global_camera_info()[number]["Num"] in kind._cm.cameras:  # noqa: SLF001
+        raise diagnosis.in_use_here()
     device = kind.__new__(kind)
     try:
         device.__init__(number)

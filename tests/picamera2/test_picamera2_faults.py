@@ -271,9 +271,13 @@ def test_no_camera() -> None:
         assert numbers(camera.frames(), 2) == [0, 1]
 
 
-def test_two_programs_cannot_have_one_camera(sensor: EmulatedSensor) -> None:
+def test_a_camera_serves_one_program(sensor: EmulatedSensor) -> None:
+    sensor.faults.acquire_errno = errno.EBUSY
+    with pytest.raises(CameraUnavailable, match=r"busy, in use by another program.*stop that"):
+        opened(sensor)
+    sensor.faults.acquire_errno = 0
     with closing(opened(sensor)) as camera:
-        with pytest.raises(CameraUnavailable, match=r"busy, in use by .*stop that first"):
+        with pytest.raises(CameraUnavailable, match=r"busy, in use by this program itself"):
             opened(sensor)
         assert numbers(camera.frames(), 2) == [0, 1]  # which the other one does not notice
 
