@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shutil
+import struct
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -313,6 +314,33 @@ def test_holds_what_the_daemon_needs_and_no_more(deb: Path, tmp_path: Path) -> N
     assert not [path for path in tree.rglob("*") if path.is_file() and path.stat().st_mode & 0o022]
     kilobytes = sum(path.stat().st_size for path in tree.rglob("*") if path.is_file()) // 1024
     assert kilobytes < 30_000
+
+
+@pytest.mark.parametrize(
+    ("architecture", "python", "machine", "runtime"),
+    [
+        ("arm64", "3.13", 183, "ai_edge_litert/libLiteRt.so"),
+        ("armhf", "3.11", 40, "tflite_runtime/_pywrap_tensorflow_interpreter_wrapper.so"),
+    ],
+)
+def test_packages_for_pis(
+    tmp_path: Path, architecture: str, python: str, machine: int, runtime: str
+) -> None:
+    """`machine` as in the ELF header's e_machine: 183 is AArch64, 40 ARM."""
+    run_package(architecture, python, OUT=str(tmp_path), DPKG_DEB_COMPRESSOR_TYPE="none")
+    (package,) = tmp_path.glob("*.deb")
+    tree = unpacked(package, tmp_path / "tree")
+    libraries = list(tree.rglob("*.so*"))
+    assert tree / "usr/lib/pi-classifier" / runtime in libraries
+    headers = [path.read_bytes()[:20] for path in libraries]
+    assert {struct.unpack("<18xH", header)[0] for header in headers} == {machine}
+    abis = {part for path in libraries for part in path.name.split(".") if "cpython" in part}
+    assert {abi.split("-")[1] for abi in abis} <= {python.replace(".", "")}
+    control = (tree / "DEBIAN/control").read_text()
+    assert f"Architecture: {architecture}\n" in control
+    after = f"3.{int(python.split('.')[1]) + 1}"
+    assert f"Depends: python3 (>= {python}), python3 (<< {after}~)," in control
+    assert ("python3-numpy (<< 1:2)" in control) == (architecture == "armhf")
 
 
 @pytest.mark.parametrize(
