@@ -15,6 +15,7 @@ from .box import Box, BoxError, Entry, Match
 UNIT = "pi-classifier.service"
 CONFIGURATION = "/etc/pi-classifier/config.toml"
 _DROP_IN = f"/run/systemd/system/{UNIT}.d/50-test.conf"
+_START = ("InactiveExit", "ActiveEnter")
 # Fast and silent; that the camera fails is noticed within a second.
 _USUAL: Mapping[str, Mapping[str, object]] = {
     "camera": {"source": "emulated", "fps": 20.0, "timeout_s": 1.0},
@@ -104,6 +105,12 @@ class Service:
     def property(self, name: str) -> str:
         shown = self.box.systemctl("show", "--value", f"--property={name}", self.unit)
         return shown.rstrip("\n")
+
+    def start_s(self) -> float:
+        """How long its last start took, from the first moment to READY, in seconds."""
+        known = self.box.properties(self.unit)
+        began, ready = (known[f"{each}TimestampMonotonic"] for each in _START)
+        return (int(ready) - int(began)) / 1e6
 
     def pids_now(self) -> tuple[int, ...]:
         """Its processes, by their numbers on this machine; quick, for looking often."""
