@@ -69,7 +69,7 @@ class Synthesiser:
 
     def path(self, text: str) -> Path:
         """Where the phrase's WAV file is or will be."""
-        self._key = self._key or f"{self.engine.key}\0{self._shape.key}"
+        self._key = self._key or f"{self.engine.key}\0{self.engine.gain}\0{self._shape.key}"
         name = hashlib.sha256(f"{text}\0{self._key}".encode()).hexdigest()[:32]
         return (self._spare_dir or self._cache_dir) / f"{name}.wav"
 
