@@ -130,9 +130,13 @@ class Hardware:
         wanted = json.loads(text)
         world = world_named(wanted.get("world", "garden"), wanted.get("seed", 0))
         self.plug(
-            *wanted.get("sensors", ["imx708"]), platform=wanted.get("platform", "vc4"), world=world
+            *wanted.get("sensors", ["imx708"]),
+            platform=wanted.get("platform", "vc4"),
+            pace=wanted.get("pace", "real"),
+            world=world,
         )
-        for name, value in wanted.get("faults", {}).items():
+        faults = wanted.get("faults", {}) if self.sensors else {}
+        for name, value in faults.items():
             setattr(self.sensors[0].faults, name, value)
         self.largest_buffer = wanted.get("largest_buffer")
 
