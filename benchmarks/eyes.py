@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
@@ -88,6 +89,27 @@ def _recording(pictures: Sequence[Pixels]) -> None:
         costs = [_median_ms(lambda each=each: keep(each)) for each in pictures]  # type: ignore[misc]
         line = f"{statistics.median(costs):8.2f} ms {statistics.fmean(sizes) / 1e3:6.0f} kB"
         say(f"  {name:28}{line}")
+    _lossless_videos(pictures)
+
+
+def _lossless_videos(pictures: Sequence[Pixels]) -> None:
+    import av
+
+    for codec, pixel_format, options in (
+        ("ffv1", "bgr0", {}),
+        ("libx264rgb", "rgb24", {"qp": "0", "preset": "ultrafast"}),
+    ):
+        context = av.CodecContext.create(codec, "w")
+        context.width, context.height, context.pix_fmt = WIDTH, HEIGHT, pixel_format
+        context.time_base, context.options = Fraction(1, 10), options
+        began_s, size = time.process_time(), 0
+        for pixels in pictures:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+            size += sum(packet.size for packet in context.encode(frame))
+        size += sum(packet.size for packet in context.encode(None))
+        cost_ms = (time.process_time() - began_s) / len(pictures) * 1e3
+        line = f"{cost_ms:8.2f} ms {size / len(pictures) / 1e3:6.0f} kB"
+        say(f"  {f'{codec}, lossless (mean)':28}{line}")
 
 
 def _preview(frames: Sequence[Frame]) -> None:

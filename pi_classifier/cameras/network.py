@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Iterator
@@ -12,9 +13,13 @@ from pi_classifier.cameras.addresses import masked
 from pi_classifier.cameras.live import LiveCamera
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.cameras.video import Address, Picture, Video, VideoError
+from pi_classifier.devices import service_unit
 from pi_classifier.errors import CameraError, CameraUnavailable, ConfigError
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
+
+# What a sandbox without network answers; a name that cannot be looked up is an EIO.
+_NO_NETWORK = (errno.EAFNOSUPPORT, errno.ENETUNREACH, errno.EPERM, errno.EIO)
 
 _logger = logging.getLogger(__name__)
 
@@ -89,7 +94,12 @@ class NetworkFeed:
 
 
 def _advice(error: VideoError, timeout_s: float) -> str:
-    reason = str(error)
+    reason, unit = str(error), service_unit()
+    if unit and error.errno in _NO_NETWORK:
+        return (
+            f"{reason}; the service {unit} has no network unless it is given one: "
+            "/usr/share/pi-classifier/examples/network.conf says how"
+        )
     lower = reason.lower()
     if "401" in reason or "403" in reason:
         return f"{reason}; check the name and password in scheme://name:password@host/path"

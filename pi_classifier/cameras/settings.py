@@ -30,14 +30,23 @@ WHITE_BALANCES = (
 class CameraSettings:
     """Which camera, and what it delivers; what a camera has no use for is ignored."""
 
-    source: str = setting("pi", '"pi", "emulated" or "replay:FOLDER"')
+    source: str = setting(
+        "pi",
+        '"pi", "webcam", "emulated", "replay:FOLDER", "replay:VIDEO", "rtsp://…" or "http://…"; '
+        "`pi-classifier cameras` lists what is here",
+    )
     width: int = setting(
         640, "frame width in pixels, even", minimum=SMALLEST_SIDE, maximum=LARGEST_SIDE
     )
     height: int = setting(
         480, "frame height in pixels, even", minimum=SMALLEST_SIDE, maximum=LARGEST_SIDE
     )
-    fps: float = setting(10.0, "frames per second", minimum=LOWEST_FPS, maximum=HIGHEST_FPS)
+    fps: float = setting(
+        10.0,
+        "frames per second; live cameras that send more are thinned out",
+        minimum=LOWEST_FPS,
+        maximum=HIGHEST_FPS,
+    )
     timeout_s: float = setting(
         5.0, "without a frame for so long, the camera has failed", minimum=0.0
     )
@@ -83,7 +92,7 @@ class CameraSettings:
         False, "pi: also keep a picture of width by height for snapshots, at some cost"
     )
     hold_s: float = setting(1.0, "replay: each photo is shown for so long", minimum=0.0)
-    loop: bool = setting(False, "replay: start again after the last photo")
+    loop: bool = setting(False, "replay: start again after the last photo or frame")
 
     def __post_init__(self) -> None:
         for name, value in (("width", self.width), ("height", self.height)):
