@@ -108,6 +108,13 @@ def test_installed_without_a_camera_the_system_is_well(clean: Box) -> None:
         clean.run("id", "--name", "--groups", "pi-classifier").stdout.split()
     )
     assert clean.run("pi-classifier", "--version").stdout.startswith("pi-classifier ")
+    # It gives up looking, is started again, and the reason stays in sight.
+    clean.write(CONFIGURATION, "[camera]\nrecovery_s = 0.5\n[speech]\nenabled = false\n")
+    clean.systemctl("restart", "--no-block", UNIT)
+    clean.wait_for_property(UNIT, "NRestarts", lambda count: int(count) > 0, 30)
+    assert show(clean, "ActiveState") == "activating"
+    assert "picamera2 is not installed" in clean.systemctl("status", UNIT, check=False)
+    assert clean.systemctl("is-system-running", check=False).strip() == "running"
     # The camera comes (here: another one is chosen), and it starts.
     begin(clean, EMULATED)
     assert show(clean, "ActiveState") == "active"
@@ -233,7 +240,7 @@ def image(bookworm_root: Path, deb: Path, tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, root], check=True)
     try:
         shutil.copy(deb, root / "opt/pi-classifier.deb")
-        command = ["chroot", root, "dpkg", "--install", "/opt/pi-classifier.deb"]
+        command = ["chroot", str(root), "dpkg", "--install", "/opt/pi-classifier.deb"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "rror" not in done.stderr
@@ -275,7 +282,13 @@ def test_trixie(trixie_root: Path, tmp_path: Path) -> None:
 
 
 def test_lintian_has_nothing_to_say(deb: Path) -> None:
-    command = ["lintian", "--display-info", "--allow-root", "--fail-on=error,warning,info", deb]
+    command = [
+        "lintian",
+        "--display-info",
+        "--allow-root",
+        "--fail-on=error,warning,info",
+        str(deb),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "")
 

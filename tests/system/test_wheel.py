@@ -38,8 +38,8 @@ def test_the_installed_wheel_classifies_with_the_shipped_models(
     # What it depends on is the tests' own: fetching it again would prove nothing.
     (site,) = environment.glob("lib/python*/site-packages")
     (site / "tests.pth").write_text(sysconfig.get_paths()["purelib"])
-    pip = [sys.executable, "-m", "pip", "--python", environment / "bin/python"]
-    install = [*pip, "install", "--quiet", "--no-deps", "--no-index", archives[0]]
+    pip = [sys.executable, "-m", "pip", "--python", str(environment / "bin/python")]
+    install = [*pip, "install", "--quiet", "--no-deps", "--no-index", str(archives[0])]
     subprocess.run(install, check=True)
 
     def program(*words: str) -> str:
