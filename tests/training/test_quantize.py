@@ -207,9 +207,12 @@ def squares_of(photos: Path) -> Images:
 def test_training_moves_weights_and_ranges_and_keeps_the_best(
     rounded: FullInteger, photos: Path, validation: Images
 ) -> None:
-    options = AwareOptions(epochs=2, rate=1e-4, batch=6)
-    # A start without corrected biases leaves training something to do.
-    start = FullInteger(rounded.graph, {}, rounded.ranges)
+    options = AwareOptions(epochs=2, rate=1e-3, batch=6)
+    # A start with spoilt biases of the labels leaves training something to do.
+    graph = rounded.graph
+    last = next(o for o in graph.operations if o.kind == "FULLY_CONNECTED").inputs[2]
+    spoilt = graph.tensors[last].values() + np.array([2, -2, 0], np.float32)
+    start = FullInteger(graph, {last: spoilt}, rounded.ranges)
     trained = train_aware(start, squares_of(photos), validation.pixels, options)
     assert len(trained.losses) == 3
     assert trained.losses[trained.chosen] == min(trained.losses)
