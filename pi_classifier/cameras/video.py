@@ -67,6 +67,9 @@ class Video:
             self._container.close()
             raise VideoError("it holds no pictures")
         self._stream = self._container.streams.video[0]
+        if self._stream.codec_context is None:
+            self._container.close()
+            raise VideoError("its pictures are of a kind that FFmpeg here cannot decode")
         self.lazy = self._stream.codec_context.name in _INTRA_ONLY
         self.fps = float(self._stream.average_rate or 0)
 

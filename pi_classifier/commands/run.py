@@ -118,16 +118,13 @@ def summary(counters: Counters, elapsed_s: float) -> str:
 
 
 def _shorthands(arguments: argparse.Namespace) -> Iterator[Layer]:
+    from pi_classifier.commands.camera_options import camera_layers
     from pi_classifier.commands.model_options import model_layers
     from pi_classifier.config import Layer
 
     yield from model_layers(arguments)
+    yield from camera_layers(arguments)
     for option, section, key, value in (
-        ("--camera", "camera", "source", arguments.camera),
-        ("--seed", "camera", "seed", arguments.seed),
-        ("--fast", "camera", "realtime", False if arguments.fast else None),
-        ("--frames", "run", "frames", arguments.frames),
-        ("--duration", "run", "duration_s", arguments.duration),
         ("--debug", "run", "log_level", "debug" if arguments.debug else None),
         ("--json", "stdout", "json", arguments.json or None),
         ("--no-speech", "speech", "enabled", False if arguments.no_speech else None),

@@ -49,6 +49,8 @@ def test_why_another_mode_is_used() -> None:
     small = webcam(MODES[3:])
     assert "320x240 MJPG" in small.use
     assert "the largest, as none covers 640x480" in small.use
+    narrow = webcam([Mode("MJPG", 320, 480, 30)])
+    assert "the largest, as none covers 640x480" in narrow.use
     assert webcam(MODES[:1]).use.endswith("it gives no JPEG")
     assert "does not tell" in webcam([]).use
 

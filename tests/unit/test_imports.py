@@ -12,6 +12,7 @@ import pytest
 import pi_classifier
 
 FOREIGN = (
+    "av",
     "tensorflow",
     "keras",
     "picamera2",
