@@ -35,9 +35,7 @@ def picture(view: View) -> Image.Image:
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     line = max(18, width // 22)
     gap = line // 3
-    panel = Image.new(
-        "RGB", (width, gap + line * 3 // 2 + _LINES * (line + gap // 2) + gap), _BACK
-    )
+    panel = Image.new("RGB", (width, 2 * gap + line * 2 + _LINES * (line + gap // 2)), _BACK)
     _draw_panel(ImageDraw.Draw(panel), view, width, line, gap)
     whole = Image.new("RGB", (width, image.height + panel.height))
     whole.paste(image, (0, 0))
@@ -52,7 +50,7 @@ def _draw_panel(draw: ImageDraw.ImageDraw, view: View, width: int, line: int, ga
     time = f"{view.frame.timestamp_ns / 1e9:.1f} s · frame {view.frame.sequence}"
     small = _font(line * 2 // 3)
     _write(draw, (width - gap - _width(draw, time, small), gap), time, small, _QUIET)
-    y = gap + line * 3 // 2 + gap // 2
+    y = gap + line * 2
     for category in _best(view):
         _draw_score(
             draw, category, (gap, y, width - gap, y + line), category.label == view.decided
