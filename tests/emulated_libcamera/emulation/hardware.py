@@ -73,17 +73,19 @@ class EmulatedSensor:
 class SensorClock:
     """The time by a sensor's own clock, for what waits for that sensor; waiting is skipped.
 
-    A `Clock` of the program's `cameras.playback`.
+    A `Clock` of the program's `cameras.playback`. What really passes counts `haste` times:
+    a sensor whose frames nobody fetches stands still.
     """
 
-    def __init__(self, sensor: EmulatedSensor) -> None:
+    def __init__(self, sensor: EmulatedSensor, haste: float = 1.0) -> None:
         self._sensor = sensor
+        self._haste = haste
         self._skipped_s = 0.0
         self._started_s = time.monotonic()
 
     def now_s(self) -> float:
         """Return the sensor's time, with what was waited and what really passed on top."""
-        passed_s = time.monotonic() - self._started_s
+        passed_s = self._haste * (time.monotonic() - self._started_s)
         return self._sensor.time_ns() / 1e9 + self._skipped_s + passed_s
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
