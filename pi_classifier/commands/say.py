@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
+from contextlib import closing
 
 from pi_classifier.cascade import read_cascade_file
 from pi_classifier.classifier import ModelSettings
@@ -57,18 +58,18 @@ def _labels(settings: ModelSettings) -> Sequence[str]:
 
 
 def _say(texts: Sequence[str], settings: SpeechSettings) -> None:
-    speaker = Speaker(settings)
-    for text in texts:
-        result = speaker.speak(text)
-        _logger.debug("said in %.1f s", result.duration_s)
-        print(f"said {result.text!r} through {result.output}", flush=True)
+    with closing(Speaker(settings)) as speaker:
+        for text in texts:
+            result = speaker.speak(text)
+            _logger.debug("said in %.1f s", result.duration_s)
+            print(f"said {result.text!r} through {result.output}", flush=True)
 
 
 def _make(texts: Sequence[str], settings: SpeechSettings) -> None:
-    synthesiser = make_synthesiser(settings)
-    for text in texts:
-        path, _ = synthesiser.wav(text)
-        print(f"made {text!r}: {path}", flush=True)
+    with closing(make_synthesiser(settings)) as synthesiser:
+        for text in texts:
+            path, _ = synthesiser.wav(text)
+            print(f"made {text!r}: {path}", flush=True)
 
 
 def _list_voices(settings: SpeechSettings) -> None:

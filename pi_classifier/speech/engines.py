@@ -6,6 +6,7 @@ board has better use for its memory than a voice that is silent most of the day.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -104,7 +105,12 @@ def listing(argv: Sequence[str]) -> str:
     """What a program prints; raises `SinkError` when it does not."""
     try:
         done = subprocess.run(
-            argv, capture_output=True, timeout=_LIST_LIMIT_S, check=False, start_new_session=True
+            argv,
+            capture_output=True,
+            timeout=_LIST_LIMIT_S,
+            check=False,
+            start_new_session=True,
+            env=silent_environment(),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SinkError(f"{argv[0]} does not list its voices: {error}") from error
@@ -112,6 +118,15 @@ def listing(argv: Sequence[str]) -> str:
         last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
         raise SinkError(f"{argv[0]} does not list its voices: {''.join(last) or 'it failed'}")
     return done.stdout.decode("utf-8", "replace")
+
+
+def silent_environment() -> dict[str, str]:
+    """The environment for an engine, which needs no sound server.
+
+    espeak-ng asks for PulseAudio even when it writes a file: in a service without a home
+    folder or session that makes folders and looks for servers where none can be.
+    """
+    return os.environ | {"PULSE_SERVER": "unix:/dev/null"}
 
 
 def no_such_voice(engine: Engine, voice: str) -> str:

@@ -205,8 +205,9 @@ def _default_is_dummy() -> bool:
     """Whether the sound server plays into nothing, as they all do without a card."""
     argv = ["pactl", "get-default-sink"]
     try:
+        check_server("paplay")  # else pactl would start one, and write into the home folder
         done = subprocess.run(argv, capture_output=True, timeout=_PROBE_LIMIT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+    except (SinkError, OSError, subprocess.TimeoutExpired):
         return False
     return done.stdout.strip() == b"auto_null"
 

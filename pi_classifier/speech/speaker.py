@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,4 +134,5 @@ def say(text: str, settings: SpeechSettings) -> SpokenResult:
     Raises `ConfigError` for an unknown output, `SinkError` when there is no
     speech engine or no sound card.
     """
-    return Speaker(settings).speak(text)
+    with closing(Speaker(settings)) as speaker:
+        return speaker.speak(text)

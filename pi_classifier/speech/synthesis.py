@@ -16,7 +16,7 @@ from pi_classifier.errors import SinkError
 from pi_classifier.events import Event, entry
 from pi_classifier.speech.child import ChildSlot, Ended
 from pi_classifier.speech.chime import chime
-from pi_classifier.speech.engines import Engine
+from pi_classifier.speech.engines import Engine, silent_environment
 from pi_classifier.speech.shaping import Shape, shape_speech
 from pi_classifier.speech.wavfile import Form, check_speech, write_wav
 
@@ -131,6 +131,7 @@ class Synthesiser:
     def _make(self, text: str, path: Path) -> float:
         """Make the phrase; raises OSError when the folder cannot take it, else SinkError."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        _raise_if_full(path.parent)
         fd, name = tempfile.mkstemp(suffix=".part", dir=path.parent)
         os.close(fd)
         part = Path(name)
@@ -203,7 +204,7 @@ class Synthesiser:
 
 
 def _raise_if_full(folder: Path) -> None:
-    """Raise the OSError behind a file that came out damaged: engines do not tell."""
+    """Raise the OSError that engines do not tell of; pyttsx3 even hangs on a full disk."""
     room = os.statvfs(folder)
     if room.f_bavail * room.f_frsize < _ROOM_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
@@ -211,7 +212,7 @@ def _raise_if_full(folder: Path) -> None:
 
 def _child_environment() -> dict[str, str]:
     """The environment in which the child finds this very package."""
-    environment = dict(os.environ)
+    environment = silent_environment()
     # Folders of installed packages are found without help, and must not come
     # before the standard library.
     if _PACKAGES.name not in {"site-packages", "dist-packages"}:
