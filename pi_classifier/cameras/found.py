@@ -9,10 +9,16 @@ from pathlib import Path
 
 from pi_classifier.cameras import list_cameras
 from pi_classifier.cameras.holders import holders
+from pi_classifier.cameras.pi_diagnosis import no_camera
+from pi_classifier.cameras.pi_library import PiCameraInfo, connected_cameras
+from pi_classifier.cameras.sensors import full_view
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.cameras.v4l2 import Mode, Webcam, best_mode, modes, webcams
 from pi_classifier.devices import permission_advice
 from pi_classifier.errors import CameraUnavailable
+
+
+_NEEDS_PYAV = "needs PyAV: sudo apt install python3-av"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +47,20 @@ def found_cameras(
     *,
     there: Sequence[Webcam] | None = None,
     ask: Callable[[Path], list[Mode]] = modes,
+    connected: Callable[[], list[PiCameraInfo]] = connected_cameras,
 ) -> list[FoundCamera]:
     """Look for every camera there is; nothing is opened for pictures, nothing fails."""
     plugged = webcams() if there is None else there
-    found = [*_pi_cameras(settings), *(_webcam(each, settings, ask) for each in plugged)]
-    video = {each.select: each.available for each in list_cameras()}.get("webcam", False)
+    found = [
+        *_pi_cameras(settings, connected),
+        *(_webcam(each, settings, ask) for each in plugged),
+    ]
     if not plugged:
         problem = "none is plugged in; whether the system knows one: ls /dev/v4l/by-id"
         found.append(FoundCamera("webcam", "webcam", "a USB webcam", problem=problem))
     for kind in list_cameras():
         if kind.name in {"emulated", "replay", "rtsp", "http"}:
-            problem = "" if kind.available or video else "needs PyAV: sudo apt install python3-av"
+            problem = "" if kind.available else _NEEDS_PYAV
             description = kind.description.partition(";")[0]
             found.append(FoundCamera(kind.name, kind.select, description, problem=problem))
     return found
@@ -75,23 +84,20 @@ def meant(source: str, found: Sequence[FoundCamera]) -> FoundCamera | None:
     )
 
 
-def _pi_cameras(settings: CameraSettings) -> list[FoundCamera]:
-    from pi_classifier.cameras.pi_diagnosis import no_camera
-    from pi_classifier.cameras.pi_library import PiCameraInfo, connected_cameras
-
+def _pi_cameras(
+    settings: CameraSettings, connected: Callable[[], list[PiCameraInfo]]
+) -> list[FoundCamera]:
     try:
-        connected: list[PiCameraInfo] = connected_cameras()
-        problem = str(no_camera()) if not connected else ""
+        found = connected()
+        problem = str(no_camera()) if not found else ""
     except CameraUnavailable as error:
-        connected, problem = [], str(error)
+        found, problem = [], str(error)
     if problem:
         return [FoundCamera("pi", "pi", "a Raspberry Pi camera", problem=problem)]
-    return [_pi_camera(each.number, each.model, settings) for each in connected]
+    return [_pi_camera(each.number, each.model, settings) for each in found]
 
 
 def _pi_camera(number: int, model: str, settings: CameraSettings) -> FoundCamera:
-    from pi_classifier.cameras.sensors import full_view
-
     readout = full_view(model, (0, 0))
     view = f"{readout.size[0]}x{readout.size[1]}, its full field of view"
     if not readout.known:
@@ -117,9 +123,7 @@ def _webcam(
     use = "whatever it gives; it does not tell its modes"
     if best is not None:
         use = f"{best}: {_reason(best, settings)}"
-    problem = ""
-    if not {each.select: each.available for each in list_cameras()}["webcam"]:
-        problem = "needs PyAV: sudo apt install python3-av"
+    problem = "" if {each.select: each.available for each in list_cameras()}[kind] else _NEEDS_PYAV
     return FoundCamera(kind, select, name, tuple(str(mode) for mode in found), use, problem)
 
 

@@ -11,9 +11,12 @@ import pytest
 
 from pi_classifier.cameras import CameraSettings
 from pi_classifier.cameras.found import FoundCamera, found_cameras, meant
+from pi_classifier.cameras.pi_library import PiCameraInfo
 from pi_classifier.cameras.v4l2 import Mode, Webcam
+from pi_classifier.errors import CameraUnavailable
 
 SETTINGS = CameraSettings()
+PI = [PiCameraInfo(0, "imx219", "/base/a"), PiCameraInfo(1, "imx708", "/base/b")]
 C270 = Webcam("C270", Path("/dev/video0"), Path("/dev/v4l/by-id/usb-C270-video-index0"))
 MODES = [
     Mode("YUYV", 640, 480, 30),
@@ -30,7 +33,7 @@ def webcam(modes: list[Mode] | OSError, settings: CameraSettings = SETTINGS) -> 
             raise modes
         return modes
 
-    found = found_cameras(settings, there=[C270], ask=ask)
+    found = found_cameras(settings, there=[C270], ask=ask, connected=list)
     (one,) = [each for each in found if each.name == "webcam"]
     return one
 
@@ -69,10 +72,27 @@ def test_a_webcam_that_cannot_be_asked(number: int, message: str) -> None:
     assert re.search(message, found.problem)
 
 
+def test_pi_cameras_and_their_full_view() -> None:
+    one, other = found_cameras(SETTINGS, there=[], connected=lambda: PI)[:2]
+    assert (one.select, one.description) == ("pi:0", "Raspberry Pi camera imx219")
+    assert one.use.startswith("the sensor's 1640x1232, its full field of view")
+    assert one.modes == ("1640x1232",)
+    assert (other.select, other.available) == ("pi:1", True)
+
+
+def test_a_computer_without_picamera2_says_so() -> None:
+    def missing() -> list[PiCameraInfo]:
+        raise CameraUnavailable("picamera2 is not installed")
+
+    (pi,) = [e for e in found_cameras(SETTINGS, there=[], connected=missing) if e.name == "pi"]
+    assert (pi.select, pi.problem) == ("pi", "picamera2 is not installed")
+
+
 def test_without_any_camera_it_says_what_to_check() -> None:
-    found = {each.select: each for each in found_cameras(SETTINGS, there=[])}
+    nothing = found_cameras(SETTINGS, there=[], connected=list)
+    found = {each.select: each for each in nothing}
     assert "ls /dev/v4l/by-id" in found["webcam"].problem
-    assert "picamera2" in found["pi"].problem or "camera" in found["pi"].problem
+    assert "no camera" in found["pi"].problem
     assert found["emulated"].available
     assert found["replay:FOLDER"].available
 
@@ -94,11 +114,14 @@ def test_without_any_camera_it_says_what_to_check() -> None:
         ("webcam:0", "webcam:/dev/v4l/by-id/usb-C270-video-index0"),
         ("/dev/video0", "webcam:/dev/v4l/by-id/usb-C270-video-index0"),
         ("webcam:7", None),
-        ("pi:imx708", None),
+        ("pi", "pi:0"),
+        ("pi:1", "pi:1"),
+        ("pi:imx708", "pi:1"),
+        ("pi:imx477", None),
         ("nonsense", None),
     ],
 )
 def test_which_one_is_meant(source: str, select: str | None) -> None:
-    found = found_cameras(SETTINGS, there=[C270], ask=lambda device: MODES)
+    found = found_cameras(SETTINGS, there=[C270], ask=lambda device: MODES, connected=lambda: PI)
     one = meant(source, found)
     assert (one.select if one else None) == select
