@@ -17,7 +17,6 @@ from pi_classifier.cameras.v4l2 import Mode, Webcam, best_mode, modes, webcams
 from pi_classifier.devices import permission_advice
 from pi_classifier.errors import CameraUnavailable
 
-
 _NEEDS_PYAV = "needs PyAV: sudo apt install python3-av"
 
 
