@@ -14,17 +14,15 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from benchmarks import service_kills
+from benchmarks import service_kills, service_memory
 from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Aim, Figure
-from benchmarks.memory import resident_mb
 from tests.system.box import Box, missing_for_boxes
 from tests.system.installed import CONFIGURATION, UNIT, Service, configuration
 from tests.system.packages import built_package
 from tests.system.roots import Recipe, RootError, debian_root, missing_for_roots
 
 TIMES = "Service: times"
-MEMORY = "Service: resident memory of all its processes"
 SANDBOX = "Service: inside its sandbox"
 ABOUT = {
     TIMES: (
@@ -32,12 +30,7 @@ ABOUT = {
         "20 frames a second; READY comes with the first classified frame; hangs are a SIGSTOP of",
         "the process, until the new one is READY; 'as it is' with the unit's own 30 s",
     ),
-    MEMORY: (
-        "the most of all looks in ten seconds, all phrases being made and some played meanwhile;",
-        "frames of the network's size, as a Pi's camera delivers them (drawing larger ones takes",
-        "the emulated camera memory of its own); a real camera's library comes on top; RSS counts",
-        "shared pages in every process, PSS divides them; MB are 10⁶ bytes",
-    ),
+    service_memory.SECTION: service_memory.ABOUT,
     SANDBOX: (
         "the shipped cascade on drawn flowers, by one thread, inside and outside the sandbox in",
         "turn; exposure is what systemd-analyze security says, 0 to 10",
@@ -45,18 +38,12 @@ ABOUT = {
     service_kills.SECTION: service_kills.ABOUT,
 }
 PARTS = ("times", "memory", "sandbox", "kills")
-SILENT_MB, SPEAKING_MB = Aim(85, "ours"), Aim(110, "ours")
 NONE_LOST = Aim(0, "ours")
 EXPOSED, EXPOSED_WITH_NETWORK = Aim(0.6, "ours"), Aim(1.5, "ours")
 
-_MEMORY_S = 10.0
-_LOOK_EVERY_S = 0.02
 _DEBUG = {"log_level": "debug"}
-_AS_FROM_A_PI = {"width": 128, "height": 128, "fps": 10.0, "timeout_s": 5.0}
 _FRAME = re.compile(r"frame (\d+): ")
 _EXPOSURE = re.compile(r"Overall exposure level for \S+: (\d+\.\d)")
-# A sound card that swallows everything, for the players' own memory.
-_NULL_SOUND = "pcm.!default { type null }\nctl.!default { type null }\n"
 _TIMED = Path(__file__).with_name("service_frames.py")
 
 
@@ -89,7 +76,7 @@ def sections(arguments: argparse.Namespace) -> Iterator[list[Figure]]:
             if "times" in wanted:
                 yield [*_of_boots(boots), *_times(service, arguments.rounds)]
             if "memory" in wanted:
-                yield list(_memory(service))
+                yield list(service_memory.measure(service))
             if "sandbox" in wanted:
                 yield list(_sandbox(service, arguments.rounds))
             if "kills" in wanted:
@@ -212,62 +199,6 @@ def _hang_s(service: Service, drop_in: str) -> float:
     service.says("restart counter is at 1", 60)
     service.wait_for_state("active", 60)
     return _moment_s(service.box, "ActiveEnter") - hung_s
-
-
-# Memory
-
-
-def _memory(service: Service) -> Iterator[Figure]:
-    service.box.write("/etc/asound.conf", _NULL_SOUND)
-    speaking = {"enabled": True, "output": "aplay"}
-    for name, speech, aim in (
-        ("speech off", {"enabled": False}, SILENT_MB),
-        ("speech on", speaking, SPEAKING_MB),
-    ):
-        # every phrase is made anew: the most there is to do
-        for wav in service.box.path("/var/cache/pi-classifier").rglob("*.wav"):
-            wav.unlink()
-        service.begin(configuration(camera=_AS_FROM_A_PI, speech=speech))
-        most = _most(service, _MEMORY_S)
-        for measure in ("PSS", "RSS"):
-            yield Figure(MEMORY, name, measure, "MB", most[measure], aim=aim)
-        settled = _look(service)
-        yield Figure(MEMORY, name, "PSS at the end", "MB", settled["PSS"])
-
-
-def _most(service: Service, seconds: float) -> dict[str, float]:
-    most = {"PSS": 0.0, "RSS": 0.0}
-    deadline_s = time.monotonic() + seconds
-    while time.monotonic() < deadline_s:
-        for name, value in _look(service).items():
-            most[name] = max(most[name], value)
-        time.sleep(_LOOK_EVERY_S)
-    if most["RSS"] == 0:
-        raise BenchmarkError(f"the service has no process: {service.status_text}")
-    return most
-
-
-def _look(service: Service) -> dict[str, float]:
-    """Resident megabytes of all processes of the service together."""
-    together = {"PSS": 0.0, "RSS": 0.0}
-    seen = set()
-    for pid in service.pids_now():
-        command = _command(pid)
-        # between vfork and exec a child is its parent, whose memory must not count twice
-        if command in seen:
-            continue
-        seen.add(command)
-        found = resident_mb(pid)
-        together["PSS"] += found.get("Pss", 0.0)
-        together["RSS"] += found.get("Rss", 0.0)
-    return together
-
-
-def _command(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:  # it has just ended
-        return b""
 
 
 # The sandbox

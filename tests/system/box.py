@@ -20,25 +20,21 @@ import ctypes
 import json
 import os
 import secrets
-import selectors
 import shutil
 import signal
 import socket
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-Entry = dict[str, str]
-Match = Mapping[str, str] | Callable[[Entry], bool]
+from .journal import Entry, Match, as_function, entry_of, lines_until
+from .traces import CGROUPS, PREFIX, RUN, is_cgroup, make_cgroup, remove_cgroups, remove_leftovers
 
 _BOOT_LIMIT_S = 60.0
-_PREFIX = "pi-classifier-box-"
-_RUN = Path("/run")
-_CGROUPS = tuple(Path("/sys/fs/cgroup", each) for each in ("", "systemd", "unified"))
 _PR_SET_PDEATHSIG = 1
 _ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -216,8 +212,8 @@ class Box:
         command = ["journalctl", "--output=json", "--quiet", "--all"]
         if after:
             command.append(f"--after-cursor={after}")
-        entries = map(_entry, self.run(*command, check=False).stdout.splitlines())
-        wanted = _as_function(match or {})
+        entries = map(entry_of, self.run(*command, check=False).stdout.splitlines())
+        wanted = as_function(match or {})
         return [entry for entry in entries if wanted(entry)]
 
     def wait_for_entry(self, match: Match, timeout_s: float = 10.0, *, after: str = "") -> Entry:
@@ -226,7 +222,7 @@ class Box:
         `match` maps fields to values, or is a function of an entry. Without a cursor the
         whole journal is searched first, then what is added to it.
         """
-        wanted = _as_function(match)
+        wanted = as_function(match)
         deadline_s = time.monotonic() + timeout_s
         seen: list[Entry] = []
         with contextlib.closing(self._follow(after, deadline_s)) as entries:
@@ -247,7 +243,7 @@ class Box:
         ) as process:
             try:
                 assert process.stdout is not None
-                yield from map(_entry, _lines(process.stdout.fileno(), deadline_s))
+                yield from map(entry_of, lines_until(process.stdout.fileno(), deadline_s))
             finally:
                 process.kill()
 
@@ -259,9 +255,9 @@ class Box:
         return ["nsenter", "-t", str(self.leader), *spaces, "--"]
 
     def _boot(self, stack: contextlib.ExitStack) -> None:
-        base = _RUN / f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+        base = RUN / f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
         base.mkdir(mode=0o700)
-        stack.callback(_remove_cgroups, base.name)
+        stack.callback(remove_cgroups, base.name)
         stack.callback(shutil.rmtree, base, ignore_errors=True)
         placed, mounts = base / "placed", base / "mounts"
         mounts.mkdir()
@@ -275,7 +271,7 @@ class Box:
         ready.bind(str(base / "ready"))
         log = (base / "log").open("wb")
         stack.callback(log.close)
-        groups = [_make_cgroup(each / base.name) for each in _CGROUPS if _is_cgroup(each)]
+        groups = [make_cgroup(each / base.name) for each in CGROUPS if is_cgroup(each)]
         process = subprocess.Popen(
             [
                 *("unshare", "--mount", "--propagation=private"),
@@ -336,18 +332,6 @@ def _first_process(groups: Iterable[Path]) -> int:
     raise BoxError("the booted systemd is in none of its control groups")
 
 
-def remove_leftovers() -> None:
-    """Remove folders and control groups of boxes whose test no longer runs."""
-    for folder in (*_CGROUPS, _RUN):
-        for path in folder.glob(f"{_PREFIX}*"):
-            owner = path.name.removeprefix(_PREFIX).split("-")[0]
-            if not Path("/proc", owner).exists():
-                if folder == _RUN:
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    _remove_cgroups(path.name)
-
-
 def _place(path: Path, file: File, like: Path | None = None) -> None:
     """Write a file; folders made on the way get the mode they have in `like`."""
     missing = [each for each in path.parents if not each.exists()]
@@ -369,15 +353,6 @@ def _below_placed(folder: Path) -> tuple[str, ...]:
     return parts[parts.index("placed") + 1 :] if "placed" in parts else ()
 
 
-def _is_cgroup(folder: Path) -> bool:
-    return (folder / "cgroup.procs").exists()
-
-
-def _make_cgroup(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
-
-
 def _into(groups: Sequence[Path]) -> Callable[[], None]:
     """Enter these control groups, so that nspawn keeps out of the test's own; die with it."""
 
@@ -387,51 +362,3 @@ def _into(groups: Sequence[Path]) -> Callable[[], None]:
             (group / "cgroup.procs").write_text("0")
 
     return enter
-
-
-def _remove_cgroups(name: str) -> None:
-    for group in (each / name for each in _CGROUPS if _is_cgroup(each)):
-        folders = [Path(folder) for folder, _, _ in os.walk(group, topdown=False)]
-        for folder in folders:
-            for _ in range(100):  # the kernel takes a moment after the last process
-                try:
-                    folder.rmdir()
-                except FileNotFoundError:
-                    break
-                except OSError:
-                    time.sleep(0.02)
-                else:
-                    break
-
-
-def _lines(fd: int, deadline_s: float) -> Iterator[bytes]:
-    """Lines from a pipe until it ends or the time has come."""
-    held = b""
-    with selectors.DefaultSelector() as selector:
-        selector.register(fd, selectors.EVENT_READ)
-        while selector.select(max(0.0, deadline_s - time.monotonic())):
-            data = os.read(fd, 1 << 16)
-            if not data:
-                return
-            *whole, held = (held + data).split(b"\n")
-            yield from whole
-
-
-def _entry(line: bytes | str) -> Entry:
-    """A journal entry; values that are no text or come several times become text."""
-    return {name: _text(value) for name, value in json.loads(line).items()}
-
-
-def _text(value: object) -> str:
-    if isinstance(value, list):
-        if all(isinstance(each, int) for each in value):
-            return bytes(value).decode("utf-8", "backslashreplace")
-        return "\n".join(_text(each) for each in value)
-    return "" if value is None else str(value)
-
-
-def _as_function(match: Match) -> Callable[[Entry], bool]:
-    if callable(match):
-        return match
-    fields = match
-    return lambda entry: all(entry.get(name) == value for name, value in fields.items())

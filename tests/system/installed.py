@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pi_classifier.schema import to_toml
 
-from .box import Box, BoxError, Entry, Match
+from .box import Box, BoxError
+from .journal import Entry, Match
 
 UNIT = "pi-classifier.service"
 CONFIGURATION = "/etc/pi-classifier/config.toml"

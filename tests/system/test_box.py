@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from . import box as module
-from .box import Box, BoxError, missing_for_boxes, remove_leftovers
+from .box import Box, BoxError, missing_for_boxes
+from .traces import CGROUPS, PREFIX, RUN, remove_leftovers
 
 ROOT = Path(__file__).resolve().parents[2]
 ECHO = "[Service]\nType=oneshot\nExecStart=/bin/echo hello\n"
@@ -35,8 +35,8 @@ def bare(bookworm_root: Path) -> Iterator[Box]:
 
 def traces(owner: int) -> list[str]:
     """Folders, control groups and mounts of boxes of this process."""
-    name = f"pi-classifier-box-{owner}-"
-    places = (*module._CGROUPS, module._RUN)
+    name = f"{PREFIX}{owner}-"
+    places = (*CGROUPS, RUN)
     found = [str(path) for place in places for path in place.glob(f"{name}*")]
     return found + [line for line in Path("/proc/mounts").read_text().splitlines() if name in line]
 

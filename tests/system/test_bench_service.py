@@ -1,0 +1,36 @@
+"""scripts/bench service from the outside: its figures are there. No timing is judged."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FEWEST = ("--rounds", "1", "--kills", "3", "--only", "sandbox", "--only", "kills")
+
+
+@pytest.mark.usefixtures("bookworm_root", "deb")  # made once for all, and their absence told
+def test_every_figure_is_there(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "service", *FEWEST, "--json", str(report)],
+        check=False,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    figures = {figure["name"]: figure for figure in json.loads(report.read_text())["figures"]}
+    assert figures["time per frame"]["ours"] > 0
+    assert figures["time per frame"]["peers"] > 0
+    assert figures["exposure"]["reached"]
+    assert figures["exposure, network.conf"]["reached"]
+    assert figures["stayed away"]["reached"]
+    assert figures["torn JSON lines"]["reached"]
+    assert figures["packed weights with a wrong checksum"]["reached"]
+    assert "exposure" in done.stdout
