@@ -1,0 +1,84 @@
+"""The other commands on the real picamera2: what is there, a picture, a recording, a preview."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from tests.emulated_picamera2 import PATHS
+
+REPOSITORY = Path(__file__).parents[2]
+GARDEN = {"platform": "vc4", "pace": "virtual", "world": "garden", "seed": 1}
+
+
+def program(
+    folder: Path, *arguments: object, hardware: dict[str, object] | None = None
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "pi_classifier", *(str(each) for each in arguments)],
+        cwd=folder,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "PYTHONPATH": os.pathsep.join((str(REPOSITORY), *PATHS)),
+            "EMULATED_LIBCAMERA": json.dumps(GARDEN if hardware is None else hardware),
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def test_what_is_there_and_what_would_be_used(tmp_path: Path) -> None:
+    done = program(tmp_path, "cameras")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("pi:0             Raspberry Pi camera imx708")
+    assert "would use the sensor's 2304x1296, its full field of view" in done.stdout
+    assert "\nchosen: pi (" in done.stdout
+    told = [
+        json.loads(line) for line in program(tmp_path, "cameras", "--json").stdout.splitlines()
+    ]
+    assert [each["select"] for each in told if each["chosen"]] == ["pi:0"]
+
+
+def test_without_a_camera_it_says_what_to_check(tmp_path: Path) -> None:
+    done = program(tmp_path, "cameras", hardware={"sensors": []})
+    assert done.returncode == 0
+    assert "a Raspberry Pi camera: not available" in done.stdout
+    assert "no camera is found" in done.stdout
+    assert "It cannot be used now: see above." in done.stdout
+
+
+def test_a_snapshot_has_the_configured_size(tmp_path: Path) -> None:
+    done = program(tmp_path, "cameras", "--snapshot", "seen.png")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("seen.png: 640x480; flowers-")
+    with Image.open(tmp_path / "seen.png") as seen:
+        assert seen.size == (640, 480)
+
+
+def test_a_recording_plays_to_the_same_decisions_each_time(tmp_path: Path) -> None:
+    done = program(tmp_path, "record", "garden", "--camera", "pi", "--frames", 40)
+    assert done.returncode == 0, done.stderr
+    assert "recorded 40 frames" in done.stderr
+    run = ("run", "--camera", "replay:garden", "--fast", "--json", "--no-speech")
+    first = program(tmp_path, *run)
+    assert first.returncode == 0, first.stderr
+    assert '"label": "' in first.stdout
+    assert first.stdout == program(tmp_path, *run).stdout
+
+
+def test_a_preview(tmp_path: Path) -> None:
+    done = program(tmp_path, "preview", "--camera", "pi", "--frames", 20, "--png", "seen.png")
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "seen.png") as seen:
+        assert seen.width == 640
