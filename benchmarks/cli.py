@@ -9,7 +9,19 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import eyes, frame_time, imports, memory, report, service, speech, start, training
+from benchmarks import (
+    camera,
+    eyes,
+    frame_time,
+    imports,
+    log,
+    memory,
+    report,
+    service,
+    speech,
+    start,
+    training,
+)
 from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Figure
 from benchmarks.programs import pair, telling_photo
@@ -112,6 +124,10 @@ def _speech(arguments: argparse.Namespace) -> None:
     _sections(arguments, speech.sections(arguments))
 
 
+def _camera(arguments: argparse.Namespace) -> None:
+    _sections(arguments, camera.sections(arguments))
+
+
 def _log(arguments: argparse.Namespace) -> None:
     _sections(arguments, log.sections(arguments))
 
@@ -133,6 +149,7 @@ _SUBJECTS: Mapping[str, tuple[_Run, Callable[[], argparse.ArgumentParser]]] = {
     "service": (_service, service.parser),
     "speech": (_speech, speech.parser),
     "log": (_log, log.parser),
+    "camera": (_camera, camera.parser),
     "eyes": (eyes.run, eyes.parser),
 }
 

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import frame_time, imports, memory, service, speech, start, training
+from benchmarks import camera, frame_time, imports, log, memory, service, speech, start, training
 from benchmarks.figures import Figure
 from pi_classifier import __version__
 
@@ -34,6 +34,8 @@ _ABOUT = {
     **training.ABOUT,
     **service.ABOUT,
     **speech.ABOUT,
+    **log.ABOUT,
+    **camera.ABOUT,
 }
 
 

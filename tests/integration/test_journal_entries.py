@@ -141,6 +141,35 @@ def test_the_explanation_shows_fields(journal: Journal) -> None:
     assert "The camera (pi) had delivered frames" in explained
 
 
+GUIDE = (ROOT / "docs" / "device" / "log.md").read_text(encoding="utf-8")
+COMMANDS = [
+    command
+    for block in re.findall(r"^```\n(.*?)^```", GUIDE, flags=re.MULTILINE | re.DOTALL)
+    for command in re.findall(r"^journalctl (?:[^'\n]|'[^']*')*", block, flags=re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_of_the_guide_work(journal: Journal, command: str, tmp_path: Path) -> None:
+    """As they are there, but with what they follow left out, and without a unit's name."""
+    command = command.split(" #", maxsplit=1)[0].replace(" -b -1", "")
+    command = re.sub(r" -f(?=\s|$)| -u ('[^']*'|\S+)", "", command)
+    script = f"cd {tmp_path} && {{ {command}\n}} > output 2> errors"
+    assert journal.run("sh", "-c", script, check=False) == "0", (tmp_path / "errors").read_text()
+    assert (tmp_path / "errors").read_text() == ""
+    if "labels.csv" in command:
+        header, *rows = (tmp_path / "labels.csv").read_text().splitlines()
+        assert header == "time,label,score,model"
+        assert rows
+        assert re.fullmatch(
+            r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3},\w*,0\.\d+,flowers-\w+", rows[0]
+        )
+
+
+def test_there_are_commands_in_the_guide() -> None:
+    assert len(COMMANDS) >= 15
+
+
 def wait_for(journal: Journal, message: str) -> None:
     """Wait until the journal has an entry with the message."""
     until_s = time.monotonic() + 30

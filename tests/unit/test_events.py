@@ -125,3 +125,16 @@ def test_every_event_is_told_with_the_fields_its_page_shows(event: Event) -> Non
 def test_numbers_in_a_page_are_those_of_events(event: Event) -> None:
     known = {each.value for each in Event}
     assert {*re.findall(r"[0-9a-f]{32}", pages()[event.value].text)} <= known
+
+
+def test_the_guide_lists_the_events_as_the_catalog_names_them() -> None:
+    guide = (ROOT / "docs" / "device" / "log.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| (.+) \| `([0-9a-f]{32})` \|$", guide, flags=re.MULTILINE)
+    words = {"@REPEATS@": "many", "@LOST@ messages": "Messages"}
+    expected = []
+    for number, page in pages().items():
+        subject = page.headers["Subject"]
+        for field, word in words.items():
+            subject = subject.replace(field, word)
+        expected.append((subject, number))
+    assert listed == expected
