@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pi_classifier.cameras import CameraSettings, open_camera
+from pi_classifier.cameras import CameraSettings, network, open_camera
 from pi_classifier.cameras.live import LiveCamera
 from pi_classifier.cameras.network import open_network_camera
 from pi_classifier.cameras.recovery import RecoveringCamera, Step
@@ -245,6 +245,17 @@ def test_frames_are_scaled_to_the_side_asked_for(rtsp: RtspServer) -> None:
 def test_a_camera_that_is_not_there(opened: Open, url: str, message: str) -> None:
     with pytest.raises(CameraUnavailable, match=message):
         opened(url)
+
+
+def test_a_service_without_network_is_told_how_to_get_it(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sandbox of the unit: no name can be looked up in it."""
+    monkeypatch.setattr(network, "service_unit", lambda: "pi-classifier.service")
+    with pytest.raises(CameraUnavailable, match=r"pi-classifier\.service has no.*network\.conf"):
+        opened("rtsp://no-such-host.invalid/x")
+    with pytest.raises(CameraUnavailable, match="refused; check the address"):
+        opened("rtsp://127.0.0.1:9/x")
 
 
 def test_a_camera_that_never_answers_is_a_time_out(opened: Open) -> None:
