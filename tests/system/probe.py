@@ -135,8 +135,7 @@ def main() -> None:
         "speak": spoken(),
         "lower priority": outcome(lambda: os.nice(1)),
         "advice": advice("/dev/video0"),
-        "password": secret("pi-classifier.mqtt-password"),
-        "no password": secret("pi-classifier.camera-password"),
+        "password": secret("camera-password"),
     }
     print(json.dumps(found))
 

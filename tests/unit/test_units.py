@@ -76,6 +76,7 @@ def test_the_template_differs_only_in_what_is_its_own() -> None:
         "StateDirectory": "/%i",
         "WorkingDirectory": "/%i",
         "RuntimeDirectory": "-%i",
+        "LoadCredential": "-%i",
     }
     single, template = directives(UNIT), directives(TEMPLATE)
     assert [name for name, _ in single] == [name for name, _ in template]
