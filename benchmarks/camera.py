@@ -102,10 +102,10 @@ def _cost(hardware: Any, frames: int, rounds: int) -> Iterator[Figure]:
         yield Figure(
             COST,
             f"n = {frames} frames",
-            "allocated at once, in frames",
-            "",
-            most / _FRAME_BYTES,
-            aim=Aim(1.1, "ours"),
+            "allocated at once",
+            "% of a frame",
+            100 * most / _FRAME_BYTES,
+            aim=Aim(110.0, "ours"),
         )
     hardware.HARDWARE.plug()
 
@@ -143,8 +143,9 @@ def _freshness(hardware: Any, fps: float = 20.0) -> Iterator[Figure]:
                 time.sleep(work_s)
         subject = f"a consumer that {name}" if name != "slow" else "one that is 10 times too slow"
         subject += f", n = {frames}"
-        yield Figure(FRESH, subject, "age, median", "periods", median(ages))
-        yield Figure(FRESH, subject, "age, most", "periods", max(ages), aim=Aim(1.2, "ours"))
+        yield Figure(FRESH, subject, "age, median", "% of a period", 100 * median(ages))
+        most = Aim(120.0, "ours")
+        yield Figure(FRESH, subject, "age, most", "% of a period", 100 * max(ages), aim=most)
         lost = sum(other - one - 1 for one, other in pairwise(numbers))
         yield Figure(FRESH, subject, "frames lost and counted", "", lost)
     hardware.HARDWARE.plug()

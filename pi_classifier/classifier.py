@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pi_classifier import sensorclassifier
 from pi_classifier.cascade import Cascade, Stage, StageEntry, read_cascade_file
 from pi_classifier.errors import ConfigError, ModelFileError, ModelMismatch
 from pi_classifier.folders import cache_folder
@@ -168,6 +169,8 @@ def open_classifier(settings: ModelSettings) -> Classifier:
     A shipped model's name serves too. Raises `ModelError` or `ConfigError`, with what
     to do.
     """
+    if settings.path == sensorclassifier.NAME:
+        return sensorclassifier.open_sensor_classifier(settings.labels, settings.top_k)
     path = find_model(settings.path)
     if path.suffix == ".toml":
         return _open_cascade(path, settings)

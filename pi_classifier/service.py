@@ -168,7 +168,8 @@ def open_parts(
         sinks: dict[object, Sink] = {}
         opened: list[Sink] = []
         stack.callback(close_together, opened)
-        for made_from, open_sink in _wanted_sinks(settings, models, on_stdout_closed):
+        spoken = [label for label in classifier.labels if label not in silent]
+        for made_from, open_sink in _wanted_sinks(settings, models, spoken, on_stdout_closed):
             if made_from in kept:
                 sinks[made_from] = kept[made_from]
                 continue
@@ -189,7 +190,10 @@ _MadeFrom = tuple[str, str, tuple[str, ...]]
 
 
 def _wanted_sinks(
-    settings: Settings, models: Sequence[ModelFile], on_stdout_closed: Callable[[], None]
+    settings: Settings,
+    models: Sequence[ModelFile],
+    spoken: Sequence[str],
+    on_stdout_closed: Callable[[], None],
 ) -> Iterator[tuple[_MadeFrom, Callable[[], Sink]]]:
     if settings.stdout.enabled:
         yield (
@@ -205,8 +209,6 @@ def _wanted_sinks(
     if settings.jsonl.path:
         yield ("jsonl", repr(settings.jsonl), ()), lambda: JsonlSink(settings.jsonl)
     if settings.speech.enabled:
-        silent = models[0].information.silent_labels
-        spoken = [label for label in models[0].labels if label not in silent]
         yield (
             ("speech", repr(settings.speech), tuple(spoken)),
             lambda: SpeechSink(settings.speech, labels=spoken),

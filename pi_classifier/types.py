@@ -21,13 +21,15 @@ class Frame:
     `sequence` counts the camera's frames from 0; a gap is a dropped frame.
     `timestamp_ns` is the exposure time in nanoseconds on one monotonic clock,
     so decisions replay exactly. `truth` is the label the frame is known to show
-    (emulated camera only), never read by the pipeline.
+    (emulated camera only), never read by the pipeline. `scores` float32 ``[labels]``
+    are those of a sensor that classifies by itself, None from every other camera.
     """
 
     pixels: NDArray[np.uint8]
     sequence: int
     timestamp_ns: int
     truth: str | None = None
+    scores: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,12 @@ def list_cameras() -> list[CameraInfo]:
             find_spec("picamera2") is not None,
             "pi",
         ),
+        CameraInfo(
+            "imx500",
+            "AI Camera: the network FILE runs in the sensor",
+            find_spec("picamera2") is not None,
+            "imx500:FILE",
+        ),
         CameraInfo("emulated", "drawn garden scenes with known truth", True, "emulated"),
         CameraInfo("replay", "the photos of a folder, or a recording", True, "replay:FOLDER"),
         CameraInfo("replay", f"a video{needs}", video, "replay:FILE"),
@@ -113,6 +119,15 @@ def _pi(settings: CameraSettings, argument: str, model_size: Size | None) -> Cal
     return partial(PiCamera, settings, argument, model_size)
 
 
+def _imx500(
+    settings: CameraSettings, argument: str, model_size: Size | None
+) -> Callable[[], Camera]:
+    del model_size  # the network is in the sensor
+    from pi_classifier.cameras.imx500 import network_file, open_imx500
+
+    return partial(open_imx500, network_file(argument), settings)
+
+
 def _emulated(
     settings: CameraSettings, argument: str, model_size: Size | None
 ) -> Callable[[], Camera]:
@@ -165,6 +180,7 @@ def _side(settings: CameraSettings, model_size: Size | None) -> int:
 
 _CAMERAS: dict[str, Callable[[CameraSettings, str, Size | None], Callable[[], Camera]]] = {
     "pi": _pi,
+    "imx500": _imx500,
     "emulated": _emulated,
     "replay": _replay,
     "webcam": _webcam,
@@ -173,5 +189,5 @@ _CAMERAS: dict[str, Callable[[CameraSettings, str, Size | None], Callable[[], Ca
     "http": _network,
     "https": _network,
 }
-_WITH_ARGUMENT = ("pi", "replay", "webcam", "rtsp", "rtsps", "http", "https")
+_WITH_ARGUMENT = ("pi", "imx500", "replay", "webcam", "rtsp", "rtsps", "http", "https")
 _SCALED = ("pi", "webcam", "rtsp", "rtsps", "http", "https")

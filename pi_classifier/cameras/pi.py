@@ -10,9 +10,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pi_classifier.cameras import pi_diagnosis as diagnosis
 from pi_classifier.cameras import pi_library as library
@@ -33,6 +36,9 @@ from pi_classifier.types import Frame
 
 _logger = logging.getLogger(__name__)
 
+ReadScores: TypeAlias = Callable[[Mapping[str, Any]], NDArray[np.float32] | None]
+"""From a frame's metadata to the sensor's own scores, if it has any for this frame."""
+
 # Three buffers are the fewest that lose no frame; each is memory that small Pis lack.
 _BUFFERS = 3
 _SETTLING_FRAMES = 10
@@ -52,8 +58,9 @@ class PiCamera:
 
     `choice` is a number, a sensor's name or libcamera's id; "" is the first. `model_size`
     is the (height, width) the ISP scales frames to; without it frames are pictures of
-    the configured size. Raises CameraUnavailable with cause and cure, and ConfigError for
-    a size or control the camera does not have.
+    the configured size. `read_scores` gets them out of the metadata of a sensor that
+    classifies by itself; frames without any are left out. Raises CameraUnavailable with
+    cause and cure, and ConfigError for a size or control the camera does not have.
     """
 
     def __init__(
@@ -63,6 +70,7 @@ class PiCamera:
         model_size: tuple[int, int] | None = None,
         *,
         clock: Clock | None = None,
+        read_scores: ReadScores | None = None,
     ) -> None:
         self._settings = settings
         self._stopped = threading.Event()
@@ -73,6 +81,7 @@ class PiCamera:
         self._numbering = Numbering(round(1e9 / settings.fps))
         self._wish: Future[Pixels] | None = None
         self.info = library.chosen_camera(choice)
+        self._read_scores = read_scores
         self._clock = clock or SystemClock()
         self._device = PiDevice(self.info.number, self._name, self._clock)
         try:
@@ -251,6 +260,9 @@ class PiCamera:
         known = request.get_metadata()
         if not library.is_sound(request) or not self._settled(known):
             return None
+        scores = None if self._read_scores is None else self._read_scores(known)
+        if scores is None and self._read_scores is not None:
+            return None
         timestamp_ns = int(known.get("SensorTimestamp") or time.monotonic_ns())
         duration_ns = int(known.get("FrameDuration") or 0) * 1000
         sequence = self._numbering.place(timestamp_ns, duration_ns)
@@ -260,9 +272,8 @@ class PiCamera:
         if self._wish is not None:
             wish, self._wish = self._wish, None
             wish.set_result(self._device.copied(request, "main", self._read_picture))
-        return Frame(
-            self._device.copied(request, self._stream, self._read), sequence, timestamp_ns
-        )
+        pixels = self._device.copied(request, self._stream, self._read)
+        return Frame(pixels, sequence, timestamp_ns, scores=scores)
 
 
 def _reader(

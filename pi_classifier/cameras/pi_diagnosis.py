@@ -58,6 +58,14 @@ def import_failure(error: Exception, apt_packages: Path = _APT_PACKAGES) -> Came
     )
 
 
+def no_imx500(error: Exception) -> CameraUnavailable:
+    """Say what picamera2 misses for the AI Camera."""
+    return CameraUnavailable(
+        f'camera "imx500": picamera2 cannot use it here ({error}); sudo apt update, then '
+        "sudo apt install imx500-all python3-picamera2"
+    )
+
+
 def too_old(version: str) -> CameraUnavailable:
     """Say that picamera2 is too old."""
     wanted = ".".join(str(part) for part in PICAMERA2_AT_LEAST)

@@ -7,6 +7,7 @@ import logging
 import os
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from pi_classifier.cameras import pi_diagnosis as diagnosis
@@ -36,6 +37,19 @@ def connected_cameras() -> list[PiCameraInfo]:
         for number, each in enumerate(listed)
         if "/usb" not in each["Id"]
     ]
+
+
+def open_network(path: Path) -> Any:
+    """Return picamera2's IMX500 device with the network at `path`; CameraUnavailable."""
+    _picamera2()
+    try:
+        from picamera2.devices.imx500 import IMX500
+    except Exception as error:
+        raise diagnosis.no_imx500(error) from error
+    try:
+        return IMX500(str(path))
+    except Exception as error:
+        raise diagnosis.explained(error, f"loading {path} into the sensor") from error
 
 
 def is_pisp() -> bool:
