@@ -340,3 +340,15 @@ def test_what_could_not_be_said_and_is_not_seen_any_more_is_not_said(mouth: Mout
     assert sink.dropped == 1
     sink.close(LONG_S)
     assert said(mouth) == []
+
+
+def test_a_label_cut_off_by_another_and_seen_again_is_said_again(mouth: Mouth) -> None:
+    mouth.free.clear()
+    sink = SpeechSink(SETTINGS, speaker=mouth)
+    sink.emit(decision("daisy"))
+    mouth.wait_until_begun()
+    sink.emit(decision("rose"))  # silences the daisy, whose player may not be dead yet
+    sink.emit(decision("daisy"))
+    mouth.free.set()
+    sink.close(LONG_S)
+    assert said(mouth) == ["I see a daisy", "I see a daisy"]
