@@ -120,3 +120,16 @@ def test_a_missing_model_is_one_line() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("bench: error: model no/such.tflite: no such file")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_log_is_measured_with_a_reader_in_the_journals_place(tmp_path: Path) -> None:
+    done = bench("log", "--times", "20", "--calls", "1000", "--json", tmp_path / "log.json")
+    if "needs a /run of its own" in done.stderr:
+        pytest.skip("SKIPPED: no private mount namespace here (neither root nor user namespaces)")
+    assert done.returncode == 0, done.stderr
+    figures = {
+        each["name"]: each["ours"]
+        for each in json.loads((tmp_path / "log.json").read_text())["figures"]
+    }
+    assert all(math.isfinite(value) and value > 0 for value in figures.values())
+    assert figures["entries"] == 6

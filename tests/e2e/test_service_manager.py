@@ -122,7 +122,6 @@ Make = Callable[..., Manager]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
-    pytest.importorskip("systemd", reason="needs systemd-python")
     made: list[Manager] = []
 
     def one(watchdog_s: float | None = None) -> Manager:
