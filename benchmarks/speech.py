@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--voice", default="", help="the engine's voice; piper needs one")
     parser.add_argument("--phrases", type=int, default=21, metavar="N", help="of each kind (21)")
     parser.add_argument("--changes", type=int, default=10_000, metavar="N", help="labels (10000)")
-    parser.add_argument("--rate", type=float, default=200.0, metavar="N", help="a second (200)")
+    parser.add_argument("--rate", type=float, default=100.0, metavar="N", help="a second (100)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     return parser
 
