@@ -25,6 +25,24 @@ class Feed(Protocol):
     def close(self) -> None: ...
 
 
+class Thinning:
+    """Takes about one of the pictures that come in each period, and all where fewer come.
+
+    It has half a period of slack: pictures that come at just this rate come unevenly.
+    """
+
+    def __init__(self, period_ns: int) -> None:
+        self._period_ns = period_ns
+        self._due_ns = 0
+
+    def takes(self, now_ns: int) -> bool:
+        """Whether to take the picture that comes now."""
+        if now_ns < self._due_ns - self._period_ns // 2:
+            return False
+        self._due_ns = max(self._due_ns, now_ns) + self._period_ns
+        return True
+
+
 class LiveCamera:
     """Drains a feed in a thread of its own and hands out the newest picture.
 
@@ -36,7 +54,7 @@ class LiveCamera:
     def __init__(self, feed: Feed, name: str, settings: CameraSettings) -> None:
         self._name = name
         self._timeout_s = settings.timeout_s
-        self._period_ns = round(_NS_PER_S / settings.fps)
+        self._thinning = Thinning(round(_NS_PER_S / settings.fps))
         self._changed = threading.Condition()
         self._newest: tuple[Picture, int, int] | None = None
         self._failure: Exception | None = None
@@ -130,15 +148,13 @@ class LiveCamera:
             self._changed.notify_all()
 
     def _drain(self, feed: Feed) -> None:
-        number = due_ns = 0
+        number = 0
         for picture in feed.pictures():
             now_ns = time.monotonic_ns()
-            # Half a period of slack: frames that come at just this rate come unevenly.
-            if now_ns < due_ns - self._period_ns // 2:
+            if not self._thinning.takes(now_ns):
                 if self._stopped:
                     return
                 continue
-            due_ns = max(due_ns, now_ns) + self._period_ns
             with self._changed:
                 if self._stopped:
                     return

@@ -70,20 +70,16 @@ def test_a_slow_consumer_gets_the_newest_picture_and_the_gap_is_counted(
     before = next(stream)
     served = http.served
     wait_until(lambda: http.served >= served + 30)
-    http.flowing.clear()
-    time.sleep(0.1)  # what is on its way arrives
     after = next(stream)
-    assert abs(grey(after) - (http.served - 1)) <= 1
-    assert after.sequence - before.sequence >= 25
-    assert time.monotonic_ns() - after.timestamp_ns < 1_000_000_000
+    # the oldest that was missed would be the next; some of the newest may be on their way
+    assert grey(after) >= served + 15
+    assert after.sequence - before.sequence >= 15
+    assert after.timestamp_ns <= time.monotonic_ns()
 
 
-def test_pictures_beyond_the_frame_rate_are_passed_over_without_a_gap(
-    http: MjpegServer, opened: Open
-) -> None:
-    frames = list(islice(opened(http.url, fps=12.5).frames(), 6))
-    assert [frame.sequence for frame in frames] == list(range(6))
-    assert grey(frames[-1]) - grey(frames[0]) >= 15  # 5 of 12.5 a second are 20 of 50
+def test_pictures_beyond_the_frame_rate_are_passed_over(http: MjpegServer, opened: Open) -> None:
+    first, *_, last = islice(opened(http.url, fps=5.0).frames(), 4)
+    assert grey(last) - grey(first) >= 2 * (last.sequence - first.sequence)
 
 
 @pytest.mark.parametrize("which", ["http", "rtsp"])
