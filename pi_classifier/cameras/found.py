@@ -18,6 +18,9 @@ from pi_classifier.devices import permission_advice
 from pi_classifier.errors import CameraUnavailable
 
 _NEEDS_PYAV = "needs PyAV: sudo apt install python3-av"
+_NEEDED = {
+    "imx500": "needs the camera's own software: sudo apt install python3-picamera2 imx500-all"
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,8 @@ def found_cameras(
         problem = "none is plugged in; whether the system knows one: ls /dev/v4l/by-id"
         found.append(FoundCamera("webcam", "webcam", "a USB webcam", problem=problem))
     for kind in list_cameras():
-        if kind.name in {"emulated", "replay", "rtsp", "http"}:
-            problem = "" if kind.available else _NEEDS_PYAV
+        if kind.name not in {"pi", "webcam"}:
+            problem = "" if kind.available else _NEEDED.get(kind.name, _NEEDS_PYAV)
             description = kind.description.partition(";")[0]
             found.append(FoundCamera(kind.name, kind.select, description, problem=problem))
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pi_classifier.cameras import CameraSettings
+from pi_classifier.cameras import CameraSettings, list_cameras
 from pi_classifier.cameras.found import FoundCamera, found_cameras, meant
 from pi_classifier.cameras.pi_library import PiCameraInfo
 from pi_classifier.cameras.v4l2 import Mode, Webcam
@@ -95,6 +95,7 @@ def test_without_any_camera_it_says_what_to_check() -> None:
     assert "no camera" in found["pi"].problem
     assert found["emulated"].available
     assert found["replay:FOLDER"].available
+    assert {each.select for each in list_cameras()} <= found.keys()
 
 
 @pytest.mark.parametrize(
