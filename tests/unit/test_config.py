@@ -154,7 +154,7 @@ def test_a_file_in_another_encoding_names_the_line(files: Any, tmp_path: Path) -
         ),
         (
             "[run]\nzzz = 3",
-            "run.zzz = 3: no such setting. Settings there: frames, duration_s, log_level.",
+            "run.zzz = 3: no such setting. Settings there: frames, duration_s, log_level, state_dir.",
         ),
         ("[decisoin]\nx = 3", "[decisoin]: no such section. Did you mean 'decision'?"),
         (
