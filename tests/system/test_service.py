@@ -151,6 +151,14 @@ def test_a_camera_that_is_away_for_longer_than_the_watchdog_waits_is_no_hang(
     assert lost["CAMERA"] == "emulated"
 
 
+def test_its_stacks_are_in_the_log_when_asked_for(service: Service) -> None:
+    service.start()
+    service.kill("USR1")
+    service.says("most recent call first")
+    assert service.says("decisions")["_PID"] == str(service.main_pid)
+    service.wait_for(lambda entry: bool(entry.get("LABEL")))  # it goes on
+
+
 # Reload
 
 
