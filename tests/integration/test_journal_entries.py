@@ -133,6 +133,26 @@ def test_what_is_wrong_is_an_entry_of_its_kind_with_an_explanation(
     assert "pi-classifier config --check" in explained
 
 
+def test_a_second_copy_for_the_same_folder_ends_and_says_why(
+    journal: Journal, tmp_path: Path
+) -> None:
+    words = "run --camera emulated --no-speech --set stdout.enabled=false --set"
+    command = (*PROGRAM, *words.split(), f"run.state_dir={tmp_path}")
+    with journal.popen(*command) as first:
+        until_s = time.monotonic() + 30
+        while not (tmp_path / "lock").exists() or not (tmp_path / "lock").read_text():
+            assert time.monotonic() < until_s
+            time.sleep(0.02)
+        assert journal.service(*command) == 75
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(timeout=30) == 0
+    [taken] = journal.entries(f"MESSAGE_ID={_id('STATE_TAKEN')}")
+    assert f"the state folder {tmp_path} is in use" in taken["MESSAGE"]
+    assert f"process {first.pid}; stop that one" in taken["MESSAGE"]
+    assert taken["EXIT_CODE"] == "75"
+    assert journal.service(*command, "--frames", "1") == 0, "free again"
+
+
 def test_the_explanation_shows_fields(journal: Journal) -> None:
     with journal.popen(*python(TALKER)) as talker:
         talker.communicate("the camera failed: cable?\n", timeout=60)
