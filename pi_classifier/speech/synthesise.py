@@ -12,11 +12,17 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
+from typing import Any
 
 EXIT_NO_PYTTSX3 = 3
 EXIT_NO_ENGINE = 4
 EXIT_NO_VOICE = 5
 EXIT_NO_SOUND = 6
+
+_DRIVER_RATE_WPM = 200  # what pyttsx3's driver sets first, other than espeak-ng's own 175
+_SET_UP_S = 0.5
+_SETTLE_S = 0.005
 
 
 def main(arguments: list[str]) -> int:
@@ -35,10 +41,10 @@ def main(arguments: list[str]) -> int:
     finished = threading.Event()
     engine.connect("error", lambda name, exception: errors.append(exception))  # noqa: ARG005
     engine.connect("finished-utterance", lambda name, completed: finished.set())  # noqa: ARG005
-    if voice:
-        engine.setProperty("voice", voice)
-    engine.setProperty("rate", int(rate_wpm))
-    engine.setProperty("volume", float(volume))
+    try:
+        _set_up(engine.proxy._driver, voice, int(rate_wpm), float(volume))  # noqa: SLF001
+    except Exception as error:  # noqa: BLE001  as above
+        return _fail(EXIT_NO_VOICE, error)
     engine.save_to_file(text, path)
     engine.runAndWait()
     if errors:
@@ -47,6 +53,28 @@ def main(arguments: list[str]) -> int:
     # process ends this one where the end never comes.
     finished.wait()
     return 0 if os.stat(path).st_size else EXIT_NO_SOUND  # noqa: PTH116  pathlib costs 5 ms
+
+
+def _set_up(driver: Any, voice: str, rate_wpm: int, volume: float) -> None:
+    """Set voice, rate and volume one after the other, each when the one before is done.
+
+    A voice is set at once, the rest by espeak-ng's own thread. Set in one go, as the engine
+    does, one phrase in ten or fifty is spoken at the driver's usual rate on a busy computer
+    (pyttsx3 2.99, espeak-ng 1.51), so the driver is asked directly.
+    """
+    _wait_until(driver, _DRIVER_RATE_WPM)
+    if voice:
+        driver.setProperty("voice", voice)
+    driver.setProperty("volume", volume)
+    driver.setProperty("rate", rate_wpm)
+    _wait_until(driver, rate_wpm)
+
+
+def _wait_until(driver: Any, rate_wpm: int) -> None:
+    deadline_s = time.monotonic() + _SET_UP_S
+    while driver.getProperty("rate") != rate_wpm and time.monotonic() < deadline_s:
+        time.sleep(0.001)
+    time.sleep(_SETTLE_S)
 
 
 def _fail(status: int, error: Exception) -> int:
