@@ -133,6 +133,9 @@ class Userland:
         if self.tests:
             (root / TESTS.removeprefix("/")).mkdir(parents=True)
             self._pip(root, TESTS, "", "pytest>=8", "hypothesis>=6.100")
+            # As in the package: so the tests' weights are mapped where it would not load.
+            for plugin in root.glob(f"{SITE[1:]}/ai_edge_litert/libLiteRt*Accelerator.so"):
+                plugin.unlink()
 
     def _pip(self, root: Path, target: str, option: str, *wanted: str) -> None:
         command = [
