@@ -69,8 +69,10 @@ class FrameBuffer:
                 self._fd = -1
 
         def __del__(self) -> None:
-            with contextlib.suppress(OSError):
-                self.free()
+            # The number stays: picamera2's allocator, collected in the same moment, goes by it.
+            if self._fd >= 0:
+                with contextlib.suppress(OSError):
+                    os.close(self._fd)
 
     def __init__(self, planes: Sequence[Plane], cookie: int = 0) -> None:
         self.planes = list(planes)
