@@ -10,7 +10,8 @@ from typing import NoReturn
 import pytest
 
 from pi_classifier import __version__
-from pi_classifier.cli import guarded, main, parser
+from pi_classifier.arguments import parser
+from pi_classifier.cli import guarded, main
 from pi_classifier.errors import (
     CameraTimeout,
     ConfigError,
