@@ -32,7 +32,8 @@ cd "$work/root"
 mkdir -p proc sys dev tmp run shared srv/pi-classifier
 for each in proc sys dev; do mount --rbind "/$each" "$each"; done
 mount --bind "$cpuinfo" proc/cpuinfo
-mount --bind "$repository" srv/pi-classifier
+# With what is mounted below it, as the kernel demands of mounts that are not ours.
+mount --rbind "$repository" srv/pi-classifier
 mount -o remount,bind,ro srv/pi-classifier
 mount --bind "$shared" shared
 exec chroot . env -C /srv/pi-classifier "$@"
