@@ -59,7 +59,6 @@ class CameraSteps:
 
     def _recovered(self, step: Step) -> None:
         self._activity.flowing()
-        tries = "1 try" if step.attempt == 1 else f"{step.attempt} tries"
         extra = entry(
             Event.CAMERA_RECOVERED,
             CAMERA=self._source,
@@ -67,17 +66,22 @@ class CameraSteps:
             SECONDS=f"{step.elapsed_s:.1f}",
         )
         text = "the camera gives frames again, after %s in %.1f s"
-        _logger.info(text, tries, step.elapsed_s, extra=extra)
+        _logger.info(text, _tries(step), step.elapsed_s, extra=extra)
         self._reason, self._lost = "", False
 
     def _gave_up(self, step: Step) -> None:
         # What ends the program is logged where it ends.
         extra = entry(Event.CAMERA_STEP, CAMERA=self._source, STEP=step.kind, TRY=step.attempt)
-        text = "the camera did not come back within %.0f s (%d tries)"
-        _logger.warning(text, step.elapsed_s, step.attempt, extra=extra)
+        if step.attempt:
+            text = "the camera did not come back: %s in %.1f s"
+            _logger.warning(text, _tries(step), step.elapsed_s, extra=extra)
 
     def _doing(self, step: Step) -> str:
         if step.kind == "opening" and not step.reason:
             return "Starting: opens the camera"
         tries = f" (try {step.attempt}, {step.elapsed_s:.0f} s)" if step.attempt else ""
         return f"Waiting for the camera{tries}: {step.reason}"
+
+
+def _tries(step: Step) -> str:
+    return "1 try" if step.attempt == 1 else f"{step.attempt} tries"
