@@ -230,23 +230,26 @@ def test_policy_that_forbids_starting_is_obeyed(clean: Box) -> None:
 # Installed into a system that does not run, as image builders do; then its first boot
 
 
+# In a mount namespace of its own, which goes with the command, however that ends.
+_INSTALL = """
+set -e
+mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/layer,workdir=$2/work" "$2/root"
+cp "$3" "$2/root/opt/pi-classifier.deb"
+chroot "$2/root" dpkg --install /opt/pi-classifier.deb
+"""
+
+
 @pytest.fixture
-def image(bookworm_root: Path, deb: Path, tmp_path: Path) -> Iterator[Path]:
+def image(bookworm_root: Path, deb: Path, tmp_path: Path) -> Path:
     """The layer over the root that holds the package, installed where nothing runs."""
-    layer, root = tmp_path / "layer", tmp_path / "root"
-    for folder in (layer, tmp_path / "work", root):
-        folder.mkdir()
-    options = f"lowerdir={bookworm_root},upperdir={layer},workdir={tmp_path / 'work'}"
-    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, root], check=True)
-    try:
-        shutil.copy(deb, root / "opt/pi-classifier.deb")
-        command = ["chroot", str(root), "dpkg", "--install", "/opt/pi-classifier.deb"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "rror" not in done.stderr
-        yield layer
-    finally:
-        subprocess.run(["umount", root], check=True)
+    for name in ("layer", "work", "root"):
+        (tmp_path / name).mkdir()
+    command = ["unshare", "--mount", "--propagation=private", "sh", "-c", _INSTALL, "install"]
+    places = [str(bookworm_root), str(tmp_path), str(deb)]
+    done = subprocess.run([*command, *places], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "rror" not in done.stderr
+    return tmp_path / "layer"
 
 
 def test_first_boot_with_a_broken_configuration(image: Path, bookworm_root: Path) -> None:
