@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 
-from pi_classifier.cameras import camera_opener
+from pi_classifier.cameras import camera_opener, opening_limit_s
 from pi_classifier.cameras.addresses import masked
 from pi_classifier.cameras.recovery import RecoveringCamera
 from pi_classifier.cascade import Cascade
@@ -142,7 +142,12 @@ def build(
         service: Service | None = None
         opener = camera_opener(settings.camera, frame_size(parts.classifier))
         steps = CameraSteps(masked(settings.camera.source), activity)
-        camera = RecoveringCamera(opener, settings.camera.recovery_s, on_step=steps)
+        camera = RecoveringCamera(
+            opener,
+            settings.camera.recovery_s,
+            on_step=steps,
+            step_s=opening_limit_s(settings.camera),
+        )
         stack.enter_context(closing(camera))
         if not patient:
             camera.open()

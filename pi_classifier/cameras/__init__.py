@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pi_classifier.cameras.addresses import masked
+from pi_classifier.cameras.recovery import STEP_S
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.errors import ConfigError
 from pi_classifier.suggest import suggestion
@@ -21,6 +22,7 @@ __all__ = [
     "follows_model",
     "list_cameras",
     "open_camera",
+    "opening_limit_s",
 ]
 
 Size = tuple[int, int]
@@ -99,6 +101,15 @@ def camera_opener(
             f"remove them or use it instead of {masked(source)!r}"
         )
     return prepare(settings, argument, model_size)
+
+
+def opening_limit_s(settings: CameraSettings) -> float:
+    """How long opening the camera may take before it counts as a hang, in seconds."""
+    name, _, _ = _parts(settings.source)
+    if name == "imx500":  # its network is uploaded into the sensor
+        return 300.0
+    # a network camera's time-out counts for connecting and for the first picture
+    return max(STEP_S, 2 * settings.timeout_s + 5.0)
 
 
 def follows_model(settings: CameraSettings) -> bool:

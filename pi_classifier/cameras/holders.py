@@ -1,4 +1,4 @@
-"""Who else has a device open."""
+"""Who has a device open."""
 
 from __future__ import annotations
 
@@ -6,28 +6,24 @@ import os
 from pathlib import Path
 
 
-def holders(device: Path, proc: Path = Path("/proc")) -> list[str]:
-    """Return the programs that have `device` open, as "motion (process 812)".
+def holders(*devices: Path, proc: Path = Path("/proc")) -> list[str]:
+    """Return the programs that have one of `devices` open, as "motion (process 812)".
 
-    Of other users' programs only root learns; this process is not counted.
+    Of other users' programs only root learns; this process is "this program itself".
     """
-    wanted = os.path.realpath(device)
-    others = [each for each in proc.glob("[0-9]*") if each.name != str(os.getpid())]
-    return [
-        f"{_name(process)} (process {process.name})"
-        for process in sorted(others, key=lambda path: int(path.name))
-        if _has_open(process / "fd", wanted)
-    ]
+    wanted = {os.path.realpath(device) for device in devices}
+    processes = sorted(proc.glob("[0-9]*"), key=lambda path: int(path.name))
+    return [_name(process) for process in processes if _has_open(process / "fd", wanted)]
 
 
-def _has_open(descriptors: Path, wanted: str) -> bool:
+def _has_open(descriptors: Path, wanted: set[str]) -> bool:
     try:
         entries = list(descriptors.iterdir())
     except OSError:  # another user's, or gone meanwhile
         return False
     for entry in entries:
         try:
-            if str(entry.readlink()) == wanted:
+            if str(entry.readlink()) in wanted:
                 return True
         except OSError:
             continue
@@ -35,7 +31,10 @@ def _has_open(descriptors: Path, wanted: str) -> bool:
 
 
 def _name(process: Path) -> str:
+    if process.name == str(os.getpid()):
+        return "this program itself"
     try:
-        return (process / "comm").read_text(errors="replace").strip()
+        name = (process / "comm").read_text(errors="replace").strip()
     except OSError:
-        return "a program"
+        name = "a program"
+    return f"{name} (process {process.name})"

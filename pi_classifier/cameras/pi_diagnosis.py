@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from pi_classifier.cameras.holders import holders
 from pi_classifier.errors import CameraError, CameraUnavailable, ConfigError, PiClassifierError
 
 PICAMERA2_AT_LEAST = (0, 3, 21)
@@ -125,7 +126,7 @@ def _path_of(error: OSError | None, devices: Path) -> Path:
 
 
 def _busy(devices: Path) -> CameraUnavailable:
-    users = ", ".join(holders(devices))
+    users = ", ".join(holders(*(p for each in _DEVICES for p in devices.glob(each))))
     by = f"by {users}" if users else "by another program, perhaps of another user"
     return CameraUnavailable(
         f'camera "pi": busy, in use {by}; stop that first (a camera serves one program)'
@@ -166,21 +167,3 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(link))
         yield link
         link = link.__cause__ or link.__context__
-
-
-def holders(devices: Path = Path("/dev"), proc: Path = Path("/proc")) -> list[str]:
-    """Name the programs that have a camera open: ``process 812 rpicam-hello``.
-
-    Root sees all of them, anybody else only their own.
-    """
-    wanted = {str(path) for pattern in _DEVICES for path in devices.glob(pattern)}
-    found: list[str] = []
-    for process in sorted(proc.glob("[0-9]*"), key=lambda path: int(path.name)):
-        try:
-            if any(str(each.readlink()) in wanted for each in (process / "fd").iterdir()):
-                name = (process / "comm").read_text(encoding="utf-8").strip()
-                itself = " (this program itself)" if int(process.name) == os.getpid() else ""
-                found.append(f"process {process.name} {name}{itself}")
-        except OSError:  # it has ended, or is another user's
-            continue
-    return found

@@ -24,7 +24,8 @@ LONGEST_DELAY_S = 10.0
 # Cameras whose cable is loose fail again at once: only after so long without a fault
 # do the delays begin anew.
 STABLE_S = 10.0
-# What opening or restarting may take: libcamera, and USB devices on a slow hub.
+# What opening or restarting takes at most, where a camera asks for no more: libcamera, and
+# USB devices on a slow hub.
 STEP_S = 20.0
 
 
@@ -60,7 +61,7 @@ class RecoveringCamera:
     after delays that double from half a second to ten, a random quarter more or less;
     when `recovery_s` have passed since the fault, the last error is raised. With
     `recovery_s` 0 every fault is. `on_step` is told of every step, on the thread that
-    reads the frames.
+    reads the frames; `step_s` is how long opening or restarting may take.
 
     The frames' numbers and times go on across a fault: a camera opened anew counts from
     the number after the last, and from the time that has really passed.
@@ -72,12 +73,14 @@ class RecoveringCamera:
         recovery_s: float,
         *,
         on_step: Callable[[Step], None] = _ignore,
+        step_s: float = STEP_S,
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._opener = opener
         self._recovery_s = recovery_s
         self._on_step = on_step
+        self._step_s = step_s
         self._clock = clock or SystemClock()
         self._jitter = jitter
         self._lock = threading.Lock()  # around `_camera`, which `stop` needs from elsewhere
@@ -92,7 +95,7 @@ class RecoveringCamera:
 
     def open(self) -> None:
         """Open the camera now, at the first attempt; raises CameraError, ConfigError."""
-        self._step("opening", "", STEP_S)
+        self._step("opening", "", self._step_s)
         self._replace_camera(self._opener())
 
     def frames(self) -> Iterator[Frame]:
@@ -115,7 +118,7 @@ class RecoveringCamera:
         self._stopped.set()
         self._replace_camera(None)
 
-    def switch(self, opener: Opener, recovery_s: float) -> None:
+    def switch(self, opener: Opener, recovery_s: float, step_s: float = STEP_S) -> None:
         """Go on with another camera from the next frame on.
 
         For the thread that reads the frames, between two of them. When the other one
@@ -123,14 +126,14 @@ class RecoveringCamera:
         """
         self._replace_camera(None)
         try:
-            self._step("opening", "", STEP_S)
+            self._step("opening", "", step_s)
             camera = opener()
         except Exception:
-            self._step("reopening", "the new camera could not be opened", STEP_S)
+            self._step("reopening", "the new camera could not be opened", self._step_s)
             self._try(self._reopen)
             raise
         self._replace_camera(camera)
-        self._opener, self._recovery_s = opener, recovery_s
+        self._opener, self._recovery_s, self._step_s = opener, recovery_s, step_s
 
     def _frames(self) -> Iterator[Frame]:
         while True:
@@ -183,7 +186,7 @@ class RecoveringCamera:
                 return
             first, self._tries = self._tries == 0, self._tries + 1
             restart = getattr(self._camera, "restart", None) if first else None
-            self._step("restarting" if restart else "reopening", str(error), STEP_S)
+            self._step("restarting" if restart else "reopening", str(error), self._step_s)
             problem = self._try(restart or self._reopen)
             if problem is None:
                 return

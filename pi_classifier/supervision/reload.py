@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from functools import partial
 
-from pi_classifier.cameras import camera_opener, follows_model
+from pi_classifier.cameras import camera_opener, follows_model, opening_limit_s
 from pi_classifier.config import Settings
 from pi_classifier.errors import PiClassifierError
 from pi_classifier.events import Event, entry
@@ -127,7 +127,12 @@ class Reloader:
         if "camera" not in changed and (fits or not follows_model(settings.camera)):
             return None
         opener = camera_opener(settings.camera, size)
-        return partial(self._camera.switch, opener, settings.camera.recovery_s)
+        return partial(
+            self._camera.switch,
+            opener,
+            settings.camera.recovery_s,
+            opening_limit_s(settings.camera),
+        )
 
     def _say(self, changed: Sequence[str], new: Parts) -> None:
         what = ", ".join(f"[{name}]" for name in changed) or "no setting"

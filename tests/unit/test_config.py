@@ -153,8 +153,8 @@ def test_a_file_in_another_encoding_names_the_line(files: Any, tmp_path: Path) -
             "decision.frames = 3: no such setting. Did you mean run.frames?",
         ),
         (
-            "[run]\nzzz = 3",
-            "run.zzz = 3: no such setting. Settings there: frames, duration_s, log_level, state_dir.",
+            "[log]\nzzz = 3",
+            "log.zzz = 3: no such setting. Settings there: enabled, destination.",
         ),
         ("[decisoin]\nx = 3", "[decisoin]: no such section. Did you mean 'decision'?"),
         (

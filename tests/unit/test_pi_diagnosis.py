@@ -76,15 +76,8 @@ class TestExplained:
             )
             text = str(pi_diagnosis.explained(error, "opening it", tmp_path))
             other.communicate()
-        assert f"busy, in use by process {other.pid} python" in text
-        assert pi_diagnosis.holders(tmp_path) == []
-
-    def test_this_program_itself_is_called_so(self, tmp_path: Path) -> None:
-        (tmp_path / "video0").touch()
-        with (tmp_path / "video0").open():
-            (holder,) = pi_diagnosis.holders(tmp_path)
-        assert holder.startswith(f"process {os.getpid()} ")
-        assert holder.endswith("(this program itself)")
+        assert "busy, in use by python" in text
+        assert f"(process {other.pid})" in text
 
     @pytest.mark.parametrize(
         ("error", "kind", "words"),

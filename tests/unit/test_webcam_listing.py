@@ -150,6 +150,8 @@ def test_who_holds_a_device_is_named(tmp_path: Path) -> None:
         other.communicate()
     assert found.endswith(f"(process {other.pid})")
     assert found.startswith("python")
+    with device.open():
+        assert holders(tmp_path / "other", device) == ["this program itself"]
 
 
 @pytest.mark.parametrize(
