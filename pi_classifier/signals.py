@@ -68,8 +68,9 @@ class StopOnSignal:
     def __enter__(self) -> Self:
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
-        self._previous = {signum: signal.signal(signum, _note) for signum in self._caught}
+        # First the descriptor: a signal between the two would be caught and not be heard of.
         self._previous_fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        self._previous = {signum: signal.signal(signum, _note) for signum in self._caught}
         self._thread = threading.Thread(target=self._watch, name="signals", daemon=True)
         self._thread.start()
         return self
