@@ -88,6 +88,7 @@ class RecoveringCamera:
         self._source: Iterator[Frame] | None = None
         self._stopped = threading.Event()
         self._closed = False
+        self._reading = threading.Lock()  # a camera gives each frame to one consumer only
         self._timeline = _Timeline()
         self._tries = 0
         self._fault_s: float | None = None  # when the present fault began
@@ -100,8 +101,7 @@ class RecoveringCamera:
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames until the camera ends or `stop`; raises CameraError after the last try."""
-        if self._closed:
-            raise CameraClosed("the camera is closed; open it again to use it")
+        self._check_open()
         return self._frames()
 
     def stop(self) -> None:
@@ -135,7 +135,22 @@ class RecoveringCamera:
         self._replace_camera(camera)
         self._opener, self._recovery_s, self._step_s = opener, recovery_s, step_s
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise CameraClosed("the camera is closed; open it again to use it")
+
     def _frames(self) -> Iterator[Frame]:
+        if not self._reading.acquire(blocking=False):
+            raise CameraError(
+                "another consumer reads the camera's frames; "
+                "read them in one place and pass them on"
+            )
+        try:
+            yield from self._recovering()
+        finally:
+            self._reading.release()
+
+    def _recovering(self) -> Iterator[Frame]:
         while True:
             try:
                 frame = self._next()
@@ -154,6 +169,7 @@ class RecoveringCamera:
 
     def _next(self) -> Frame | None:
         """Return the next frame; None when there are no more."""
+        self._check_open()
         if self._source is None:
             if self._stopped.is_set():
                 return None
@@ -161,7 +177,7 @@ class RecoveringCamera:
                 self.open()
             with self._lock:
                 camera = self._camera
-            if camera is None:  # closed by another thread
+            if camera is None:  # closed by another thread meanwhile
                 raise CameraClosed("the camera is closed; open it again to use it")
             self._source = camera.frames()
         return next(self._source, None)

@@ -25,10 +25,13 @@ from pi_classifier.cameras import open_camera
 from pi_classifier.cameras.emulated import EmulatedCamera
 from pi_classifier.cameras.network import open_network_camera
 from pi_classifier.cameras.pi import PiCamera
+from pi_classifier.cameras.recorded import RecordedCamera
+from pi_classifier.cameras.recovery import RecoveringCamera
 from pi_classifier.cameras.replay import ReplayCamera
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.cameras.videofile import VideoFileCamera
 from pi_classifier.errors import CameraClosed, CameraError
+from pi_classifier.recording import Recorder
 from pi_classifier.types import Camera, Frame
 from tests.emulated_picamera2 import HARDWARE
 from tests.servers.films import film
@@ -58,6 +61,21 @@ def replay(folder: Path, *, fps: float = 100.0, realtime: bool = False) -> Camer
 def video_file(folder: Path, *, fps: float = 100.0, realtime: bool = False) -> Camera:
     path = film(folder / "video.mkv", frames=40, fps=Fraction(fps).limit_denominator(1000))
     return VideoFileCamera(path, CameraSettings(realtime=realtime), side=48)
+
+
+def recording(folder: Path, *, fps: float = 100.0, realtime: bool = False) -> Camera:
+    kept = folder / f"kept at {fps:g}"
+    if not kept.exists():
+        recorder = Recorder(kept, source="emulated", max_bytes=10**7)
+        for frame in islice(emulated(folder, fps=fps).frames(), 40):
+            recorder.add(frame)
+        recorder.close()
+    return RecordedCamera(kept, CameraSettings(realtime=realtime))
+
+
+def recovering(folder: Path, *, fps: float = 100.0, realtime: bool = False) -> Camera:
+    """What the service reads from: any camera with the recovery around it."""
+    return RecoveringCamera(lambda: emulated(folder, fps=fps, realtime=realtime), 0.0)
 
 
 def rtsp(folder: Path, *, fps: float = 50.0, realtime: bool = True) -> Camera:
@@ -118,7 +136,9 @@ LIVE = {"rtsp": rtsp, "mjpeg": mjpeg, "picamera2 live": picamera2_live}
 REPEATABLE = {
     "emulated": emulated,
     "replay": replay,
+    "recording": recording,
     "video file": video_file,
+    "recovering": recovering,
     "picamera2": picamera2,
     "picamera2 Pi 5": picamera2_pi5,
 }
