@@ -61,6 +61,7 @@ class Emulation:
 
         `merged` puts its stderr into its stdout. Raises EmulationError, TimeoutExpired.
         """
+        self.shared.mkdir(parents=True, exist_ok=True)
         with _scratch() as (work, cpuinfo):
             cpuinfo.write_text(self.processor.cpuinfo(), "ascii")
             command = (
