@@ -160,8 +160,7 @@ def open_parts(
 ) -> Parts:
     """Open everything but the camera; raises ConfigError, ModelError, and nothing stays open.
 
-    The sinks of `keep` that are made from the same values are taken over, and so is its
-    smoother when nothing about it changes.
+    The sinks of `keep` that are made from the same values are taken over.
     """
     with ExitStack() as stack:
         classifier = stack.enter_context(closing(open_classifier(settings.model)))

@@ -116,6 +116,7 @@ class Reloader:
             raise
         close_parts(old, keep=new)
         self._settings = settings
+        self._supervisor.grant(settings.camera.timeout_s, settings.camera.fps)
         self._say(changed, new)
 
     def _camera_switch(

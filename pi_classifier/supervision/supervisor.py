@@ -37,7 +37,7 @@ class Supervisor:
     ) -> None:
         self.activity = activity
         self._notify = notify
-        self._watchdog_s = watchdog_s
+        self._watchdog_s = self._granted_s = watchdog_s
         now_s = activity.now_s()
         self._watchdog = None if watchdog_s is None else Watchdog(watchdog_s, now_s)
         self._tick_s = min(_TICK_S, (watchdog_s or 4 * _TICK_S) / 8)
@@ -64,15 +64,11 @@ class Supervisor:
         if self._watchdog_s is None:
             return
         needed_s = sufficient_limit_s(self._watchdog_s, timeout_s, fps)
-        if needed_s > self._watchdog_s:
+        if needed_s != self._granted_s:
+            self._granted_s = needed_s
             self._watchdog = Watchdog(needed_s, self.activity.now_s())
             self._notify(f"WATCHDOG_USEC={round(needed_s * 1e6)}")
-            _logger.info(
-                "a hang is noticed after %.0f s, not %.0f: camera.timeout_s = %g needs it",
-                needed_s,
-                self._watchdog_s,
-                timeout_s,
-            )
+            _logger.info("a hang is noticed after %.0f s: camera.timeout_s asks for it", needed_s)
 
     def stopping(self, why: str) -> None:
         """Say that the service is on its way out, and why: the last status."""

@@ -177,7 +177,10 @@ def test_a_longer_limit_is_asked_for_only_when_needed() -> None:
     supervisor.grant(1.0, 10.0)
     assert told == []
     supervisor.grant(10.0, 10.0)
+    supervisor.grant(10.0, 10.0)
     assert told == ["WATCHDOG_USEC=20200000"]
+    supervisor.grant(1.0, 10.0)
+    assert told[1:] == ["WATCHDOG_USEC=8000000"]
 
 
 def events(caplog: pytest.LogCaptureFixture) -> list[Event]:
