@@ -129,28 +129,30 @@ def build(
     """
     activity = activity or Activity()
     activity.busy("Starting: reads the model", _LOADING_S)
+    service: Service | None = None
+    classifier = open_classifier(settings.model)
+
+    # What is closed is what is in force then: a reload replaces the parts.
+    def close_classifier() -> None:
+        (service.parts.classifier if service else classifier).close()
+
+    def close_sinks() -> None:
+        close_together((service.parts if service else parts).sinks)
+
     with ExitStack() as stack:
-        camera: RecoveringCamera | None = None
-
-        def stop_camera() -> None:
-            if camera is not None:
-                camera.stop()
-
-        parts = open_parts(settings, on_stdout_closed=stop_camera)
-        # By name: a reload replaces the parts.
-        stack.callback(lambda: close_parts(service.parts if service else parts))
-        service: Service | None = None
-        opener = camera_opener(settings.camera, frame_size(parts.classifier))
-        steps = CameraSteps(masked(settings.camera.source), activity)
+        stack.callback(close_classifier)
+        opener = camera_opener(settings.camera, frame_size(classifier))
         camera = RecoveringCamera(
             opener,
             settings.camera.recovery_s,
-            on_step=steps,
+            on_step=CameraSteps(masked(settings.camera.source), activity),
             step_s=opening_limit_s(settings.camera),
         )
         stack.enter_context(closing(camera))
         if not patient:
             camera.open()
+        parts = make_parts(settings, classifier, on_stdout_closed=camera.stop)
+        stack.callback(close_sinks)
         service = Service(LimitedCamera(camera, settings.run), parts, activity, camera)
         yield service
 
@@ -162,14 +164,29 @@ def open_parts(
 
     The sinks of `keep` that are made from the same values are taken over.
     """
+    classifier = open_classifier(settings.model)
+    try:
+        return make_parts(settings, classifier, keep, on_stdout_closed=on_stdout_closed)
+    except BaseException:
+        classifier.close()
+        raise
+
+
+def make_parts(
+    settings: Settings,
+    classifier: Classifier,
+    keep: Parts | None = None,
+    *,
+    on_stdout_closed: Callable[[], None],
+) -> Parts:
+    """Make the parts around an open classifier; see `open_parts`. Raises ConfigError."""
+    models = list(_model_files(classifier))
+    silent = {label for each in models for label in each.information.silent_labels}
+    smoother = Smoother(settings.decision, silent)
+    gate = open_gate(settings.gate)
+    kept = dict(zip(keep.made_from, keep.sinks, strict=True)) if keep else {}
+    sinks: dict[object, Sink] = {}
     with ExitStack() as stack:
-        classifier = stack.enter_context(closing(open_classifier(settings.model)))
-        models = list(_model_files(classifier))
-        silent = {label for each in models for label in each.information.silent_labels}
-        smoother = Smoother(settings.decision, silent)
-        gate = open_gate(settings.gate)
-        kept = dict(zip(keep.made_from, keep.sinks, strict=True)) if keep else {}
-        sinks: dict[object, Sink] = {}
         opened: list[Sink] = []
         stack.callback(close_together, opened)
         spoken = [label for label in classifier.labels if label not in silent]
