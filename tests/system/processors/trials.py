@@ -34,7 +34,7 @@ TESTS = (
     # Time, threads and drawing.
     *("tests/unit/test_decision.py", "tests/unit/test_gate.py", "tests/unit/test_pipeline.py"),
     *("tests/unit/test_cameras.py", "tests/unit/test_emulated.py", "tests/unit/test_scenes.py"),
-    *("tests/contract/test_camera_contract.py", "tests/unit/test_recovery.py"),
+    "tests/unit/test_recovery.py",
 )
 
 
