@@ -125,7 +125,9 @@ def private_journal(folder: Path, catalog: Path | None = None) -> Iterator[Journ
     `catalog` is the folder of a catalog's database.
     """
     if not JOURNALD.exists() or shutil.which("journalctl") is None:
-        pytest.skip("SKIPPED: no systemd-journald here (apt install systemd)")
+        pytest.skip(
+            "SKIPPED: a real journald is needed; scripts/test installs it (apt install systemd)"
+        )
     configuration = folder / "journald.conf"
     configuration.write_text(CONFIGURATION, encoding="utf-8")
     user = os.geteuid() != 0
@@ -138,7 +140,9 @@ def private_journal(folder: Path, catalog: Path | None = None) -> Iterator[Journ
     try:
         assert holder.stdout is not None
         if holder.stdout.readline() != "ready\n":
-            pytest.skip("SKIPPED: no private mount namespace here")
+            pytest.skip(
+                "SKIPPED: the kernel gives this user no mount namespace; run as root: sudo scripts/test"
+            )
         journal = Journal(holder, user=user)
         try:
             yield journal

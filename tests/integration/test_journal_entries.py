@@ -52,7 +52,9 @@ log.error("and now something else")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root folder with the catalog of this project, and its database made by journalctl."""
     if shutil.which("journalctl") is None:
-        pytest.skip("SKIPPED: no journalctl here (apt install systemd)")
+        pytest.skip(
+            "SKIPPED: a real journalctl is needed; scripts/test installs it (apt install systemd)"
+        )
     root = tmp_path_factory.mktemp("catalog")
     folder = root / "usr/lib/systemd/catalog"
     folder.mkdir(parents=True)

@@ -28,7 +28,7 @@ def trixie_root() -> Path:
 def _root(suite: str) -> Path:
     missing = missing_for_boxes() or missing_for_roots()
     if missing:
-        pytest.skip(f"NO SYSTEM TESTS HERE: {missing}")
+        pytest.skip(f"NO SYSTEM TESTS HERE, which boot a real systemd as root: {missing}")
     return debian_root(Recipe(suite))
 
 
