@@ -125,9 +125,7 @@ def private_journal(folder: Path, catalog: Path | None = None) -> Iterator[Journ
     `catalog` is the folder of a catalog's database.
     """
     if not JOURNALD.exists() or shutil.which("journalctl") is None:
-        pytest.skip(
-            "SKIPPED: a real journald is needed; scripts/test installs it (apt install systemd)"
-        )
+        pytest.skip("SKIPPED: needs a real journald, which scripts/test installs (apt systemd)")
     configuration = folder / "journald.conf"
     configuration.write_text(CONFIGURATION, encoding="utf-8")
     user = os.geteuid() != 0

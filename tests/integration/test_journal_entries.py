@@ -52,9 +52,7 @@ log.error("and now something else")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root folder with the catalog of this project, and its database made by journalctl."""
     if shutil.which("journalctl") is None:
-        pytest.skip(
-            "SKIPPED: a real journalctl is needed; scripts/test installs it (apt install systemd)"
-        )
+        pytest.skip("SKIPPED: needs a real journalctl, which scripts/test installs (apt systemd)")
     root = tmp_path_factory.mktemp("catalog")
     folder = root / "usr/lib/systemd/catalog"
     folder.mkdir(parents=True)
