@@ -142,7 +142,11 @@ activate() {
     systemctl --quiet enable "$unit"
     # a camera may take a minute to be found: nobody waits for it here
     on_systemd --no-block start "$unit"
-    say "Installed. What it sees: systemctl status pi-classifier"
+    if running; then
+      say "Installed. What it sees: systemctl status pi-classifier"
+    else
+      say "Installed. systemd does not run here, so nothing is started yet: it starts at the next boot"
+    fi
   else
     on_systemd --no-block try-restart "$unit" 'pi-classifier@*.service'
     say "Brought up to date. What it sees: systemctl status pi-classifier"

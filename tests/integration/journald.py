@@ -138,9 +138,7 @@ def private_journal(folder: Path, catalog: Path | None = None) -> Iterator[Journ
     try:
         assert holder.stdout is not None
         if holder.stdout.readline() != "ready\n":
-            pytest.skip(
-                "SKIPPED: the kernel gives this user no mount namespace; run as root: sudo scripts/test"
-            )
+            pytest.skip("SKIPPED: needs a mount namespace of its own; run as root")
         journal = Journal(holder, user=user)
         try:
             yield journal
