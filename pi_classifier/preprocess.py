@@ -21,6 +21,10 @@ from pi_classifier.errors import ImageError
 
 Resize = Literal["crop", "stretch"]
 
+# Part of the key under which the training side keeps what a network made of a photo: change it
+# (to any other text) whenever the pixels of any photo change, and only then.
+PIXELS_VERSION = "1b708769fe3602c5"
+
 # What Pillow's many file readers raise on damaged files.
 _DAMAGED = (
     OSError,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import struct
 import zlib
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pi_classifier.errors import ImageError
-from pi_classifier.preprocess import Preprocessor, crop_box, load_image
+from pi_classifier.preprocess import PIXELS_VERSION, Preprocessor, crop_box, load_image
 
 Pixels = NDArray[np.uint8]
 
@@ -297,3 +298,14 @@ class TestUnreadable:
         except ImageError as error:
             message = str(error)
         assert "photo.jpg" in message
+
+
+def test_the_pixels_are_those_that_kept_bottlenecks_were_made_of() -> None:
+    """Other pixels need another PIXELS_VERSION, or features of old pixels are used for new."""
+    rows, columns, channels = np.indices((61, 97, 3))
+    picture = ((rows * rows + 7 * columns + 31 * channels) % 256).astype(np.uint8)
+    digest = hashlib.sha256()
+    for resize in ("crop", "stretch"):
+        for size in ((24, 24), (33, 20), (128, 128)):
+            digest.update(Preprocessor(size, resize)(picture).tobytes())
+    assert (PIXELS_VERSION, digest.hexdigest()[:16]) == ("1b708769fe3602c5", "6b1d0e70d6237e48")

@@ -22,10 +22,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier import area, preprocess
 from pi_classifier.errors import ImageError
 from pi_classifier.folders import cache_folder
-from pi_classifier.preprocess import Preprocessor, Resize, load_image
+from pi_classifier.preprocess import PIXELS_VERSION, Preprocessor, Resize, load_image
 from training.data.dataset import Photo
 from training.errors import CacheError
 from training.files import write_json
@@ -210,8 +209,7 @@ def preprocessing_id() -> str:
     """What decides the pixels a network sees: our code and the library reading the files."""
     from importlib.metadata import version
 
-    sources = b"".join(Path(str(module.__file__)).read_bytes() for module in (preprocess, area))
-    return f"{hashlib.sha256(sources).hexdigest()[:16]}, pillow {version('pillow')}"
+    return f"{PIXELS_VERSION}, pillow {version('pillow')}"
 
 
 def _computed(
