@@ -66,7 +66,7 @@ def sections(arguments: argparse.Namespace) -> Iterator[list[Figure]]:
 
 
 def _camera(fps: float) -> Any:
-    from pi_classifier.cameras.pi import PiCamera
+    from pi_classifier.cameras.raspberry_pi.camera import PiCamera
     from pi_classifier.cameras.settings import CameraSettings
 
     return PiCamera(CameraSettings(fps=fps), model_size=(_SIZE, _SIZE))

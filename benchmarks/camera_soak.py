@@ -50,7 +50,7 @@ class Soak:
 
 def soak(hours: float, seed: int = 0, between_s: tuple[float, float] = _BETWEEN_S) -> Soak:
     """Run `hours` of simulated time; raises CameraError when the camera stays away."""
-    from pi_classifier.cameras.pi import PiCamera
+    from pi_classifier.cameras.raspberry_pi.camera import PiCamera
     from pi_classifier.cameras.recovery import RecoveringCamera, Step
     from pi_classifier.cameras.settings import CameraSettings
 
@@ -165,16 +165,16 @@ class _Impatient(selectors.EpollSelector):
 @contextmanager
 def _accelerated() -> Iterator[None]:
     """Shorten the waits that pass in real time."""
-    from pi_classifier.cameras import pi_device
+    from pi_classifier.cameras.raspberry_pi import device
 
-    before = selectors.DefaultSelector, pi_device._SLICE_S, pi_device._CLOSE_S  # noqa: SLF001
+    before = selectors.DefaultSelector, device._SLICE_S, device._CLOSE_S  # noqa: SLF001
     selectors.DefaultSelector = _Impatient  # type: ignore[misc, assignment]
-    pi_device._SLICE_S, pi_device._CLOSE_S = 0.05, 0.5  # noqa: SLF001
+    device._SLICE_S, device._CLOSE_S = 0.05, 0.5  # noqa: SLF001
     try:
         yield
     finally:
         selectors.DefaultSelector = before[0]  # type: ignore[misc]
-        pi_device._SLICE_S, pi_device._CLOSE_S = before[1:]  # noqa: SLF001
+        device._SLICE_S, device._CLOSE_S = before[1:]  # noqa: SLF001
 
 
 def _sample(at_s: float) -> Sample:

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pi_classifier.area import Pixels
 from pi_classifier.cameras import CameraSettings, open_camera
-from pi_classifier.preview.cells import lines
+from pi_classifier.preprocessing.area_average import Pixels
+from pi_classifier.preview.ansi import lines
 from pi_classifier.preview.drawing import picture
-from pi_classifier.preview.latest import Latest, View
+from pi_classifier.preview.latest_view import Latest, View
 from pi_classifier.types import Category, Frame, Prediction
 
 WIDTH, HEIGHT = 640, 480
@@ -34,10 +34,10 @@ _FORMATS: dict[str, dict[str, object]] = {
 _LOADED = """
 import sys
 if sys.argv[1] == "av":
-    from pi_classifier.cameras.video import pyav
+    from pi_classifier.cameras.video.pyav import pyav
     pyav()
 else:
-    import pi_classifier.cameras.video
+    import pi_classifier.cameras.video.pyav
 for line in open("/proc/self/status"):
     if line.startswith("VmRSS"):
         print(line.split()[1])

@@ -14,12 +14,12 @@ from benchmarks.bare import BareModel
 from benchmarks.figures import Aim, Figure
 from benchmarks.scenes import HEIGHT, WIDTH, Pixels, PreparedCamera
 from benchmarks.subject import Subject
-from pi_classifier.modelfile import ModelFile
-from pi_classifier.nativelog import captured_stderr
-from pi_classifier.preprocess import Preprocessor
-from pi_classifier.service import Service, build
+from pi_classifier.inference.native_stderr import captured_stderr
+from pi_classifier.modelfile.model_file import ModelFile
+from pi_classifier.preprocessing.preprocessor import Preprocessor
+from pi_classifier.service.build import Service, build
+from pi_classifier.service.run_loop import watch
 from pi_classifier.types import Frame
-from pi_classifier.watching import watch
 
 SECTION = "Time per frame"
 WITH_RESIZE = Aim(1.5, "ratio")

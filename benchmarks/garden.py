@@ -15,8 +15,8 @@ import sys
 from collections.abc import Iterator
 from itertools import takewhile
 
-from pi_classifier.cameras.emulated import _schedule
-from pi_classifier.cameras.scenes import BACKGROUND
+from pi_classifier.cameras.emulated.camera import _schedule
+from pi_classifier.cameras.emulated.scenes import BACKGROUND
 
 FPS = 10
 FRAMES = 300

@@ -51,9 +51,9 @@ while True:
 _WORK = r"""
 import json, logging, os, signal, subprocess, sys, threading, time
 from statistics import median
-from pi_classifier.events import Event, entry
-from pi_classifier.journal import BoundedLog, JournalEntries
-from pi_classifier.systemd import journal_sender
+from pi_classifier.logs.events import Event, entry
+from pi_classifier.logs.handlers import BoundedLog, JournalEntries
+from pi_classifier.system.systemd import journal_sender
 try:
     from systemd import journal as peer
 except ImportError:

@@ -17,8 +17,8 @@ from PIL import Image
 from benchmarks.errors import BenchmarkError
 from benchmarks.scenes import Pixels
 from benchmarks.subject import Subject
-from pi_classifier.classifier import open_classifier
-from pi_classifier.preprocess import load_image
+from pi_classifier.inference.classifier import open_classifier
+from pi_classifier.preprocessing.preprocessor import load_image
 from pi_classifier.types import Frame
 
 _ROOT = Path(__file__).resolve().parents[1]

@@ -12,9 +12,9 @@ from statistics import median
 
 sys.path.insert(0, "/usr/lib/pi-classifier")
 
-from pi_classifier.cameras.emulated import EmulatedCamera
+from pi_classifier.cameras.emulated.camera import EmulatedCamera
 from pi_classifier.cameras.settings import CameraSettings
-from pi_classifier.classifier import ModelSettings, open_classifier
+from pi_classifier.inference.classifier import ModelSettings, open_classifier
 
 _FRAMES = 120
 _ROUNDS = 5

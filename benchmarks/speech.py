@@ -21,9 +21,10 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Aim, Figure
 from benchmarks.scenes import garden
 from benchmarks.speech_storm import Outcome, Storm
-from pi_classifier.classifier import ModelSettings, open_classifier
+from pi_classifier.inference.classifier import ModelSettings, open_classifier
 from pi_classifier.sinks.speech import SpeechSink
-from pi_classifier.speech.engines import ENGINES, open_engine
+from pi_classifier.speech.engines.base import ENGINES
+from pi_classifier.speech.engines.registry import open_engine
 from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.types import Decision, Frame
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pi_classifier.sinks.speech import SpeechSink
-from pi_classifier.speech.child import Ended
-from pi_classifier.speech.engines import Command, Voice
+from pi_classifier.speech.child_process import Ended
+from pi_classifier.speech.engines.base import Command, Voice
 from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.speech.speaker import Speaker
 from pi_classifier.speech.synthesis import Synthesiser

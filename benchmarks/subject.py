@@ -8,10 +8,10 @@ from pathlib import Path
 
 from benchmarks.errors import BenchmarkError
 from pi_classifier.cameras import CameraSettings
-from pi_classifier.cascade import read_cascade_file
-from pi_classifier.config import Settings
-from pi_classifier.modelfile import ModelFile, read_model_file
-from pi_classifier.shipped import find_model
+from pi_classifier.config.reading import Settings
+from pi_classifier.modelfile.cascade_file import read_cascade_file
+from pi_classifier.modelfile.locate import find_model
+from pi_classifier.modelfile.model_file import ModelFile, read_model_file
 from pi_classifier.sinks.log import LogSettings
 from pi_classifier.sinks.stdout import StdoutSettings
 from pi_classifier.speech.settings import SpeechSettings

@@ -109,7 +109,7 @@ def _until_exported(words: list[str]) -> tuple[float, float]:
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(
-            [sys.executable, "-m", "training.cli", *words],
+            [sys.executable, "-m", "pi_classifier_training.cli", *words],
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

@@ -12,13 +12,12 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-
-from training.data.dataset import labels_of, scan
-from training.networks.network import Network, NetworkSpec, load_weights
-from training.retraining.bottlenecks import BottleneckCache
-from training.retraining.head import HeadOptions
-from training.retraining.options import RetrainOptions
-from training.retraining.retrain import retrain
+from pi_classifier_training.data.dataset import labels_of, scan
+from pi_classifier_training.features.bottlenecks import BottleneckCache
+from pi_classifier_training.networks.network import Network, NetworkSpec, load_weights
+from pi_classifier_training.retraining.head import HeadOptions
+from pi_classifier_training.retraining.options import RetrainOptions
+from pi_classifier_training.retraining.retrain import retrain
 
 READS = 5
 ORIGINALS = 200

@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from pi_classifier import __version__
-from pi_classifier.arguments import parser
+from pi_classifier.commands.arguments import parser
 from pi_classifier.errors import EXIT_BUG, EXIT_SYSTEM, PiClassifierError
-from pi_classifier.events import Event, entry
-from pi_classifier.streams import mend_streams
-from pi_classifier.systemd import under_journal
+from pi_classifier.logs.events import Event, entry
+from pi_classifier.system.stdio import mend_streams
+from pi_classifier.system.systemd import under_journal
 
 EXIT_INTERRUPTED = 130  # as a shell reports SIGINT
 
@@ -76,7 +76,7 @@ def _complain(error: Exception, code: int, *, debug: bool, message: str | None =
     if debug:
         logging.getLogger(__name__).error("where it came from:", exc_info=error)
     if under_journal():
-        from pi_classifier.journal import log_end
+        from pi_classifier.logs.handlers import log_end
 
         log_end(error, message or "")
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from pi_classifier.settings import setting
+from pi_classifier.setting import setting
 from pi_classifier.types import Decision, Frame, Prediction
 
 _NS_PER_S = 1_000_000_000

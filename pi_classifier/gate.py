@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier.settings import setting
+from pi_classifier.setting import setting
 from pi_classifier.types import Frame, Gate
 
 _NS_PER_S = 1_000_000_000

@@ -56,7 +56,7 @@ install_into() {
   # On a Pi the camera library comes from apt, which only such an environment sees.
   if dpkg-query -W python3-picamera2 >/dev/null 2>&1; then site=(--system-site-packages); fi
   # A moved environment must be made anew as well: its programs name their folder.
-  stamp=$(cat pyproject.toml <(printf '%s\n' "$root" "$@") | sha256sum | cut -d' ' -f1)
+  stamp=$(cat pyproject.toml training/pyproject.toml <(printf '%s\n' "$root" "$@") | sha256sum | cut -d' ' -f1)
   if [ -x "$folder/bin/python" ] && grep -qsx "$stamp" "$folder/installed"; then return 0; fi
   say "Installing Python packages into $folder (once) ..."
   [ -x "$folder/bin/pip" ] || "$python" -m venv "${site[@]}" "$folder"

@@ -49,7 +49,7 @@ build_python() {
   pip install build 'setuptools>=68' wheel
   rm -rf "$work/source" && mkdir "$work/source"
   # from a copy: what lies about in a working tree (build/, *.egg-info) must not get in
-  cp -r LICENSE MANIFEST.in README.md CHANGELOG.md pyproject.toml setup.py pi_classifier training models systemd docs "$work/source"
+  cp -r LICENSE MANIFEST.in README.md CHANGELOG.md pyproject.toml setup.py pi_classifier models systemd docs "$work/source"
   install -D scripts/setup.sh "$work/source/scripts/setup.sh"
   find "$work/source" -name __pycache__ -prune -exec rm -rf {} +
   even_times "$work/source"

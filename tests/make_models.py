@@ -19,9 +19,10 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from pi_classifier.classifier import ModelSettings, open_classifier  # noqa: E402
-from training.delivery.golden import golden_vectors  # noqa: E402
-from training.delivery.metadata import Normalisation, write_model_file  # noqa: E402
+from pi_classifier_training.modelfile.golden import golden_vectors  # noqa: E402
+from pi_classifier_training.modelfile.writer import Normalisation, write_model_file  # noqa: E402
+
+from pi_classifier.inference.classifier import ModelSettings, open_classifier  # noqa: E402
 
 DATA = Path(__file__).resolve().parent / "data"
 LABELS = ["background", "cyan", "magenta", "yellow"]

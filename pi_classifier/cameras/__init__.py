@@ -8,9 +8,9 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from pi_classifier.cameras.addresses import masked
 from pi_classifier.cameras.recovery import STEP_S
 from pi_classifier.cameras.settings import CameraSettings
+from pi_classifier.cameras.video.addresses import masked
 from pi_classifier.errors import ConfigError
 from pi_classifier.suggest import suggestion
 from pi_classifier.types import Camera
@@ -125,7 +125,7 @@ def _parts(source: str) -> tuple[str, str, str]:
 
 
 def _pi(settings: CameraSettings, argument: str, model_size: Size | None) -> Callable[[], Camera]:
-    from pi_classifier.cameras.pi import PiCamera
+    from pi_classifier.cameras.raspberry_pi.camera import PiCamera
 
     return partial(PiCamera, settings, argument, model_size)
 
@@ -134,7 +134,7 @@ def _imx500(
     settings: CameraSettings, argument: str, model_size: Size | None
 ) -> Callable[[], Camera]:
     del model_size  # the network is in the sensor
-    from pi_classifier.cameras.imx500 import network_file, open_imx500
+    from pi_classifier.cameras.raspberry_pi.imx500 import network_file, open_imx500
 
     return partial(open_imx500, network_file(argument), settings)
 
@@ -143,7 +143,7 @@ def _emulated(
     settings: CameraSettings, argument: str, model_size: Size | None
 ) -> Callable[[], Camera]:
     del argument, model_size
-    from pi_classifier.cameras.emulated import EmulatedCamera, Garden
+    from pi_classifier.cameras.emulated.camera import EmulatedCamera, Garden
 
     return partial(EmulatedCamera, settings, garden=Garden(settings))
 
@@ -151,15 +151,15 @@ def _emulated(
 def _replay(
     settings: CameraSettings, argument: str, model_size: Size | None
 ) -> Callable[[], Camera]:
-    from pi_classifier.cameras.recorded import RecordedCamera
-    from pi_classifier.cameras.replay import ENDINGS, ReplayCamera
-    from pi_classifier.recording import is_recording
+    from pi_classifier.cameras.replay.photo_folder import ENDINGS, ReplayCamera
+    from pi_classifier.cameras.replay.recorded import RecordedCamera
+    from pi_classifier.cameras.replay.recording import is_recording
 
     path = Path(argument).expanduser()
     if argument and is_recording(path):
         return partial(RecordedCamera, path, settings)
     if path.is_file() and path.suffix.lower() not in ENDINGS:
-        from pi_classifier.cameras.videofile import VideoFileCamera
+        from pi_classifier.cameras.video.file import VideoFileCamera
 
         return partial(VideoFileCamera, path, settings, _side(settings, model_size))
     return partial(ReplayCamera, argument, settings)
@@ -168,7 +168,7 @@ def _replay(
 def _webcam(
     settings: CameraSettings, argument: str, model_size: Size | None
 ) -> Callable[[], Camera]:
-    from pi_classifier.cameras.webcam import open_webcam
+    from pi_classifier.cameras.video.webcam import open_webcam
 
     return partial(open_webcam, argument, settings, _side(settings, model_size))
 
@@ -177,7 +177,7 @@ def _network(
     settings: CameraSettings, argument: str, model_size: Size | None
 ) -> Callable[[], Camera]:
     del argument
-    from pi_classifier.cameras.network import open_network_camera
+    from pi_classifier.cameras.video.network import open_network_camera
 
     return partial(
         open_network_camera, settings.source.strip(), settings, _side(settings, model_size)

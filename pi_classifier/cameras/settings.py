@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pi_classifier.cameras.faults import parse_faults
 from pi_classifier.errors import ConfigError
-from pi_classifier.settings import setting
+from pi_classifier.setting import setting
 
 SMALLEST_SIDE = 16
 LARGEST_SIDE = 8192

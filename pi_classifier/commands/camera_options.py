@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from pi_classifier.config import Layer
+from pi_classifier.config.reading import Layer
 
 
 def camera_layers(arguments: argparse.Namespace) -> Iterator[Layer]:

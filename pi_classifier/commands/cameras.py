@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from pi_classifier.errors import CameraUnavailable, ConfigError
 
 if TYPE_CHECKING:
-    from pi_classifier.cameras.found import FoundCamera
+    from pi_classifier.cameras.discovery import FoundCamera
     from pi_classifier.cameras.settings import CameraSettings
-    from pi_classifier.config import Configuration
+    from pi_classifier.config.reading import Configuration
     from pi_classifier.types import Frame, Prediction
 
 _KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -27,9 +27,9 @@ _MOST_MODES = 6
 
 def main(arguments: argparse.Namespace) -> int:
     """List the cameras, or take one picture; raises PiClassifierError."""
-    from pi_classifier.commands.model_options import model_layers
-    from pi_classifier.config import Layer, read_configuration
-    from pi_classifier.journal import setup_logging
+    from pi_classifier.commands.options import model_layers
+    from pi_classifier.config.reading import Layer, read_configuration
+    from pi_classifier.logs.handlers import setup_logging
 
     layers = [*model_layers(arguments)]
     if arguments.camera is not None:
@@ -42,8 +42,8 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _list(configuration: Configuration, *, as_json: bool) -> int:
-    from pi_classifier.cameras.addresses import masked
-    from pi_classifier.cameras.found import found_cameras, meant
+    from pi_classifier.cameras.discovery import found_cameras, meant
+    from pi_classifier.cameras.video.addresses import masked
 
     settings = configuration.settings.camera
     found = found_cameras(settings)
@@ -79,7 +79,7 @@ def _as_text(camera: FoundCamera) -> str:
 
 def _snapshot(configuration: Configuration, path: Path, as_json: bool) -> int:
     """Save one frame and print what the model says of it."""
-    from pi_classifier.classifier import open_classifier
+    from pi_classifier.inference.classifier import open_classifier
 
     kind = _KINDS.get(path.suffix.lower())
     if kind is None:
@@ -100,7 +100,7 @@ def _snapshot(configuration: Configuration, path: Path, as_json: bool) -> int:
 
 def _one_frame(settings: CameraSettings) -> Frame:
     from pi_classifier.cameras import open_camera
-    from pi_classifier.cameras.addresses import masked
+    from pi_classifier.cameras.video.addresses import masked
 
     name = settings.source.strip().partition(":")[0]
     count = 1 if name in _AS_RECORDED else _SETTLING_FRAMES

@@ -9,12 +9,12 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
-from pi_classifier.classifier import open_classifier
-from pi_classifier.commands.model_options import model_layers
-from pi_classifier.config import Layer, read_configuration
+from pi_classifier.commands.options import model_layers
+from pi_classifier.config.reading import Layer, read_configuration
 from pi_classifier.errors import EXIT_DATA, ImageError
-from pi_classifier.journal import setup_logging
-from pi_classifier.preprocess import load_image
+from pi_classifier.inference.classifier import open_classifier
+from pi_classifier.logs.handlers import setup_logging
+from pi_classifier.preprocessing.preprocessor import load_image
 from pi_classifier.types import Frame, Prediction
 
 

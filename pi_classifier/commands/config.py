@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from contextlib import closing
 
-from pi_classifier.config import Configuration, read_configuration
-from pi_classifier.config_text import effective_toml, reference_markdown
+from pi_classifier.config.reading import Configuration, read_configuration
+from pi_classifier.config.text import effective_toml, reference_markdown
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -25,9 +25,8 @@ def main(arguments: argparse.Namespace) -> int:
 def _checked(configuration: Configuration) -> str:
     """Try all that can be tried without a camera and without a sound; say what was found."""
     from pi_classifier.cameras import camera_opener
-    from pi_classifier.cameras.addresses import masked
-    from pi_classifier.classifier import open_classifier
-    from pi_classifier.service import frame_size, model_names
+    from pi_classifier.cameras.video.addresses import masked
+    from pi_classifier.inference.classifier import frame_size, model_names, open_classifier
 
     settings = configuration.settings
     with closing(open_classifier(settings.model)) as classifier:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pi_classifier.cascade import read_cascade_file
-from pi_classifier.modelfile import ModelFile, read_model_file
-from pi_classifier.shipped import find_model, model_folders, shipped_models
+from pi_classifier.modelfile.cascade_file import read_cascade_file
+from pi_classifier.modelfile.locate import find_model, model_folders, shipped_models
+from pi_classifier.modelfile.model_file import ModelFile, read_model_file
 
 _LABELS_SHOWN = 12
 

@@ -11,13 +11,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pi_classifier.errors import ConfigError
-from pi_classifier.signals import StopOnSignal
+from pi_classifier.service.signals import StopOnSignal
 
 if TYPE_CHECKING:
-    from pi_classifier.config import Settings
-    from pi_classifier.preview.latest import Latest, View
+    from pi_classifier.config.reading import Settings
+    from pi_classifier.preview.latest_view import Latest, View
     from pi_classifier.preview.web import PreviewServer
-    from pi_classifier.service import Parts
+    from pi_classifier.service.build import Parts
     from pi_classifier.types import Camera
 
 _TERMINAL_EVERY_S = 0.1
@@ -35,12 +35,13 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _preview(arguments: argparse.Namespace, signals: StopOnSignal) -> None:
     from pi_classifier.cameras import camera_opener
-    from pi_classifier.cameras.addresses import masked
     from pi_classifier.cameras.recovery import RecoveringCamera
-    from pi_classifier.preview.latest import Latest
-    from pi_classifier.service import close_parts, model_names, open_parts
-    from pi_classifier.supervision.activity import Activity
-    from pi_classifier.supervision.camera_steps import CameraSteps
+    from pi_classifier.cameras.video.addresses import masked
+    from pi_classifier.inference.classifier import model_names
+    from pi_classifier.preview.latest_view import Latest
+    from pi_classifier.service.build import close_parts, open_parts
+    from pi_classifier.service.camera_recovery_log import CameraSteps
+    from pi_classifier.service.liveness import Activity
 
     settings = _settings(arguments)
     source = masked(settings.camera.source)
@@ -64,9 +65,9 @@ def _preview(arguments: argparse.Namespace, signals: StopOnSignal) -> None:
 def _settings(arguments: argparse.Namespace) -> Settings:
     """The effective settings, without sinks: nothing is spoken or logged by looking."""
     from pi_classifier.commands.camera_options import camera_layers
-    from pi_classifier.commands.model_options import model_layers
-    from pi_classifier.config import read_configuration
-    from pi_classifier.journal import setup_logging
+    from pi_classifier.commands.options import model_layers
+    from pi_classifier.config.reading import read_configuration
+    from pi_classifier.logs.handlers import setup_logging
 
     layers = [*model_layers(arguments), *camera_layers(arguments)]
     settings = read_configuration(arguments.config, arguments.set, layers).settings
@@ -146,8 +147,9 @@ def _name_of_this_computer() -> str:
 
 def _watch(settings: Settings, camera: Camera, parts: Parts, latest: Latest) -> None:
     """The frame thread: classify, decide, and put the newest view; others draw it."""
-    from pi_classifier.pipeline import LimitedCamera, decisions
-    from pi_classifier.preview.latest import View
+    from pi_classifier.cameras.limited import limited
+    from pi_classifier.pipeline import decisions
+    from pi_classifier.preview.latest_view import View
     from pi_classifier.types import Frame, Prediction
 
     decided: str | None = None
@@ -158,7 +160,7 @@ def _watch(settings: Settings, camera: Camera, parts: Parts, latest: Latest) -> 
         last = prediction or last
         latest.put(View(frame, last, decided))
 
-    frames = LimitedCamera(camera, settings.run).frames()
+    frames = limited(camera.frames(), settings.run.frames, settings.run.duration_s)
     for decision in decisions(frames, parts.gate, parts.classifier, parts.smoother, observe):
         decided = decision.label
 

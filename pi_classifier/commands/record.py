@@ -7,7 +7,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from pi_classifier.signals import StopOnSignal
+from pi_classifier.service.signals import StopOnSignal
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -21,15 +21,16 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _record(arguments: argparse.Namespace, signals: StopOnSignal) -> int:
     from pi_classifier.cameras import camera_opener
-    from pi_classifier.cameras.addresses import masked
+    from pi_classifier.cameras.limited import limited
     from pi_classifier.cameras.recovery import RecoveringCamera
+    from pi_classifier.cameras.replay.recording import Recorder, check_unused
+    from pi_classifier.cameras.video.addresses import masked
     from pi_classifier.commands.camera_options import camera_layers
-    from pi_classifier.config import read_configuration
-    from pi_classifier.journal import setup_logging
-    from pi_classifier.pipeline import Counters, LimitedCamera
-    from pi_classifier.recording import Recorder, check_unused
-    from pi_classifier.supervision.activity import Activity
-    from pi_classifier.supervision.camera_steps import CameraSteps
+    from pi_classifier.config.reading import read_configuration
+    from pi_classifier.logs.handlers import setup_logging
+    from pi_classifier.service.camera_recovery_log import CameraSteps
+    from pi_classifier.service.counters import Counters
+    from pi_classifier.service.liveness import Activity
 
     settings = read_configuration(
         arguments.config, arguments.set, camera_layers(arguments)
@@ -55,7 +56,9 @@ def _record(arguments: argparse.Namespace, signals: StopOnSignal) -> int:
         with closing(recorder):
             _say(f"records {source} into {folder}; Ctrl-C ends it")
             counters, ended = Counters(), ""
-            for frame in LimitedCamera(recovering, settings.run).frames():
+            for frame in limited(
+                recovering.frames(), settings.run.frames, settings.run.duration_s
+            ):
                 if not recorder.add(frame):
                     ended = f", as much as --max-mb {arguments.max_mb:g} allows"
                     break

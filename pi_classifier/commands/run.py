@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
-from pi_classifier.signals import StopOnSignal
+from pi_classifier.service.signals import StopOnSignal
 
 # The rest is imported once signals are caught: that takes longer than anything else here.
 if TYPE_CHECKING:
-    from pi_classifier.config import Layer, Settings
-    from pi_classifier.pipeline import Counters
-    from pi_classifier.supervision.supervisor import Supervisor
+    from pi_classifier.config.reading import Layer, Settings
+    from pi_classifier.service.counters import Counters
+    from pi_classifier.service.notifier import Supervisor
 
 _logger = logging.getLogger(__name__)
 
@@ -44,10 +44,10 @@ def _serve(arguments: argparse.Namespace) -> int:
     """Run as a service of systemd; what goes wrong is its last status, and in its log."""
     with StopOnSignal(reloads=True) as signals:
         from pi_classifier.errors import PiClassifierError
-        from pi_classifier.journal import log_end, setup_logging
-        from pi_classifier.supervision.activity import Activity
-        from pi_classifier.supervision.supervisor import Supervisor
-        from pi_classifier.systemd import notifier, watchdog_s
+        from pi_classifier.logs.handlers import log_end, setup_logging
+        from pi_classifier.service.liveness import Activity
+        from pi_classifier.service.notifier import Supervisor
+        from pi_classifier.system.systemd import notifier, watchdog_s
 
         setup_logging()  # for errors in the configuration that says how to log
         notify, activity = notifier(), Activity()
@@ -65,13 +65,14 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _watch(
     arguments: argparse.Namespace, signals: StopOnSignal, supervisor: Supervisor | None
 ) -> Counters:
-    from pi_classifier.cameras.addresses import masked
-    from pi_classifier.config import read_configuration
-    from pi_classifier.events import Event, entry
-    from pi_classifier.journal import setup_logging
-    from pi_classifier.service import build, model_names
-    from pi_classifier.statefolder import hold_state_folder, state_folder
-    from pi_classifier.watching import watch
+    from pi_classifier.cameras.video.addresses import masked
+    from pi_classifier.config.reading import read_configuration
+    from pi_classifier.inference.classifier import model_names
+    from pi_classifier.logs.events import Event, entry
+    from pi_classifier.logs.handlers import setup_logging
+    from pi_classifier.service.build import build
+    from pi_classifier.service.run_loop import watch
+    from pi_classifier.service.state_lock import hold_state_folder, state_folder
 
     def read() -> Settings:
         return read_configuration(arguments.config, arguments.set, _shorthands(arguments)).settings
@@ -85,7 +86,7 @@ def _watch(
         ExitStack() as stack,
     ):
         if supervisor is not None:
-            from pi_classifier.supervision.reload import Reloader
+            from pi_classifier.service.reload import Reloader
 
             supervisor.grant(settings.camera.timeout_s, settings.camera.fps)
             reloader = Reloader(service, settings, read, supervisor)
@@ -119,8 +120,8 @@ def summary(counters: Counters, elapsed_s: float) -> str:
 
 def _shorthands(arguments: argparse.Namespace) -> Iterator[Layer]:
     from pi_classifier.commands.camera_options import camera_layers
-    from pi_classifier.commands.model_options import model_layers
-    from pi_classifier.config import Layer
+    from pi_classifier.commands.options import model_layers
+    from pi_classifier.config.reading import Layer
 
     yield from model_layers(arguments)
     yield from camera_layers(arguments)

@@ -7,14 +7,14 @@ import logging
 from collections.abc import Sequence
 from contextlib import closing
 
-from pi_classifier.cascade import read_cascade_file
-from pi_classifier.classifier import ModelSettings
-from pi_classifier.config import Settings, read_configuration
-from pi_classifier.journal import setup_logging
-from pi_classifier.modelfile import read_model_file
-from pi_classifier.shipped import find_model
+from pi_classifier.config.reading import Settings, read_configuration
+from pi_classifier.inference.classifier import ModelSettings
+from pi_classifier.logs.handlers import setup_logging
+from pi_classifier.modelfile.cascade_file import read_cascade_file
+from pi_classifier.modelfile.locate import find_model
+from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.sinks.speech import phrases_of
-from pi_classifier.speech.engines import open_engine
+from pi_classifier.speech.engines.registry import open_engine
 from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.speech.speaker import Speaker, make_synthesiser
 

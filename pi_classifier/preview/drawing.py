@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from PIL import Image, ImageDraw, ImageFont
 
-from pi_classifier.preview.latest import View
+from pi_classifier.preview.latest_view import View
 from pi_classifier.types import Category
 
 _SMALLEST_WIDTH = 480

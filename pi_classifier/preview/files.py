@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pi_classifier.errors import ConfigError
 from pi_classifier.preview.drawing import picture
-from pi_classifier.preview.latest import View
+from pi_classifier.preview.latest_view import View
 
 
 class PictureFile:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from pi_classifier.preview.latest import Latest, View
+from pi_classifier.preview.latest_view import Latest, View
 
 _POLL_S = 1.0
 

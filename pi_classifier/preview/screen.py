@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Self
 
-from pi_classifier.preview.cells import Colours, colours_of, fitted, lines
-from pi_classifier.preview.latest import View
+from pi_classifier.preview.ansi import Colours, colours_of, fitted, lines
+from pi_classifier.preview.latest_view import View
 
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J"  # another screen, no cursor, empty
 _LEAVE = "\x1b[0m\x1b[?25h\x1b[?1049l"

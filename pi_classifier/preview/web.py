@@ -17,7 +17,7 @@ from typing import Any
 
 from pi_classifier.errors import ConfigError
 from pi_classifier.preview.drawing import picture
-from pi_classifier.preview.latest import Latest, View
+from pi_classifier.preview.latest_view import Latest, View
 
 MOST_CONNECTIONS = 16
 # A viewer that takes nothing for so long is cut off.

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from pi_classifier.errors import SinkError
-from pi_classifier.settings import setting
-from pi_classifier.sinks.queued import CLOSE_S, DeliveryQueue
-from pi_classifier.sinks.record import decision_record, json_line
+from pi_classifier.setting import setting
+from pi_classifier.sinks.delivery_queue import CLOSE_S, DeliveryQueue
+from pi_classifier.sinks.json_line import decision_record, json_line
 from pi_classifier.sinks.retry import Retry
 from pi_classifier.types import Decision
 

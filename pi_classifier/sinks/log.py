@@ -6,11 +6,11 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pi_classifier.events import Event, entry
-from pi_classifier.settings import setting
-from pi_classifier.sinks.queued import CLOSE_S, DeliveryQueue
+from pi_classifier.logs.events import Event, entry
+from pi_classifier.setting import setting
+from pi_classifier.sinks.delivery_queue import CLOSE_S, DeliveryQueue
 from pi_classifier.speech.phrases import Phrases
-from pi_classifier.systemd import Send, journal_sender, under_journal
+from pi_classifier.system.systemd import Send, journal_sender, under_journal
 from pi_classifier.types import Decision
 
 _logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from pi_classifier.events import Event, entry
+from pi_classifier.logs.events import Event, entry
 
 _logger = logging.getLogger(__name__)
 

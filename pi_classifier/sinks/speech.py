@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pi_classifier.errors import SinkError
-from pi_classifier.sinks.queued import DeliveryQueue
-from pi_classifier.speech.lull import Lull
-from pi_classifier.speech.manners import Manners
+from pi_classifier.sinks.delivery_queue import DeliveryQueue
+from pi_classifier.speech.idle_timer import Lull
 from pi_classifier.speech.phrases import Phrases
-from pi_classifier.speech.quiet import QuietHours
+from pi_classifier.speech.quiet_hours import QuietHours
 from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.speech.speaker import Speaker, make_synthesiser
+from pi_classifier.speech.speech_policy import Manners
 from pi_classifier.speech.synthesis import CHIME, Synthesiser
 from pi_classifier.types import Decision
 

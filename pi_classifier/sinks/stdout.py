@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pi_classifier.errors import SinkError
-from pi_classifier.settings import setting
-from pi_classifier.sinks.queued import CLOSE_S, DeliveryQueue
-from pi_classifier.sinks.record import decision_record, json_line
+from pi_classifier.setting import setting
+from pi_classifier.sinks.delivery_queue import CLOSE_S, DeliveryQueue
+from pi_classifier.sinks.json_line import decision_record, json_line
 from pi_classifier.types import Decision
 
 # Only a reader that has stopped reading makes so many lines wait.

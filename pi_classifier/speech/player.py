@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 from pi_classifier.errors import ConfigError, SinkError
-from pi_classifier.speech.child import ChildSlot
-from pi_classifier.speech.soundserver import check_server
+from pi_classifier.speech.child_process import ChildSlot
+from pi_classifier.speech.sound_server import check_server
 from pi_classifier.speech.wavfile import append_speech, silence_file
 
 _logger = logging.getLogger(__name__)

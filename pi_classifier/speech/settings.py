@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pi_classifier.settings import setting
-from pi_classifier.speech.engines import ENGINES, Speaking
+from pi_classifier.setting import setting
+from pi_classifier.speech.engines.base import ENGINES, Speaking
 
 DEFAULT_LANGUAGE = "en"
 

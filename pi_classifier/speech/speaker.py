@@ -8,13 +8,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from pi_classifier.folders import cache_folder
-from pi_classifier.speech.child import ChildSlot
-from pi_classifier.speech.engines import Engine, open_engine
+from pi_classifier.speech.audio_edges import Shape
+from pi_classifier.speech.child_process import ChildSlot
+from pi_classifier.speech.engines.base import Engine
+from pi_classifier.speech.engines.registry import open_engine
 from pi_classifier.speech.player import Output, check_output, open_output
 from pi_classifier.speech.settings import SpeechSettings
-from pi_classifier.speech.shaping import Shape
 from pi_classifier.speech.synthesis import Synthesiser
+from pi_classifier.system.folders import cache_folder
 
 _logger = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 
 from pi_classifier.errors import SinkError
-from pi_classifier.events import Event, entry
-from pi_classifier.speech.child import ChildSlot, Ended
+from pi_classifier.logs.events import Event, entry
+from pi_classifier.speech.audio_edges import Shape, shape_speech
+from pi_classifier.speech.child_process import ChildSlot, Ended
 from pi_classifier.speech.chime import chime
-from pi_classifier.speech.engines import Engine, silent_environment
-from pi_classifier.speech.shaping import Shape, shape_speech
+from pi_classifier.speech.engines.base import Engine, silent_environment
 from pi_classifier.speech.wavfile import Form, check_speech, write_wav
 
 _logger = logging.getLogger(__name__)

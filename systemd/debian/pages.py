@@ -39,7 +39,7 @@ _EXIT_CODES = {
 def manual(version: str) -> Iterator[str]:
     """pi-classifier(1) in the language of man(7), line by line."""
     sys.path.insert(0, str(ROOT))
-    from pi_classifier.arguments import parser
+    from pi_classifier.commands.arguments import parser
 
     top = parser()
     commands = _subparsers(top)

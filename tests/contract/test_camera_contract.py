@@ -22,16 +22,16 @@ import pytest
 from PIL import Image
 
 from pi_classifier.cameras import open_camera
-from pi_classifier.cameras.emulated import EmulatedCamera
-from pi_classifier.cameras.network import open_network_camera
-from pi_classifier.cameras.pi import PiCamera
-from pi_classifier.cameras.recorded import RecordedCamera
+from pi_classifier.cameras.emulated.camera import EmulatedCamera
+from pi_classifier.cameras.raspberry_pi.camera import PiCamera
 from pi_classifier.cameras.recovery import RecoveringCamera
-from pi_classifier.cameras.replay import ReplayCamera
+from pi_classifier.cameras.replay.photo_folder import ReplayCamera
+from pi_classifier.cameras.replay.recorded import RecordedCamera
+from pi_classifier.cameras.replay.recording import Recorder
 from pi_classifier.cameras.settings import CameraSettings
-from pi_classifier.cameras.videofile import VideoFileCamera
+from pi_classifier.cameras.video.file import VideoFileCamera
+from pi_classifier.cameras.video.network import open_network_camera
 from pi_classifier.errors import CameraClosed, CameraError
-from pi_classifier.recording import Recorder
 from pi_classifier.types import Camera, Frame
 from tests.emulated_picamera2 import HARDWARE
 from tests.servers.films import film

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pi_classifier.cascade import Cascade, Stage
-from pi_classifier.classifier import ModelSettings, open_classifier
 from pi_classifier.errors import InferenceError
-from pi_classifier.interpreter import installed_runtimes
+from pi_classifier.inference.cascade import Cascade, Stage
+from pi_classifier.inference.classifier import ModelSettings, open_classifier
+from pi_classifier.inference.interpreter import installed_runtimes
 from pi_classifier.types import Classifier, Frame
 
 DATA = Path(__file__).resolve().parent.parent / "data"

@@ -18,8 +18,8 @@ from pi_classifier.sinks.jsonl import JsonlSettings, JsonlSink
 from pi_classifier.sinks.log import LogSettings, LogSink
 from pi_classifier.sinks.speech import SpeechSink
 from pi_classifier.sinks.stdout import StdoutSettings, StdoutSink
-from pi_classifier.speech.child import Ended
-from pi_classifier.speech.engines import Command, Voice
+from pi_classifier.speech.child_process import Ended
+from pi_classifier.speech.engines.base import Command, Voice
 from pi_classifier.speech.player import PlayerOutput
 from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.speech.speaker import Speaker

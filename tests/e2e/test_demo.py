@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pi_classifier.cameras.scenes import LABELS
+from pi_classifier.cameras.emulated.scenes import LABELS
 
 ROOT = Path(__file__).parents[2]
 SPOKEN = ROOT / "demo/spoken.wav"

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pi_classifier.cameras.emulated import _schedule
-from pi_classifier.cameras.scenes import BACKGROUND, LABELS, Scene
+from pi_classifier.cameras.emulated.camera import _schedule
+from pi_classifier.cameras.emulated.scenes import BACKGROUND, LABELS, Scene
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 

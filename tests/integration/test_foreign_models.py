@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pi_classifier.classifier import ModelSettings, open_classifier
 from pi_classifier.errors import ModelMismatch
-from pi_classifier.interpreter import installed_runtimes
-from pi_classifier.preprocess import load_image
+from pi_classifier.inference.classifier import ModelSettings, open_classifier
+from pi_classifier.inference.interpreter import installed_runtimes
+from pi_classifier.preprocessing.preprocessor import load_image
 from pi_classifier.types import Frame
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"

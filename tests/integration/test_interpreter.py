@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pi_classifier_training.modelfile.writer import write_model_file
 
-from pi_classifier.classifier import ModelSettings, open_classifier
 from pi_classifier.errors import ConfigError, InferenceError, ModelFileError, ModelMismatch
-from pi_classifier.interpreter import Interpreter, installed_runtimes, open_interpreter
-from pi_classifier.modelfile import enlarged, read_model_file
-from training.delivery.metadata import write_model_file
+from pi_classifier.inference.classifier import ModelSettings, open_classifier
+from pi_classifier.inference.interpreter import Interpreter, installed_runtimes, open_interpreter
+from pi_classifier.modelfile.model_file import enlarged, read_model_file
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
@@ -102,7 +102,7 @@ def test_nothing_is_printed(tmp_path: Path, cache: str) -> None:
     """Runtimes report on themselves on stderr, while loading and at exit: ours stays clean."""
     program = (
         "import numpy as np\n"
-        "from pi_classifier.classifier import ModelSettings, open_classifier\n"
+        "from pi_classifier.inference.classifier import ModelSettings, open_classifier\n"
         "from pi_classifier.types import Frame\n"
         f"path = {str(DATA / 'uint8.tflite')!r}\n"
         f"cache = {str(tmp_path) if cache else ''!r}\n"
@@ -202,11 +202,11 @@ class TestWeightCache:
         content = bytearray(weights.read_bytes())
         for at in range(len(content) // 4, len(content) // 2):
             content[at] ^= 0xFF
-        from pi_classifier import weightcache
+        from pi_classifier.inference import weight_cache
 
         weights.write_bytes(content)
         checksum = Path(f"{weights}.sha256")
-        checksum.write_text(weightcache._checksum(weights))
+        checksum.write_text(weight_cache._checksum(weights))
         with caplog.at_level(logging.WARNING):
             classifier = open_classifier(settings)
         assert "golden vector" in caplog.text

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pi_classifier.events import Event
+from pi_classifier.logs.events import Event
 
 from .journald import PROGRAM, Journal, private_journal, python
 
@@ -23,8 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # Says each of its arguments, or what is typed: one line, one message.
 TALKER = """
 import logging, sys
-from pi_classifier.journal import setup_logging
-from pi_classifier.events import Event, entry
+from pi_classifier.logs.handlers import setup_logging
+from pi_classifier.logs.events import Event, entry
 setup_logging()
 log = logging.getLogger("talker")
 print("listening", flush=True)
@@ -35,8 +35,8 @@ for line in sys.stdin:
 
 STORM = """
 import logging
-from pi_classifier.journal import setup_logging
-from pi_classifier.events import Event, entry
+from pi_classifier.logs.handlers import setup_logging
+from pi_classifier.logs.events import Event, entry
 setup_logging()
 log = logging.getLogger("storm")
 for number in range(100_000):

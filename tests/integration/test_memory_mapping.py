@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pi_classifier.interpreter import installed_runtimes
+from pi_classifier.inference.interpreter import installed_runtimes
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
@@ -20,8 +20,8 @@ PROGRAM = """
 import json, re, sys
 from pathlib import Path
 import numpy as np
-from pi_classifier.interpreter import open_interpreter, _try_import
-from pi_classifier.modelfile import read_model_file
+from pi_classifier.inference.interpreter import open_interpreter, _try_import
+from pi_classifier.modelfile.model_file import read_model_file
 
 path, runtime, cache = sys.argv[1:]
 

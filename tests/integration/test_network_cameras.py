@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from pi_classifier.cameras import CameraSettings, network, open_camera
-from pi_classifier.cameras.live import LiveCamera
-from pi_classifier.cameras.network import open_network_camera
+from pi_classifier.cameras import CameraSettings, open_camera
 from pi_classifier.cameras.recovery import RecoveringCamera, Step
+from pi_classifier.cameras.video.live import LiveCamera
+from pi_classifier.cameras.video.network import open_network_camera
+from pi_classifier.cameras.video.pyav import network
 from pi_classifier.errors import CameraError, CameraTimeout, CameraUnavailable, ConfigError
 from pi_classifier.types import Frame
 from tests.servers.mjpeg import MjpegServer, mjpeg_server

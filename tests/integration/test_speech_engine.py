@@ -18,9 +18,9 @@ import pytest
 from pi_classifier.errors import SinkError
 from pi_classifier.sinks.speech import SpeechSink
 from pi_classifier.speech import player
-from pi_classifier.speech.child import Ended
-from pi_classifier.speech.engines import Command, Speaking, Voice
-from pi_classifier.speech.espeak import CHILD, Pyttsx3Engine
+from pi_classifier.speech.child_process import Ended
+from pi_classifier.speech.engines.base import Command, Speaking, Voice
+from pi_classifier.speech.engines.espeak import CHILD, Pyttsx3Engine
 from pi_classifier.speech.player import PlayerOutput, open_output
 from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.speech.speaker import Speaker, say

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from pi_classifier.errors import ConfigError, SinkError
-from pi_classifier.speech.engines import ENGINES, Engine, Speaking, Voice, open_engine, similar
-from pi_classifier.speech.piper import PiperEngine
+from pi_classifier.speech.engines.base import ENGINES, Engine, Speaking, Voice, similar
+from pi_classifier.speech.engines.piper import PiperEngine
+from pi_classifier.speech.engines.registry import open_engine
 from pi_classifier.speech.synthesis import Synthesiser
 from pi_classifier.speech.wavfile import check_speech, read_wav
 

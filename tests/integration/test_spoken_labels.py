@@ -17,11 +17,12 @@ import pytest
 from numpy.typing import NDArray
 from pocketsphinx import Decoder  # type: ignore[import-untyped]
 
-from pi_classifier.modelfile import read_model_file
-from pi_classifier.shipped import find_model
-from pi_classifier.speech.engines import Speaking, open_engine
+from pi_classifier.modelfile.locate import find_model
+from pi_classifier.modelfile.model_file import read_model_file
+from pi_classifier.speech.audio_edges import LEAD_S, TRAIL_S
+from pi_classifier.speech.engines.base import Speaking
+from pi_classifier.speech.engines.registry import open_engine
 from pi_classifier.speech.phrases import Phrases
-from pi_classifier.speech.shaping import LEAD_S, TRAIL_S
 from pi_classifier.speech.synthesis import Synthesiser
 
 MODEL = read_model_file(find_model("flowers/fast"))

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from pi_classifier.cameras import CameraSettings, open_camera
-from pi_classifier.cameras.video import covering
-from pi_classifier.cameras.videofile import VideoFileCamera
+from pi_classifier.cameras.video.file import VideoFileCamera
+from pi_classifier.cameras.video.pyav import covering
 from pi_classifier.errors import ConfigError
 from tests.servers.films import film
 

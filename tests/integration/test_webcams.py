@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from pi_classifier.cameras import CameraSettings, open_camera
-from pi_classifier.cameras.live import LiveCamera
-from pi_classifier.cameras.v4l2 import Webcam
-from pi_classifier.cameras.video import VideoError
-from pi_classifier.cameras.webcam import WebcamFeed, find_device, refusal
+from pi_classifier.cameras.video.live import LiveCamera
+from pi_classifier.cameras.video.pyav import VideoError
+from pi_classifier.cameras.video.v4l2 import Webcam
+from pi_classifier.cameras.video.webcam import WebcamFeed, find_device, refusal
 from pi_classifier.errors import CameraError, CameraUnavailable, ConfigError
 from tests.servers.mjpeg import picture
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from pi_classifier.cameras import list_cameras, open_camera
-from pi_classifier.cameras.pi import PiCamera
-from pi_classifier.cameras.pi_library import connected_cameras
+from pi_classifier.cameras.raspberry_pi.camera import PiCamera
+from pi_classifier.cameras.raspberry_pi.picamera2_api import connected_cameras
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.errors import CameraTimeout, CameraUnavailable, ConfigError
 from pi_classifier.types import Frame

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from pi_classifier.cameras import pi_device
-from pi_classifier.cameras.pi import PiCamera
+from pi_classifier.cameras.raspberry_pi import device
+from pi_classifier.cameras.raspberry_pi.camera import PiCamera
 from pi_classifier.cameras.recovery import RecoveringCamera, Step
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.errors import CameraClosed, CameraError, CameraTimeout, CameraUnavailable
@@ -204,7 +204,7 @@ def test_a_damaged_stream_of_frames_times_out(sensor: EmulatedSensor) -> None:
 def test_the_death_of_picamera2s_thread_is_survived_by_opening_anew(
     sensor: EmulatedSensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pi_device, "_CLOSE_S", 0.3)
+    monkeypatch.setattr(device, "_CLOSE_S", 0.3)
     steps: list[str] = []
     cameras: list[PiCamera] = []
 
@@ -243,7 +243,7 @@ def settles(condition: Callable[[], bool], timeout_s: float = 3.0) -> bool:
 def test_closing_never_hangs_even_if_the_driver_does(
     sensor: EmulatedSensor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(pi_device, "_CLOSE_S", 0.3)
+    monkeypatch.setattr(device, "_CLOSE_S", 0.3)
     camera = opened(sensor)
     next(camera.frames())
     released = sensor.faults.hang_on_stop = threading.Event()

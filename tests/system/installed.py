@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pi_classifier.schema import to_toml
+from pi_classifier.config.schema import to_toml
 
 from .box import Box, BoxError
 from .journal import Entry, Match

@@ -91,7 +91,7 @@ def secret(name: str) -> str:
 
 def advice(device: str) -> str:
     sys.path.insert(0, "/usr/lib/pi-classifier")
-    from pi_classifier.devices import permission_advice
+    from pi_classifier.system.device_access import permission_advice
 
     return permission_advice(Path(device))
 

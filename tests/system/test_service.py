@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pi_classifier.errors import EXIT_CONFIG, EXIT_TEMPORARY
-from pi_classifier.events import Event
+from pi_classifier.logs.events import Event
 
 from .box import BoxError
 from .installed import CONFIGURATION, UNIT, Service, configuration

@@ -50,7 +50,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output folder of ``retrain`` from scratch on the discs, by the real command."""
-    from training.cli import main
+    from pi_classifier_training.cli import main
 
     out = tmp_path_factory.mktemp("run") / "discs"
     options = ["--weights", "none", "--resolution", "96", "--epochs", "14", "--batch", "16"]

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from training.cli import main
-from training.data.dataset import Images, Photo
-from training.errors import TrainingError
-from training.networks.network import Network, NetworkSpec
-from training.retraining.answers import Answers
+from pi_classifier_training.cli import main
+from pi_classifier_training.data.dataset import Images, Photo
+from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.networks.network import Network, NetworkSpec
+from pi_classifier_training.retraining.teacher_targets import Answers
 
 SIDE = 96
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
-
-from training.data.augmentation import _crops, augment, draw_views
+from pi_classifier_training.data.augmentation import _crops, augment, draw_views
 
 
 def test_views_are_in_range_and_of_the_size_asked_for() -> None:

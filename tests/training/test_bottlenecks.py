@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pi_classifier_training.data.dataset import Photo, scan
+from pi_classifier_training.errors import CacheError
+from pi_classifier_training.features.bottlenecks import BottleneckCache, Features
+from pi_classifier_training.networks.network import Network
+from pi_classifier_training.retraining.head import HeadOptions, HeadTrainer
+from pi_classifier_training.retraining.run_folder import RunFolder
 from PIL import Image
 
-from pi_classifier.preprocess import Preprocessor
-from training.data.dataset import Photo, scan
-from training.errors import CacheError
-from training.networks.network import Network
-from training.retraining.bottlenecks import BottleneckCache, Features
-from training.retraining.head import HeadOptions, HeadTrainer
-from training.retraining.run_folder import RunFolder
+from pi_classifier.preprocessing.preprocessor import Preprocessor
 
 LABELS = ("cyan", "magenta", "yellow")
 

@@ -8,18 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from training.errors import TrainingError
-from training.evaluation.cascades import Choice, Costs, Material, choose, measure
-from training.evaluation.frontier import (
+from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.evaluation.cascades import Choice, Costs, Material, choose, measure
+from pi_classifier_training.evaluation.frontier import (
     THRESHOLDS,
     cheapest,
     frontier,
     grid_for,
     most_accurate,
 )
-from training.evaluation.per_label import LEAST_ANSWERS, label_thresholds
-from training.evaluation.scoring import Answers
+from pi_classifier_training.evaluation.per_label import LEAST_ANSWERS, label_thresholds
+from pi_classifier_training.evaluation.scoring import Answers
 
 
 def answered(tops: list[float], right: list[bool], stages: list[int] | None = None) -> Answers:

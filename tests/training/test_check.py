@@ -13,15 +13,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pi_classifier_training.cli import main
+from pi_classifier_training.data.dataset import split_of
+from pi_classifier_training.data_check.check import check
+from pi_classifier_training.data_check.findings import DataHealth
+from pi_classifier_training.data_check.fix import mend, undo
+from pi_classifier_training.data_check.near_duplicates import (
+    MAX_BITS,
+    Groups,
+    bits_apart,
+    close_pairs,
+)
+from pi_classifier_training.errors import DatasetError
 from PIL import Image
-
-from training.cli import main
-from training.data.alike import MAX_BITS, Groups, bits_apart, close_pairs
-from training.data.check import check
-from training.data.dataset import split_of
-from training.data.health import DataHealth
-from training.data.mend import mend, undo
-from training.errors import DatasetError
 
 FLOWERS = Path(__file__).resolve().parents[3] / "shared" / "data" / "flower_photos"
 

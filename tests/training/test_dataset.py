@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
-
-from training.data.dataset import (
+from pi_classifier_training.data.dataset import (
     PHOTO_SUFFIXES,
     decode,
     evenly_over_labels,
@@ -19,7 +17,8 @@ from training.data.dataset import (
     split_of,
     squeeze,
 )
-from training.errors import DatasetError
+from pi_classifier_training.errors import DatasetError
+from PIL import Image
 
 
 def make_photo(path: Path, colour: str = "red", size: tuple[int, int] = (40, 30)) -> Path:

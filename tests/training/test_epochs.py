@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from training.retraining.checkpoint import Checkpoint
-from training.retraining.epochs import (
+from pi_classifier_training.retraining.checkpoint import Checkpoint
+from pi_classifier_training.retraining.epochs import (
     Row,
     Stopper,
     epoch_rng,
@@ -20,7 +19,7 @@ from training.retraining.epochs import (
     label_weights,
     planned,
 )
-from training.retraining.trainer import _batches
+from pi_classifier_training.retraining.trainer import _batches
 
 COUNTS = st.lists(st.sampled_from([1, 2, 3, 10, 14, 15, 16, 100]), min_size=2, max_size=5)
 

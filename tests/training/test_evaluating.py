@@ -12,22 +12,28 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pi_classifier.classifier import ModelSettings, open_classifier
-from pi_classifier.modelfile import read_model_file
-from training.cli import main
-from training.data.dataset import Photo, scan
-from training.errors import DatasetError
-from training.evaluation.evaluate import calibration_curve, label_records, mistakes
-from training.evaluation.labelling import match_labels, read_map
-from training.evaluation.report_text import confusion_list, evaluation_lines
-from training.evaluation.scoring import Answers, Scores, answer_photos, answers_of, score_photos
-from training.evaluation.temperature import (
+from pi_classifier_training.cli import main
+from pi_classifier_training.data.dataset import Photo, scan
+from pi_classifier_training.errors import DatasetError
+from pi_classifier_training.evaluation.evaluate import calibration_curve, label_records, mistakes
+from pi_classifier_training.evaluation.labelling import match_labels, read_map
+from pi_classifier_training.evaluation.report_text import confusion_list, evaluation_lines
+from pi_classifier_training.evaluation.scoring import (
+    Answers,
+    Scores,
+    answer_photos,
+    answers_of,
+    score_photos,
+)
+from pi_classifier_training.evaluation.temperature import (
     announce_from,
     fit_temperature,
     golden_section,
     sharpened,
 )
+
+from pi_classifier.inference.classifier import ModelSettings, open_classifier
+from pi_classifier.modelfile.model_file import read_model_file
 
 from .conftest import PHOTOS
 
@@ -121,7 +127,7 @@ def test_blocks_and_progress_do_not_change_the_answers(
     some = [p for p in scan([photos]) if p.split == "test"]
     classifier = open_classifier(ModelSettings(path=str(run / "int8.tflite"), top_k=0))
     whole = answers_of(score_photos(classifier, some))
-    monkeypatch.setattr("training.evaluation.scoring.BLOCK", 5)
+    monkeypatch.setattr("pi_classifier_training.evaluation.scoring.BLOCK", 5)
     seen: list[Photo] = []
 
     def watch(photos: object) -> object:
@@ -197,7 +203,7 @@ def test_compare_judges_and_fails_on_request(
 
 
 def test_worse_is_by_chance_or_by_points() -> None:
-    from training.evaluation.compare import worse
+    from pi_classifier_training.evaluation.compare import worse
 
     def record(difference: float, p_value: float) -> dict[str, object]:
         return {"file": "b", "against": {"top1_difference": difference, "p_value": p_value}}

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from training.cli import main
-from training.data.dataset import Photo
-from training.errors import TrainingError
-from training.retraining.recipe import finished, photos_id, recipe_id
-from training.retraining.row_store import Keys
+from pi_classifier_training.cli import main
+from pi_classifier_training.data.dataset import Photo
+from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.features.row_store import Keys
+from pi_classifier_training.retraining.recipe import finished, photos_id, recipe_id
 
 
 def test_the_table_shows_what_differs_and_how_good(

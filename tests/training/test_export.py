@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pi_classifier_training.cli import main
+from pi_classifier_training.data.dataset import Images
+from pi_classifier_training.errors import ExportError, ParityError
+from pi_classifier_training.export.deliver import calibration_photos, open_run
+from pi_classifier_training.export.export import TRIAL, export, golden_tolerance, require_golden
+from pi_classifier_training.export.parity import require_parity
+from pi_classifier_training.files import write_whole
+from pi_classifier_training.modelfile.model_card import ModelCard
+from pi_classifier_training.modelfile.writer import write_model_file
+from pi_classifier_training.networks.network import Network
 
-from pi_classifier.classifier import ModelClassifier, open_model
-from pi_classifier.modelfile import read_model_file
-from training.cli import main
-from training.data.dataset import Images
-from training.delivery.deliver import calibration_photos, open_run
-from training.delivery.export import TRIAL, export, golden_tolerance, require_golden
-from training.delivery.metadata import write_model_file
-from training.delivery.model_card import ModelCard
-from training.delivery.parity import require_parity
-from training.errors import ExportError, ParityError
-from training.files import write_whole
-from training.networks.network import Network
+from pi_classifier.inference.classifier import ModelClassifier, open_model
+from pi_classifier.modelfile.model_file import read_model_file
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,11 @@ def opened(model: Path) -> Iterator[ModelClassifier]:
 def test_another_process_writes_the_same_bytes(run: Path, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "int8.tflite"
     words = ["export", str(run), "--image-dir", str(photos), "--kind", "int8", "-o", str(out)]
-    subprocess.run([sys.executable, "-m", "training.cli", *words], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "pi_classifier_training.cli", *words],
+        check=True,
+        capture_output=True,
+    )
     assert out.read_bytes() == (run / "int8.tflite").read_bytes()
 
 

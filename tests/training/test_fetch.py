@@ -13,9 +13,8 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-
-from training.data.fetch import DATA_SETS, DataSet, fetch
-from training.errors import DatasetError
+from pi_classifier_training.data.fetch import DATA_SETS, DataSet, fetch
+from pi_classifier_training.errors import DatasetError
 
 NOTICE = b"CC BY 2.0: somebody\n"
 

@@ -16,21 +16,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pi_classifier_training.cli import main
+from pi_classifier_training.conversion.converter import to_tflite
+from pi_classifier_training.errors import ExportError, ParityError
+from pi_classifier_training.importing import archives
+from pi_classifier_training.importing.archives import unpack
+from pi_classifier_training.importing.importer import ImportOptions, import_model
+from pi_classifier_training.importing.labels import distinct
+from pi_classifier_training.importing.normalise import whole_range
+from pi_classifier_training.importing.raw_pixels import (
+    file_takes_raw_pixels,
+    function_takes_raw_pixels,
+)
+from pi_classifier_training.modelfile.writer import Normalisation
 
-from pi_classifier.classifier import ModelSettings, open_model
-from pi_classifier.modelfile import read_model_file
-from pi_classifier.preprocess import Preprocessor, load_image
-from pi_classifier.tflite import TensorSpec
-from training.cli import main
-from training.delivery.converter import to_tflite
-from training.delivery.metadata import Normalisation
-from training.errors import ExportError, ParityError
-from training.importing import archives
-from training.importing.archives import unpack
-from training.importing.importer import ImportOptions, import_model
-from training.importing.labels import distinct
-from training.importing.normalise import whole_range
-from training.importing.raw_pixels import file_takes_raw_pixels, function_takes_raw_pixels
+from pi_classifier.inference.classifier import ModelSettings, open_model
+from pi_classifier.modelfile.model_file import read_model_file
+from pi_classifier.modelfile.tflite_graph import TensorSpec
+from pi_classifier.preprocessing.preprocessor import Preprocessor, load_image
 
 from .conftest import PHOTOS
 from .foreign import (
@@ -107,7 +110,7 @@ class TestTeachableMachine:
         assert read_model_file(again).labels == LABELS
 
     def test_tflite_export(self, tmp_path: Path) -> None:
-        from training.importing.topology import rebuild
+        from pi_classifier_training.importing.topology import rebuild
 
         keys = {(la, n): a for la, weights in self.net.weights.items() for n, a in weights.items()}
         model = rebuild(self.net.topology, keys)
@@ -294,7 +297,7 @@ class TestPhotos:
 
     def test_a_wrong_conversion_is_found(self, tmp_path: Path, monkeypatch: Any) -> None:
         # As if the converter had changed the network: the original's outputs in another order.
-        from training.importing import importer
+        from pi_classifier_training.importing import importer
 
         keras_net().save(tmp_path / "net.keras")
         write_labels(tmp_path)
@@ -349,8 +352,8 @@ class TestNormalisation:
     def test_whole_range_puts_pixels_where_they_are(
         self, dtype: Any, scale: float, zero: int
     ) -> None:
-        from pi_classifier.quantisation import encoding_table
-        from pi_classifier.tflite_metadata import Normalisation as Read
+        from pi_classifier.inference.quantization import encoding_table
+        from pi_classifier.modelfile.tflite_metadata import Normalisation as Read
 
         zero = zero + 128 if dtype == "uint8" else zero
         spec = TensorSpec((1, 8, 8, 3), dtype, scale, zero)

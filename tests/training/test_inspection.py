@@ -15,18 +15,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from training.cli import main
-from training.delivery.converter import to_tflite
-from training.errors import ExportError
-from training.inspection.costs import Layer, layers
-from training.inspection.drawing import as_dot, as_svg, edges
-from training.inspection.estimates import BOARDS, estimates
-from training.inspection.inspect import inspect, inspect_model
-from training.inspection.memory import activation_memory
-from training.inspection.model_graph import ModelGraph, Operation, Tensor, read_model_graph
-from training.inspection.text import inspection_lines, many, milliseconds, size
-from training.inspection.weights import distinct_values, model_kind, weight_tensors
+from pi_classifier_training.cli import main
+from pi_classifier_training.conversion.converter import to_tflite
+from pi_classifier_training.errors import ExportError
+from pi_classifier_training.inspection.costs import Layer, layers
+from pi_classifier_training.inspection.drawing import as_dot, as_svg, edges
+from pi_classifier_training.inspection.estimates import BOARDS, estimates
+from pi_classifier_training.inspection.inspect import inspect, inspect_model
+from pi_classifier_training.inspection.memory import activation_memory
+from pi_classifier_training.inspection.model_graph import (
+    ModelGraph,
+    Operation,
+    Tensor,
+    read_model_graph,
+)
+from pi_classifier_training.inspection.text import inspection_lines, many, milliseconds, size
+from pi_classifier_training.inspection.weights import distinct_values, model_kind, weight_tensors
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from training.reporting import learning_curve
-from training.reporting.learning_curve import SHARES, Curve, Features, fit, forecast, measure
+from pi_classifier_training.reporting import learning_curve
+from pi_classifier_training.reporting.learning_curve import (
+    SHARES,
+    Curve,
+    Features,
+    fit,
+    forecast,
+    measure,
+)
 
 COUNTS = 2000 * np.array(SHARES)
 

@@ -18,15 +18,15 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pi_classifier_training.cli import main
+from pi_classifier_training.conversion.converter import to_tflite
+from pi_classifier_training.evaluation.evaluate import evaluate
 from PIL import Image
 
-from pi_classifier.cameras.scenes import LABELS as SCENES
-from pi_classifier.cameras.scenes import Scene
-from pi_classifier.classifier import ModelSettings, open_model
+from pi_classifier.cameras.emulated.scenes import LABELS as SCENES
+from pi_classifier.cameras.emulated.scenes import Scene
+from pi_classifier.inference.classifier import ModelSettings, open_model
 from pi_classifier.types import Frame
-from training.cli import main
-from training.delivery.converter import to_tflite
-from training.evaluation.evaluate import evaluate
 
 from .conftest import PHOTOS
 from .foreign import LABELS, SIDE, keras_net, write_labels

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pi_classifier_training.errors import ExportError
+from pi_classifier_training.modelfile.golden import golden_vectors
+from pi_classifier_training.modelfile.writer import Normalisation, write_model_file
 
-from pi_classifier.flatbuffer import Table
-from pi_classifier.interpreter import open_interpreter
-from pi_classifier.modelfile import read_model_file
-from training.delivery.golden import golden_vectors
-from training.delivery.metadata import Normalisation, write_model_file
-from training.errors import ExportError
+from pi_classifier.inference.interpreter import open_interpreter
+from pi_classifier.modelfile.flatbuffer import Table
+from pi_classifier.modelfile.model_file import read_model_file
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 BARE = (DATA / "bare.tflite").read_bytes()

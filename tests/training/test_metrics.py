@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from training.evaluation.metrics import calibration_error, cross_entropy, ranks, wilson
+from pi_classifier_training.evaluation.metrics import (
+    calibration_error,
+    cross_entropy,
+    ranks,
+    wilson,
+)
 
 SCORES = np.array([[0.7, 0.2, 0.1], [0.1, 0.2, 0.7], [0.4, 0.4, 0.2]], np.float32)
 

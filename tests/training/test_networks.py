@@ -11,23 +11,23 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pi_classifier.classifier import ModelSettings, open_model
-from training.data.dataset import Images
-from training.delivery.conversion import Kind, convert
-from training.delivery.metadata import write_model_file
-from training.errors import TrainingError
-from training.inspection.model_graph import read_model_graph
-from training.networks.backbone import (
+from pi_classifier_training.conversion.conversion import Kind, convert
+from pi_classifier_training.data.dataset import Images
+from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.inspection.model_graph import read_model_graph
+from pi_classifier_training.modelfile.writer import write_model_file
+from pi_classifier_training.networks.backbone import (
     as_list,
     block_count,
     build_backbone,
     layers_before_block,
     weights_id,
 )
-from training.networks.network import Network
-from training.networks.published import load_weights
-from training.networks.spec import FAMILIES, NETWORKS, NetworkSpec, network_spec
+from pi_classifier_training.networks.network import Network
+from pi_classifier_training.networks.published import load_weights
+from pi_classifier_training.networks.spec import FAMILIES, NETWORKS, NetworkSpec, network_spec
+
+from pi_classifier.inference.classifier import ModelSettings, open_model
 
 SIDE = 96
 

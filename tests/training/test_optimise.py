@@ -8,15 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from training.cli import main
-from training.data.dataset import Images
-from training.delivery.optimise import optimise
-from training.delivery.unoptimised import convert_unoptimised
-from training.errors import ParityError
-from training.inspection.model_graph import read_model_graph
-from training.networks.network import Network, NetworkSpec
-from training.retraining.run_folder import RunFolder
+from pi_classifier_training.cli import main
+from pi_classifier_training.conversion.unoptimised import convert_unoptimised
+from pi_classifier_training.data.dataset import Images
+from pi_classifier_training.errors import ParityError
+from pi_classifier_training.export.folding_gain import optimise
+from pi_classifier_training.inspection.model_graph import read_model_graph
+from pi_classifier_training.networks.network import Network, NetworkSpec
+from pi_classifier_training.retraining.run_folder import RunFolder
 
 
 def test_the_command_shows_fewer_operations_and_equal_scores(

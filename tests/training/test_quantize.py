@@ -11,26 +11,30 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
-
-from pi_classifier.classifier import ModelSettings, open_model
-from pi_classifier.interpreter import installed_runtimes
-from pi_classifier.modelfile import read_model_file
-from training.cli import main
-from training.compression.execution import WEIGHTED
-from training.compression.full_integer import (
+from pi_classifier_training.cli import main
+from pi_classifier_training.compression.layer_errors import LARGEST_DB, layer_errors
+from pi_classifier_training.compression.quantization_aware import (
+    AwareOptions,
+    logits_of,
+    train_aware,
+)
+from pi_classifier_training.conversion.converter import to_tflite
+from pi_classifier_training.conversion.execution import WEIGHTED
+from pi_classifier_training.conversion.full_integer import (
     FullInteger,
     fake_quantized,
     full_integer,
     rounded_weights,
 )
-from training.compression.layer_errors import LARGEST_DB, layer_errors
-from training.compression.quantization_aware import AwareOptions, logits_of, train_aware
-from training.data.dataset import Images, decode, labels_of, scan, squeeze
-from training.delivery.converter import to_tflite
-from training.delivery.deliver import calibration_photos, drawn_photos, open_run
-from training.errors import ExportError
-from training.inspection.model_graph import ModelGraph, Tensor, read_model_graph
+from pi_classifier_training.data.dataset import Images, decode, labels_of, scan, squeeze
+from pi_classifier_training.errors import ExportError
+from pi_classifier_training.export.deliver import calibration_photos, drawn_photos, open_run
+from pi_classifier_training.inspection.model_graph import ModelGraph, Tensor, read_model_graph
+from PIL import Image
+
+from pi_classifier.inference.classifier import ModelSettings, open_model
+from pi_classifier.inference.interpreter import installed_runtimes
+from pi_classifier.modelfile.model_file import read_model_file
 
 SIDE = 96
 

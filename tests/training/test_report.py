@@ -16,18 +16,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pi_classifier_training.cli import main
+from pi_classifier_training.data.dataset import Photo
+from pi_classifier_training.evaluation.evaluate import evaluate
+from pi_classifier_training.evaluation.metrics import wilson
+from pi_classifier_training.evaluation.scoring import Answers
+from pi_classifier_training.modelfile.writer import write_model_file
+from pi_classifier_training.reporting.model_files import ModelFile
+from pi_classifier_training.reporting.page import render
+from pi_classifier_training.reporting.report import page_of, report_after_training
 from PIL import Image
 
-from pi_classifier.modelfile import read_model_file
-from training.cli import main
-from training.data.dataset import Photo
-from training.delivery.metadata import write_model_file
-from training.evaluation.evaluate import evaluate
-from training.evaluation.metrics import wilson
-from training.evaluation.scoring import Answers
-from training.reporting.model_files import ModelFile
-from training.reporting.page import render
-from training.reporting.report import page_of, report_after_training
+from pi_classifier.modelfile.model_file import read_model_file
 
 from .browser import Browser, find_browser
 
@@ -213,7 +213,7 @@ def many_labels(count: int, tmp_path: Path) -> bytes:
 
 
 def _no_curve() -> object:
-    from training.reporting.report import ReportOptions
+    from pi_classifier_training.reporting.report import ReportOptions
 
     return ReportOptions(learning_curve=False)
 

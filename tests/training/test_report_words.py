@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from training.evaluation.metrics import Accuracy, LabelFigures, wilson
-from training.evaluation.scoring import Answers
-from training.reporting import words
-from training.reporting.figures import calibration, training_curves
-from training.reporting.model_files import PREFERRED, ModelFile, choose
+from pi_classifier_training.evaluation.metrics import Accuracy, LabelFigures, wilson
+from pi_classifier_training.evaluation.scoring import Answers
+from pi_classifier_training.reporting import words
+from pi_classifier_training.reporting.figures import calibration, training_curves
+from pi_classifier_training.reporting.model_files import PREFERRED, ModelFile, choose
 
 # Made once and kept: with a new cache folder matplotlib would look at every font again.
 os.environ.setdefault("MPLCONFIGDIR", f"{tempfile.gettempdir()}/pi-classifier-tests-matplotlib")

@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-
-from training.cli import parser
-from training.commands.retrain import choices_of
-from training.networks.published import published_network
-from training.retraining.retrain import retrain
-from training.retraining.run_folder import RunFolder
+from pi_classifier_training.cli import parser
+from pi_classifier_training.commands.retrain import choices_of
+from pi_classifier_training.networks.published import published_network
+from pi_classifier_training.retraining.retrain import retrain
+from pi_classifier_training.retraining.run_folder import RunFolder
 
 # Kills the process, as the operating system would, when something is done for the n-th time:
 # a photo opened by the thread that computes bottlenecks, or a file renamed to its final name.
@@ -36,7 +35,7 @@ def watch(what, arguments):
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
 sys.addaudithook(watch)
-from training.cli import main
+from pi_classifier_training.cli import main
 sys.exit(main(sys.argv[4:]))
 """
 

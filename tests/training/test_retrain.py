@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pi_classifier_training.cli import main, parser
+from pi_classifier_training.commands.retrain import choices_of
+from pi_classifier_training.data.dataset import scan
+from pi_classifier_training.retraining.retrain import retrain
 
-from pi_classifier.classifier import ModelSettings, open_classifier
-from pi_classifier.modelfile import read_model_file
-from pi_classifier.tflite import read_graph
+from pi_classifier.inference.classifier import ModelSettings, open_classifier
+from pi_classifier.modelfile.model_file import read_model_file
+from pi_classifier.modelfile.tflite_graph import read_graph
 from pi_classifier.types import Frame
-from training.cli import main, parser
-from training.commands.retrain import choices_of
-from training.data.dataset import scan
-from training.retraining.retrain import retrain
 
 
 @pytest.mark.parametrize("kind", ["float32", "int8"])
@@ -144,7 +144,7 @@ def test_without_the_training_extra_the_way_to_it_is_named(
     assert main(["retrain", "--weights", "none", *arguments]) == 69
     message = capsys.readouterr().err
     assert f"needs the package {package}" in message
-    assert "pip install '.[training]'" in message
+    assert "pip install . ./training" in message
 
 
 def test_a_file_that_is_no_weights_file_is_named(

@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pi_classifier_training.cli import main
+from pi_classifier_training.compression import rounding, rounding_frontier, rounding_search
+from pi_classifier_training.compression.rounding import Workbench
+from pi_classifier_training.compression.rounding_delivery import RoundOptions, round_model
+from pi_classifier_training.compression.rounding_file import packed_bytes, read_source
+from pi_classifier_training.compression.rounding_search import for_saving, for_target_loss, within
+from pi_classifier_training.data.dataset import split_of
+from pi_classifier_training.errors import DatasetError, ExportError, TrainingError
+from pi_classifier_training.inspection.model_graph import ModelGraph, Tensor, read_model_graph
 
-from pi_classifier.classifier import ModelSettings, open_model
-from pi_classifier.modelfile import read_model_file
-from training.cli import main
-from training.compression import rounding, rounding_frontier, rounding_search
-from training.compression.rounding import Workbench
-from training.compression.rounding_delivery import RoundOptions, round_model
-from training.compression.rounding_file import packed_bytes, read_source
-from training.compression.rounding_search import for_saving, for_target_loss, within
-from training.data.dataset import split_of
-from training.errors import DatasetError, ExportError, TrainingError
-from training.inspection.model_graph import ModelGraph, Tensor, read_model_graph
+from pi_classifier.inference.classifier import ModelSettings, open_model
+from pi_classifier.modelfile.model_file import read_model_file
 
 
 @dataclass(frozen=True, slots=True)

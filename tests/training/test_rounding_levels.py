@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-
-from training.compression.rounding_levels import (
+from pi_classifier_training.compression.rounding_levels import (
     Compensation,
     as_kernel,
     as_rows,
@@ -18,7 +17,7 @@ from training.compression.rounding_levels import (
     power_of_two,
     refit,
 )
-from training.errors import TrainingError
+from pi_classifier_training.errors import TrainingError
 
 Array = NDArray[np.float64]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from training.compression.rounding import Figures
-from training.compression.rounding_search import (
+from pi_classifier_training.compression.rounding import Figures
+from pi_classifier_training.compression.rounding_search import (
     COARSEST,
     FINEST,
     FIRST,

@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-
-from training.errors import CacheError
-from training.retraining.row_store import Keys, RowStore
+from pi_classifier_training.errors import CacheError
+from pi_classifier_training.features.row_store import Keys, RowStore
 
 ROW_BYTES = 24
 

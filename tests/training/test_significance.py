@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from training.data.dataset import Photo
-from training.evaluation import significance
-from training.evaluation.metrics import calibration_error, confusions, label_figures
-from training.evaluation.scoring import Answers, Scores, answers_of, joined
-from training.evaluation.significance import (
+from pi_classifier_training.data.dataset import Photo
+from pi_classifier_training.evaluation import significance
+from pi_classifier_training.evaluation.metrics import calibration_error, confusions, label_figures
+from pi_classifier_training.evaluation.scoring import Answers, Scores, answers_of, joined
+from pi_classifier_training.evaluation.significance import (
     calibration_error_interval,
     calibration_error_of,
     cross_entropy_interval,

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pi_classifier_training.cli import main
+from pi_classifier_training.data.dataset import scan, split_of
+from pi_classifier_training.data.video import Cut, split_video
+from pi_classifier_training.errors import DatasetError, TrainingError
 from PIL import Image, ImageFilter
-
-from training.cli import main
-from training.data.dataset import scan, split_of
-from training.data.video import Cut, split_video
-from training.errors import DatasetError, TrainingError
 
 av = pytest.importorskip("av", reason="PyAV is not installed: pip install 'pi-classifier[video]'")
 FPS = 10

@@ -50,7 +50,7 @@ class GardenWorld:
     """The garden that the program's own emulated camera looks at, by the same seed."""
 
     def __init__(self, seed: int = 0, fps: float = 10.0) -> None:
-        from pi_classifier.cameras.emulated import Garden
+        from pi_classifier.cameras.emulated.camera import Garden
         from pi_classifier.cameras.settings import CameraSettings
 
         self._fps = fps

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.errors import PiClassifierError
-from pi_classifier.interpreter import Interpreter, open_interpreter
-from pi_classifier.modelfile import ModelFile, enlarged, read_model_file
-from pi_classifier.preprocess import Preprocessor
+from pi_classifier.inference.interpreter import Interpreter, open_interpreter
+from pi_classifier.modelfile.model_file import ModelFile, enlarged, read_model_file
+from pi_classifier.preprocessing.preprocessor import Preprocessor
 
 Scores = NDArray[np.float32]
 

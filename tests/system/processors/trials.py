@@ -19,22 +19,17 @@ from .userlands import configured
 
 _SCORES = "tests.system.processors.scores"
 # Loads every library that the daemon meets on a Pi without network, screen or sound.
+_UNIT = "tests/unit/pi_classifier"
 TESTS = (
-    # Arithmetic on pixels, scores and weights, in numpy and in the runtimes.
-    *("tests/unit/test_preprocess.py", "tests/unit/test_quantisation.py"),
-    *("tests/unit/test_classifier.py", "tests/unit/test_cascade.py"),
+    # Arithmetic on pixels, scores and weights, in numpy and in the runtimes; files as bytes:
+    # order, alignment, mapping, checksums, the processor's name.
+    *(f"{_UNIT}/preprocessing/test_preprocessor.py", f"{_UNIT}/inference"),
     *("tests/contract/test_classifier_contract.py", "tests/integration/test_interpreter.py"),
-    # Files as bytes: order, alignment, mapping, checksums, the processor's name.
-    *(
-        "tests/unit/test_flatbuffer.py",
-        "tests/unit/test_modelfile.py",
-        "tests/unit/test_labels.py",
-    ),
-    *("tests/unit/test_weightcache.py", "tests/unit/test_processor.py"),
+    *(f"{_UNIT}/modelfile/test_{name}.py" for name in ("flatbuffer", "model_file", "labels")),
     # Time, threads and drawing.
-    *("tests/unit/test_decision.py", "tests/unit/test_gate.py", "tests/unit/test_pipeline.py"),
-    *("tests/unit/test_cameras.py", "tests/unit/test_emulated.py", "tests/unit/test_scenes.py"),
-    "tests/unit/test_recovery.py",
+    *(f"{_UNIT}/test_{name}.py" for name in ("decision", "gate", "pipeline")),
+    *(f"{_UNIT}/cameras/test_cameras.py", f"{_UNIT}/cameras/emulated"),
+    f"{_UNIT}/cameras/test_recovery.py",
 )
 
 

@@ -1,0 +1,1 @@
+"""Raspberry Pi camera modules, through picamera2."""

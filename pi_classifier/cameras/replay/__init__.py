@@ -1,0 +1,1 @@
+"""Photos of a folder, and recordings, played as a camera."""

@@ -1,0 +1,179 @@
+"""Recordings: frames as they were, in a folder that `replay:FOLDER` plays back exactly.
+
+A picture per frame and one line of ``recording.jsonl`` that gives its number and time.
+A picture is complete before its line is written, and a line counts only with its end, so
+a recording that was cut off at any moment plays to its last whole frame.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, features
+
+from pi_classifier.errors import ConfigError
+from pi_classifier.preprocessing.area_average import Pixels
+from pi_classifier.types import Frame
+
+INDEX = "recording.jsonl"
+VERSION = 1
+_UNFINISHED = ".unfinished"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One recorded frame: its number, its time, its picture, and what it is known to show."""
+
+    sequence: int
+    timestamp_ns: int
+    picture: str
+    truth: str | None
+
+
+class Recorder:
+    """Writes frames into a new folder until `max_bytes` would be exceeded.
+
+    Pictures are lossless: WebP, a third of the work of PNG and no larger; PNG where
+    Pillow has no WebP; with `uncompressed` BMP, no work at all but more bytes. A picture
+    shown again is written once. Raises ConfigError when the folder holds anything.
+    """
+
+    def __init__(
+        self, folder: Path, *, source: str, max_bytes: int, uncompressed: bool = False
+    ) -> None:
+        check_unused(folder)
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._ending, self._options = _format(uncompressed=uncompressed)
+        self._last: tuple[Pixels, str] | None = None
+        self.frames = self.bytes = 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+            self._index = os.open(folder / INDEX, flags, 0o644)
+        except OSError as error:
+            raise ConfigError(f"{folder}: cannot be written: {error.strerror}") from None
+        self._append({"recording": VERSION, "source": source})
+
+    def add(self, frame: Frame) -> bool:
+        """Write a frame; False, and nothing written, where the limit would be exceeded.
+
+        Raises OSError, saying how much is safe, when the disk is full.
+        """
+        line = {"sequence": frame.sequence, "timestamp_ns": frame.timestamp_ns}
+        try:
+            picture = self._picture(frame.pixels)
+            if picture is None:
+                return False
+            line["picture"] = picture  # type: ignore[assignment]
+            if frame.truth is not None:
+                line["truth"] = frame.truth  # type: ignore[assignment]
+            self._append(line)
+        except OSError as error:
+            (self._folder / _UNFINISHED).unlink(missing_ok=True)
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            reason = "the disk is full" if full else error.strerror
+            raise OSError(
+                error.errno,
+                f"{reason}; {self.frames} frames are recorded and can be played",
+                str(self._folder),
+            ) from None
+        self.frames += 1
+        return True
+
+    def close(self) -> None:
+        """End the recording."""
+        os.close(self._index)
+
+    def _picture(self, pixels: Pixels) -> str | None:
+        """Write a picture, whole or not at all; its name, None where there is no room."""
+        if self._last is not None and self._last[0] is pixels:
+            return self._last[1]
+        data = io.BytesIO()
+        Image.fromarray(pixels).save(data, **self._options)
+        # room for its line as well
+        if self.bytes + data.tell() + 200 > self._max_bytes:
+            return None
+        name = f"{self.frames:08d}{self._ending}"
+        unfinished = self._folder / _UNFINISHED
+        unfinished.write_bytes(data.getbuffer())
+        unfinished.replace(self._folder / name)
+        self.bytes += data.tell()
+        self._last = pixels, name
+        return name
+
+    def _append(self, line: dict[str, Any]) -> None:
+        text = json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+        before = os.fstat(self._index).st_size
+        if os.write(self._index, text) != len(text):
+            os.ftruncate(self._index, before)
+            raise OSError(errno.ENOSPC, "the disk is full")
+        self.bytes += len(text)
+
+
+def check_unused(folder: Path) -> None:
+    """Raise ConfigError where a recording into this folder would not be alone."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(
+            f"{folder}: is there already and not empty; name a new folder, so that no "
+            "recording is lost"
+        )
+
+
+def is_recording(folder: Path) -> bool:
+    """Whether a folder holds a recording."""
+    return (folder / INDEX).is_file()
+
+
+def entries(folder: Path) -> Iterator[Entry]:
+    """Read a recording's index, frame by frame; raises ConfigError where it is none of ours."""
+    with (folder / INDEX).open("rb") as index:
+        for number, line in enumerate(index, 1):
+            if not line.endswith(b"\n"):
+                return  # cut off in the middle
+            try:
+                values = json.loads(line)
+                if number == 1:
+                    _check_version(folder, values)
+                else:
+                    yield _entry(values)
+            except (ValueError, KeyError, TypeError) as error:
+                if isinstance(error, ConfigError):
+                    raise
+                raise ConfigError(
+                    f"{folder / INDEX}:{number}: is no line of a recording; it was changed by "
+                    "hand or is damaged: remove the lines from there on to play what is before"
+                ) from None
+
+
+def _check_version(folder: Path, values: dict[str, Any]) -> None:
+    version = values["recording"]
+    if version != VERSION:
+        raise ConfigError(
+            f"{folder}: a recording of version {version}; this program plays version {VERSION}, "
+            "so a newer pi-classifier is needed"
+        )
+
+
+def _entry(values: dict[str, Any]) -> Entry:
+    picture = str(values["picture"])
+    if Path(picture).name != picture:
+        raise ValueError(picture)
+    return Entry(
+        int(values["sequence"]), int(values["timestamp_ns"]), picture, values.get("truth")
+    )
+
+
+def _format(*, uncompressed: bool) -> tuple[str, dict[str, Any]]:
+    if uncompressed:
+        return ".bmp", {"format": "BMP"}
+    if features.check("webp"):
+        return ".webp", {"format": "WEBP", "lossless": True, "quality": 0, "method": 0}
+    return ".png", {"format": "PNG", "compress_level": 1}

@@ -1,0 +1,1 @@
+"""Videos, webcams and network cameras, through PyAV."""

@@ -1,0 +1,115 @@
+"""Cameras on the network: RTSP, and JPEG pictures over HTTP."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from pi_classifier.cameras.settings import CameraSettings
+from pi_classifier.cameras.video.addresses import masked
+from pi_classifier.cameras.video.live import LiveCamera
+from pi_classifier.cameras.video.pyav import Address, Picture, Video, VideoError
+from pi_classifier.errors import CameraError, CameraUnavailable, ConfigError
+from pi_classifier.system.systemd import service_unit
+
+SCHEMES = ("rtsp", "rtsps", "http", "https")
+
+# What a sandbox without network answers; a name that cannot be looked up is an EIO.
+_NO_NETWORK = (errno.EAFNOSUPPORT, errno.ENETUNREACH, errno.EPERM, errno.EIO)
+
+_logger = logging.getLogger(__name__)
+
+
+def open_network_camera(url: str, settings: CameraSettings, side: int) -> LiveCamera:
+    """Open the camera at `url`; raises ConfigError, CameraUnavailable."""
+    shown = masked(url)
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host:
+        raise ConfigError(
+            f"camera {shown!r}: no host in it; expected such as rtsp://192.168.1.20:554/stream "
+            "or http://192.168.1.20:8080/stream.mjpg"
+        )
+    address = Address(_with_password(url), shown, options=_options(parts.scheme))
+    return LiveCamera(NetworkFeed(address, settings.timeout_s, side), shown, settings)
+
+
+def _options(scheme: str) -> dict[str, str]:
+    # Nobody asks for the frame rate, and finding it out would take a second.
+    options = {"fpsprobesize": "0"}
+    if scheme.lower().startswith("rtsp"):
+        # Over TCP no packet is lost on the way; cameras that know only UDP get that.
+        options["rtsp_flags"] = "prefer_tcp"
+    return options
+
+
+def _with_password(url: str) -> str:
+    """Put the service's credential ``camera-password`` into an address with a name alone.
+
+    systemd.exec(5), LoadCredential=: so it stands in no configuration and no process list.
+    """
+    parts = urlsplit(url)
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not parts.username or parts.password is not None or not folder:
+        return url
+    try:
+        password = Path(folder, "camera-password").read_text(encoding="utf-8").rstrip("\r\n")
+    except FileNotFoundError:
+        return url
+    place = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{parts.username}:{quote(password, safe='')}@{place}").geturl()
+
+
+class NetworkFeed:
+    """One connection to a network camera."""
+
+    def __init__(self, address: Address, timeout_s: float, side: int) -> None:
+        self._shown = address.shown
+        try:
+            self._video = Video(address, side, timeout_s)
+        except VideoError as error:
+            raise CameraUnavailable(f"camera {self._shown}: {_advice(error, timeout_s)}") from None
+
+    def pictures(self) -> Iterator[Picture]:
+        """Yield pictures until the camera ends the stream; raises CameraError."""
+        try:
+            yield from self._video.pictures()
+        except VideoError as error:
+            raise CameraError(f"camera {self._shown}: the connection broke: {error}") from None
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._video.damaged:
+            _logger.warning(
+                "camera %s: %d pictures were damaged on the way", self._shown, self._video.damaged
+            )
+        self._video.close()
+
+
+def _advice(error: VideoError, timeout_s: float) -> str:
+    reason, unit = str(error), service_unit()
+    if unit and error.errno in _NO_NETWORK:
+        return (
+            f"{reason}; the service {unit} has no network unless it is given one: "
+            "/usr/share/pi-classifier/examples/network.conf says how"
+        )
+    lower = reason.lower()
+    if "401" in reason or "403" in reason:
+        return f"{reason}; check the name and password in scheme://name:password@host/path"
+    if "404" in reason:
+        return f"{reason}; check the path: the camera's manual or its web page names it"
+    if "invalid data" in lower or "no pictures" in lower:
+        return f"{reason}: what it sends is no video; check the path"
+    if "time allowed" in lower:
+        return (
+            f"no picture within {timeout_s:g} s; check that it is switched on and "
+            "reachable, or raise camera.timeout_s"
+        )
+    return f"{reason}; check the address, and that the camera is switched on and reachable"

@@ -1,0 +1,168 @@
+"""Videos of any kind through FFmpeg; the only module of the daemon importing PyAV.
+
+Kept to what PyAV 10 (Debian 12) and the newest have in common.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from pi_classifier.errors import CameraUnavailable
+from pi_classifier.preprocessing.area_average import Pixels
+
+# Codecs whose pictures stand for themselves: those nobody wants need no decoding.
+_INTRA_ONLY = ("mjpeg", "rawvideo", "ffv1", "png")
+
+Picture = Callable[[], Pixels | None]
+"""Gives the pixels of one picture when called; None where it is damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What FFmpeg opens: `url`, and what is `shown` of it in messages (no password)."""
+
+    url: str
+    shown: str
+    format: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+class VideoError(Exception):
+    """FFmpeg could not open or read a video; `errno` says why (None: not a system's reason)."""
+
+    def __init__(self, reason: str, errno: int | None = None) -> None:
+        super().__init__(reason)
+        self.errno = errno
+
+
+class Video:
+    """The first picture stream of a file, a device or a network address.
+
+    Pictures come as RGB, made smaller by swscale until their shorter side is `side`,
+    never larger. With a `timeout_s`, opening and each read end with a VideoError after
+    so long. One thread reads it; pictures may be rendered by another.
+    """
+
+    def __init__(self, address: Address, side: int, timeout_s: float | None = None) -> None:
+        self._av = pyav()
+        self._side = side
+        self._rendering = threading.Lock()  # closing under a decoder's feet would crash
+        self._closed = False
+        self.damaged = 0
+        limit = None if timeout_s is None else (timeout_s, timeout_s)
+        try:
+            self._container = self._av.open(
+                address.url,
+                format=address.format,
+                options=dict(address.options),
+                timeout=limit,
+            )
+        except (self._av.error.FFmpegError, ValueError) as error:
+            raise self._problem(error) from None
+        if not self._container.streams.video:
+            self._container.close()
+            raise VideoError("it holds no pictures")
+        self._stream = self._container.streams.video[0]
+        if self._stream.codec_context is None:
+            self._container.close()
+            raise VideoError("its pictures are of a kind that FFmpeg here cannot decode")
+        self.lazy = self._stream.codec_context.name in _INTRA_ONLY
+        self.fps = float(self._stream.average_rate or 0)
+
+    def frames(self) -> Iterator[tuple[float | None, Any]]:
+        """Decode one frame after the other: (seconds on the stream's own clock, frame)."""
+        for packet in self._packets():
+            for frame in self._decoded(packet):
+                yield frame.time, frame
+
+    def pictures(self) -> Iterator[Picture]:
+        """Yield each picture as it arrives, to be rendered only if somebody wants it."""
+        if self.lazy:
+            for packet in self._packets():
+                if packet.size:
+                    yield lambda packet=packet: self._rendered(packet)  # type: ignore[misc]
+            return
+        for _, frame in self.frames():
+            yield lambda frame=frame: self.pixels(frame)  # type: ignore[misc]
+
+    def pixels(self, frame: Any) -> Pixels:
+        """Return the frame as upright read-only RGB uint8 ``[height, width, 3]``."""
+        width, height = covering((frame.width, frame.height), self._side)
+        smaller = width < frame.width
+        array: Pixels = frame.reformat(
+            width, height, "rgb24", interpolation="AREA" if smaller else "BILINEAR"
+        ).to_ndarray()
+        turns = round(getattr(frame, "rotation", 0) / 90) % 4  # PyAV 10 knows no rotation
+        if turns or not array.flags.c_contiguous:
+            import numpy as np
+
+            array = np.ascontiguousarray(np.rot90(array, turns))
+        array.flags.writeable = False
+        return array
+
+    def rewind(self) -> None:
+        """Begin again; only files can."""
+        self._container.seek(0)
+
+    def close(self) -> None:
+        """Let go of the file, device or connection."""
+        with self._rendering:
+            self._closed = True
+            self._container.close()
+
+    def _packets(self) -> Iterator[Any]:
+        try:
+            yield from self._container.demux(self._stream)
+        except self._av.error.FFmpegError as error:
+            raise self._problem(error) from None
+
+    def _decoded(self, packet: Any) -> list[Any]:
+        try:
+            frames: list[Any] = packet.decode()
+        except self._av.error.EOFError:
+            return []
+        except self._av.error.FFmpegError:  # a lost or damaged packet: the next one may do
+            self.damaged += 1
+            return []
+        return frames
+
+    def _rendered(self, packet: Any) -> Pixels | None:
+        with self._rendering:
+            frames = [] if self._closed else self._decoded(packet)
+        return self.pixels(frames[-1]) if frames else None
+
+    def _problem(self, error: Exception) -> VideoError:
+        """The reason alone: FFmpeg's own message repeats the address, with its password."""
+        if isinstance(error, self._av.error.ExitError):
+            return VideoError("nothing came within the time allowed")
+        reason = getattr(error, "strerror", None) or "not understood"
+        return VideoError(f"{reason[0].lower()}{reason[1:]}", getattr(error, "errno", None))
+
+
+def covering(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """Return (width, height) shrunk so that the shorter side is `side`, both even."""
+    width, height = size
+    if min(size) <= side:
+        return size
+    scale = side / min(size)
+    return 2 * round(width * scale / 2), 2 * round(height * scale / 2)
+
+
+def pyav() -> ModuleType:
+    """Return PyAV, made quiet; raises CameraUnavailable where it is not installed."""
+    try:
+        import av
+    except ModuleNotFoundError:
+        raise CameraUnavailable(
+            "videos, webcams and network cameras need PyAV, which is not installed; install it: "
+            "sudo apt install python3-av, or in a virtual environment: "
+            "pip install 'pi-classifier[video]'"
+        ) from None
+    # FFmpeg's own lines name addresses with their passwords, and belong in no journal.
+    av.logging.set_level(av.logging.PANIC)
+    module: ModuleType = av
+    return module

@@ -1,0 +1,1 @@
+"""The configuration: TOML files and command line become frozen settings, every error at once."""

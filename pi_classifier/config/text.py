@@ -1,0 +1,88 @@
+"""The configuration for people to read: the effective one, and the reference page."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+from pi_classifier.config.reading import KEYS, SECTIONS, SYSTEM_FILE, USER_FILE, Configuration
+from pi_classifier.config.schema import NONE, Key, to_toml
+
+
+def effective_toml(configuration: Configuration) -> str:
+    """Write the effective configuration as TOML, each value with its source and meaning.
+
+    Reading it back as a configuration file gives the same settings.
+    """
+    return "\n".join(_effective_lines(configuration)) + "\n"
+
+
+def _effective_lines(configuration: Configuration) -> Iterator[str]:
+    yield "# The effective configuration of pi-classifier, with the source of each value."
+    for section, keys in KEYS.items():
+        values = getattr(configuration.settings, section)
+        yield ""
+        yield f"# {_summary(section)}"
+        yield f"[{section}]"
+        for key in keys.values():
+            source = configuration.sources[key.path]
+            yield f"# {key.doc} ({key.allowed})"
+            yield f"{key.name} = {to_toml(getattr(values, key.name))}  # {_on_one_line(source)}"
+
+
+def reference_markdown() -> str:
+    """Write the reference page of all settings, docs/reference/configuration.md."""
+    return "\n".join(_reference_lines()) + "\n"
+
+
+def _reference_lines() -> Iterator[str]:
+    yield from _INTRODUCTION.splitlines()
+    for section, keys in KEYS.items():
+        yield ""
+        yield f"## [{section}]"
+        yield ""
+        yield _summary(section)
+        yield ""
+        yield "| setting | default | allowed | meaning |"
+        yield "|---|---|---|---|"
+        for key in keys.values():
+            yield f"| {' | '.join(_cell(each) for each in _row(key))} |"
+
+
+def _row(key: Key) -> tuple[str, str, str, str]:
+    return f"`{key.name}`", f"`{to_toml(key.default)}`", key.allowed, key.doc
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _summary(section: str) -> str:
+    return inspect.cleandoc(SECTIONS[section].__doc__ or section).splitlines()[0]
+
+
+def _on_one_line(text: str) -> str:
+    return "".join(each if each.isprintable() else "?" for each in text)
+
+
+_INTRODUCTION = f"""\
+# Configuration
+
+<!-- Written by `pi-classifier config --reference`; a test compares it. -->
+
+Settings come from these sources; a later one wins over an earlier one:
+
+1. the built-in defaults below;
+2. `{SYSTEM_FILE}`;
+3. `{USER_FILE}`;
+4. the file given with `--config FILE`;
+5. `--set section.key=value`, as often as needed (a TOML value; bare words are strings);
+6. the command line's own options, such as `--camera` and `--model`.
+
+`pi-classifier config` prints the effective configuration with the source of every
+value; its output is itself a configuration file. A mistake in any source ends the
+program with exit code 78 and a message that names every wrong key at once. The
+string `"{NONE}"` unsets a setting that may be unset. Tables of strings are merged entry by
+entry; any other value is replaced as a whole. Paths are relative to the folder the
+program is started in.
+"""

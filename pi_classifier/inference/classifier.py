@@ -1,0 +1,280 @@
+"""From a frame to a prediction: one model file, checked by its own self-test."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pi_classifier.errors import ConfigError, ModelFileError, ModelMismatch
+from pi_classifier.inference import sensor_classifier
+from pi_classifier.inference.cascade import Cascade, Stage
+from pi_classifier.inference.interpreter import (
+    RUNTIMES,
+    Interpreter,
+    forget_weights,
+    open_interpreter,
+)
+from pi_classifier.inference.quantization import Pixels, Scores
+from pi_classifier.modelfile.cascade_file import StageEntry, read_cascade_file
+from pi_classifier.modelfile.locate import find_model
+from pi_classifier.modelfile.manifest import GoldenVector, Resize
+from pi_classifier.modelfile.model_file import ModelFile, enlarged, read_model_file
+from pi_classifier.modelfile.tflite_graph import Activation
+from pi_classifier.modelfile.tflite_metadata import Normalisation, normalisation
+from pi_classifier.preprocessing.preprocessor import Preprocessor
+from pi_classifier.setting import setting
+from pi_classifier.system.folders import cache_folder
+from pi_classifier.types import Category, Classifier, Frame, Prediction
+
+log = logging.getLogger(__name__)
+
+RESIZES = ("auto", "crop", "stretch")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Which model runs, and how."""
+
+    path: str = setting(
+        "flowers",
+        "model file (.tflite), cascade.toml, folder that holds one, or a shipped model's name",
+    )
+    labels: str | None = setting(None, "label file, for models that carry no labels")
+    runtime: str = setting("auto", "what runs the model", choices=RUNTIMES)
+    num_threads: int = setting(1, "threads the runtime may use", minimum=1, maximum=64)
+    cache_dir: str = setting(
+        "auto", 'folder for packed weights; "auto" is the user\'s cache folder, "" is none'
+    )
+    mean: tuple[float, float, float] | None = setting(
+        None, "red, green, blue subtracted from pixels, for models that do not say it"
+    )
+    std: tuple[float, float, float] | None = setting(
+        None, "what the difference is then divided by, for models that do not say it"
+    )
+    resize: str = setting(
+        "auto", 'how frames get the model\'s shape; "auto" is as it was trained', choices=RESIZES
+    )
+    top_k: int = setting(10, "how many of the best labels a prediction names; 0 is all", minimum=0)
+
+
+class ModelClassifier:
+    """Runs one model on frames; made by `open_classifier`. It serves one thread.
+
+    Replays the file's golden vectors at once; raises `ModelMismatch` where one does
+    not reproduce. `top_k` 0 puts every label into the predictions.
+    """
+
+    def __init__(
+        self,
+        model: ModelFile,
+        interpreter: Interpreter,
+        top_k: int = 0,
+        resize: Resize | None = None,
+    ) -> None:
+        self.model = model
+        self.name = model.name
+        self._interpreter = interpreter
+        self._preprocess = Preprocessor(model.input_size, resize or model.information.resize)
+        self._pixels = np.empty((*model.input_size, 3), np.uint8)
+        self._top_k = min(top_k or len(model.labels), len(model.labels))
+        self._temperature = model.information.temperature
+        for number, vector in enumerate(model.information.golden, start=1):
+            self._replay(vector, number)
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The labels in output order."""
+        return self.model.labels
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of the network's input in pixels."""
+        return self.model.input_size
+
+    @property
+    def runtime(self) -> str:
+        """What runs the model."""
+        return self._interpreter.runtime
+
+    def classify(self, frame: Frame) -> Prediction:
+        """Return the best labels for `frame`. Raises `InferenceError`."""
+        start_ns = time.perf_counter_ns()
+        pixels = self._preprocess(frame.pixels, self._pixels)
+        scores = calibrated(
+            self._interpreter.invoke(pixels), self.model.activation, self._temperature
+        )
+        categories = self._best(scores)
+        return Prediction(categories, self.name, 0, time.perf_counter_ns() - start_ns)
+
+    def raw_scores(self, pixels: Pixels) -> Scores:
+        """Return the network's own scores float32 ``[labels]`` for pixels of `input_size`.
+
+        They are not calibrated; the array is overwritten by the next call.
+        """
+        return self._interpreter.invoke(pixels)
+
+    def close(self) -> None:
+        """Free the model; a second call does nothing."""
+        self._interpreter.close()
+
+    def _best(self, scores: Scores) -> tuple[Category, ...]:
+        # A stable sort, so that of equals the first output wins. With a thousand labels it
+        # takes 5 to 17 µs; a partition takes 50 where most of a quantised output is zero.
+        order = np.argsort(-scores, kind="stable")[: self._top_k]
+        labels = self.model.labels
+        found = zip(order.tolist(), scores[order].tolist(), strict=True)
+        return tuple(Category(index, labels[index], score) for index, score in found)
+
+    def _replay(self, vector: GoldenVector, number: int) -> None:
+        model = self.model
+        scores = self.raw_scores(enlarged(vector.pixels, model.input_size))
+        off = np.abs(scores - vector.scores)
+        # Not-a-number must fail too, so the comparison is for being within.
+        if bool((off <= model.information.golden_tolerance).all()):
+            return
+        worst = int(np.argmax(np.nan_to_num(off, nan=np.inf)))
+        raise ModelMismatch(
+            f"{model.path}: fails its self-test on {self.runtime}: golden vector {number} of "
+            f"{len(model.information.golden)} gives {model.labels[worst]!r} the score "
+            f"{scores[worst]:.3f}, expected {vector.scores[worst]:.3f} within "
+            f"{model.information.golden_tolerance:g}; the file is damaged or was put together "
+            "wrongly (copy or export it again), or this runtime computes it wrongly (try "
+            "another with the setting model.runtime)"
+        )
+
+
+def calibrated(scores: Scores, activation: Activation, temperature: float) -> Scores:
+    """Turn a network's outputs into scores by its activation and calibration temperature.
+
+    A network that ends without softmax or sigmoid gives logits: softmax(z / T). For
+    probabilities p the same is p^(1/T), scaled to sum 1; for independent sigmoid
+    scores p^(1/T) / (p^(1/T) + (1 − p)^(1/T)). Guo et al. 2017, arXiv:1706.04599.
+    """
+    if activation == "none":
+        powers = np.exp((scores - scores.max()) / np.float32(temperature))
+        total = powers.sum()
+    elif temperature == 1.0:
+        return scores
+    else:
+        powers = np.power(scores, np.float32(1 / temperature))
+        total = max(powers.sum(), np.finfo(np.float32).tiny)
+        if activation == "sigmoid":
+            total = powers + np.power(1 - scores, np.float32(1 / temperature))
+    result: Scores = powers / total
+    return result
+
+
+def open_classifier(settings: ModelSettings) -> Classifier:
+    """Open what `settings.path` names: a model file, a ``cascade.toml``, a folder with one.
+
+    A shipped model's name serves too. Raises `ModelError` or `ConfigError`, with what
+    to do.
+    """
+    if settings.path == sensor_classifier.NAME:
+        return sensor_classifier.open_sensor_classifier(settings.labels, settings.top_k)
+    path = find_model(settings.path)
+    if path.suffix == ".toml":
+        return _open_cascade(path, settings)
+    return open_model(path, settings)
+
+
+def _open_cascade(path: Path, settings: ModelSettings) -> Cascade:
+    cascade = read_cascade_file(path)
+    stages: list[Stage] = []
+    try:
+        for number, entry in enumerate(cascade.stages, start=1):
+            classifier = open_model(entry.model, settings)
+            accept = entry.accept
+            if accept is None:
+                accept = classifier.model.information.thresholds.accept
+            stages.append(Stage(classifier, accept or 0.0, _accept_labels(entry, classifier)))
+            if accept is None and number < len(cascade.stages):
+                raise ModelFileError(
+                    f"{path}: stage {number} has no accept threshold, and its model recommends "
+                    "none; add accept = 0.8 or the like"
+                )
+        return Cascade(stages, cascade.name)
+    except BaseException:
+        for stage in stages:
+            stage.classifier.close()
+        raise
+
+
+def _accept_labels(entry: StageEntry, classifier: ModelClassifier) -> dict[str, float]:
+    """A stage's label thresholds under the names in use: its file's, or those of --labels."""
+    own: Sequence[str] = classifier.labels
+    if entry.accept_labels and not set(entry.accept_labels) <= set(own):
+        own = read_model_file(entry.model).labels
+    names = dict(zip(own, classifier.labels, strict=True))
+    return {names.get(label, label): score for label, score in entry.accept_labels.items()}
+
+
+def open_model(path: Path, settings: ModelSettings) -> ModelClassifier:
+    """Open the one model file at `path`; `settings.path` is not looked at."""
+    model = read_model_file(path, settings.labels, _stated_normalisation(settings))
+    if model.activation == "none":
+        log.info("%s: ends without softmax; its outputs are taken for logits", path)
+    cache_dir = _cache_dir(settings.cache_dir)
+    try:
+        return _start(model, settings, cache_dir)
+    except ModelMismatch as error:
+        if cache_dir is None:
+            raise
+        # Packed weights that pass their checksum may still be wrong for this machine.
+        classifier = _start(model, settings, None)
+        forget_weights(model, cache_dir)
+        log.warning("%s; it passes without the packed weights in %s: removed", error, cache_dir)
+        return classifier
+
+
+def _start(model: ModelFile, settings: ModelSettings, cache_dir: Path | None) -> ModelClassifier:
+    interpreter = open_interpreter(model, settings.runtime, settings.num_threads, cache_dir)
+    resize: Resize | None = None
+    if settings.resize in ("crop", "stretch"):
+        resize = "crop" if settings.resize == "crop" else "stretch"
+    try:
+        return ModelClassifier(model, interpreter, settings.top_k, resize)
+    except BaseException:
+        interpreter.close()
+        raise
+
+
+def _stated_normalisation(settings: ModelSettings) -> Normalisation | None:
+    if settings.mean is None and settings.std is None:
+        return None
+    if settings.mean is None or settings.std is None:
+        raise ConfigError("only one of mean and std is set; a normalisation needs both")
+    return normalisation(settings.mean, settings.std)
+
+
+def _cache_dir(text: str) -> Path | None:
+    """Return the folder for packed weights, if there is to be one."""
+    if text == "auto":
+        return cache_folder()
+    return Path(text).expanduser() if text else None
+
+
+def model_names(classifier: Classifier) -> str:
+    """What is in force, for the log: the name, and the models of a cascade."""
+    names = [each.name for each in model_files(classifier)]
+    return f"{classifier.name} ({', '.join(names)})" if len(names) > 1 else classifier.name
+
+
+def frame_size(classifier: Classifier) -> tuple[int, int] | None:
+    """Height and width of the frames the largest model looks at, in pixels."""
+    sizes = [each.input_size for each in model_files(classifier)]
+    return max(sizes, default=None)
+
+
+def model_files(classifier: Classifier) -> Iterator[ModelFile]:
+    """The model files behind a classifier, those of a cascade in the order they are asked."""
+    if isinstance(classifier, Cascade):
+        for stage in classifier.stages:
+            yield from model_files(stage.classifier)
+    elif isinstance(classifier, ModelClassifier):
+        yield classifier.model

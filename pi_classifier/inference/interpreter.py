@@ -1,0 +1,272 @@
+"""Runs a model file: the only module that imports a TFLite runtime.
+
+LiteRT (package ai-edge-litert) where it is installed, tflite-runtime otherwise. With
+LiteRT and a cache folder the weights packed for the processor come from a file that
+is mapped into memory like the model itself; without one the runtime keeps a private
+copy of them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import importlib
+import logging
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from pi_classifier.errors import ConfigError, InferenceError, ModelFileError
+from pi_classifier.inference.cpu_features import this_lacks_atomics
+from pi_classifier.inference.native_stderr import captured_stderr, silence_exit
+from pi_classifier.inference.quantization import PixelEncoder, Pixels, ScoreDecoder, Scores, Tensor
+from pi_classifier.inference.weight_cache import WeightCache
+from pi_classifier.modelfile.model_file import ModelFile
+
+log = logging.getLogger(__name__)
+
+Runtime = Literal["auto", "litert", "tflite"]
+RUNTIMES = ("auto", "litert", "tflite")
+
+_MODULES = {"litert": "ai_edge_litert.interpreter", "tflite": "tflite_runtime.interpreter"}
+_PACKAGES = {
+    "litert": "ai-edge-litert (64-bit systems)",
+    "tflite": "tflite-runtime (Python 3.11 or older, with numpy below 2)",
+}
+
+
+class _Runner(Protocol):
+    """One runtime's way of running one network."""
+
+    name: str
+
+    def run(self, tensor: Tensor) -> Tensor: ...
+
+    def close(self) -> None: ...
+
+
+class Interpreter:
+    """A model that is ready to run; made by `open_interpreter`. It serves one thread."""
+
+    def __init__(self, model: ModelFile, runner: _Runner) -> None:
+        self._encode = PixelEncoder(model.input, model.normalisation)
+        self._decode = ScoreDecoder(model.output)
+        self._runner: _Runner | None = runner
+        self._path = model.path
+        self._shape = model.input.shape[1:]
+        self.runtime = runner.name
+
+    def invoke(self, pixels: Pixels) -> Scores:
+        """Return scores float32 ``[labels]`` for uint8 RGB pixels ``[height, width, 3]``.
+
+        The array is overwritten by the next call. Raises `InferenceError`.
+        """
+        if self._runner is None:
+            raise InferenceError(f"{self._path}: the model was closed; open it again")
+        if pixels.shape != self._shape or pixels.dtype != np.uint8:
+            raise InferenceError(
+                f"{self._path}: got {pixels.dtype} {list(pixels.shape)}; expected uint8 "
+                f"{list(self._shape)}, as the Preprocessor makes"
+            )
+        try:
+            return self._decode(self._runner.run(self._encode(pixels)))
+        except (RuntimeError, ValueError) as error:
+            raise InferenceError(f"{self._path}: the runtime failed: {error}") from error
+
+    def close(self) -> None:
+        """Free the model; a second call does nothing."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            with captured_stderr():
+                runner.close()
+
+
+def open_interpreter(
+    model: ModelFile,
+    runtime: str = "auto",
+    num_threads: int = 1,
+    cache_dir: Path | None = None,
+) -> Interpreter:
+    """Load `model` with one of `RUNTIMES`; "auto" takes LiteRT where it is installed.
+
+    With a `cache_dir` LiteRT's packed weights are kept there and mapped into memory.
+    Raises `ConfigError` where the runtime is missing, `ModelFileError` where it
+    refuses the model.
+    """
+    name, module = _import_runtime(runtime)
+    with captured_stderr() as native:
+        try:
+            runner = _load(model, name, module, num_threads, cache_dir)
+        except (RuntimeError, ValueError) as error:
+            raise ModelFileError(
+                f"{model.path}: {name} cannot load this model ({_one_line(error)}); check "
+                "that the file is whole and was made for TFLite"
+            ) from error
+    if native.errors:
+        log.warning("%s: %s reports: %s", model.path, name, native.errors)
+    log.debug("%s: runs on %s", model.path, runner.name)
+    return Interpreter(model, runner)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def installed_runtimes() -> tuple[str, ...]:
+    """Return which of "litert" and "tflite" can be imported here, the preferred one first."""
+    return tuple(name for name in _MODULES if _try_import(name)[0] is not None)
+
+
+def _import_runtime(runtime: str) -> tuple[str, ModuleType]:
+    wanted = list(_MODULES) if runtime == "auto" else [runtime]
+    reasons = []
+    for name in wanted:
+        module, reason = _try_import(name)
+        if module is not None:
+            return name, module
+        reasons.append(f"{name}: {reason}")
+    packages = " or ".join(_PACKAGES[name] for name in wanted)
+    raise ConfigError(
+        f"runtime = {runtime!r} cannot be used ({'; '.join(reasons)}); install {packages} with pip"
+    )
+
+
+@functools.cache
+def _try_import(name: str) -> tuple[ModuleType | None, str]:
+    # A wheel for another C library or numpy fails with other errors than ImportError.
+    try:
+        with captured_stderr():
+            return importlib.import_module(_MODULES[name]), ""
+    except (ImportError, OSError, AttributeError, RuntimeError) as error:
+        return None, _one_line(error)
+
+
+def _load(
+    model: ModelFile, name: str, module: ModuleType, num_threads: int, cache_dir: Path | None
+) -> _Runner:
+    if name == "litert" and cache_dir is not None and _compiled_model_is_safe(module):
+        try:
+            return _load_cached(model, num_threads, _weight_cache(model, cache_dir))
+        except (OSError, ImportError) as error:  # ai-edge-litert 1 has no CompiledModel.
+            log.info(
+                "%s: the weights stay in memory, this cannot cache them: %s", cache_dir, error
+            )
+    return _PlainRunner(model, name, module, num_threads)
+
+
+def _compiled_model_is_safe(module: ModuleType) -> bool:
+    """Whether CompiledModel does not end the process here.
+
+    It loads LiteRT's plug-in for graphics processors unasked, and ai-edge-litert 2.3's kills
+    the process (SIGILL) on ARM processors without LSE atomics. No option keeps it out; the
+    Debian package leaves its file out.
+    """
+    plugins = sorted(Path(str(module.__file__)).parent.glob("libLiteRt*Accelerator.so"))
+    if not plugins or not this_lacks_atomics():
+        return True
+    log.info(
+        "The weights stay in memory: to map them LiteRT would load %s, which this processor "
+        "cannot run; remove that file, nothing here needs it",
+        plugins[0],
+    )
+    return False
+
+
+def _weight_cache(model: ModelFile, cache_dir: Path) -> WeightCache:
+    version = importlib.import_module("ai_edge_litert").__version__
+    return WeightCache(cache_dir, model.sha256, f"litert{version}")
+
+
+def forget_weights(model: ModelFile, cache_dir: Path) -> None:
+    """Remove LiteRT's packed weights of `model` from `cache_dir`, if they are there."""
+    if _try_import("litert")[0] is not None:
+        _weight_cache(model, cache_dir).remove()
+
+
+def _load_cached(model: ModelFile, num_threads: int, cache: WeightCache) -> _Runner:
+    if cache.verified():
+        return _CachedRunner(model, num_threads, cache.path)
+    scratch = cache.scratch()
+    try:
+        runner = _CachedRunner(model, num_threads, scratch)
+        cache.keep()
+    finally:
+        cache.discard()
+    return runner
+
+
+class _PlainRunner:
+    """The Interpreter that LiteRT and tflite-runtime have in common.
+
+    It maps the model file; XNNPACK packs a private copy of the weights.
+    """
+
+    def __init__(self, model: ModelFile, name: str, module: ModuleType, num_threads: int) -> None:
+        self.name = name
+        interpreter = module.Interpreter(model_path=str(model.path), num_threads=num_threads)
+        interpreter.allocate_tensors()
+        self._interpreter: Any = interpreter
+        self._input = interpreter.tensor(interpreter.get_input_details()[0]["index"])
+        self._output = interpreter.tensor(interpreter.get_output_details()[0]["index"])
+
+    def run(self, tensor: Tensor) -> Tensor:
+        # The views into the runtime's memory must be gone when it runs.
+        np.copyto(self._input(), tensor)
+        self._interpreter.invoke()
+        output: Tensor = self._output()
+        return output
+
+    def close(self) -> None:
+        del self._input, self._output, self._interpreter
+
+
+class _CachedRunner:
+    """LiteRT's CompiledModel, which can take packed weights from a mapped file."""
+
+    name = "litert with mapped weights"
+
+    def __init__(self, model: ModelFile, num_threads: int, weights: Path) -> None:
+        compiled = importlib.import_module("ai_edge_litert.compiled_model")
+        options = compiled.Options(
+            cpu_options=compiled.CpuOptions(
+                num_threads=num_threads, xnnpack_weight_cache_path=str(weights)
+            )
+        )
+        self._model: Any = compiled.CompiledModel.from_file(
+            str(model.path), environment=_environment(), options=options
+        )
+        self._inputs = self._model.create_input_buffers(0)
+        self._outputs = self._model.create_output_buffers(0)
+        # LiteRT sets up (and reports on) more of itself when it first gets data.
+        self._inputs[0].write(np.zeros(model.input.shape, model.input.dtype))
+        self._count = model.output.shape[-1]
+        self._dtype = np.dtype(model.output.dtype)
+
+    def run(self, tensor: Tensor) -> Tensor:
+        self._inputs[0].write(tensor)
+        self._model.run_by_index(0, self._inputs, self._outputs)
+        output: Tensor = self._outputs[0].read(self._count, self._dtype)
+        return output
+
+    def close(self) -> None:
+        del self._inputs, self._outputs
+        self._model.close()
+
+
+@functools.cache
+def _environment() -> Any:
+    """LiteRT's environment, one for all models, without the vendors' plug-ins.
+
+    A folder that is not there keeps it from trying each vendor's library in turn.
+    """
+    module = importlib.import_module("ai_edge_litert.environment")
+    package = Path(str(module.__file__)).parent
+    none = str(package / "none")
+    options = module.EnvironmentOptions(
+        runtime_path=str(package), compiler_plugin_path=none, dispatch_library_path=none
+    )
+    # Its destructor reports every plug-in it unloads on stderr.
+    atexit.register(silence_exit)
+    return module.Environment.create(options=options)

@@ -1,0 +1,1 @@
+"""The program's own log: events, handlers, the rate limit."""

@@ -1,0 +1,94 @@
+"""``cascade.toml``: the models of a cascade and their accept thresholds."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pi_classifier.errors import ModelFileError
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StageEntry:
+    """One ``[[stage]]`` of a ``cascade.toml``; `accept` is None where the file names none."""
+
+    model: Path
+    accept: float | None
+    accept_labels: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeFile:
+    """A checked ``cascade.toml``; its model paths are relative to the file's folder."""
+
+    path: Path
+    name: str
+    stages: tuple[StageEntry, ...]
+
+
+def read_cascade_file(path: Path) -> CascadeFile:
+    """Read a ``cascade.toml``. Raises `ModelFileError`, naming the file and the key."""
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ModelFileError(f"{path}: there is no such cascade file; check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ModelFileError(f"{path}: is not TOML ({error}); write the file again") from None
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read ({error})") from error
+    version = content.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        raise ModelFileError(
+            f"{path}: schema_version is {version!r}, this program knows {SCHEMA_VERSION}; "
+            "update pi-classifier"
+        )
+    _refuse_unknown(path, content, ("schema_version", "name", "stage", "measured"), "")
+    name = content.get("name", path.resolve().parent.name)
+    if not isinstance(name, str):
+        raise ModelFileError(f"{path}: name is {name!r}; expected a text")
+    stages = content.get("stage")
+    if not isinstance(stages, list) or not stages:
+        raise ModelFileError(f"{path}: has no stages; expected a [[stage]] for each model")
+    entries = [_stage_entry(path, entry, i) for i, entry in enumerate(stages, start=1)]
+    return CascadeFile(path, name, tuple(entries))
+
+
+def _stage_entry(path: Path, entry: Any, number: int) -> StageEntry:
+    if not isinstance(entry, dict):
+        raise ModelFileError(f"{path}: stage {number} is {entry!r}; expected a [[stage]] table")
+    place = f"{path}: stage {number}: "
+    _refuse_unknown(path, entry, ("model", "accept", "accept_labels"), f"stage {number}: ")
+    model, accept = entry.get("model"), entry.get("accept")
+    if not isinstance(model, str) or not model:
+        raise ModelFileError(f"{place}model is {model!r}; expected the name of a .tflite file")
+    if accept is not None:
+        accept = _score(accept, f"{place}accept")
+    labels = entry.get("accept_labels", {})
+    if not isinstance(labels, dict):
+        raise ModelFileError(
+            f"{place}accept_labels is {labels!r}; expected a table of labels, such as "
+            "{ daisy = 0.8 }"
+        )
+    scores = {k: _score(v, f"{place}accept_labels.{k}") for k, v in labels.items()}
+    return StageEntry(path.parent / model, accept, scores)
+
+
+def _score(value: Any, place: str) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or math.isnan(value) or not 0 <= value <= 1:
+        raise ModelFileError(f"{place} is {value!r}; expected a number from 0 to 1")
+    return float(value)
+
+
+def _refuse_unknown(path: Path, table: dict[str, Any], known: Sequence[str], where: str) -> None:
+    for key in table:
+        if key not in known:
+            raise ModelFileError(
+                f"{path}: {where}there is no key {key!r}; expected one of {', '.join(known)}"
+            )

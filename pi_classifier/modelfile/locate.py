@@ -1,0 +1,112 @@
+"""Finding a model by its name: `flowers`, `flowers/fast`, or any path."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pi_classifier.errors import ModelFileError
+from pi_classifier.suggest import suggestion
+
+CASCADE = "cascade.toml"
+_CHECKOUT = Path(__file__).resolve().parents[2]
+_IN_WHEEL = Path(__file__).resolve().parents[1] / "models"
+
+
+def model_folders() -> tuple[Path, ...]:
+    """The folders that hold models by name, in the order they are searched.
+
+    ./models, then the models of the checkout or of the wheel this package runs from,
+    if it does, then /usr/share/pi-classifier/models.
+    """
+    folders = [Path("models")] if _may_look_here() else []
+    if (_CHECKOUT / "pyproject.toml").is_file() and Path.cwd() != _CHECKOUT:
+        folders.append(_CHECKOUT / "models")
+    if _IN_WHEEL.is_dir():
+        folders.append(_IN_WHEEL)
+    folders.append(Path("/usr/share/pi-classifier/models"))
+    return tuple(folders)
+
+
+def _may_look_here() -> bool:
+    """Whether the working folder may be entered.
+
+    `sudo -u pi-classifier pi-classifier …` begins in the home folder of whoever typed
+    it, which on Raspberry Pi OS is closed to all others.
+    """
+    return os.access(".", os.X_OK)
+
+
+def find_model(name: str, folders: Sequence[Path] | None = None) -> Path:
+    """Return the model file or cascade.toml that `name` stands for.
+
+    `name` is a path (a folder stands for the cascade or the one model in it), or a
+    name to look for in `folders` (default: `model_folders()`), where `flowers` is a
+    folder and `flowers/fast` a model in it. Raises ModelFileError.
+    """
+    if not name:
+        raise ModelFileError(
+            "no model is named; give a shipped model's name, a .tflite file or a cascade.toml"
+        )
+    try:
+        return _found(name, model_folders() if folders is None else folders)
+    except (OSError, RuntimeError) as error:  # no permission, name too long, no such user's home
+        raise ModelFileError(f"model {name}: cannot be looked up: {error}") from error
+
+
+def _found(name: str, folders: Sequence[Path]) -> Path:
+    path = Path(name).expanduser()
+    if path.is_absolute() or _may_look_here():
+        if path.is_file():
+            return path
+        if path.is_dir():
+            return _in_folder(path)
+    for folder in folders:
+        for candidate in (folder / name, folder / f"{name}.tflite"):
+            if candidate.is_file():
+                return candidate
+        if (folder / name).is_dir():
+            return _in_folder(folder / name)
+    raise ModelFileError(_not_found(name, folders))
+
+
+def shipped_models(folders: Sequence[Path] | None = None) -> dict[str, Path]:
+    """The names found in the model folders, each with the file it stands for."""
+    found: dict[str, Path] = {}
+    for folder in model_folders() if folders is None else folders:
+        for each in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if each.is_dir() and each.name not in found and _candidates(each):
+                found[each.name] = _candidates(each)[0]
+    return found
+
+
+def _candidates(folder: Path) -> list[Path]:
+    """What a folder may stand for: its cascade if it has one, else its models."""
+    cascade = folder / CASCADE
+    return [cascade] if cascade.is_file() else sorted(folder.glob("*.tflite"))
+
+
+def _in_folder(folder: Path) -> Path:
+    candidates = _candidates(folder)
+    if not candidates:
+        raise ModelFileError(
+            f"model {folder}: the folder holds no {CASCADE} and no .tflite file; name a model file"
+        )
+    if len(candidates) > 1:
+        names = ", ".join(each.name for each in candidates)
+        raise ModelFileError(
+            f"model {folder}: the folder holds several models and no {CASCADE}; "
+            f"name one of them: {names}"
+        )
+    return candidates[0]
+
+
+def _not_found(name: str, folders: Iterable[Path]) -> str:
+    searched = list(folders)
+    known = shipped_models(searched)
+    there = f"known: {', '.join(known)}" if known else "no models there"
+    return (
+        f"model {name}: no such file, and no model of that name in "
+        f"{', '.join(str(each) for each in searched)} ({there}).{suggestion(name, known)}"
+    )

@@ -1,0 +1,260 @@
+"""The only reader of model files: a ``.tflite`` with its metadata, labels and self-test.
+
+A model file is a TFLite flatbuffer with, at its end, a ZIP archive of associated
+files (``labels.txt`` and, in files of this project, ``pi_classifier.json``). Foreign
+files lack some of this; what is missing is looked up in a stated order or asked for,
+never guessed silently.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import mmap
+import zipfile
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pi_classifier.errors import ModelFileError, ModelMismatch
+from pi_classifier.modelfile.flatbuffer import DamagedBuffer
+from pi_classifier.modelfile.labels import parse_labels, read_labels
+from pi_classifier.modelfile.manifest import Information, parse_information
+from pi_classifier.modelfile.tflite_graph import Activation, Graph, TensorSpec, read_graph
+from pi_classifier.modelfile.tflite_metadata import Metadata, Normalisation
+
+log = logging.getLogger(__name__)
+
+INFORMATION_NAME = "pi_classifier.json"
+_LARGEST_MEMBER = 16 << 20
+# TensorFlow Lite refers to data by 32-bit offsets.
+_LARGEST_FILE = 1 << 31
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelFile:
+    """All that is known of a model before it runs.
+
+    `input` is ``[1, height, width, 3]``, `output` has a score for each of `labels`.
+    `normalisation` is None for a quantised model that takes pixels as they are.
+    `labels_source` says where the labels were found.
+    """
+
+    path: Path
+    sha256: str
+    size_bytes: int
+    name: str
+    input: TensorSpec
+    output: TensorSpec
+    activation: Activation
+    labels: tuple[str, ...]
+    labels_source: str
+    normalisation: Normalisation | None
+    metadata: Metadata | None
+    information: Information
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of the input in pixels."""
+        return self.input.shape[1], self.input.shape[2]
+
+
+def read_model_file(
+    path: str | Path,
+    labels: str | Path | None = None,
+    normalisation: Normalisation | None = None,
+) -> ModelFile:
+    """Read and check the model file at `path`.
+
+    `labels` names a label file that takes precedence over the model's own;
+    `normalisation` likewise. Raises `ModelFileError` for a file that is missing or
+    damaged, `ModelMismatch` for a sound one that is no usable classifier.
+    """
+    path = Path(path)
+    try:
+        return _read(path, _mapped(path), labels, normalisation)
+    except DamagedBuffer as error:
+        raise ModelFileError(
+            f"{path}: is not a TFLite model or is damaged ({error}); copy the file again"
+        ) from None
+    except ModelMismatch as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise ModelMismatch(f"{path}: {error}") from None
+
+
+def _mapped(path: Path) -> memoryview:
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            if size == 0:
+                raise ModelFileError(f"{path}: is empty; copy the file again")
+            if size > _LARGEST_FILE:
+                raise ModelFileError(f"{path}: is larger than a TFLite model can be (2 GB)")
+            mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except FileNotFoundError:
+        raise ModelFileError(f"{path}: there is no such model file; check the path") from None
+    except IsADirectoryError:
+        raise ModelFileError(f"{path}: is a folder; name the .tflite file in it") from None
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"{path}: cannot be read ({error})") from error
+    # Closed with its last reference: the traceback of an error may hold one for longer.
+    return memoryview(mapping)
+
+
+def _read(
+    path: Path, data: memoryview, labels: str | Path | None, stated: Normalisation | None
+) -> ModelFile:
+    graph = read_graph(data)
+    members = _archive(path)
+    information = Information()
+    if INFORMATION_NAME in members:
+        place = f"{path}: {INFORMATION_NAME}"
+        information = parse_information(members[INFORMATION_NAME], place, graph.outputs)
+    sha256 = _checksum(path, data, information)
+    names, source = _labels(path, graph, members, labels)
+    if labels is not None and information.silent_labels:
+        own, _ = _labels(path, graph, members, None)
+        silent = _renamed(information.silent_labels, own, names)
+        information = replace(information, silent_labels=silent)
+    _check_labels(path, graph, names, source, information)
+    if information.size is not None and information.size != graph.size:
+        raise ModelMismatch(
+            f"{path}: {INFORMATION_NAME} says the input is {list(information.size)}, the "
+            f"network takes {list(graph.size)}; export the model again"
+        )
+    return ModelFile(
+        path=path,
+        sha256=sha256,
+        size_bytes=len(data),
+        name=information.name or path.stem,
+        input=graph.input,
+        output=graph.output,
+        activation=graph.activation,
+        labels=names,
+        labels_source=source,
+        normalisation=_normalisation(path, graph, stated),
+        metadata=graph.metadata,
+        information=information,
+    )
+
+
+def _archive(path: Path) -> dict[str, bytes]:
+    """Return the associated files by name; none where the file has no archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > _LARGEST_MEMBER:
+                raise ModelFileError(f"{path}: its associated files are implausibly large")
+            return {member.filename: archive.read(member) for member in members}
+    except zipfile.BadZipFile as error:
+        # "File is not a zip file" is how zipfile says that there is no archive.
+        if "not a zip file" in str(error):
+            return {}
+        raise ModelFileError(
+            f"{path}: its associated files are damaged ({error}); copy the file again"
+        ) from None
+    except (OSError, ValueError, RuntimeError, EOFError, OverflowError, zlib.error) as error:
+        raise ModelFileError(
+            f"{path}: its associated files are damaged ({error}); copy the file again"
+        ) from None
+
+
+def _checksum(path: Path, data: memoryview, information: Information) -> str:
+    """Return the file's SHA-256; check that of the flatbuffer where the file states it."""
+    end = information.flatbuffer_bytes
+    if end is None:
+        return hashlib.sha256(data).hexdigest()
+    if not 0 <= end <= len(data):
+        raise ModelFileError(f"{path}: is cut short or damaged; copy the file again")
+    total = hashlib.sha256(data[:end])
+    if total.hexdigest() != information.flatbuffer_sha256:
+        raise ModelFileError(f"{path}: is damaged, its checksum is wrong; copy the file again")
+    total.update(data[end:])
+    return total.hexdigest()
+
+
+def _labels(
+    path: Path, graph: Graph, members: dict[str, bytes], stated: str | Path | None
+) -> tuple[tuple[str, ...], str]:
+    """Find the labels: as stated, in the model file, beside it."""
+    if stated is not None:
+        return read_labels(Path(stated)), str(stated)
+    inside = graph.metadata.label_file if graph.metadata is not None else None
+    if inside is not None:
+        if inside not in members:
+            raise ModelFileError(
+                f"{path}: its metadata name a label file {inside!r} that is missing; the file "
+                "is cut short or damaged: copy it again"
+            )
+        return parse_labels(members[inside], f"{path}: {inside}"), f"{inside} in the model file"
+    for name in (f"{path.stem}.labels.txt", f"{path.stem}.txt", "labels.txt", "labelmap.txt"):
+        beside = path.with_name(name)
+        if beside.is_file():
+            log.info("%s: no labels in the model file, taking those of %s", path, beside)
+            return read_labels(beside), str(beside)
+    raise ModelMismatch(
+        f"{path}: holds no labels and there is no labels.txt beside it; name a file with one "
+        f"label a line, {graph.outputs} lines, with --labels FILE"
+    )
+
+
+def _renamed(
+    silent: tuple[str, ...], own: tuple[str, ...], stated: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The silent labels, as other labels (in another language, say) name the same outputs."""
+    places = {label: index for index, label in enumerate(own[: len(stated)])}
+    return tuple(stated[places[label]] if label in places else label for label in silent)
+
+
+def _check_labels(
+    path: Path, graph: Graph, labels: tuple[str, ...], source: str, information: Information
+) -> None:
+    if len(labels) != graph.outputs:
+        hint = ""
+        if len(labels) + 1 == graph.outputs:
+            hint = ' (is a first line such as "background" missing?)'
+        raise ModelMismatch(
+            f"{path}: has {graph.outputs} outputs, but there are {len(labels)} labels in "
+            f"{source}; expected one label for each output{hint}"
+        )
+    unknown = [label for label in information.silent_labels if label not in labels]
+    if unknown:
+        raise ModelMismatch(
+            f"{path}: {INFORMATION_NAME} calls {unknown[0]!r} a silent label, but it is none of "
+            "the labels; export the model again"
+        )
+
+
+def _normalisation(path: Path, graph: Graph, stated: Normalisation | None) -> Normalisation | None:
+    if stated is not None:
+        log.info("%s: normalisation as configured: %s", path, stated)
+        return stated
+    if graph.metadata is not None and graph.metadata.normalisation is not None:
+        return graph.metadata.normalisation
+    if graph.input.dtype == "float32":
+        raise ModelMismatch(
+            f"{path}: takes float32 pixels, but its metadata do not say how they are "
+            "normalised; state what it was trained with as mean and std in the configuration, "
+            "for example mean 127.5 and std 127.5 for pixels from -1 to 1"
+        )
+    log.info(
+        "%s: no normalisation in the model file; pixels 0 to 255 are taken to span the whole "
+        "range of its %s input",
+        path,
+        graph.input.dtype,
+    )
+    return None
+
+
+def enlarged(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Enlarge a golden vector's picture to `size` = (height, width) by nearest neighbour.
+
+    Row i of the result is row ``i * h // H``; columns likewise.
+    """
+    rows = np.arange(size[0]) * pixels.shape[0] // size[0]
+    columns = np.arange(size[1]) * pixels.shape[1] // size[1]
+    return np.ascontiguousarray(pixels[rows[:, None], columns])

@@ -1,0 +1,240 @@
+"""What the daemon must know of the flatbuffer in a ``.tflite`` file, checked.
+
+Slots are numbered as the fields stand in TFLite's public schema.fbs.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from pi_classifier.errors import ModelMismatch
+from pi_classifier.modelfile.flatbuffer import DamagedBuffer, Scalar, Table
+from pi_classifier.modelfile.tflite_metadata import Metadata, read_metadata
+
+DType = Literal["uint8", "int8", "float32"]
+Activation = Literal["softmax", "sigmoid", "none"]
+
+_DTYPES: dict[int, DType] = {0: "float32", 3: "uint8", 9: "int8"}
+_OTHER_TYPES = {1: "float16", 2: "int32", 4: "int64", 5: "string", 6: "bool", 7: "int16"}
+_LARGEST_SIDE = 8192
+_LARGEST_SCALE, _LARGEST_ZERO_POINT = 1e6, 1 << 16
+_ZERO_POINTS = {3: (0, 255), 9: (-128, 127)}
+# The options of convolutions and pooling: stride_w and stride_h are their slots 1 and 2.
+_STRIDED_OPTIONS = (1, 2, 5)
+_SOFTMAX, _LOGISTIC = 25, 14
+# RESHAPE, SQUEEZE, QUANTIZE, DEQUANTIZE: they pass scores on as they are.
+_TRANSPARENT = (22, 43, 114, 6)
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """A tensor's shape and type; real value = scale · (stored value − zero_point).
+
+    `scale` is 0 where the tensor is not quantised.
+    """
+
+    shape: tuple[int, ...]
+    dtype: DType
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A classifier's one input ``[1, height, width, 3]`` and one output of scores.
+
+    `activation` is what the network ends with.
+    """
+
+    input: TensorSpec
+    output: TensorSpec
+    activation: Activation
+    metadata: Metadata | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the input in pixels."""
+        return self.input.shape[1], self.input.shape[2]
+
+    @property
+    def outputs(self) -> int:
+        """How many scores there are."""
+        return self.output.shape[-1]
+
+
+def read_graph(data: memoryview) -> Graph:
+    """Read the TFLite model at the start of `data`.
+
+    Raises `DamagedBuffer` where the data are unsound, `ModelMismatch` where the model
+    is no image classifier.
+    """
+    model = Table.root(data, b"TFL3")
+    graphs, buffers = model.tables(2), model.tables(4)
+    if not graphs or not buffers:
+        raise DamagedBuffer("the model holds no graph")
+    codes = [_builtin_code(code) for code in model.tables(1)]
+    for graph in graphs:
+        _verify(graph, len(codes), [len(buffer.raw(0)) for buffer in buffers])
+    model.text(3)
+    for signature in model.tables(7):
+        for mapping in (*signature.tables(0), *signature.tables(1)):
+            mapping.text(0)
+        signature.text(2)
+    graph = graphs[0]
+    tensors = graph.tables(0)
+    inputs, outputs = graph.numbers(1, "int32"), graph.numbers(2, "int32")
+    _check_counts(len(inputs), len(outputs))
+    return Graph(
+        _input(tensors[int(inputs[0])]),
+        _output(tensors[int(outputs[0])]),
+        _activation(graph, codes, int(outputs[0])),
+        _metadata(model, buffers),
+    )
+
+
+def _builtin_code(code: Table) -> int:
+    code.text(1)
+    # Codes up to 126 stand in the old one-byte field too.
+    return max(code.integer(0, "int8"), code.integer(3, "int32"))
+
+
+def _verify(graph: Table, codes: int, buffer_sizes: list[int]) -> None:
+    """Walk all that the runtime will follow without looking."""
+    graph.text(4)
+    tensors = graph.tables(0)
+    for tensor in tensors:
+        tensor.numbers(0, "int32", limit=16)
+        tensor.numbers(7, "int32", limit=16)
+        tensor.text(3)
+        if tensor.integer(2, "uint32") >= len(buffer_sizes):
+            raise DamagedBuffer("a tensor refers to a buffer that is not there")
+        quantisation = tensor.table(4)
+        if quantisation is not None:
+            _verify_quantisation(quantisation, tensor.integer(1, "int8"))
+    used = [graph.numbers(1, "int32"), graph.numbers(2, "int32")]
+    for operator in graph.tables(3):
+        if operator.integer(0, "uint32") >= codes:
+            raise DamagedBuffer("an operator is of a kind that is not listed")
+        operator.raw(5)
+        options = operator.table(4)
+        strided = operator.integer(3, "uint8") in _STRIDED_OPTIONS
+        if strided and options and min(options.integer(i, "int32") for i in (1, 2)) < 1:
+            raise DamagedBuffer("an operator has a stride below 1")
+        used += [operator.numbers(1, "int32"), operator.numbers(2, "int32")]
+    if any(not -1 <= index < len(tensors) for indices in used for index in indices):
+        raise DamagedBuffer("an operator refers to a tensor that is not there")
+
+
+def _verify_quantisation(quantisation: Table, type_code: int) -> None:
+    """Refuse values that no converter writes: the kernels abort the process on some."""
+    kinds: tuple[Scalar, ...] = ("float32", "float32", "float32", "int64")
+    fields = [quantisation.numbers(i, kind, limit=1 << 20) for i, kind in enumerate(kinds)]
+    if not all(0 <= scale <= _LARGEST_SCALE for scale in fields[2]):
+        raise DamagedBuffer("a tensor has an impossible scale")
+    low, high = _ZERO_POINTS.get(type_code, (-_LARGEST_ZERO_POINT, _LARGEST_ZERO_POINT))
+    if not all(low <= zero <= high for zero in fields[3]):
+        raise DamagedBuffer("a tensor has an impossible zero point")
+
+
+def _check_counts(inputs: int, outputs: int) -> None:
+    if inputs != 1:
+        raise ModelMismatch(
+            f"the model takes {inputs} inputs; expected a classifier with one input, a picture"
+        )
+    if outputs != 1:
+        raise ModelMismatch(
+            f"the model has {outputs} outputs, as object detectors do; expected a classifier "
+            "with one output, a score for each label"
+        )
+
+
+def _shape(tensor: Table) -> tuple[int, ...]:
+    return tuple(int(n) for n in tensor.numbers(0, "int32", limit=16))
+
+
+def _input(tensor: Table) -> TensorSpec:
+    spec = _spec(tensor, "input")
+    shape = spec.shape
+    if len(shape) != 4 or shape[0] != 1 or shape[3] != 3:
+        raise ModelMismatch(
+            f"the input has the shape {list(shape)}; expected one RGB picture, "
+            "[1, height, width, 3]"
+        )
+    if not all(1 <= side <= _LARGEST_SIDE for side in shape[1:3]):
+        raise ModelMismatch(
+            f"the input is {shape[2]} x {shape[1]} pixels; expected sides up to {_LARGEST_SIDE}"
+        )
+    return spec
+
+
+def _output(tensor: Table) -> TensorSpec:
+    spec = _spec(tensor, "output")
+    if not spec.shape or math.prod(spec.shape[:-1]) != 1 or not 1 <= spec.shape[-1] <= 1 << 20:
+        raise ModelMismatch(
+            f"the output has the shape {list(spec.shape)}; expected a score for each label, "
+            "[1, labels]"
+        )
+    if spec.dtype != "float32" and spec.scale == 0:
+        raise ModelMismatch(
+            f"the {spec.dtype} output carries no scale, so its scores cannot be read; "
+            "export the model again with quantisation parameters"
+        )
+    return spec
+
+
+def _spec(tensor: Table, role: str) -> TensorSpec:
+    code = tensor.integer(1, "int8")
+    if code not in _DTYPES:
+        name = _OTHER_TYPES.get(code, f"type {code}")
+        raise ModelMismatch(f"the {role} is {name}; expected uint8, int8 or float32")
+    dtype = _DTYPES[code]
+    quantisation = tensor.table(4)
+    scale, zero_point = 0.0, 0
+    if quantisation is not None and dtype != "float32":
+        scales = quantisation.numbers(2, "float32")
+        zero_points = quantisation.numbers(3, "int64")
+        if len(scales) > 1 or len(zero_points) > 1:
+            raise ModelMismatch(f"the {role} has a scale for each channel; expected one scale")
+        scale, zero_point = float((*scales, 0.0)[0]), int((*zero_points, 0)[0])
+        low, high = _ZERO_POINTS[code]
+        if not (math.isfinite(scale) and scale >= 0 and low <= zero_point <= high):
+            raise ModelMismatch(
+                f"the {role} is quantised with scale {scale} and zero point {zero_point}; "
+                f"expected a positive scale and a zero point from {low} to {high}"
+            )
+    return TensorSpec(_shape(tensor), dtype, scale, zero_point)
+
+
+def _activation(graph: Table, codes: list[int], tensor: int) -> Activation:
+    """Find the operator that makes the scores, behind those that only reshape them."""
+    makers = {
+        int(output): operator
+        for operator in graph.tables(3)
+        for output in operator.numbers(2, "int32")
+    }
+    for _ in range(8):
+        maker = makers.get(tensor)
+        if maker is None:
+            break
+        code = codes[maker.integer(0, "uint32")]
+        inputs = maker.numbers(1, "int32")
+        if code == _SOFTMAX:
+            return "softmax"
+        if code == _LOGISTIC:
+            return "sigmoid"
+        if code not in _TRANSPARENT or not inputs:
+            break
+        tensor = int(inputs[0])
+    return "none"
+
+
+def _metadata(model: Table, buffers: list[Table]) -> Metadata | None:
+    for entry in model.tables(6):
+        if entry.text(0) == "TFLITE_METADATA":
+            index = entry.integer(1, "uint32")
+            if index >= len(buffers):
+                raise DamagedBuffer("the metadata are in a buffer that is not there")
+            return read_metadata(Table.root(buffers[index].raw(0), b"M001"))
+    return None

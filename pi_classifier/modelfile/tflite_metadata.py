@@ -1,0 +1,95 @@
+"""The TFLite Metadata of a model: a flatbuffer of its own in one of the model's buffers.
+
+Slots are numbered as the fields stand in metadata_schema.fbs (identifier M001) of
+https://github.com/tensorflow/tflite-support, which MediaPipe and Android read too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pi_classifier.errors import ModelMismatch
+from pi_classifier.modelfile.flatbuffer import Table
+
+_NORMALIZATION_OPTIONS = 1
+_TENSOR_AXIS_LABELS = 2
+_IMAGE_PROPERTIES, _GRAYSCALE = 2, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """A network's input is (pixel − mean) / std; one value, or one per channel."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """The TFLite Metadata of a model; texts are "" where missing."""
+
+    name: str
+    description: str
+    version: str
+    author: str
+    license: str
+    normalisation: Normalisation | None
+    label_file: str | None
+
+
+def read_metadata(root: Table) -> Metadata:
+    """Read the metadata from their root table. Raises `ModelMismatch`."""
+    graphs = root.tables(3)
+    inputs = graphs[0].tables(2) if graphs else []
+    outputs = graphs[0].tables(3) if graphs else []
+    if inputs:
+        _check_colours(inputs[0])
+    return Metadata(
+        name=root.text(0),
+        description=root.text(1),
+        version=root.text(2),
+        author=root.text(4),
+        license=root.text(5),
+        normalisation=next(_normalisations(inputs), None),
+        label_file=next(_label_files(outputs), None),
+    )
+
+
+def _check_colours(tensor: Table) -> None:
+    content = tensor.table(3)
+    if content is not None and content.integer(0, "uint8") == _IMAGE_PROPERTIES:
+        properties = content.table(1)
+        if properties is not None and properties.integer(0, "int8") == _GRAYSCALE:
+            raise ModelMismatch("the model expects grey pictures; expected RGB")
+
+
+def _normalisations(inputs: list[Table]) -> Iterator[Normalisation]:
+    for tensor in inputs[:1]:
+        for unit in tensor.tables(4):
+            options = unit.table(1)
+            if unit.integer(0, "uint8") == _NORMALIZATION_OPTIONS and options is not None:
+                yield normalisation(options.numbers(0, "float32"), options.numbers(1, "float32"))
+
+
+def normalisation(mean: tuple[float, ...], std: tuple[float, ...]) -> Normalisation:
+    """Check a normalisation: 1 or 3 finite values each, no `std` of 0.
+
+    Raises `ModelMismatch`.
+    """
+    sound = all(map(math.isfinite, (*mean, *std))) and all(s > 0 for s in std)
+    if len(mean) != len(std) or len(mean) not in (1, 3) or not sound:
+        raise ModelMismatch(
+            f"the normalisation has mean {list(mean)} and std {list(std)}; expected one "
+            "value or three of each, std above 0"
+        )
+    return Normalisation(tuple(mean), tuple(std))
+
+
+def _label_files(outputs: list[Table]) -> Iterator[str]:
+    for tensor in outputs[:1]:
+        files = [f for f in tensor.tables(6) if f.integer(2, "int8") == _TENSOR_AXIS_LABELS]
+        # Translations carry a locale; the file without one comes first.
+        for file in sorted(files, key=lambda f: f.text(3)):
+            yield file.text(0)

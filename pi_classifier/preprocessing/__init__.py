@@ -1,0 +1,1 @@
+"""From a picture of any size to the pixels a model takes; shared with training."""

@@ -1,0 +1,1 @@
+"""The running service: composition root, run loop, liveness, status, reload, signals."""

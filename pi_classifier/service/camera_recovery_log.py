@@ -1,0 +1,87 @@
+"""The steps of a camera's recovery: into the log once each, and to whoever watches."""
+
+from __future__ import annotations
+
+import logging
+
+from pi_classifier.cameras.recovery import Step
+from pi_classifier.logs.events import Event, entry
+from pi_classifier.service.liveness import Activity
+
+_logger = logging.getLogger(__name__)
+
+# What a step may take longer than it says before it counts as a hang.
+_GRACE_S = 5.0
+
+
+class CameraSteps:
+    """Tells log and activity of the steps of a camera's recovery, and counts them.
+
+    `source` is the camera's name. The first reason is logged as it is; the tries after
+    it only when the reason changes, so that a camera that stays away for a night does
+    not fill the journal.
+    """
+
+    def __init__(self, source: str, activity: Activity) -> None:
+        self._source = source
+        self._activity = activity
+        self._reason = ""
+        self._lost = False
+        self.counts: dict[str, int] = {}
+
+    def __call__(self, step: Step) -> None:
+        """Take one step."""
+        self.counts[step.kind] = self.counts.get(step.kind, 0) + 1
+        if step.kind == "recovered":
+            self._recovered(step)
+        elif step.kind == "gave up":
+            self._gave_up(step)
+        else:
+            self._activity.busy(self._doing(step), step.limit_s + _GRACE_S)
+            if step.kind == "failed":
+                self._lost = True
+                self._log(logging.WARNING, Event.CAMERA_LOST, "the camera failed", step)
+            elif step.kind == "waiting":
+                self._waiting(step)
+            elif step.kind in {"restarting", "reopening"}:
+                _logger.debug("camera: %s, try %d", step.kind, step.attempt)
+
+    def _waiting(self, step: Step) -> None:
+        if step.reason == self._reason:
+            return
+        kind = Event.CAMERA_STEP if self._lost else Event.CAMERA_WAITING
+        self._log(logging.WARNING, kind, "waiting for the camera", step)
+
+    def _log(self, level: int, event: Event, what: str, step: Step) -> None:
+        self._reason = step.reason
+        extra = entry(event, CAMERA=self._source, STEP=step.kind, TRY=step.attempt)
+        _logger.log(level, "%s: %s", what, step.reason, extra=extra)
+
+    def _recovered(self, step: Step) -> None:
+        self._activity.flowing()
+        extra = entry(
+            Event.CAMERA_RECOVERED,
+            CAMERA=self._source,
+            TRY=step.attempt,
+            SECONDS=f"{step.elapsed_s:.1f}",
+        )
+        text = "the camera gives frames again, after %s in %.1f s"
+        _logger.info(text, _tries(step), step.elapsed_s, extra=extra)
+        self._reason, self._lost = "", False
+
+    def _gave_up(self, step: Step) -> None:
+        # What ends the program is logged where it ends.
+        extra = entry(Event.CAMERA_STEP, CAMERA=self._source, STEP=step.kind, TRY=step.attempt)
+        if step.attempt:
+            text = "the camera did not come back: %s in %.1f s"
+            _logger.warning(text, _tries(step), step.elapsed_s, extra=extra)
+
+    def _doing(self, step: Step) -> str:
+        if step.kind == "opening" and not step.reason:
+            return "Starting: opens the camera"
+        tries = f" (try {step.attempt}, {step.elapsed_s:.0f} s)" if step.attempt else ""
+        return f"Waiting for the camera{tries}: {step.reason}"
+
+
+def _tries(step: Step) -> str:
+    return "1 try" if step.attempt == 1 else f"{step.attempt} tries"

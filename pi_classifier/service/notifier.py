@@ -1,0 +1,169 @@
+"""The thread that talks with the service manager: ready, status, watchdog, stopping."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Self
+
+from pi_classifier.logs.events import Event, entry
+from pi_classifier.service.liveness import Activity
+from pi_classifier.service.status import status_line
+from pi_classifier.service.watchdog import Watchdog, sufficient_limit_s
+
+_logger = logging.getLogger(__name__)
+
+Notify = Callable[[str], None]
+"""Sends a state string of sd_notify(3) to the service manager."""
+
+_TICK_S = 1.0
+_STATUS_EVERY_S = 2.0
+# How long a start may take longer, each time it is asked for.
+_EXTENSION_S = 10.0
+
+
+class Supervisor:
+    """While entered, a thread tells the service manager how the service is.
+
+    READY once, with the first classified frame; STATUS when it changes, and every two
+    seconds for the frame rate; WATCHDOG as `Watchdog` says; while the start takes long
+    for a reason the frame thread has given, EXTEND_TIMEOUT_USEC. `watchdog_s` is the
+    manager's limit (None: it has none).
+    """
+
+    def __init__(
+        self, notify: Notify, activity: Activity, watchdog_s: float | None = None
+    ) -> None:
+        self.activity = activity
+        self._notify = notify
+        self._watchdog_s = self._granted_s = watchdog_s
+        now_s = activity.now_s()
+        self._watchdog = None if watchdog_s is None else Watchdog(watchdog_s, now_s)
+        self._tick_s = min(_TICK_S, (watchdog_s or 4 * _TICK_S) / 8)
+        self._told_ready = False
+        self._ended = threading.Event()
+        self._status = ""
+        self._status_s = now_s - _STATUS_EVERY_S
+        self._rate = _Rate(now_s)
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def grant(self, timeout_s: float, fps: float) -> None:
+        """Leave a camera the time it is granted: ask for a longer limit where it needs one.
+
+        `timeout_s` is when the camera counts as failed, `fps` its frames per second.
+        """
+        if self._watchdog_s is None:
+            return
+        needed_s = sufficient_limit_s(self._watchdog_s, timeout_s, fps)
+        if needed_s != self._granted_s:
+            self._granted_s = needed_s
+            self._watchdog = Watchdog(needed_s, self.activity.now_s())
+            self._notify(f"WATCHDOG_USEC={round(needed_s * 1e6)}")
+            _logger.info("a hang is noticed after %.0f s: camera.timeout_s asks for it", needed_s)
+
+    def stopping(self, why: str) -> None:
+        """Say that the service is on its way out, and why: the last status."""
+        self._end()
+        self._notify(f"STOPPING=1\nSTATUS={one_line(why)}")
+
+    def reloading(self) -> None:
+        """Say that the configuration is being read anew; `reloaded` must follow."""
+        monotonic_us = round(self.activity.now_s() * 1e6)
+        self._notify(f"RELOADING=1\nMONOTONIC_USEC={monotonic_us}")
+
+    def reloaded(self, problem: str = "") -> None:
+        """Say that the reload is over; `problem` is shown as the status for a while."""
+        if problem:
+            with self._lock:
+                self._status = f"Reload refused, the old configuration stays: {one_line(problem)}"
+                self._status_s = self.activity.now_s()
+                self._notify(f"READY=1\nSTATUS={self._status}")
+        else:
+            self._notify("READY=1")
+
+    def _end(self) -> None:
+        self._ended.set()
+        self.activity.changed.set()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            self.tick()
+            self.activity.changed.wait(self._tick_s)
+            self.activity.changed.clear()
+
+    def tick(self) -> None:
+        """Look once and say what there is to say."""
+        activity, now_s = self.activity, self.activity.now_s()
+        states = []
+        if activity.ready.is_set() and not self._told_ready:
+            self._told_ready = True
+            states.append("READY=1")
+            _logger.info("ready: the first frame is classified", extra=entry(Event.READY))
+        elif not self._told_ready and now_s < activity.allowed_until_s:
+            left_s = activity.allowed_until_s - now_s
+            states.append(f"EXTEND_TIMEOUT_USEC={round((left_s + _EXTENSION_S) * 1e6)}")
+        if self._watchdog is not None:
+            states += self._look(self._watchdog, now_s)
+        states += self._new_status(now_s)
+        if states:
+            self._notify("\n".join(states))
+
+    def _look(self, watchdog: Watchdog, now_s: float) -> list[str]:
+        frames = self.activity.counters.frames
+        ping = watchdog.ping_due(frames, self.activity.allowed_until_s, now_s)
+        stuck_s = watchdog.stuck_s(now_s)
+        if stuck_s is not None:
+            _logger.error(
+                "no frame has passed for %.0f s, and nothing is known to be waited for; "
+                "if this goes on, the service is restarted",
+                stuck_s,
+                extra=entry(Event.STUCK, SECONDS=f"{stuck_s:.0f}"),
+            )
+        return ["WATCHDOG=1"] if ping else []
+
+    def _new_status(self, now_s: float) -> list[str]:
+        activity = self.activity
+        per_s = self._rate.update(activity.counters.frames, now_s)
+        line = status_line(activity.doing, activity.decision, activity.counters, per_s)
+        line = one_line(line)
+        head, _, _ = line.partition(" · ")
+        with self._lock:
+            due = now_s - self._status_s >= _STATUS_EVERY_S
+            if not due and (self._status.startswith((head, "Reload refused"))):
+                return []
+            self._status, self._status_s = line, now_s
+        return [f"STATUS={line}"]
+
+
+class _Rate:
+    """Frames per second, over the last two seconds or so."""
+
+    def __init__(self, now_s: float) -> None:
+        self._since_s = now_s
+        self._frames = 0
+        self._per_s: float | None = None
+
+    def update(self, frames: int, now_s: float) -> float | None:
+        """Take the number of frames so far; None until there is something to say."""
+        passed_s = now_s - self._since_s
+        if passed_s >= _STATUS_EVERY_S or (self._per_s is None and passed_s >= _TICK_S):
+            self._per_s = (frames - self._frames) / passed_s if frames else None
+            self._since_s, self._frames = now_s, frames
+        return self._per_s
+
+
+def one_line(text: str) -> str:
+    """The text without line ends, which would begin another state."""
+    joined = "; ".join(part.strip() for part in text.splitlines() if part.strip())
+    return joined.replace(":; ", ": ")

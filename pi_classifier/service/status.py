@@ -1,0 +1,34 @@
+"""One line for `systemctl status`: what is seen right now, or what is waited for."""
+
+from __future__ import annotations
+
+from pi_classifier.service.counters import Counters
+from pi_classifier.speech.phrases import Phrases
+from pi_classifier.types import Decision
+
+_PHRASES = Phrases()
+
+
+def status_line(
+    doing: str, decision: Decision | None, counters: Counters, frames_per_s: float | None
+) -> str:
+    """``I see a daisy (0.93) · 10.0 frames/s · 74 % by the first stage``.
+
+    `doing` is what is being done instead of watching, and comes first.
+    """
+    parts = [doing] if doing else [_seen(decision)]
+    if frames_per_s is not None and not doing:
+        parts.append(f"{frames_per_s:.1f} frames/s")
+        if counters.admitted:
+            parts.append(f"{counters.first_stage_share * 100:.0f} % by the first stage")
+    if doing and decision is not None:
+        parts.append(f"last: {_seen(decision)}")
+    if counters.dropped:
+        parts.append(f"{counters.dropped} frames dropped")
+    return " · ".join(parts)
+
+
+def _seen(decision: Decision | None) -> str:
+    if decision is None or decision.label is None:
+        return "I see nothing I know"
+    return f"{_PHRASES.of(decision.label)} ({decision.score:.2f})"

@@ -1,0 +1,1 @@
+"""The operating system: systemd, device access, open files, standard streams, folders."""

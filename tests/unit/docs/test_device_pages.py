@@ -1,0 +1,116 @@
+"""The pages for people with a board say what the program does: settings, exit codes, paths."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from pi_classifier import errors
+from pi_classifier.cli import EXIT_INTERRUPTED
+from pi_classifier.config.reading import read_configuration
+
+ROOT = Path(__file__).resolve().parents[3]
+DEVICE = ROOT / "docs" / "device"
+PAGES = sorted(DEVICE.glob("*.md"))
+BOARDS = ("zero-2-w.md", "pi-3.md", "pi-4.md", "pi-5.md")
+_TOML = re.compile(r"^( *)```toml\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+_SETTING = re.compile(r"`([a-z]+\.[a-z_]+)( = [^`]+)?`")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_ANCHOR = re.compile(r"\]\(([^)#:]*)#([^)]+)\)")
+_UNIT_FOLDERS = re.compile(r"/(?:etc|var/lib|var/cache|usr/share|usr/lib|run)/pi-classifier\b")
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = (re.sub(r"[^\w\- ]", "", text.lower()) for text in _HEADING.findall(text_of(page)))
+    return {heading.strip().replace(" ", "-") for heading in headings}
+
+
+def text_of(page: Path) -> str:
+    return page.read_text("utf-8")
+
+
+def toml_blocks() -> list[tuple[str, str]]:
+    found = []
+    for page in PAGES:
+        for _, block in _TOML.findall(text_of(page)):
+            found.append((page.name, re.sub(r"(?m)^ +(?=\S)", "", block)))
+    return found
+
+
+@pytest.mark.parametrize(("page", "block"), toml_blocks())
+def test_settings_shown_are_accepted(page: str, block: str, tmp_path: Path) -> None:
+    assert tomllib.loads(block), page
+    file = tmp_path / "config.toml"
+    file.write_text(block, "utf-8")
+    nowhere = tmp_path / "nowhere"
+    read_configuration(file, system_file=nowhere, user_file=nowhere)
+
+
+def test_there_are_settings_shown() -> None:
+    assert len(toml_blocks()) >= 8
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_settings_named_are_there(page: Path) -> None:
+    reference = text_of(ROOT / "docs/reference/configuration.md")
+    for name, value in _SETTING.findall(text_of(page)):
+        section, key = name.split(".")
+        if f"## [{section}]" not in reference:
+            continue  # a file's name, such as config.toml
+        _, _, rest = reference.partition(f"## [{section}]")
+        assert f"| `{key}` |" in rest.partition("\n## ")[0], (page.name, name, value)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_places_within_pages_are_there(page: Path) -> None:
+    for link, anchor in _ANCHOR.findall(text_of(page)):
+        target = page.parent / link if link else page
+        assert anchor in anchors(target), (page.name, link, anchor)
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = text_of(DEVICE / "README.md")
+    assert [page.name for page in PAGES if f"({page.name})" not in index] == ["README.md"]
+
+
+def test_every_exit_code_is_explained() -> None:
+    table = text_of(DEVICE / "troubleshooting.md")
+    codes = {value for name, value in vars(errors).items() if name.startswith("EXIT_")}
+    for code in {0, 2, EXIT_INTERRUPTED, *codes}:
+        assert f"| {code} |" in table, code
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_board_s_page_leads_to_a_spoken_label(name: str) -> None:
+    text = text_of(DEVICE / name)
+    steps = (
+        "Raspberry Pi Imager",
+        "rpicam-hello --list-cameras",
+        "sudo apt install ./pi-classifier_",
+        "systemctl status pi-classifier",
+        "aplay -l",
+        "scp ",
+        "sudo systemctl reload pi-classifier",
+    )
+    place = 0
+    for step in steps:
+        place = text.find(step, place)
+        assert place != -1, f"{step} is missing, or comes too early"
+
+
+def test_folders_are_those_of_the_service() -> None:
+    unit = text_of(ROOT / "systemd/pi-classifier.service")
+    kept = {
+        "/etc/pi-classifier": "ConfigurationDirectory=pi-classifier",
+        "/var/lib/pi-classifier": "StateDirectory=pi-classifier",
+        "/var/cache/pi-classifier": "CacheDirectory=pi-classifier",
+        "/run/pi-classifier": "RuntimeDirectory=pi-classifier",
+    }
+    named = {folder for page in PAGES for folder in _UNIT_FOLDERS.findall(text_of(page))}
+    assert named >= {"/etc/pi-classifier", "/var/lib/pi-classifier", "/var/cache/pi-classifier"}
+    for folder in named - {"/usr/share/pi-classifier", "/usr/lib/pi-classifier"}:
+        assert kept[folder] in unit

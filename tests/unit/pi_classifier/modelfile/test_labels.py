@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pi_classifier.errors import ModelFileError
+from pi_classifier.modelfile.labels import parse_labels, read_labels
+
+
+@pytest.mark.parametrize(
+    ("content", "labels"),
+    [
+        ("daisy\nrose\n", ["daisy", "rose"]),
+        ("daisy\r\nrose", ["daisy", "rose"]),
+        ("daisy\nrose\n\n \n\n", ["daisy", "rose"]),
+        ("\ufeffdaisy\nrose\n", ["daisy", "rose"]),
+        ("great white shark, man-eater\nox eye\n", ["great white shark, man-eater", "ox eye"]),
+        ("0 daisy\n1 wild rose\n", ["daisy", "wild rose"]),
+        ("0  daisy\n 1  rose\n", ["daisy", "rose"]),
+        ("1 rose\n0 daisy\n", ["daisy", "rose"]),
+        ("0: daisy\n1, rose\n", ["daisy", "rose"]),
+        ("1 cent\n5 cent\n", ["1 cent", "5 cent"]),
+        ("0 daisy\nrose\n", ["0 daisy", "rose"]),
+        ("Gänseblümchen\n薔薇\n", ["Gänseblümchen", "薔薇"]),
+        ("0\n1\n", ["0", "1"]),
+    ],
+)
+def test_formats(content: str, labels: list[str]) -> None:
+    assert list(parse_labels(content.encode(), "labels.txt")) == labels
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "holds no labels"),
+        (b"\n \n", "holds no labels"),
+        (b"daisy\n\nrose\n", "line 2 is blank"),
+        (b"0 daisy\n2 rose\n", "number 1 is missing"),
+        (b"0 daisy\n0 rose\n", "number 1 is missing"),
+        (b"\xff\xfe\xfd", "byte 0 is not UTF-8"),
+        (b"TFL3\0\0\0", "is not a label file"),
+    ],
+)
+def test_what_is_no_label_file_is_named(content: bytes, says: str) -> None:
+    with pytest.raises(ModelFileError, match=says) as caught:
+        parse_labels(content, "some/labels.txt")
+    assert "some/labels.txt" in str(caught.value)
+
+
+def test_files(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text("daisy\nrose\n")
+    assert read_labels(path) == ("daisy", "rose")
+    with pytest.raises(ModelFileError, match="no such label file"):
+        read_labels(tmp_path / "none.txt")
+    with pytest.raises(ModelFileError, match="cannot be read"):
+        read_labels(tmp_path)
+    path.write_bytes(b"a\n" * (3 << 20))
+    with pytest.raises(ModelFileError, match="too large"):
+        read_labels(path)
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1)
+
+
+@given(st.lists(NAMES, min_size=1, max_size=12))
+def test_numbered_and_plain_give_the_same(names: list[str]) -> None:
+    numbered = "".join(f"{i} {name}\n" for i, name in enumerate(names))
+    assert list(parse_labels(numbered.encode(), "x")) == names

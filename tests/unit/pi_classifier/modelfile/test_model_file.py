@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pi_classifier_training.modelfile.writer import write_model_file
+
+from pi_classifier.errors import ModelError, ModelFileError, ModelMismatch
+from pi_classifier.modelfile.model_file import enlarged, read_model_file
+from pi_classifier.modelfile.tflite_metadata import Normalisation
+
+DATA = Path(__file__).resolve().parents[3] / "data"
+LABELS = ("background", "cyan", "magenta", "yellow")
+BARE = (DATA / "bare.tflite").read_bytes()
+FINISHED = (DATA / "uint8.tflite").read_bytes()
+
+
+def rewritten(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], source: bytes = BARE
+) -> Path:
+    """A model file whose pi_classifier.json was changed before it was written."""
+    information: dict[str, Any] = {"name": "colours", "silent_labels": ["background"]}
+    change(information)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(write_model_file(source, LABELS, information))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "scale", "zero_point", "activation"),
+    [
+        ("float32", "float32", 0.0, 0, "softmax"),
+        ("dynamic", "float32", 0.0, 0, "softmax"),
+        ("normalised", "float32", 0.0, 0, "softmax"),
+        ("logits", "float32", 0.0, 0, "none"),
+        ("uint8", "uint8", 1.0, 0, "softmax"),
+        ("int8", "int8", 1.0, -128, "softmax"),
+    ],
+)
+def test_reads_all_of_a_finished_file(
+    name: str, dtype: str, scale: float, zero_point: int, activation: str
+) -> None:
+    path = DATA / f"{name}.tflite"
+    model = read_model_file(path)
+    assert model.name == f"colours-{name}"
+    assert model.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert model.size_bytes == path.stat().st_size
+    assert model.input_size == (16, 16)
+    assert model.input.dtype == dtype
+    assert (model.input.scale, model.input.zero_point) == (pytest.approx(scale), zero_point)
+    assert model.activation == activation
+    assert model.labels == LABELS
+    assert model.labels_source == "labels.txt in the model file"
+    assert model.information.silent_labels == ("background",)
+    assert model.information.temperature == 1.0
+    assert model.information.thresholds.accept == 0.8
+    assert model.information.details["training"]["n"] == 2000
+    assert len(model.information.golden) == 4
+    assert model.information.golden[0].scores.shape == (4,)
+    assert model.metadata is not None
+    assert model.metadata.license == "Apache-2.0"
+    expected = (127.5,) * 3 if name == "normalised" else (0.0,)
+    assert model.normalisation is not None
+    assert model.normalisation.mean == expected
+
+
+class TestLabels:
+    def test_silent_labels_stay_silent_in_another_language(self, tmp_path: Path) -> None:
+        labels = tmp_path / "mine.txt"
+        labels.write_text("nichts\ncyan\nlila\ngelb\n")
+        model = read_model_file(DATA / "int8.tflite", labels)
+        assert model.labels == ("nichts", "cyan", "lila", "gelb")
+        assert model.information.silent_labels == ("nichts",)
+
+    def test_stated_file_comes_first(self, tmp_path: Path) -> None:
+        labels = tmp_path / "mine.txt"
+        labels.write_text("0 a\n1 b\n2 c\n3 d\n")
+        model = read_model_file(DATA / "logits.tflite", None)
+        assert model.labels == LABELS
+        model = read_model_file(DATA / "bare.tflite", labels)
+        assert model.labels == ("a", "b", "c", "d")
+        assert model.labels_source == str(labels)
+
+    @pytest.mark.parametrize("name", ["model.labels.txt", "labels.txt", "labelmap.txt"])
+    def test_file_beside_the_model_is_used_and_said(
+        self, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (tmp_path / "model.tflite").write_bytes(BARE)
+        (tmp_path / name).write_text("a\nb\nc\nd\n")
+        with caplog.at_level(logging.INFO):
+            model = read_model_file(tmp_path / "model.tflite")
+        assert model.labels == ("a", "b", "c", "d")
+        assert name in caplog.text
+
+    def test_none_anywhere(self, tmp_path: Path) -> None:
+        (tmp_path / "model.tflite").write_bytes(BARE)
+        with pytest.raises(ModelMismatch, match="--labels FILE"):
+            read_model_file(tmp_path / "model.tflite")
+
+    @pytest.mark.parametrize(
+        ("count", "hint"), [(3, "background"), (5, "one label"), (1001, "1001 labels")]
+    )
+    def test_wrong_count_names_both_numbers(self, tmp_path: Path, count: int, hint: str) -> None:
+        labels = tmp_path / "labels.txt"
+        labels.write_text("".join(f"label {i}\n" for i in range(count)))
+        with pytest.raises(ModelMismatch, match=hint) as caught:
+            read_model_file(DATA / "bare.tflite", labels)
+        assert "4 outputs" in str(caught.value)
+        assert f"{count} labels" in str(caught.value)
+        assert str(labels) in str(caught.value)
+
+
+class TestNormalisation:
+    def test_quantised_without_one_takes_pixels_and_says_so(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        labels = tmp_path / "labels.txt"
+        labels.write_text("a\nb\nc\nd\n")
+        with caplog.at_level(logging.INFO):
+            model = read_model_file(DATA / "bare.tflite", labels)
+        assert model.normalisation is None
+        assert "span the whole range" in caplog.text
+
+    def test_float_without_one_must_be_told(self, tmp_path: Path) -> None:
+        path = tmp_path / "model.tflite"
+        path.write_bytes(without_metadata((DATA / "float32.tflite").read_bytes()))
+        (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")
+        with pytest.raises(ModelMismatch, match="mean and std"):
+            read_model_file(path)
+        stated = Normalisation((0.0,), (255.0,))
+        assert read_model_file(path, normalisation=stated).normalisation == stated
+
+
+def without_metadata(finished: bytes) -> bytes:
+    """Rename the metadata's entry, so that the reader does not find it."""
+    end = json.loads(zipfile.ZipFile(io.BytesIO(finished)).read("pi_classifier.json"))
+    flatbuffer = finished[: end["flatbuffer"]["bytes"]]
+    return flatbuffer.replace(b"TFLITE_METADATA", b"TFLITE_METADATB")
+
+
+class TestWhatIsNoClassifier:
+    def test_detector(self) -> None:
+        with pytest.raises(ModelMismatch, match="2 outputs, as object detectors") as caught:
+            read_model_file(DATA / "detector.tflite")
+        assert "detector.tflite" in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("change", "says"),
+        [
+            ({"schema_version": 9}, None),
+            ({"name": 3}, "name is 3; expected str"),
+            ({"input": {"resize": "fit"}}, "resize is 'fit'; expected \"crop\" or"),
+            ({"input": {"channels": "BGR"}}, "channels is 'BGR'"),
+            ({"input": {"size": [16]}}, r"size is \[16\]; expected"),
+            ({"input": {"size": [32, 32]}}, r"\[32, 32\], the network takes \[16, 16\]"),
+            ({"input": [1]}, "expected an object"),
+            ({"silent_labels": ["blue"]}, "calls 'blue' a silent label"),
+            ({"silent_labels": "background"}, "silent_labels is 'background'"),
+            ({"calibration": {"temperature": 0}}, "temperature is 0"),
+            ({"calibration": {"temperature": True}}, "temperature is True"),
+            ({"thresholds": {"accept": 1.5}}, "accept is 1.5; expected a number from 0 to 1"),
+            ({"golden": {"vectors": [{}]}}, r"vectors\[0\].shape"),
+            ({"golden": {"vectors": [{"shape": [1, 1, 3], "pixels": "?"}]}}, "base64"),
+            ({"golden": {"vectors": [{"shape": [1, 1, 3], "pixels": "AAAA"}]}}, "4 numbers"),
+            ({"golden": {"vectors": [{"shape": [2, 1, 3], "pixels": "AAAA"}]}}, "6 bytes"),
+        ],
+    )
+    def test_wrong_information(
+        self, tmp_path: Path, change: dict[str, Any], says: str | None
+    ) -> None:
+        path = rewritten(tmp_path, lambda information: information.update(change))
+        if says is None:
+            # The writer always writes its own version.
+            assert read_model_file(path).name == "colours"
+            return
+        with pytest.raises(ModelError, match=says) as caught:
+            read_model_file(path)
+        assert str(path) in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("text", "says"), [("{", "is not JSON"), ('{"schema_version": 2}', "update pi-classifier")]
+    )
+    def test_information_that_is_not_ours(self, tmp_path: Path, text: str, says: str) -> None:
+        path = tmp_path / "model.tflite"
+        path.write_bytes(BARE)
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("pi_classifier.json", text)
+        with pytest.raises(ModelFileError, match=says):
+            read_model_file(path)
+
+
+class TestDamage:
+    def test_missing_empty_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(ModelFileError, match="no such model file"):
+            read_model_file(tmp_path / "none.tflite")
+        with pytest.raises(ModelFileError, match="is a folder"):
+            read_model_file(tmp_path)
+        (tmp_path / "empty.tflite").touch()
+        with pytest.raises(ModelFileError, match="is empty"):
+            read_model_file(tmp_path / "empty.tflite")
+
+    @pytest.mark.parametrize("content", [b"x", b"TFL3", os.urandom(5000), b"\0\0\0\0TFL3" * 9])
+    def test_other_bytes(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "model.tflite"
+        path.write_bytes(content)
+        with pytest.raises(ModelFileError, match="not a TFLite model or is damaged"):
+            read_model_file(path)
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.integers(0, len(FINISHED) - 1))
+    def test_every_truncation_of_our_file_is_refused(
+        self, tmp_path_factory: pytest.TempPathFactory, length: int
+    ) -> None:
+        path = tmp_path_factory.mktemp("cut") / "model.tflite"
+        path.write_bytes(FINISHED[:length])
+        with pytest.raises(ModelError, match=r"model\.tflite"):
+            read_model_file(path)
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.integers(0, len(FINISHED) - 1), st.integers(1, 255))
+    def test_a_changed_byte_in_the_network_never_passes(
+        self, tmp_path_factory: pytest.TempPathFactory, at: int, change: int
+    ) -> None:
+        path = tmp_path_factory.mktemp("flipped") / "model.tflite"
+        content = bytearray(FINISHED)
+        content[at] ^= change
+        path.write_bytes(content)
+        end = json.loads(zipfile.ZipFile(io.BytesIO(FINISHED)).read("pi_classifier.json"))
+        try:
+            model = read_model_file(path)
+        except ModelError as error:
+            message = str(error)
+        else:
+            # The archive has bytes that nobody reads, such as its dates.
+            assert at >= end["flatbuffer"]["bytes"]
+            assert model.labels == LABELS
+            message = str(path)
+        assert str(path) in message
+
+    @settings(max_examples=300, deadline=None)
+    @given(
+        st.lists(
+            st.tuples(
+                st.integers(0, len(BARE) - 1),
+                st.sampled_from([0, 1, 0x7F, 0x80, 0xFF]) | st.integers(0, 255),
+            ),
+            min_size=1,
+            max_size=8,
+        ),
+        st.integers(0, len(BARE)) | st.just(len(BARE)),
+    )
+    def test_any_damage_to_a_foreign_file_is_refused_or_read(
+        self,
+        tmp_path_factory: pytest.TempPathFactory,
+        flips: list[tuple[int, int]],
+        length: int,
+    ) -> None:
+        folder = tmp_path_factory.mktemp("foreign")
+        (folder / "labels.txt").write_text("a\nb\nc\nd\n")
+        content = bytearray(BARE)
+        for at, value in flips:
+            content[at] = value
+        path = folder / "model.tflite"
+        path.write_bytes(content[:length])
+        try:
+            model = read_model_file(path)
+        except ModelError as error:
+            assert "model.tflite" in str(error)  # noqa: PT017
+        else:
+            assert model.output.shape[-1] == len(model.labels) == 4
+
+    def test_missing_archive_of_a_file_with_labels(self, tmp_path: Path) -> None:
+        end = json.loads(zipfile.ZipFile(io.BytesIO(FINISHED)).read("pi_classifier.json"))
+        path = tmp_path / "model.tflite"
+        path.write_bytes(FINISHED[: end["flatbuffer"]["bytes"]])
+        with pytest.raises(ModelFileError, match="cut short or damaged"):
+            read_model_file(path)
+
+    def test_archive_that_would_fill_the_memory(self, tmp_path: Path) -> None:
+        path = tmp_path / "model.tflite"
+        path.write_bytes(BARE)
+        with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("labels.txt", b"\0" * (17 << 20))
+        with pytest.raises(ModelFileError, match="implausibly large"):
+            read_model_file(path)
+
+
+def test_golden_pictures_are_enlarged_by_nearest_neighbour() -> None:
+    pixels = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    large = enlarged(pixels, (5, 7))
+    assert large.shape == (5, 7, 3)
+    assert large.flags.c_contiguous
+    for i in range(5):
+        for j in range(7):
+            assert (large[i, j] == pixels[i * 2 // 5, j * 3 // 7]).all()

@@ -1,0 +1,354 @@
+"""The speech sink: the latest label wins."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from pi_classifier.errors import ConfigError, SinkError
+from pi_classifier.sinks.speech import SpeechSink
+from pi_classifier.speech.engines.base import Speaking
+from pi_classifier.speech.engines.espeak import EspeakEngine
+from pi_classifier.speech.settings import SpeechSettings
+from pi_classifier.speech.speaker import Speaker, SpokenResult
+from pi_classifier.speech.speech_policy import Manners
+from pi_classifier.speech.synthesis import CHIME, Synthesiser
+from pi_classifier.types import Decision
+
+LONG_S = 10.0
+SILENT = Synthesiser(Path("nowhere"), EspeakEngine(Speaking()))
+
+
+class Mouth(Speaker):
+    """A speaker that says as long as it is held, and notes everything."""
+
+    def __init__(self, settings: SpeechSettings) -> None:
+        super().__init__(settings, synthesiser=SILENT)
+        self.log: list[str] = []
+        self.begun = threading.Semaphore(0)
+        self.prepared = threading.Event()
+        self.free = threading.Event()
+        self.free.set()
+        self.tickets = 0
+        self.no_output = False
+
+    def prepare(self) -> str:
+        self.prepared.set()
+        if self.no_output:
+            raise SinkError("no sound card")
+        return "mouth"
+
+    def speak(self, text: str, ticket: int | None = None) -> SpokenResult:
+        if ticket not in (None, self.tickets):
+            return SpokenResult(text, "mouth", 1.0, interrupted=True)
+        self.log.append(f"say {text}")
+        self.begun.release()
+        assert self.free.wait(LONG_S)
+        return SpokenResult(text, "mouth", 1.0, interrupted=False)
+
+    def interrupt(self) -> int:
+        self.tickets += 1
+        self.log.append("hush")
+        return self.tickets
+
+    def close(self) -> None:
+        self.log.append("close")
+        self.free.set()
+
+    def wait_until_begun(self) -> None:
+        assert self.begun.acquire(timeout=LONG_S)
+
+
+class Prewarming(Synthesiser):
+    """Notes the phrases it is to make; with `fails` all but the first fail."""
+
+    def __init__(self, expected: int, *, fails: bool = False) -> None:
+        super().__init__(Path("nowhere"), EspeakEngine(Speaking()))
+        self.made: list[str] = []
+        self.fails = fails
+        self.all_made = threading.Event()
+        self._expected = expected
+
+    def make(self, text: str) -> None:
+        self.made.append(text)
+        if len(self.made) == self._expected:
+            self.all_made.set()
+        if self.fails and len(self.made) > 1:
+            raise SinkError("no engine")
+
+
+def decision(label: str | None) -> Decision:
+    return Decision(label, 0.9, 0, 0, 0, "fast")
+
+
+SETTINGS = SpeechSettings(phrases={"tulip": "at last, a tulip"})
+
+
+@pytest.fixture
+def mouth() -> Iterator[Mouth]:
+    found = Mouth(SETTINGS)
+    yield found
+    found.free.set()
+
+
+def test_says_the_phrase_of_the_label(mouth: Mouth) -> None:
+    sink = SpeechSink(SETTINGS, speaker=mouth)
+    assert mouth.prepared.wait(LONG_S)  # before there is anything to say
+    sink.emit(decision("iris"))
+    mouth.wait_until_begun()
+    sink.emit(decision("tulip"))
+    mouth.wait_until_begun()
+    sink.close(LONG_S)
+    assert mouth.log == ["hush", "say I see an iris", "hush", "say at last, a tulip"]
+
+
+def test_nothing_is_not_spoken_and_does_not_interrupt(mouth: Mouth) -> None:
+    sink = SpeechSink(SETTINGS, speaker=mouth)
+    sink.emit(decision("daisy"))
+    mouth.wait_until_begun()
+    sink.emit(decision(None))
+    sink.close(LONG_S)
+    assert mouth.log == ["hush", "say I see a daisy"]
+
+
+def test_latest_label_wins(mouth: Mouth) -> None:
+    mouth.free.clear()
+    sink = SpeechSink(SETTINGS, speaker=mouth)
+    sink.emit(decision("daisy"))
+    mouth.wait_until_begun()
+    for label in ("rose", "iris", "lily"):
+        sink.emit(decision(label))
+    mouth.free.set()
+    mouth.wait_until_begun()
+    sink.close(LONG_S)
+    assert [entry for entry in mouth.log if entry.startswith("say")] == [
+        "say I see a daisy",
+        "say I see a lily",
+    ]
+    assert sink.dropped >= 2
+
+
+def test_without_interrupts_a_phrase_is_finished(mouth: Mouth) -> None:
+    sink = SpeechSink(SpeechSettings(interrupt=False), speaker=mouth)
+    sink.emit(decision("daisy"))
+    mouth.wait_until_begun()
+    sink.emit(decision("rose"))
+    mouth.wait_until_begun()
+    sink.close(LONG_S)
+    assert mouth.log == ["say I see a daisy", "say I see a rose"]
+
+
+def test_no_output_is_said_once_and_nothing_raised(
+    mouth: Mouth, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    mouth.no_output = True
+    sink = SpeechSink(SETTINGS, speaker=mouth, labels=["daisy"])
+    for _ in range(50):
+        sink.emit(decision("daisy"))
+    sink.close(LONG_S)
+    assert mouth.log == ["hush"] * 50
+    assert [r.getMessage() for r in caplog.records] == ["speech: no sound card"]
+    assert sink.failures >= 1
+
+
+def test_close_kills_what_does_not_end(mouth: Mouth) -> None:
+    mouth.free.clear()
+    sink = SpeechSink(SETTINGS, speaker=mouth)
+    sink.emit(decision("daisy"))
+    mouth.wait_until_begun()
+    sink.close(0.01)
+    sink.close(0.01)
+    assert mouth.log == ["hush", "say I see a daisy", "close"]
+
+
+def test_what_close_cuts_short_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    closed = threading.Event()
+
+    class Searching(Mouth):
+        def prepare(self) -> str:
+            self.prepared.set()
+            assert closed.wait(LONG_S)
+            raise SinkError("aplay was interrupted")
+
+        def close(self) -> None:
+            closed.set()
+
+    searching = Searching(SETTINGS)
+    sink = SpeechSink(SETTINGS, speaker=searching)
+    assert searching.prepared.wait(LONG_S)
+    sink.close(0.01)
+    assert not caplog.records
+    assert sink.failures == 0
+
+
+def test_phrases_are_made_beforehand(mouth: Mouth) -> None:
+    prewarming = Prewarming(2)
+    settings = SpeechSettings(prewarm=2)
+    labels = ["daisy", "iris", "lily"]
+    sink = SpeechSink(settings, speaker=mouth, labels=labels, prewarm_with=prewarming)
+    assert prewarming.all_made.wait(LONG_S)
+    sink.close(LONG_S)
+    assert prewarming.made == ["I see a daisy", "I see an iris"]
+
+
+def test_nothing_is_made_beforehand_without_an_output(mouth: Mouth) -> None:
+    mouth.no_output = True
+    prewarming = Prewarming(1)
+    sink = SpeechSink(SETTINGS, speaker=mouth, labels=["daisy"], prewarm_with=prewarming)
+    assert mouth.prepared.wait(LONG_S)
+    sink.close(LONG_S)
+    assert prewarming.made == []
+
+
+def test_making_beforehand_stops_when_all_fails(
+    mouth: Mouth, caplog: pytest.LogCaptureFixture
+) -> None:
+    prewarming = Prewarming(4, fails=True)
+    labels = ["a1", "b1", "c1", "d1", "e1", "f1"]
+    sink = SpeechSink(SETTINGS, speaker=mouth, labels=labels, prewarm_with=prewarming)
+    assert prewarming.all_made.wait(LONG_S)
+    sink.close(LONG_S)
+    assert len(prewarming.made) == 4
+    assert not caplog.records
+
+
+def test_wrong_phrase_is_refused_at_once(mouth: Mouth) -> None:
+    with pytest.raises(ConfigError, match=r"speech\.phrase"):
+        SpeechSink(SpeechSettings(phrase="{lable}"), speaker=mouth)
+
+
+def said(mouth: Mouth) -> list[str]:
+    return [each.removeprefix("say ") for each in mouth.log if each.startswith("say ")]
+
+
+def test_a_label_seen_again_while_it_is_said_is_not_begun_anew(mouth: Mouth) -> None:
+    mouth.free.clear()
+    sink = SpeechSink(SETTINGS, speaker=mouth)
+    sink.emit(decision("daisy"))
+    mouth.wait_until_begun()
+    sink.emit(decision(None))
+    sink.emit(decision("daisy"))
+    mouth.free.set()
+    sink.close(LONG_S)
+    assert mouth.log == ["hush", "say I see a daisy"]
+
+
+def test_a_label_that_was_replaced_before_it_was_said_is_said_when_seen_again(
+    mouth: Mouth,
+) -> None:
+    mouth.free.clear()
+    sink = SpeechSink(SpeechSettings(), speaker=mouth)
+    sink.emit(decision("iris"))
+    mouth.wait_until_begun()
+    for label in ("daisy", "rose", "daisy"):
+        sink.emit(decision(label))
+    mouth.free.set()
+    sink.close(LONG_S)
+    assert said(mouth) == ["I see an iris", "I see a daisy"]
+
+
+def test_manners_are_asked_and_told(mouth: Mouth) -> None:
+    class Strict(Manners):
+        noted: ClassVar[list[str]] = []
+
+        def may_say(self, label: str) -> bool:
+            return label != "rose"
+
+        def said(self, label: str) -> None:
+            self.noted.append(label)
+
+    sink = SpeechSink(SETTINGS, speaker=mouth, manners=Strict())
+    sink.emit(decision("daisy"))
+    mouth.wait_until_begun()
+    sink.emit(decision("rose"))
+    sink.close(LONG_S)
+    assert mouth.log == ["hush", "say I see a daisy"]  # and not interrupted
+    assert Strict.noted == ["daisy"]
+
+
+def test_an_interrupted_phrase_does_not_count_as_said(mouth: Mouth) -> None:
+    mouth.free.clear()
+    sink = SpeechSink(SETTINGS, speaker=mouth)
+    for label in ("daisy", "rose", "iris"):
+        sink.emit(decision(label))
+    assert sink._manners.may_say("daisy")
+    mouth.free.set()
+    sink.close(LONG_S)
+    assert not sink._manners.may_say("iris")
+    assert sink._manners.may_say("rose")
+
+
+def test_nothing_for_a_while_has_its_phrase(mouth: Mouth) -> None:
+    settings = SpeechSettings(nothing_phrase="All is quiet", nothing_after_s=0.1)
+    sink = SpeechSink(settings, speaker=mouth)
+    sink.emit(decision("daisy"))
+    mouth.wait_until_begun()
+    sink.emit(decision(None))
+    mouth.wait_until_begun()
+    sink.close(LONG_S)
+    assert said(mouth) == ["I see a daisy", "All is quiet"]
+
+
+def test_a_chime_instead_of_words(mouth: Mouth) -> None:
+    prewarming = Prewarming(1)
+    sink = SpeechSink(
+        SpeechSettings(chime="instead"),
+        speaker=mouth,
+        labels=["daisy", "iris"],
+        prewarm_with=prewarming,
+    )
+    sink.emit(decision("daisy"))
+    mouth.wait_until_begun()
+    assert prewarming.all_made.wait(LONG_S)
+    sink.close(LONG_S)
+    assert said(mouth) == [CHIME]
+    assert prewarming.made == [CHIME]
+
+
+def test_what_could_not_be_said_is_said_when_it_is_still_seen(mouth: Mouth) -> None:
+    class Broken(Mouth):
+        broken = threading.Event()
+
+        def speak(self, text: str, ticket: int | None = None) -> SpokenResult:
+            if not self.broken.is_set():
+                self.broken.set()
+                raise SinkError("out of order")
+            return super().speak(text, ticket)
+
+    broken = Broken(SETTINGS)
+    sink = SpeechSink(SETTINGS, speaker=broken)
+    sink.emit(decision("daisy"))
+    assert broken.broken.wait(LONG_S)
+    broken.wait_until_begun()  # tried again by itself
+    sink.close(LONG_S)
+    assert said(broken) == ["I see a daisy"]
+
+
+def test_what_could_not_be_said_and_is_not_seen_any_more_is_not_said(mouth: Mouth) -> None:
+    mouth.no_output = True
+    sink = SpeechSink(SETTINGS, speaker=mouth)
+    while not sink.failures:
+        pass
+    sink.emit(decision("daisy"))
+    sink.emit(decision(None))
+    assert sink.dropped == 1
+    sink.close(LONG_S)
+    assert said(mouth) == []
+
+
+def test_a_label_cut_off_by_another_and_seen_again_is_said_again(mouth: Mouth) -> None:
+    mouth.free.clear()
+    sink = SpeechSink(SETTINGS, speaker=mouth)
+    sink.emit(decision("daisy"))
+    mouth.wait_until_begun()
+    sink.emit(decision("rose"))  # silences the daisy, whose player may not be dead yet
+    sink.emit(decision("daisy"))
+    mouth.free.set()
+    sink.close(LONG_S)
+    assert said(mouth) == ["I see a daisy", "I see a daisy"]

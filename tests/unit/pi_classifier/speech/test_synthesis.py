@@ -1,0 +1,270 @@
+"""The cache of phrases and what goes wrong in the child, with shell scripts in its place."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import threading
+import time
+from array import array
+from pathlib import Path
+
+import pytest
+
+from pi_classifier.errors import SinkError
+from pi_classifier.speech.audio_edges import LEAD_S, TRAIL_S, Shape
+from pi_classifier.speech.child_process import Ended
+from pi_classifier.speech.engines import espeak
+from pi_classifier.speech.engines.base import Command, Speaking, Voice
+from pi_classifier.speech.engines.espeak import EspeakEngine, Pyttsx3Engine, library_version
+from pi_classifier.speech.synthesis import CHIME, Synthesiser
+from pi_classifier.speech.wavfile import check_speech, header, read_wav
+
+LONG_S = 10.0
+PROMPT_S = 0.2
+SPEECH = header(1, 2, 8000, 8000) + b"\x00\x40" * 4000
+LENGTH_S = 0.5 + LEAD_S + TRAIL_S
+MADE_BYTES = 44 + round(2 * 8000 * LENGTH_S)
+
+
+class Script:
+    """A script in the place of an engine; $1 is the file it shall write, stdin the text."""
+
+    name = "script"
+    gain = 1.0
+    key = "script"
+
+    def __init__(self, folder: Path) -> None:
+        self.speech = folder / "speech"
+        self.speech.write_bytes(SPEECH)
+        self.calls = folder / "calls"
+        self._script = folder / "script"
+        self.does(f'cp {self.speech} "$1"')
+
+    def does(self, script: str) -> None:
+        self._script.write_text(f"echo call >> {self.calls}\n{script}\n")
+
+    def command(self, text: str, wav: Path) -> Command:
+        return Command(("/bin/sh", str(self._script), str(wav)), text.encode())
+
+    def explain(self, ended: Ended) -> str:
+        return f"it failed: {ended.last_words}"
+
+    def voices(self) -> list[Voice]:
+        return []
+
+    @property
+    def count(self) -> int:
+        return len(self.calls.read_text().splitlines()) if self.calls.exists() else 0
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Script:
+    folder = tmp_path / "script"
+    folder.mkdir()
+    return Script(folder)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "new" / "cache"
+
+
+def test_made_once_then_found(script: Script, cache: Path) -> None:
+    synthesiser = Synthesiser(cache, script)
+    first = synthesiser.wav("I see a daisy")
+    assert first == (synthesiser.path("I see a daisy"), LENGTH_S)
+    assert synthesiser.wav("I see a daisy") == first
+    synthesiser.make("I see a daisy")
+    assert Synthesiser(cache, script).wav("I see a daisy") == first
+    assert script.count == 1
+    synthesiser.make("I see a rose")
+    assert script.count == 2
+    assert set(cache.iterdir()) == {first[0], synthesiser.path("I see a rose")}
+
+
+def test_edges_are_silent_and_short(script: Script, cache: Path) -> None:
+    silence = bytes(2 * 8000)
+    sound = b"\x00\x40" * 4000
+    frames = silence + sound + silence
+    script.speech.write_bytes(header(1, 2, 8000, len(frames)) + frames)
+    path, _ = Synthesiser(cache, script).wav("daisy")
+    form, kept = read_wav(path)
+    lead, trail = bytes(2 * round(8000 * LEAD_S)), bytes(2 * round(8000 * TRAIL_S))
+    assert kept == lead + sound + trail
+    assert form.framerate == 8000
+
+
+def test_what_comes_before_the_speech(script: Script, cache: Path) -> None:
+    plain, _ = Synthesiser(cache, script).wav("daisy")
+    late, late_s = Synthesiser(cache, script, shape=Shape(lead_in_s=0.5)).wav("daisy")
+    assert late_s == LENGTH_S + 0.5
+    assert read_wav(late)[1] == bytes(2 * 4000) + read_wav(plain)[1]
+    rung, rung_s = Synthesiser(cache, script, shape=Shape(chime=True)).wav("daisy")
+    assert rung_s > LENGTH_S + 0.2
+    assert read_wav(rung)[1].endswith(read_wav(plain)[1])
+    assert len({plain, late, rung}) == 3
+
+
+def test_the_volume_an_engine_lacks_is_added_without_clipping(script: Script, cache: Path) -> None:
+    def peak(gain: float) -> int:
+        script.gain, script.key = gain, f"{gain}"
+        return max(array("h", read_wav(Synthesiser(cache, script).wav("daisy")[0])[1]))
+
+    assert [peak(0.5), peak(1.0), peak(1.5), peak(2.0)] == [8192, 16384, 24576, 32767]
+
+
+def test_the_chime_needs_no_engine(script: Script, cache: Path) -> None:
+    path, duration_s = Synthesiser(cache, script).wav(CHIME)
+    assert script.count == 0
+    assert 0.2 < duration_s < 0.5
+    samples = array("h", read_wav(path)[1])
+    assert samples[0] == 0
+    assert abs(samples[-1]) < 64
+    assert 5000 < max(samples) < 32767
+
+
+def test_all_that_shapes_the_sound_names_the_file(
+    script: Script, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def path(text: str = "daisy", **speaking: object) -> Path:
+        return Synthesiser(cache, Pyttsx3Engine(Speaking(**speaking))).path(text)  # type: ignore[arg-type]
+
+    names = {
+        path(),
+        path("rose"),
+        path(voice="de"),
+        path(rate_wpm=151),
+        path(volume=0.5),
+        Synthesiser(cache, EspeakEngine(Speaking())).path("daisy"),
+        Synthesiser(cache, script).path("daisy"),
+    }
+    monkeypatch.setattr(espeak, "library_version", lambda: "libespeak-ng.so.2")
+    names.add(path())
+    assert len(names) == 8
+    assert Synthesiser(cache, script, timeout_s=1).path("daisy") in names
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", SPEECH[:-1], b"RIFF", header(1, 2, 8000, 8000) + bytes(8000)]
+)
+def test_damaged_files_are_made_anew(script: Script, cache: Path, damage: bytes) -> None:
+    synthesiser = Synthesiser(cache, script)
+    path, _ = synthesiser.wav("daisy")
+    path.write_bytes(damage)
+    synthesiser.wav("daisy")
+    assert check_speech(path) == LENGTH_S
+    assert script.count == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "calls"),
+    [
+        ("echo 'phontab missing' >&2; exit 1", "it failed: phontab missing", 1),
+        ("kill -SEGV $$", "it failed: ended by signal 11", 2),
+        ("exit 0", "not a complete WAV file", 1),
+        ("exec sleep 60", r"did not end within 0\.2 s and was killed", 1),
+    ],
+)
+def test_what_goes_wrong_is_said(
+    script: Script, cache: Path, line: str, message: str, calls: int
+) -> None:
+    script.does(line)
+    synthesiser = Synthesiser(cache, script, timeout_s=0.2)
+    with pytest.raises(SinkError, match=message) as error:
+        synthesiser.wav("daisy")
+    assert "\n" not in str(error.value)
+    assert script.count == calls
+    assert list(cache.iterdir()) == []
+
+
+def test_a_crash_by_chance_is_tried_again(script: Script, cache: Path, tmp_path: Path) -> None:
+    once = tmp_path / "crashed"
+    script.does(f'[ -e {once} ] || {{ : > {once}; kill -ABRT $$; }}; cp {script.speech} "$1"')
+    assert Synthesiser(cache, script).wav("daisy")[1] == LENGTH_S
+    assert script.count == 2
+
+
+@pytest.mark.parametrize("text", ["", " \n", "x" * 2001, "ä" * 1001])
+def test_too_little_or_too_much_text(script: Script, cache: Path, text: str) -> None:
+    with pytest.raises(SinkError, match="expected 1 to 2000 bytes of text"):
+        Synthesiser(cache, script).wav(text)
+    assert script.count == 0
+
+
+@pytest.mark.parametrize("text", ["x", "x" * 2000, "ä" * 1000])
+def test_just_enough_text(script: Script, cache: Path, text: str) -> None:
+    assert Synthesiser(cache, script).wav(text)[1] == LENGTH_S
+
+
+def test_close_ends_a_synthesis(script: Script, cache: Path, tmp_path: Path) -> None:
+    script.does(f": > {tmp_path}/started; exec sleep 60")
+    synthesiser = Synthesiser(cache, script)
+    errors = []
+
+    def make() -> None:
+        with pytest.raises(SinkError) as error:
+            synthesiser.wav("daisy")
+        errors.append(str(error.value))
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    while not (tmp_path / "started").exists():
+        pass
+    start_s = time.monotonic()
+    synthesiser.close()
+    thread.join(LONG_S)
+    assert time.monotonic() - start_s < PROMPT_S
+    assert errors == ["the synthesis was given up"]
+    assert list(cache.iterdir()) == []
+
+
+def test_cache_keeps_the_newest(script: Script, cache: Path) -> None:
+    synthesiser = Synthesiser(cache, script, cache_max_bytes=2 * MADE_BYTES)
+    paths = []
+    for age, text in ((30, "a"), (20, "b"), (10, "c")):
+        path, _ = synthesiser.wav(text)
+        stamp = time.time() - age
+        os.utime(path, (stamp, stamp))
+        paths.append(path)
+    assert [path.exists() for path in paths] == [False, True, True]
+
+
+def test_what_a_killed_process_left_is_removed(script: Script, cache: Path) -> None:
+    cache.mkdir(parents=True)
+    old, new = cache / "old.part", cache / "new.part"
+    for path in (old, new):
+        path.write_bytes(b"")
+    os.utime(old, (time.time() - 4000,) * 2)
+    Synthesiser(cache, script).wav("daisy")
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_an_unusable_cache_folder_is_named_and_done_without(
+    script: Script, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    synthesiser = Synthesiser(file, script)
+    path, duration_s = synthesiser.wav("daisy")
+    assert duration_s == LENGTH_S
+    assert synthesiser.wav("daisy") == (path, duration_s)
+    assert script.count == 1
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert re.match(
+        r"speech cache .*file: (File exists|Not a directory); .*speech\.cache_dir", message
+    )
+    synthesiser.close()
+    assert not path.parent.exists()
+    with pytest.raises(SinkError, match=r"speech cache .*file: "):
+        Synthesiser(file, script, spare=False).make("daisy")
+
+
+def test_library_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "libespeak-ng.so.1.2.3").write_bytes(b"12345")
+    (tmp_path / "libespeak-ng.so.1").symlink_to("libespeak-ng.so.1.2.3")
+    monkeypatch.setattr(espeak, "_LIBRARY_PLACES", (str(tmp_path),))
+    assert library_version() == "libespeak-ng.so.1.2.3 5"
+    shutil.rmtree(tmp_path)
+    assert library_version() == ""

@@ -1,1 +1,0 @@
-"""The workstation side: a folder of photos becomes one small model file."""

@@ -1,0 +1,49 @@
+"""Check a folder of photos before training on it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from pi_classifier_training.commands.arguments import add_image_dir, print_lines
+
+
+def add(commands: Any) -> None:
+    """Describe the command's arguments."""
+    p = commands.add_parser(
+        "check-data",
+        help="find damaged, doubled and mislabelled photos; exit code 65 where there are errors",
+    )
+    p.set_defaults(run=_run)
+    add_image_dir(p, required=False)
+    p.add_argument("--json", action="store_true", help="everything found, as one JSON object")
+    p.add_argument("--fix", action="store_true", help="move problem files aside, rename others")
+    p.add_argument("--moved-to", type=Path, metavar="DIR", help="where --fix moves files to")
+    p.add_argument("--undo", type=Path, metavar="DIR", help="put back what --fix moved to DIR")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pi_classifier_training.data_check.check import check
+    from pi_classifier_training.data_check.fix import mend, undo
+    from pi_classifier_training.progress import watched
+
+    if options.undo is not None:
+        return print_lines(f"back: {step.target}" for step in undo(options.undo))
+    if not options.image_dir:
+        options.parser.error("--image-dir is needed: the folder of photos to check")
+    if options.fix != (options.moved_to is not None):
+        options.parser.error("--fix and --moved-to DIR go together")
+    health = check(options.image_dir, lambda paths: watched("looking at photos", paths))
+    if options.fix:
+        steps = mend(health, options.moved_to)
+        if not options.json:
+            print_lines(f"{step.action}: {step.source} → {step.target}" for step in steps)
+        if steps:
+            health = check(options.image_dir, lambda paths: watched("looking again", paths))
+    if options.json:
+        print(json.dumps(health.as_record()))
+    else:
+        print_lines(health.lines())
+    return 0 if health.trainable else 65

@@ -1,0 +1,34 @@
+"""Download a public data set of photos."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """Describe the command's arguments."""
+    p = commands.add_parser(
+        "fetch", help="download a public data set of photos (218 MB), again where it broke off"
+    )
+    p.set_defaults(run=_run)
+    p.add_argument("data_set", choices=("flower_photos",), help="which one")
+    p.add_argument(
+        "--to",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="folder to put it in (default: this one)",
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pi_classifier_training.data.fetch import DATA_SETS, fetch
+    from pi_classifier_training.progress import Progress
+
+    data_set = DATA_SETS[options.data_set]
+    with Progress("downloading (bytes)", data_set.size_bytes) as progress:
+        folder = fetch(data_set, options.to, progress.step)
+    print(f"{folder}: {data_set.licence}; the photographers are named in {data_set.notice}")
+    return 0

@@ -1,0 +1,60 @@
+"""Show what is inside a model file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from pi_classifier_training.commands.arguments import print_lines
+
+
+def add(commands: Any) -> None:
+    """Describe the command's arguments."""
+    p = commands.add_parser(
+        "inspect", help="show what is inside a model file: operations, size, work, memory, time"
+    )
+    p.set_defaults(run=_run)
+    p.add_argument("model", metavar="MODEL", help="any .tflite file, a cascade.toml or its folder")
+    p.add_argument("--json", action="store_true", help="everything as one JSON object")
+    p.add_argument("--layers", action="store_true", help="every layer, not only the heaviest")
+    p.add_argument("--dot", type=Path, metavar="FILE", help="write the graph for Graphviz")
+    p.add_argument("--picture", type=Path, metavar="FILE.svg", help="draw the graph")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pi_classifier_training.inspection.inspect import inspect
+    from pi_classifier_training.inspection.text import inspection_lines
+
+    record = inspect(options.model)
+    if options.dot is not None or options.picture is not None:
+        _draw(options, record)
+    if options.json:
+        print(json.dumps(record, ensure_ascii=False))
+        return 0
+    return print_lines(inspection_lines(record, every_layer=options.layers))
+
+
+def _draw(options: argparse.Namespace, record: dict[str, Any]) -> None:
+    from pi_classifier_training.errors import ExportError
+    from pi_classifier_training.files import write_whole
+    from pi_classifier_training.inspection.drawing import as_dot, as_svg
+    from pi_classifier_training.inspection.inspect import read_graph_file
+
+    if "stages" in record:
+        names = ", ".join(stage["file"] for stage in record["stages"])
+        raise ExportError(f"a cascade has several graphs; name one of its models: {names}")
+    for path in (options.dot, options.picture):
+        if path is not None and not path.resolve().parent.is_dir():
+            raise ExportError(f"{path}: there is no folder {path.parent}; make it first")
+    _, graph = read_graph_file(Path(record["file"]))
+    if options.dot is not None:
+        write_whole(options.dot, as_dot(graph).encode())
+    if options.picture is not None:
+        if options.picture.suffix.lower() != ".svg":
+            raise ExportError(
+                f"--picture {options.picture}: the picture is an SVG file; name it "
+                f"{options.picture.with_suffix('.svg').name}"
+            )
+        write_whole(options.picture, as_svg(graph, Path(record["file"]).name).encode())

@@ -1,0 +1,90 @@
+"""Show what optimising a trained network for inference brings."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pi_classifier_training.commands.arguments import add_image_dir, positive, print_lines
+
+if TYPE_CHECKING:
+    from pi_classifier_training.export.folding_gain import Optimisation
+
+
+def add(commands: Any) -> None:
+    """Describe the command's arguments."""
+    p = commands.add_parser(
+        "optimise",
+        help="show what optimising for inference brings",
+        description="Compare a trained network as it stands with the model file that is "
+        "delivered: operations, size, time, and that the scores are the same.",
+    )
+    p.set_defaults(run=_run)
+    p.add_argument("run_dir", type=Path, metavar="RUN", help="output folder of a retrain run")
+    add_image_dir(p)
+    p.add_argument(
+        "--rounds", type=positive, default=201, metavar="N", help="time so many photos (201)"
+    )
+    p.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pi_classifier.preprocessing.preprocessor import Preprocessor
+    from pi_classifier_training.data.dataset import decode, labels_of, scan
+    from pi_classifier_training.errors import DatasetError
+    from pi_classifier_training.export.folding_gain import optimise
+    from pi_classifier_training.progress import watched
+    from pi_classifier_training.retraining.run_folder import RunFolder
+
+    run = RunFolder(options.run_dir)
+    network = run.load()
+    side = network.spec.resolution
+    photos = [p for p in scan(options.image_dir) if p.split == "test"]
+    preprocess = Preprocessor((side, side), run.record()["options"]["resize"])
+    images = decode(
+        photos, labels_of(photos), preprocess, side, lambda p: watched("reading photos", p)
+    )
+    if not len(images):
+        raise DatasetError("no photo of the test split (about one in ten) can be read; give more")
+    delivered = options.run_dir / "float32.tflite"
+    result = optimise(
+        network,
+        images,
+        options.rounds,
+        delivered if delivered.is_file() else None,
+        lambda turns: iter(watched("taking the time", turns)),
+    )
+    if options.json:
+        print(json.dumps(result.as_dict(), indent=1))
+        return 0
+    return print_lines(_text(options.run_dir, result))
+
+
+def _text(run_dir: Path, result: Optimisation) -> Iterator[str]:
+    before, after = result.before, result.after
+    yield f"{run_dir}: float32, {result.photos} photos of the test split"
+    yield f"{'':24}{'as it stands':>14}{'delivered':>14}"
+    totals = sum(before.operations.values()), sum(after.operations.values())
+    yield f"{'operations':24}{totals[0]:14}{totals[1]:14}"
+    for kind in sorted({*before.operations, *after.operations}):
+        counts = before.operations.get(kind, 0), after.operations.get(kind, 0)
+        yield f"  {kind.lower():22}{counts[0]:14}{counts[1]:14}"
+    sizes = [f"{f.size_bytes / 1000:.0f} kB" for f in (before, after)]
+    yield f"{'size':24}{sizes[0]:>14}{sizes[1]:>14}"
+    times = [f"{f.median_ms:.2f} ms" for f in (before, after)]
+    yield f"{'time of a photo (median)':24}{times[0]:>14}{times[1]:>14}"
+    low, high = (100 * (1 - r) for r in reversed(result.time_ratio_quartiles))
+    yield (
+        f"Folding the batch norms saves {100 * (1 - result.time_ratio):.0f} % of the time "
+        f"(half of {result.rounds} rounds: {low:.0f} to {high:.0f} %)."
+    )
+    yield f"The scores differ by {result.largest_difference:.1e} at most: equal to five decimals."
+    yield (
+        f"{result.training_only_nodes} of the training graph's {result.training_nodes} nodes "
+        "serve only training; neither file has them."
+    )
+    share = max(0.0, 100 * result.normalisation_share)
+    yield f"Normalising the pixels inside the graph takes about {share:.0f} % of the time."

@@ -1,0 +1,179 @@
+"""``quantize``: a finished run as a smaller file of one kind, compared with its float file."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pi_classifier.inference.classifier import open_model
+from pi_classifier_training.compression.layer_errors import LayerError, layer_errors
+from pi_classifier_training.compression.quantization_aware import Aware, AwareOptions, train_aware
+from pi_classifier_training.conversion.conversion import Kind, convert
+from pi_classifier_training.conversion.full_integer import full_integer
+from pi_classifier_training.data.dataset import Images, decode, scan, squeeze
+from pi_classifier_training.evaluation.evaluate import figures
+from pi_classifier_training.evaluation.scoring import answer_photos
+from pi_classifier_training.evaluation.significance import paired
+from pi_classifier_training.export.deliver import (
+    Source,
+    calibration_photos,
+    drawn_photos,
+    open_run,
+    write_kind,
+)
+from pi_classifier_training.export.export import TRIAL
+from pi_classifier_training.inspection.model_graph import read_model_graph
+from pi_classifier_training.modelfile.writer import write_model_file
+from pi_classifier_training.progress import watched
+
+SQUARE_MARGIN = 1.25
+# Photos whose layers are compared, evenly over the labels; each costs a run per layer.
+LAYER_PHOTOS = 20
+VALIDATION_PER_LABEL = 200
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizeOptions:
+    """The kind of file, whether to compare layers, and how to train where it is "qat"."""
+
+    kind: Kind
+    layers: bool = False
+    training: AwareOptions = AwareOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The float and the quantized file on the same photos: n, figures, photos lost and won.
+
+    `before` and `after` are figures of merit (see `evaluation.evaluate.figures`),
+    `test` the paired comparison (`evaluation.significance.paired`).
+    """
+
+    n: int
+    before: dict[str, Any]
+    after: dict[str, Any]
+    test: dict[str, Any]
+
+    @property
+    def lost(self) -> int:
+        """Photos that only the float file gets right."""
+        return int(self.test["only_first_right"])
+
+    @property
+    def won(self) -> int:
+        """Photos that only the quantized file gets right."""
+        return int(self.test["only_this_right"])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantized:
+    """What `quantize` did: the file, its size and the float file's, figures by split."""
+
+    path: Path
+    kind: Kind
+    size_bytes: int
+    float_bytes: int
+    splits: dict[str, Comparison]
+    layers: tuple[LayerError, ...]
+    training: Aware | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The record that ``--json`` prints."""
+        return {
+            "file": str(self.path),
+            "kind": self.kind,
+            "size_bytes": self.size_bytes,
+            "float_bytes": self.float_bytes,
+            "splits": {name: asdict(split) for name, split in self.splits.items()},
+            "layers": [layer.as_dict() for layer in self.layers],
+            "training": None if self.training is None else self.training.as_dict(),
+        }
+
+
+def quantize(
+    run_dir: Path, image_dirs: list[Path], options: QuantizeOptions, output: Path | None = None
+) -> Quantized:
+    """Write a run as one file of another kind and compare it with the float file.
+
+    `output` is by default ``<kind>.tflite`` in the run's folder. Both files run through the
+    daemon's classifier on the validation and the test photos of the run's labels.
+    Raises TrainingError with one clear message.
+    """
+    kind, path = options.kind, output or run_dir / f"{options.kind}.tflite"
+    source = open_run(run_dir, image_dirs)
+    _require_writable(path)
+    calibration = calibration_photos(source)
+    original = convert(source.network, "float32", calibration)
+    trained = None
+    if kind == "qat":
+        trained = _trained(source, original, calibration, options.training)
+        bare = trained.result.write(source.network.spec.name)
+    else:
+        bare = convert(source.network, kind, calibration)
+    entries = {} if trained is None else {"quantization": trained.as_dict()}
+    write_kind(source, kind, calibration, path, bare=bare, entries=entries)
+    splits = _compared(source, original, path)
+    return Quantized(
+        path,
+        kind,
+        path.stat().st_size,
+        len(original),
+        splits,
+        _layers(source, original, bare) if options.layers else (),
+        trained,
+    )
+
+
+def _require_writable(path: Path) -> None:
+    """Minutes of training must not end at a folder that cannot be written: OSError now."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=path.parent):
+        pass
+
+
+def _trained(source: Source, original: bytes, calibration: Images, options: AwareOptions) -> Aware:
+    """Quantization-aware training on the run's training photos."""
+    start = full_integer(read_model_graph(original), calibration.pixels)
+    labels = source.network.labels
+    photos = [p for p in scan(source.image_dirs) if p.split == "training" and p.label in labels]
+    margin = round(source.network.spec.resolution * SQUARE_MARGIN)
+    squares = decode(
+        photos, labels, squeeze(margin), margin, lambda p: watched("reading photos", p)
+    )
+    validation = drawn_photos(source, "validation", VALIDATION_PER_LABEL)
+    return train_aware(start, squares, validation.pixels, options)
+
+
+def _compared(source: Source, original: bytes, path: Path) -> dict[str, Comparison]:
+    """Both files on the validation and the test photos, through the daemon's classifier."""
+    labels = source.network.labels
+    photos = [p for p in scan(source.image_dirs) if p.label in labels]
+    information = {
+        "name": "float32",
+        "input": {"resize": source.record["options"]["resize"], "channels": "RGB"},
+    }
+    compared = {}
+    with contextlib.ExitStack() as stack:
+        trial = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "float32.tflite"
+        trial.write_bytes(write_model_file(original, labels, information))
+        both = [
+            stack.enter_context(contextlib.closing(open_model(f, TRIAL))) for f in (trial, path)
+        ]
+        for split in ("validation", "test"):
+            chosen = [p for p in photos if p.split == split]
+            if chosen:
+                before, after = answer_photos(both, chosen, lambda p: watched("comparing", p))
+                compared[split] = Comparison(
+                    len(before.photos), figures(before), figures(after), paired(before, after)
+                )
+    return compared
+
+
+def _layers(source: Source, original: bytes, bare: bytes) -> tuple[LayerError, ...]:
+    """Validation photos, which neither calibration nor training has seen, layer by layer."""
+    per_label = -(-LAYER_PHOTOS // len(source.network.labels))
+    photos = drawn_photos(source, "validation", per_label).pixels[:LAYER_PHOTOS]
+    return tuple(layer_errors(original, bare, photos))

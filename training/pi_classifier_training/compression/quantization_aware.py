@@ -1,0 +1,292 @@
+"""Quantization-aware training: weights and ranges learn to live with 8 bits.
+
+The folded float graph is trained on with every weight and result rounded as the
+full-integer file will round them; gradients pass the rounding as if it were not there
+(straight-through, Bengio et al. 2013; ranges as in PACT, Choi et al. 2018). The teacher is the
+float network itself, on augmented views of the training photos.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pi_classifier_training.conversion.execution import WEIGHTED, execute, is_rectified
+from pi_classifier_training.conversion.full_integer import (
+    FIXED,
+    RAW_PIXELS,
+    WEIGHT_STEPS,
+    FullInteger,
+    Range,
+    Values,
+    fake_quantized,
+    nudged,
+)
+from pi_classifier_training.data.augmentation import LAST_MIN_CROP_AREA, VIEW_NUMBERS, augment
+from pi_classifier_training.data.dataset import Images
+from pi_classifier_training.inspection.model_graph import ModelGraph, Operation
+from pi_classifier_training.progress import Progress
+
+# A weight that changes its rounding shifts a whole channel: weights move least. Biases make
+# up for such shifts, and ranges are two numbers for a whole feature map.
+WEIGHT_RATE = 0.05
+RANGE_RATE = 2.0
+# Soft scores say more of what the float network knows (Hinton et al. 2015).
+TEMPERATURE = 2.0
+SMALLEST_SHARE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class AwareOptions:
+    """How to train: epochs over the training photos, learning rate, photos a step, seed.
+
+    A step moves a bias by up to `rate`, a weight by up to a twentieth of `rate` times its
+    channel's largest.
+    """
+
+    epochs: int = 1
+    rate: float = 1e-4
+    batch: int = 32
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aware:
+    """The trained result, and the validation loss before training and after each epoch.
+
+    The loss is the divergence from the float network's scores; `chosen` is the
+    epoch with the least, 0 being the untrained start.
+    """
+
+    result: FullInteger
+    losses: tuple[float, ...]
+    chosen: int
+    options: AwareOptions
+
+    def as_dict(self) -> dict[str, Any]:
+        """What was done, as JSON has it."""
+        return {
+            "options": asdict(self.options),
+            "validation_losses": [round(loss, 6) for loss in self.losses],
+            "chosen_epoch": self.chosen,
+        }
+
+
+class Simulation:
+    """The full-integer network in floats, with weights, biases and ranges to be trained."""
+
+    def __init__(self, start: FullInteger) -> None:
+        import tensorflow as tf
+
+        self.graph = start.graph
+        self._start = start
+        weighted = [o for o in start.graph.operations if o.kind in WEIGHTED]
+        self._operations = {o.inputs[1]: o for o in weighted}
+        self._biases = {
+            o.inputs[2]: tf.Variable(start.constant(o.inputs[2]))
+            for o in weighted
+            if len(o.inputs) > 2 and o.inputs[2] >= 0
+        }
+        # Weights in units of their channel's largest, ranges in units of the first ones:
+        # so one learning rate suits all.
+        self._units = {i: _largest(o, start.constant(i)) for i, o in self._operations.items()}
+        self._weights = {
+            i: tf.Variable(start.constant(i) / unit) for i, unit in self._units.items()
+        }
+        learned = _learned_ranges(start)
+        self._shares = {i: tf.Variable(np.ones(2, np.float32)) for i in learned}
+        self._rectified = {o.outputs[0] for o in start.graph.operations if is_rectified(o)}
+
+    def variable_groups(self) -> list[tuple[list[Any], float]]:
+        """What is trained, in groups, each with its share of the learning rate."""
+        return [
+            (list(self._weights.values()), WEIGHT_RATE),
+            (list(self._biases.values()), 1.0),
+            (list(self._shares.values()), RANGE_RATE),
+        ]
+
+    def logits(self, images: Any) -> Any:
+        """What goes into the last softmax, ``[n, labels]``, for raw pixels."""
+        pixels = fake_quantized(images, RAW_PIXELS)
+        return logits_of(self.graph, pixels, self._constant, self._rounded)
+
+    def _constant(self, index: int) -> Any:
+        import tensorflow as tf
+
+        if index in self._weights:
+            return _straight_through(
+                self._weights[index] * self._units[index], self._operations[index]
+            )
+        if index in self._biases:
+            return self._biases[index].value()
+        return tf.constant(self._start.constant(index))
+
+    def _rounded(self, index: int, result: Any) -> Any:
+        import tensorflow as tf
+
+        if index in self._shares:
+            low, high = self._limits(index)
+            return tf.quantization.fake_quant_with_min_max_vars(result, low, high, num_bits=8)
+        if index in self._start.ranges:
+            return fake_quantized(result, self._start.ranges[index])
+        return result
+
+    def _limits(self, index: int) -> tuple[Any, Any]:
+        import tensorflow as tf
+
+        low, high = self._start.ranges[index]
+        share = tf.maximum(self._shares[index], SMALLEST_SHARE)
+        # A rectified result has no negative values: its range begins at zero for good.
+        return (0.0 if index in self._rectified else low * share[0]), high * share[1]
+
+    def result(self) -> FullInteger:
+        """The network as trained so far."""
+        constants: dict[int, Values] = {i: v.numpy() for i, v in self._biases.items()}
+        constants |= {i: v.numpy() * self._units[i] for i, v in self._weights.items()}
+        ranges: dict[int, Range] = dict(self._start.ranges)
+        for index in self._shares:
+            low, high = self._limits(index)
+            ranges[index] = nudged((float(low), float(high)))
+        return FullInteger(self.graph, constants, ranges)
+
+
+def _learned_ranges(start: FullInteger) -> list[int]:
+    """Results behind the first weights; before them are only pixels, whose range is known."""
+    learned: list[int] = []
+    begun = False
+    for operation in start.graph.operations:
+        begun = begun or operation.kind in WEIGHTED
+        index = operation.outputs[0]
+        if begun and index in start.ranges and operation.kind not in FIXED:
+            learned.append(index)
+    return learned
+
+
+def _largest(operation: Operation, weights: Values) -> Values:
+    axis = WEIGHTED[operation.kind][0]
+    others = tuple(a for a in range(weights.ndim) if a != axis)
+    largest = np.abs(weights).max(axis=others, keepdims=True)
+    return np.where(largest > 0, largest, 1).astype(np.float32)
+
+
+def _straight_through(weights: Any, operation: Operation) -> Any:
+    """Weights rounded as the converter will; the gradient ignores the rounding."""
+    import tensorflow as tf
+
+    axis = WEIGHTED[operation.kind][0]
+    others = [a for a in range(len(weights.shape)) if a != axis]
+    largest = tf.reduce_max(tf.abs(weights), axis=others, keepdims=True)
+    scale = tf.where(largest > 0, largest / WEIGHT_STEPS, tf.ones_like(largest))
+    return weights + tf.stop_gradient(tf.round(weights / scale) * scale - weights)
+
+
+def logits_of(
+    graph: ModelGraph,
+    images: Any,
+    constant: Callable[[int], Any],
+    passing: Callable[[int, Any], Any] = lambda _, result: result,
+) -> Any:
+    """Execute a graph up to what goes into its last softmax, ``[n, labels]``."""
+    last = graph.operations[-1]
+    wanted = last.inputs[0] if last.kind == "SOFTMAX" else last.outputs[0]
+    found: list[Any] = []
+
+    def seen(index: int, result: Any) -> Any:
+        result = passing(index, result)
+        if index == wanted:
+            found.append(result)
+        return result
+
+    execute(graph, images, constant, seen)
+    return found[0]
+
+
+def train_aware(
+    start: FullInteger,
+    squares: Images,
+    validation: NDArray[np.uint8],
+    options: AwareOptions,
+) -> Aware:
+    """Train on with simulated rounding; return the best epoch by validation loss.
+
+    `squares` are training photos squeezed into squares larger than the input, as
+    augmentation takes them; `validation` is uint8 ``[n, side, side, 3]``.
+    """
+    import tensorflow as tf
+
+    simulation = Simulation(start)
+    steps = options.epochs * math.ceil(len(squares) / options.batch)
+    step = _training_step(simulation, options, steps)
+    check = tf.function(lambda images: _loss(simulation, images))
+    losses, results = [_validated(check, validation)], [start]
+    rng = np.random.default_rng(options.seed)
+    with Progress("quantization-aware training", steps) as bar:
+        for _ in range(options.epochs):
+            order = rng.permutation(len(squares))
+            for first in range(0, len(squares), options.batch):
+                # Sorted rows read a memory-mapped file front to back.
+                rows = np.sort(order[first : first + options.batch])
+                loss = step(
+                    tf.constant(squares.pixels[rows]),
+                    tf.constant(squares.aspects[rows]),
+                    tf.constant(rng.integers(0, 2**31, 2, np.int32)),
+                )
+                bar.step(note=f"loss {float(loss):.3f}")
+            results.append(simulation.result())
+            losses.append(_validated(check, validation))
+    chosen = int(np.argmin(losses))
+    return Aware(results[chosen], tuple(losses), chosen, options)
+
+
+def _training_step(simulation: Simulation, options: AwareOptions, steps: int) -> Any:
+    import keras
+    import tensorflow as tf
+
+    side = simulation.graph.tensors[simulation.graph.inputs[0]].shape[1]
+    groups = simulation.variable_groups()
+    optimizers = []
+    for variables, factor in groups:
+        schedule = keras.optimizers.schedules.CosineDecay(
+            options.rate * factor, max(1, steps), alpha=0.01
+        )
+        optimizers.append(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
+        optimizers[-1].build(variables)
+
+    def step(squares: Any, aspects: Any, seed: Any) -> Any:
+        draws = tf.random.stateless_uniform([tf.shape(squares)[0], VIEW_NUMBERS], seed)
+        views = augment(squares, aspects, draws, side, LAST_MIN_CROP_AREA)
+        with tf.GradientTape() as tape:
+            loss = _loss(simulation, views)
+        gradients = tape.gradient(loss, [variables for variables, _ in groups])
+        for optimizer, (variables, _), own in zip(optimizers, groups, gradients, strict=True):
+            optimizer.apply_gradients(zip(own, variables, strict=True))
+        return loss
+
+    return tf.function(step)
+
+
+def _loss(simulation: Simulation, images: Any) -> Any:
+    """How far the scores are from the float network's (Kullback-Leibler, softened)."""
+    import tensorflow as tf
+
+    graph = simulation.graph
+    taught = logits_of(graph, images, lambda i: graph.tensors[i].values()) / TEMPERATURE
+    scores = tf.nn.softmax(taught)
+    logits = simulation.logits(images) / TEMPERATURE
+    missed = tf.reduce_sum(
+        scores * (tf.nn.log_softmax(taught) - tf.nn.log_softmax(logits)), axis=1
+    )
+    return TEMPERATURE**2 * tf.reduce_mean(missed)
+
+
+def _validated(check: Any, photos: NDArray[np.uint8]) -> float:
+    total = 0.0
+    for first in range(0, len(photos), 32):
+        batch = photos[first : first + 32].astype(np.float32)
+        total += float(check(batch)) * len(batch)
+    return total / len(photos)

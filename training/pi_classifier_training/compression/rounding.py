@@ -1,0 +1,239 @@
+"""Round a float model file so that it compresses: by a method, a saving or a loss.
+
+Saving is always 1 − (bytes of ``gzip -9`` of the whole rounded file) / (bytes of the
+float file as it is).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pi_classifier.inference.classifier import ModelSettings, open_model
+from pi_classifier.preprocessing.preprocessor import Preprocessor
+from pi_classifier_training.compression.rounding_file import (
+    Source,
+    packed_bytes,
+    patched,
+    write_trial,
+)
+from pi_classifier_training.compression.rounding_levels import (
+    FINER_DEPTHWISE,
+    MOST_LEVELS,
+    as_kernel,
+    as_rows,
+    classic,
+    per_channel,
+)
+from pi_classifier_training.data.dataset import Photo, decode, evenly_over_labels, scan
+from pi_classifier_training.errors import DatasetError
+from pi_classifier_training.evaluation.labelling import match_labels
+from pi_classifier_training.evaluation.metrics import cross_entropy
+from pi_classifier_training.evaluation.scoring import Scores, score_photos
+from pi_classifier_training.progress import Progress, watched
+
+log = logging.getLogger(__name__)
+
+Method = Literal["compensated", "channel", "classic"]
+METHODS: tuple[Method, ...] = ("compensated", "channel", "classic")
+USUAL_LEVELS = 256
+
+# Training photos that layers are fitted with, and how few will not do.
+CALIBRATION_PHOTOS, FEWEST_PHOTOS = 128, 8
+# No more photos than keep the largest layer's outputs below this.
+LARGEST_LAYER_BYTES = 128 << 20
+
+Values = NDArray[np.float32]
+Weights = dict[int, Values]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How a rounded model does on photos, and next to the float model.
+
+    `top1` and `agreement` (the same best label) are fractions of `n` photos;
+    `cross_entropy` and `divergence` (Kullback–Leibler, from the float scores) are nats.
+    """
+
+    n: int
+    top1: float
+    cross_entropy: float
+    agreement: float
+    divergence: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attempt:
+    """One way of rounding, and how small it packs; `setting` says it in words."""
+
+    method: str
+    setting: str
+    weights: Weights
+    packed_bytes: int
+    saving: float
+
+
+class Workbench:
+    """Tries ways of rounding one model; each is computed once.
+
+    Photos are needed for the method ``compensated`` and for figures.
+    """
+
+    def __init__(self, source: Source, image_dirs: Sequence[Path]) -> None:
+        self.source = source
+        self._photos = self._matched(image_dirs)
+        self._attempts: dict[tuple[str, float], Attempt] = {}
+        self._float_scores: dict[str, Scores] = {}
+        self._calibration: tuple[Values, dict[int, Any]] | None = None
+
+    def _matched(self, image_dirs: Sequence[Path]) -> list[Photo]:
+        if not image_dirs:
+            return []
+        model = self.source.model
+        return list(match_labels(scan(image_dirs), model.labels, model.name))
+
+    def untouched(self) -> Attempt:
+        """The float model as it is."""
+        return self._attempt("float", "as it is", {})
+
+    def by_levels(self, method: str, levels: int) -> Attempt:
+        """Round by looking at the weights alone, to `levels` values."""
+        if (method, levels) not in self._attempts:
+            weights: Weights = {}
+            for layer in self.source.layers:
+                tensor = self.source.graph.tensors[layer.inputs[1]]
+                channels = self.source.graph.tensors[layer.inputs[0]].shape[-1]
+                rows = as_rows(layer.kind, np.asarray(tensor.values(), np.float32), channels)
+                if method == "classic":
+                    rows = classic(rows, levels)
+                else:
+                    depthwise = layer.kind == "DEPTHWISE_CONV_2D"
+                    finer = min(MOST_LEVELS, levels * FINER_DEPTHWISE)
+                    rows = per_channel(rows, finer if depthwise else levels)
+                weights[tensor.index] = as_kernel(layer.kind, rows, tensor.shape)
+            self._attempts[method, levels] = self._attempt(method, f"{levels} levels", weights)
+        return self._attempts[method, levels]
+
+    def by_tolerance(self, exponent: float) -> Attempt:
+        """Round so that each weight does at most about 2^`exponent` nats of harm."""
+        from pi_classifier_training.compression.rounding_calibration import round_network
+
+        key = ("compensated", exponent)
+        if key not in self._attempts:
+            source = self.source
+            pixels, sensitivity = self._calibrated()
+            setting = f"tolerance 2^{exponent:g}"
+            with Progress(f"rounding, {setting}", len(source.layers)) as bar:
+                weights = round_network(
+                    source.graph,
+                    source.layers,
+                    source.biases,
+                    pixels,
+                    sensitivity,
+                    2.0**exponent,
+                    bar.step,
+                )
+            self._attempts[key] = self._attempt("compensated", setting, weights)
+        return self._attempts[key]
+
+    def figures(self, attempt: Attempt, split: str) -> Figures:
+        """Measure an attempt on the photos of a split, by the daemon's classifier."""
+        own = self._scored(attempt.weights, split, f"{split} photos, {attempt.setting}")
+        return compare(self.float_scores(split), own)
+
+    def float_figures(self, split: str) -> Figures:
+        """The same of the float model."""
+        scores = self.float_scores(split)
+        return compare(scores, scores)
+
+    def float_scores(self, split: str) -> Scores:
+        """What the float model says of the photos of a split. Raises DatasetError."""
+        if split not in self._float_scores:
+            scores = self._scored({}, split, f"{split} photos, float model")
+            for message in scores.unreadable:
+                log.warning("left out: %s", message)
+            self._float_scores[split] = scores
+        return self._float_scores[split]
+
+    def _attempt(self, method: str, setting: str, weights: Weights) -> Attempt:
+        packed = packed_bytes(patched(self.source, weights))
+        return Attempt(method, setting, weights, packed, 1 - packed / len(self.source.data))
+
+    def _scored(self, weights: Mapping[int, Values], split: str, title: str) -> Scores:
+        chosen = [p for p in self._photos if p.split == split]
+        if not chosen:
+            raise DatasetError(
+                f"none of the {len(self._photos)} photos belongs to the {split} split (about one "
+                "in ten does); give --image-dir a folder with more photos"
+            )
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / self.source.model.path.name
+            write_trial(self.source, weights, path)
+            settings = ModelSettings(cache_dir="", top_k=0)
+            with contextlib.closing(open_model(path, settings)) as classifier:
+                return score_photos(classifier, chosen, lambda p: watched(title, p))
+
+    def _calibrated(self) -> tuple[Values, dict[int, Any]]:
+        from pi_classifier_training.compression.rounding_calibration import sensitivities
+
+        if self._calibration is None:
+            source = self.source
+            pixels = self._pixels()
+            logits = source.model.activation == "none"
+            found = sensitivities(source.graph, source.layers, pixels, logits=logits)
+            self._calibration = pixels, found
+        return self._calibration
+
+    def _pixels(self) -> Values:
+        """Training photos, evenly over the labels, as the graph takes them."""
+        model = self.source.model
+        photos = [p for p in self._photos if p.split == "training"]
+        labels = sorted({p.label for p in photos})
+        largest = max(t.elements for t in self.source.graph.tensors if not t.constant) * 4
+        count = max(FEWEST_PHOTOS, min(CALIBRATION_PHOTOS, LARGEST_LAYER_BYTES // largest))
+        each = math.ceil(count / max(1, len(labels)))
+        drawn = evenly_over_labels([p.label for p in photos], each, seed=1) if photos else []
+        height, width = model.input_size
+        if height != width:
+            raise DatasetError(
+                f"{model.path}: its input is {width} × {height} pixels; --method compensated "
+                "takes square ones only: use --method channel"
+            )
+        preprocessor = Preprocessor((height, width), model.information.resize)
+        images = decode([photos[i] for i in drawn[:count]], model.labels, preprocessor, height)
+        if len(images) < FEWEST_PHOTOS:
+            raise DatasetError(
+                f"{len(images)} training photos of the model's labels can be read; rounding "
+                f"needs at least {FEWEST_PHOTOS} (a hundred are better): give --image-dir the "
+                "folder the model was trained on, or round with --method channel, which needs "
+                "no photos"
+            )
+        values = np.asarray(images.pixels, np.float32)
+        stated = model.normalisation
+        if stated is None:
+            return values
+        mean, std = (np.array(x, np.float32) for x in (stated.mean, stated.std))
+        return np.asarray((values - mean) / std, np.float32)
+
+
+def compare(float_scores: Scores, own: Scores) -> Figures:
+    """Figures of a model's scores beside the float model's, of the same photos."""
+    n = np.arange(len(own.truth))
+    p, q = (np.maximum(s.scores.astype(np.float64), 1e-9) for s in (float_scores, own))
+    given = own.scores.argmax(axis=1)
+    return Figures(
+        n=len(n),
+        top1=float(np.mean(given == own.truth)),
+        cross_entropy=cross_entropy(own.scores[n, own.truth]),
+        agreement=float(np.mean(given == float_scores.scores.argmax(axis=1))),
+        divergence=float((p * np.log(p / q)).sum(axis=1).mean()),
+    )

@@ -1,0 +1,159 @@
+"""The command ``round``: choose how to round, write the file, say what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pi_classifier_training.compression.rounding import (
+    USUAL_LEVELS,
+    Attempt,
+    Figures,
+    Method,
+    Workbench,
+)
+from pi_classifier_training.compression.rounding_file import (
+    Source,
+    distinct_values,
+    packed_bytes,
+    read_source,
+    write_rounded,
+)
+from pi_classifier_training.compression.rounding_frontier import write_frontier
+from pi_classifier_training.compression.rounding_search import for_saving, for_target_loss
+from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.export.deliver import evaluate_each
+
+USUAL_SAVING = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class RoundOptions:
+    """What to round for: a saving (fraction), a loss (points) or, for simple methods, levels."""
+
+    method: Method = "compensated"
+    levels: int | None = None
+    saving: float | None = None
+    target_loss: float | None = None
+    frontier: Path | None = None
+
+
+def round_model(
+    model: Path, output: Path, image_dirs: Sequence[Path], options: RoundOptions
+) -> Iterator[str]:
+    """Round the float model file `model` into `output`; yield lines to print.
+
+    The same file and photos give the same bytes. Raises TrainingError.
+    """
+    _check(options, image_dirs)
+    source = read_source(model)
+    if output.exists() and output.samefile(model):
+        raise TrainingError(
+            f"{output}: is the float file itself; give OUT.tflite another name, so that it stays"
+        )
+    bench = Workbench(source, image_dirs)
+    attempt = _chosen(bench, options)
+    record = {
+        "method": attempt.method,
+        "setting": attempt.setting,
+        "weights": source.weights,
+        "levels": max(distinct_values(source, attempt.weights).values()),
+    }
+    measured: dict[str, tuple[Figures, Figures]] = {}
+    if image_dirs:
+        for split in ("validation", "test"):
+            measured[split] = bench.float_figures(split), bench.figures(attempt, split)
+            record[split] = asdict(measured[split][1])
+    write_rounded(
+        source,
+        attempt.weights,
+        {"rounding": record},
+        (lambda trial: evaluate_each(trial, image_dirs)) if image_dirs else None,
+        output,
+    )
+    yield from _lines(source, attempt, output)
+    for split, (exact, own) in measured.items():
+        yield _figures_line(split, exact, own)
+    yield from _warnings(source, output, options, measured)
+    if options.frontier is not None:
+        yield from write_frontier(bench, attempt, options.frontier)
+
+
+def _check(options: RoundOptions, image_dirs: Sequence[Path]) -> None:
+    if options.method == "compensated":
+        if options.levels is not None:
+            raise TrainingError(
+                f"--levels {options.levels} goes with --method channel or classic; compensated "
+                "chooses the levels of each channel itself: say --saving 0.75 or --target-loss 0.5"
+            )
+        if not image_dirs:
+            raise TrainingError(
+                "--method compensated fits the rounding to training photos: give --image-dir the "
+                "folder the model was trained on, or take --method channel, which needs none"
+            )
+    elif options.saving is not None or options.target_loss is not None:
+        aim = "--saving" if options.saving is not None else "--target-loss"
+        raise TrainingError(
+            f"{aim} goes with --method compensated; {options.method} takes --levels"
+        )
+    if options.frontier is not None and not image_dirs:
+        raise TrainingError("--frontier measures accuracy: give --image-dir a folder of photos")
+
+
+def _chosen(bench: Workbench, options: RoundOptions) -> Attempt:
+    if options.method != "compensated":
+        levels = USUAL_LEVELS if options.levels is None else options.levels
+        return bench.by_levels(options.method, levels)
+    if options.target_loss is not None:
+        return for_target_loss(bench, options.target_loss)
+    return for_saving(bench, USUAL_SAVING if options.saving is None else options.saving)
+
+
+def _lines(source: Source, attempt: Attempt, output: Path) -> Iterator[str]:
+    before, packed = len(source.data), packed_bytes(output.read_bytes())
+    levels = list(distinct_values(source, attempt.weights).values())
+    zeros = sum(int((attempt.weights[o.inputs[1]] == 0).sum()) for o in source.layers)
+    yield (
+        f"{output}: gzip -9 makes {packed / 1000:.0f} kB of it, {1 - packed / before:.1%} less "
+        f"than the float file's {before / 1000:.0f} kB ({attempt.method}, {attempt.setting})"
+    )
+    yield (
+        f"  {source.weights} weights in {len(levels)} layers, at most {max(levels)} values a "
+        f"layer; {zeros / source.weights:.0%} are exactly zero"
+    )
+
+
+def _figures_line(split: str, exact: Figures, own: Figures) -> str:
+    return (
+        f"  {split:10} top-1 {exact.top1:.1%} → {own.top1:.1%} "
+        f"({100 * (own.top1 - exact.top1):+.1f} points, n = {own.n}, one photo is "
+        f"{100 / own.n:.1f}); cross-entropy {exact.cross_entropy:.3f} → "
+        f"{own.cross_entropy:.3f}; same label as the float model {own.agreement:.1%}"
+    )
+
+
+def _warnings(
+    source: Source,
+    output: Path,
+    options: RoundOptions,
+    measured: dict[str, tuple[Figures, Figures]],
+) -> Iterator[str]:
+    if not measured:
+        yield (
+            "warning: not measured on photos; say --image-dir to see what rounding costs, and "
+            "never use a rounded model unevaluated"
+        )
+    elif options.target_loss is not None:
+        exact, own = measured["test"]
+        lost: Any = 100 * (exact.top1 - own.top1)
+        if lost > options.target_loss + 1e-9:
+            yield (
+                f"warning: chosen on validation photos, it loses {lost:.1f} points on the test "
+                f"photos, more than {options.target_loss:g}: with {own.n} photos that may be "
+                "chance; ask for a smaller loss to be on the safe side"
+            )
+    saved = 1 - packed_bytes(output.read_bytes()) / len(source.data)
+    if options.saving is not None and saved < options.saving:
+        yield f"warning: the finished file saves {saved:.1%}, less than {options.saving:.1%}"

@@ -1,0 +1,144 @@
+"""The frontier of rounding: saving against accuracy of every method, as table and plot."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pi_classifier_training.compression.rounding import Attempt, Figures, Workbench
+from pi_classifier_training.files import write_json, write_whole
+
+SPLITS = ("validation", "test")
+CLASSIC_LEVELS = (64, 256, 1024, 4096)
+CHANNEL_LEVELS = (64, 128, 256, 1024)
+EXPONENTS = (-35.0, -33.0, -31.0, -29.0, -28.0, -27.0, -26.0, -25.0, -24.0, -23.0)
+NAMES = {
+    "float": "not rounded",
+    "classic": "one set of levels a tensor (classic)",
+    "channel": "power-of-two steps a channel",
+    "compensated": "compensated, levels by sensitivity",
+}
+# The plot shows losses up to so many points in its close view.
+CLOSE_POINTS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One way of rounding with what it saves and how it does on both held-out splits."""
+
+    method: str
+    setting: str
+    packed_bytes: int
+    saving: float
+    validation: Figures
+    test: Figures
+
+    @property
+    def top1(self) -> float:
+        """Top-1 on the photos of both splits together."""
+        n = self.validation.n + self.test.n
+        return (self.validation.top1 * self.validation.n + self.test.top1 * self.test.n) / n
+
+
+def write_frontier(bench: Workbench, chosen: Attempt, folder: Path) -> Iterator[str]:
+    """Measure all methods at several settings; write ``frontier.csv``, ``.json`` and ``.svg``.
+
+    `chosen` is among the points. Yields lines to print: the table.
+    """
+    points = [
+        Point(
+            a.method,
+            a.setting,
+            a.packed_bytes,
+            a.saving,
+            *(bench.figures(a, s) if a.weights else bench.float_figures(s) for s in SPLITS),
+        )
+        for a in _attempts(bench, chosen)
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [_row(p) for p in points]
+    write_json(folder / "frontier.json", rows)
+    write_whole(folder / "frontier.csv", _csv(rows))
+    write_whole(folder / "frontier.svg", _plot(points))
+    yield from table(points)
+    yield f"{folder}: frontier.csv, frontier.json, frontier.svg"
+
+
+def _attempts(bench: Workbench, chosen: Attempt) -> Iterator[Attempt]:
+    yield bench.untouched()
+    for levels in CLASSIC_LEVELS:
+        yield bench.by_levels("classic", levels)
+    for levels in CHANNEL_LEVELS:
+        yield bench.by_levels("channel", levels)
+    own = [bench.by_tolerance(exponent) for exponent in EXPONENTS]
+    if chosen.method == "compensated" and all(a is not chosen for a in own):
+        own.append(chosen)
+    yield from sorted(own, key=lambda a: a.saving)
+
+
+def _row(point: Point) -> dict[str, Any]:
+    row: dict[str, Any] = {k: getattr(point, k) for k in ("method", "setting", "packed_bytes")}
+    row["saving"] = round(point.saving, 4)
+    for split in SPLITS:
+        figures = asdict(getattr(point, split))
+        row |= {f"{split}_{k}": round(v, 5) for k, v in figures.items()}
+    return row
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def table(points: Sequence[Point]) -> Iterator[str]:
+    """The points as lines of a table in Markdown."""
+    first = points[0]
+    yield (
+        f"| method | setting | saved | top-1 validation (n = {first.validation.n}) | top-1 test "
+        f"(n = {first.test.n}) | same label | cross-entropy |"
+    )
+    yield "|---|---|---|---|---|---|---|"
+    for p in points:
+        v, t = p.validation, p.test
+        n = v.n + t.n
+        same = (v.agreement * v.n + t.agreement * t.n) / n
+        entropy = (v.cross_entropy * v.n + t.cross_entropy * t.n) / n
+        yield (
+            f"| {p.method} | {p.setting} | {p.saving:.1%} | {v.top1:.1%} | {t.top1:.1%} "
+            f"| {same:.1%} | {entropy:.3f} |"
+        )
+
+
+def _plot(points: Sequence[Point]) -> bytes:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    exact = 100 * points[0].top1
+    with mpl.rc_context({"svg.hashsalt": "pi-classifier", "svg.fonttype": "none"}):
+        figure = Figure(figsize=(10, 4.2), layout="constrained")
+        axes = figure.subplots(1, 2)
+        for axis in axes:
+            for method in ("classic", "channel", "compensated"):
+                own = [p for p in points if p.method == method]
+                x, y = [100 * p.saving for p in own], [100 * p.top1 for p in own]
+                axis.plot(x, y, "o-", label=NAMES[method], markersize=4)
+            axis.axhline(exact, color="grey", linewidth=1, label=NAMES["float"])
+            axis.axvline(75, color="grey", linewidth=1, linestyle=":")
+            axis.set_xlabel("saved by gzip -9, % of the float file")
+            axis.grid(alpha=0.3)
+        axes[0].set_ylabel("top-1 on validation and test photos, %")
+        axes[0].set_ylim(0, 100)
+        axes[0].legend(loc="lower left", fontsize=8)
+        axes[1].set_ylim(exact - CLOSE_POINTS, exact + CLOSE_POINTS / 4)
+        axes[1].axhline(exact - 0.5, color="grey", linewidth=1, linestyle="--")
+        axes[1].set_title("close view; dashed: 0.5 points lost", fontsize=9)
+        stream = io.BytesIO()
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    return stream.getvalue()

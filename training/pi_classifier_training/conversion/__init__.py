@@ -1,0 +1,1 @@
+"""From Keras to TFLite, and running the result."""

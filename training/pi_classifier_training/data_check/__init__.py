@@ -1,0 +1,1 @@
+"""Finds photos that harm training, and moves them aside."""

@@ -1,0 +1,283 @@
+"""Checks a folder of photos before anyone trains on it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pi_classifier.errors import ImageError
+from pi_classifier.preprocessing.preprocessor import load_image
+from pi_classifier_training.data.dataset import PHOTO_SUFFIXES, Photo
+from pi_classifier_training.data.similarity import GREY_SIDE
+from pi_classifier_training.data_check.finding_kinds import KINDS
+from pi_classifier_training.data_check.findings import SEVERITIES, DataHealth, Finding
+from pi_classifier_training.data_check.near_duplicates import Groups, alike
+from pi_classifier_training.data_check.photo_probe import BROKEN, Look, look
+from pi_classifier_training.errors import DatasetError
+
+Watch = Callable[[Sequence[str]], Iterable[str]]
+
+SPLITS = ("training", "validation", "test")
+FEW_PHOTOS = 30
+FEW_TO_TEST = 3
+IMBALANCE = 4
+_OTHER_PHOTOS = (
+    ".heic",
+    ".heif",
+    ".avif",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".jxl",
+    ".dng",
+    ".cr2",
+    ".nef",
+)
+_VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".h264", ".mpg")
+# From this correlation on the photos may be the same pixel by pixel.
+_MAYBE_EQUAL = 0.995
+
+
+def check(image_dirs: Sequence[Path], watch: Watch = iter) -> DataHealth:
+    """Look at every file of one or more folders of photos.
+
+    `watch` passes paths on and may show progress. Raises DatasetError where a folder is
+    missing or has no label folders; all else is a finding.
+    """
+    listing = _Listing(image_dirs)
+    with _Looks(len(listing.photos)) as looks, warnings.catch_warnings():
+        # Set once for all threads; sizes are checked before anything is decoded.
+        warnings.simplefilter("ignore")
+        for path, seen in _looked_at(listing.paths(), watch):
+            looks.add(seen)
+            for kind in seen.kinds:
+                listing.found(kind, (path,))
+        _copies(listing, looks)
+    broken = {group[0] for kind in BROKEN for group in listing.groups.get(kind, ())}
+    usable = [p for p in listing.photos if p.path_text not in broken]
+    counts = _counts(usable, listing.labels)
+    _about_labels(listing, counts)
+    return _health(image_dirs, listing, counts)
+
+
+class _Listing:
+    """The photos, and findings about all other files."""
+
+    def __init__(self, image_dirs: Sequence[Path]) -> None:
+        self.photos: list[Photo] = []
+        self.labels: set[str] = set()
+        self.groups: dict[str, list[tuple[str, ...]]] = {}
+        for image_dir in image_dirs:
+            self._list(image_dir)
+
+    def found(self, kind: str, paths: tuple[str, ...]) -> None:
+        self.groups.setdefault(kind, []).append(paths)
+
+    def paths(self) -> Sequence[str]:
+        return _Paths(self.photos)
+
+    def _list(self, image_dir: Path) -> None:
+        if not image_dir.is_dir():
+            raise DatasetError(
+                f"{image_dir}: no such folder; --image-dir takes a folder with one sub-folder "
+                "of photos per label"
+            )
+        found = sorted(image_dir.iterdir())
+        label_dirs = [d for d in found if d.is_dir() and not d.name.startswith(".")]
+        if not label_dirs:
+            raise DatasetError(
+                f"{image_dir}: has no sub-folders; put the photos of each label into a "
+                f"sub-folder named after it, such as {image_dir / 'daisy'}/"
+            )
+        for path in found:
+            if path not in label_dirs:
+                photo = path.name.lower().endswith(PHOTO_SUFFIXES) and path.name[0] != "."
+                self.found("no-label" if photo else "ignored", (str(path),))
+        for label_dir in label_dirs:
+            before = len(self.photos)
+            self.labels.add(label_dir.name)
+            self._walk(str(label_dir), label_dir.name)
+            if len(self.photos) == before:
+                self.found("empty-label", (str(label_dir),))
+
+    def _walk(self, folder: str, label: str) -> None:
+        with os.scandir(folder) as entries:
+            found = sorted((e.name, e.is_dir()) for e in entries)
+        for name, is_folder in found:
+            ending = Path(name).suffix.lower()
+            if name.startswith("."):
+                self.found("ignored", (f"{folder}/{name}",))
+            elif is_folder:
+                self._walk(f"{folder}/{name}", label)
+            elif ending in PHOTO_SUFFIXES:
+                self.photos.append(Photo.of(folder, name, label))
+            else:
+                other = "other-format" if ending in _OTHER_PHOTOS else "ignored"
+                self.found("video" if ending in _VIDEOS else other, (f"{folder}/{name}",))
+
+
+class _Paths(Sequence[str]):
+    """Paths made when asked for: a large data set has very many."""
+
+    def __init__(self, photos: Sequence[Photo]) -> None:
+        self._photos = photos
+
+    def __len__(self) -> int:
+        return len(self._photos)
+
+    def __getitem__(self, i: int) -> str:  # type: ignore[override]
+        return self._photos[i].path_text
+
+
+class _Looks:
+    """What is kept of each photo: 24 bytes in memory, the small picture in a nameless file."""
+
+    def __init__(self, count: int) -> None:
+        self.digests = np.zeros(count, "V16")
+        self.patterns = np.zeros(count, np.uint64)
+        self.shown = np.zeros(count, bool)
+        self._file = tempfile.TemporaryFile(prefix="pi-classifier-check-")  # noqa: SIM115
+        self._count = 0
+
+    def add(self, seen: Look) -> None:
+        i = self._count
+        self.digests[i] = seen.digest or i.to_bytes(16, "big")
+        if seen.grey is not None:
+            self.patterns[i] = seen.pattern
+            self.shown[i] = True
+            self._file.seek(i * GREY_SIDE**2)
+            self._file.write(seen.grey.tobytes())
+        self._count += 1
+
+    def small(self, i: int) -> NDArray[np.uint8]:
+        """The small picture of photo `i`; `flush` first."""
+        data = os.pread(self._file.fileno(), GREY_SIDE**2, i * GREY_SIDE**2)
+        return np.frombuffer(data, np.uint8)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+
+def _looked_at(paths: Sequence[str], watch: Watch) -> Iterator[tuple[str, Look]]:
+    """Look at files on all processors, in order, few at a time."""
+    workers = os.cpu_count() or 1
+    waiting: deque[tuple[str, Future[Look]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for path in watch(paths):
+            waiting.append((path, pool.submit(look, path)))
+            if len(waiting) > 8 * workers:
+                done, seen = waiting.popleft()
+                yield done, seen.result()
+        for done, seen in waiting:
+            yield done, seen.result()
+
+
+def _copies(listing: _Listing, looks: _Looks) -> None:
+    """Find copies, by bytes and by pixels, and photos that look alike."""
+    looks.flush()
+    same = Groups(len(listing.photos))
+    order = np.argsort(looks.digests, kind="stable")
+    digests = looks.digests[order]
+    for k in np.flatnonzero(digests[1:] == digests[:-1]).tolist():
+        same.join(int(order[k]), int(order[k + 1]))
+    repeated = {i for group in same.members() for i in group[1:]}
+    chosen = np.array([i for i in np.flatnonzero(looks.shown) if int(i) not in repeated], np.int64)
+    near = Groups(len(listing.photos))
+    pairs = alike(looks.patterns[chosen], lambda i: looks.small(int(chosen[i])))
+    for a, b, value in pairs:
+        i, j = int(chosen[a]), int(chosen[b])
+        near.join(i, j)
+        if value >= _MAYBE_EQUAL and _equal(listing.photos[i].path, listing.photos[j].path):
+            same.join(i, j)
+    for group in same.members():
+        _tell(listing, group, ("two-labels", "copy-across-splits", "copy"))
+    for group in near.members():
+        # Copies were told already: of each only the first counts here.
+        firsts = sorted({same.root(i) for i in group})
+        if len(firsts) > 1:
+            _tell(listing, firsts, ("alike-two-labels", "alike-across-splits", "alike"))
+
+
+def _equal(a: Path, b: Path) -> bool:
+    """Whether two photos have the same pixels, once turned as their EXIF data says."""
+    try:
+        with Image.open(a) as one, Image.open(b) as other:
+            if sorted(one.size) != sorted(other.size):
+                return False
+        return bool(np.array_equal(load_image(a), load_image(b)))
+    except (ImageError, OSError):
+        return False
+
+
+def _tell(listing: _Listing, group: Sequence[int], kinds: tuple[str, str, str]) -> None:
+    photos = [listing.photos[i] for i in group]
+    if len({p.label for p in photos}) > 1:
+        kind = kinds[0]
+    else:
+        kind = kinds[1] if len({p.split for p in photos}) > 1 else kinds[2]
+    listing.found(kind, tuple(p.path_text for p in photos))
+
+
+def _counts(photos: Iterable[Photo], labels: Iterable[str]) -> dict[str, dict[str, int]]:
+    counted = Counter((p.label, p.split) for p in photos)
+    return {
+        label: {split: counted[label, split] for split in SPLITS}  # type: ignore[index]
+        for label in sorted(labels)
+    }
+
+
+def _about_labels(listing: _Listing, counts: dict[str, dict[str, int]]) -> None:
+    """Findings about labels; their `paths` are label names."""
+    totals = {label: sum(splits.values()) for label, splits in counts.items()}
+    if len(counts) < 2:
+        listing.found("one-label", tuple(counts))
+    for label, splits in counts.items():
+        if not all(splits.values()):
+            listing.found("too-few", (label,))
+        elif totals[label] < FEW_PHOTOS or min(splits.values()) < FEW_TO_TEST:
+            listing.found("few", (label,))
+        if totals[label] * IMBALANCE < max(totals.values()):
+            listing.found("imbalance", (label,))
+
+
+def _health(
+    image_dirs: Sequence[Path], listing: _Listing, counts: dict[str, dict[str, int]]
+) -> DataHealth:
+    start = f"{image_dirs[0]}/" if len(image_dirs) == 1 else ""
+    findings = [
+        Finding(
+            kind,
+            told.severity,
+            told.message,
+            told.advice,
+            tuple(
+                tuple(path.removeprefix(start) for path in group) for group in listing.groups[kind]
+            ),
+        )
+        for kind, told in KINDS.items()
+        if kind in listing.groups
+    ]
+    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+    return DataHealth(tuple(map(str, image_dirs)), tuple(findings), counts)

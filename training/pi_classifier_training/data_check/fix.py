@@ -1,0 +1,173 @@
+"""Moves problem files aside and renames wrong endings; never deletes, and can be undone."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+
+from pi_classifier_training.data.dataset import split_of
+from pi_classifier_training.data_check.findings import DataHealth, Finding
+from pi_classifier_training.data_check.photo_probe import BROKEN, SUFFIXES
+from pi_classifier_training.errors import DatasetError
+
+LOG = "moved.csv"
+_COLUMNS = ("action", "from", "to", "kind", "why")
+# Broken files but not those that merely cannot be opened: their owner may know better.
+_ALL_ASIDE = (*(kind for kind in BROKEN if kind != "unreadable"), "two-labels")
+_KEEP_ONE = ("copy-across-splits", "copy", "alike-across-splits")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One file to move or rename."""
+
+    action: Literal["moved", "renamed"]
+    source: Path
+    target: Path
+    kind: str
+    why: str
+
+
+def mend(health: DataHealth, moved_to: Path) -> list[Step]:
+    """Move problem files to `moved_to` and rename wrong endings; log each in moved.csv.
+
+    Of copies the one in training is kept, so that no photo a network has seen ever
+    becomes a test photo; of the same photo under two labels none is. Near-duplicates
+    move only out of validation and test. Raises DatasetError when `moved_to` lies
+    within the photos or the other way round.
+    """
+    for image_dir in map(Path, health.image_dirs):
+        a, b = image_dir.resolve(), moved_to.resolve()
+        if a == b or a in b.parents or b in a.parents:
+            raise DatasetError(
+                f"{moved_to}: lies within the photos in {image_dir}, or they within it; "
+                "name a folder beside them for --moved-to"
+            )
+    steps = []
+    gone: set[Path] = set()
+    for finding in health.findings:
+        for step in _steps(health, finding, moved_to, gone):
+            _log(moved_to / LOG, step)
+            _move(step.source, step.target)
+            gone.add(step.source)
+            steps.append(step)
+    return steps
+
+
+def undo(moved_to: Path) -> list[Step]:
+    """Put everything in the log of `moved_to` back, the last first; what is back stays.
+
+    Raises DatasetError when there is no log, or a file's old place is taken.
+    """
+    log = moved_to / LOG
+    if not log.is_file():
+        raise DatasetError(f"{log}: no such file; name the folder given as --moved-to")
+    with log.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        rows = [row for row in csv.DictReader(file) if row["action"] in ("moved", "renamed")]
+    back = []
+    for row in reversed(rows):
+        source, target = Path(row["to"]), Path(row["from"])
+        if not source.exists():
+            continue
+        if target.exists():
+            raise DatasetError(f"{target}: there is a file again; move it away, then undo")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _move(source, target)
+        back.append(Step("moved", source, target, row["kind"], "undone"))
+    return back
+
+
+def _steps(
+    health: DataHealth, finding: Finding, moved_to: Path, gone: set[Path]
+) -> Iterator[Step]:
+    for group in finding.groups:
+        there = [shown for shown in group if health.path_of(shown) not in gone]
+        if finding.kind == "extension" and there:
+            yield from _renaming(health.path_of(there[0]).absolute(), finding)
+        for shown in _aside(finding.kind, there):
+            source = health.path_of(shown).absolute()
+            target = _free(moved_to.absolute() / finding.kind / _within(health, source))
+            yield Step("moved", source, target, finding.kind, finding.message)
+
+
+def _aside(kind: str, group: list[str]) -> list[str]:
+    """Which photos of a group move aside."""
+    if kind in _ALL_ASIDE:
+        return group
+    if kind not in _KEEP_ONE:
+        return []
+    trained = [shown for shown in group if split_of(Path(shown).name) == "training"]
+    kept = (trained or group)[:1]
+    if kind == "alike-across-splits":
+        # Views that look alike and are all trained on do no harm.
+        kept = trained or kept
+    return [shown for shown in group if shown not in kept]
+
+
+def _within(health: DataHealth, source: Path) -> Path:
+    """The path from the folder of photos on: label and name."""
+    for image_dir in map(Path, health.image_dirs):
+        if source.is_relative_to(image_dir.absolute()):
+            return source.relative_to(image_dir.absolute())
+    return Path(source.name)
+
+
+def _renaming(source: Path, finding: Finding) -> Iterator[Step]:
+    """Give a photo the ending of its format under a name that stays in its split."""
+    with Image.open(source) as image:
+        endings = SUFFIXES.get(image.format or "", ())
+    if not endings:
+        return
+    number = 0
+    while True:
+        stem = f"{source.stem}-{number}" if number else source.stem
+        target = source.with_name(stem + endings[0])
+        if split_of(target.name) == split_of(source.name) and not target.exists():
+            yield Step("renamed", source, target, finding.kind, finding.message)
+            return
+        number += 1
+
+
+def _free(path: Path) -> Path:
+    """The path, numbered where there is a file already."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_stem(f"{path.stem}-{number}")
+    return free
+
+
+def _log(log: Path, step: Step) -> None:
+    """Write what is about to happen, so that whatever happened is in the log."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file)
+        if not file.tell():
+            writer.writerow(_COLUMNS)
+        writer.writerow((step.action, step.source, step.target, step.kind, step.why))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move a file, also to another disk; it is whole in one of the two places."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            copy = Path(folder, target.name)
+            shutil.copy2(source, copy)
+            copy.rename(target)
+        source.unlink()

@@ -1,0 +1,105 @@
+"""One look at one photo file: can it be read, what is special, what does it look like."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from pi_classifier.errors import ImageError
+from pi_classifier.preprocessing.preprocessor import load_image
+from pi_classifier_training.data.similarity import GREY_SIDE
+
+TINY_SIDE = 64
+# A spread of grey below this many of 256 levels shows nothing but noise.
+UNIFORM_SPREAD = 4.0
+_ORIENTATION = 0x0112
+SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg"),
+    "MPO": (".jpg", ".jpeg"),
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "BMP": (".bmp",),
+    "DIB": (".bmp",),
+}
+# Kinds of files that the training leaves out.
+BROKEN = ("unreadable", "not-an-image", "damaged", "too-large")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What one file is.
+
+    `kinds` names what was found. `digest` is 16 bytes of the SHA-256 of the file.
+    `pattern` is a 64-bit difference hash, `grey` uint8 ``[32, 32]`` the photo in small,
+    upright; None where the file cannot be read or shows next to nothing.
+    """
+
+    kinds: tuple[str, ...]
+    digest: bytes = b""
+    pattern: int = 0
+    grey: NDArray[np.uint8] | None = None
+
+
+def look(path: str) -> Look:
+    """Read a file once from end to end; never raises for what is in it."""
+    try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            return Look(("unreadable",))
+        with Path(path).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").digest()[:16]
+    except OSError:
+        return Look(("unreadable",))
+    kinds = _head(path)
+    if kinds and kinds[0] in BROKEN:
+        return Look(kinds, digest)
+    try:
+        pixels = load_image(path, min_side=GREY_SIDE)
+    except ImageError:
+        return Look(("damaged",), digest)
+    grey, pattern = _small(pixels)
+    if float(grey.std()) < UNIFORM_SPREAD:
+        return Look((*kinds, "one-colour"), digest)
+    return Look(kinds, digest, pattern, grey)
+
+
+def _head(path: str) -> tuple[str, ...]:
+    """What the head of a file says; one of BROKEN where that ends the matter."""
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
+                return ("too-large",)
+            return _traits(image, Path(path).suffix.lower())
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return ("too-large",)
+    except UnidentifiedImageError:
+        return ("not-an-image",)
+    except Exception:  # noqa: BLE001 - Pillow's readers raise anything on damaged files
+        return ("damaged",)
+
+
+def _traits(image: Image.Image, suffix: str) -> tuple[str, ...]:
+    """What is special about a photo, from its head alone."""
+    found = {
+        "extension": suffix not in SUFFIXES.get(image.format or "", ()),
+        "tiny": min(image.size) < TINY_SIDE,
+        "cmyk": image.mode == "CMYK",
+        "deep": image.mode.startswith(("I", "F")),
+        "transparent": image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info,
+        "animated": image.format != "MPO" and getattr(image, "n_frames", 1) > 1,
+        "turned": image.getexif().get(_ORIENTATION, 1) not in (0, 1),
+    }
+    return tuple(kind for kind, is_so in found.items() if is_so)
+
+
+def _small(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
+    """The photo in small and its difference hash: where is a part brighter than its left one."""
+    grey = Image.fromarray(pixels).convert("L")
+    small = np.asarray(grey.resize((GREY_SIDE, GREY_SIDE), Image.Resampling.BOX))
+    parts = np.asarray(grey.resize((9, 8), Image.Resampling.BOX)).astype(np.int16)
+    return small, int.from_bytes(np.packbits(parts[:, 1:] > parts[:, :-1]).tobytes(), "big")

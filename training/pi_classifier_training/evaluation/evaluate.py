@@ -1,0 +1,233 @@
+"""Honest accuracy: photos through the daemon's own classifier, nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from pi_classifier.inference.cascade import Cascade
+from pi_classifier.inference.classifier import ModelClassifier, ModelSettings, open_classifier
+from pi_classifier.modelfile.model_file import ModelFile
+from pi_classifier.types import Classifier
+from pi_classifier_training.data.dataset import Photo, scan
+from pi_classifier_training.errors import DatasetError
+from pi_classifier_training.evaluation.labelling import match_labels
+from pi_classifier_training.evaluation.metrics import (
+    calibration_bins,
+    calibration_error,
+    confusions,
+    cross_entropy,
+    label_figures,
+    wilson,
+)
+from pi_classifier_training.evaluation.scoring import (
+    Answers,
+    Scores,
+    Watch,
+    answer_photos,
+    answers_of,
+    score_photos,
+)
+from pi_classifier_training.evaluation.significance import (
+    calibration_error_interval,
+    cross_entropy_interval,
+)
+
+__all__ = [
+    "Answers",
+    "Mistake",
+    "Scores",
+    "answers_of",
+    "calibration_curve",
+    "evaluate",
+    "figures",
+    "mistakes",
+    "score_photos",
+]
+
+log = logging.getLogger(__name__)
+
+Which = Literal["all", "test", "validation"]
+
+# A full confusion matrix of more labels would hold mostly zeros.
+MATRIX_LABELS = 50
+PORTABLE_LABELS = 20
+
+
+def figures(result: Scores | Answers) -> dict[str, Any]:
+    """The figures of merit of scored photos; accuracies are fractions."""
+    answers = answers_of(result)
+    n = len(answers.photos)
+    record: dict[str, Any] = {"n": n}
+    for k in (1, 3, 5):
+        accuracy = wilson(int(np.sum(answers.rank < k)), n)
+        record[f"top{k}"] = accuracy.value
+        record[f"top{k}_interval"] = [accuracy.low, accuracy.high]
+    record["cross_entropy"] = cross_entropy(answers.own)
+    record["cross_entropy_interval"] = list(cross_entropy_interval(answers))
+    record["calibration_error"] = calibration_error(answers.top, answers.right)
+    record["calibration_error_interval"] = list(calibration_error_interval(answers))
+    record["latency_ms"] = float(np.median(answers.latencies_ns)) / 1e6
+    if answers.stages.max() > 0:
+        record["deferral_ratio"] = float(np.mean(answers.stages > 0))
+    return record
+
+
+def label_records(result: Scores | Answers, labels: Sequence[str]) -> dict[str, Any]:
+    """``per_label`` and ``confusion`` of the evaluation record.
+
+    ``per_label`` has an entry for each label that photos show or were given.
+    ``confusion[i][j]`` counts the photos that show label i and were given label j; with
+    more than `MATRIX_LABELS` labels it is a list of [true label, given label, count]
+    instead, most frequent first, right answers included.
+    """
+    answers = answers_of(result)
+    each = label_figures(answers.truth, answers.given, len(labels))
+    counts = confusions(answers.truth, answers.given, len(labels))
+    confusion: list[Any]
+    if len(labels) > MATRIX_LABELS:
+        confusion = [[labels[true], labels[given], count] for true, given, count in counts]
+    else:
+        confusion = [[0] * len(labels) for _ in labels]
+        for true, given, count in counts:
+            confusion[true][given] = count
+    return {
+        "per_label": {
+            labels[i]: {"n": f.n, "precision": f.precision, "recall": f.recall, "f1": f.f1}
+            for i, f in enumerate(each)
+            if f.n or f.precision is not None
+        },
+        "confusion": confusion,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A photo given a wrong label: indices of the true and the given one, both scores."""
+
+    photo: Path
+    true: int
+    given: int
+    score: float
+    true_score: float
+
+
+def mistakes(result: Scores | Answers, count: int) -> list[Mistake]:
+    """The `count` worst mistakes, those the model was surest of first."""
+    answers = answers_of(result)
+    wrong = np.flatnonzero(~answers.right)
+    worst = wrong[np.argsort(-answers.top[wrong], kind="stable")][:count]
+    return [
+        Mistake(
+            answers.photos[i].path,
+            int(answers.truth[i]),
+            int(answers.given[i]),
+            float(answers.top[i]),
+            float(answers.own[i]),
+        )
+        for i in worst
+    ]
+
+
+def calibration_curve(result: Scores | Answers) -> list[tuple[float, float, int]]:
+    """(mean score, share right, photos) of each tenth of the score that photos fall into.
+
+    A well calibrated model has both equal: of the answers it gives 80 %, 80 % are right.
+    """
+    answers = answers_of(result)
+    bins = calibration_bins(answers.top)
+    return [
+        (
+            float(answers.top[bins == b].mean(dtype=np.float64)),
+            float(answers.right[bins == b].mean()),
+            int(np.sum(bins == b)),
+        )
+        for b in np.unique(bins)
+    ]
+
+
+def photos_of(image_dirs: Sequence[Path], split: Which) -> list[Photo]:
+    """The photos of the folders that belong to `split`. Raises DatasetError for none."""
+    return chosen_split(scan(image_dirs), split)
+
+
+def chosen_split(photos: Sequence[Photo], split: Which) -> list[Photo]:
+    """Those photos that belong to `split`. Raises DatasetError for none."""
+    if split == "all":
+        return list(photos)
+    chosen = [p for p in photos if p.split == split]
+    if not chosen:
+        raise DatasetError(
+            f"none of the {len(photos)} photos belongs to the {split} split (about one in ten "
+            "does); use --split all for photos the model was not trained on"
+        )
+    return chosen
+
+
+def evaluate(
+    model: str,
+    image_dirs: Sequence[Path],
+    split: Which = "test",
+    settings: ModelSettings | None = None,
+    progress: Watch = iter,
+    names: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Evaluate a model file or cascade on photos; return its figures of merit.
+
+    `split` ``test`` or ``validation`` takes only those held-out photos (by the hash of the
+    file name), ``all`` takes every photo: right only for photos the model has never seen.
+    `names` says which label a folder means, see `match_labels`.
+    """
+    photos = photos_of(image_dirs, split)
+    settings = replace(settings or ModelSettings(), path=model, top_k=0)
+    with contextlib.closing(open_classifier(settings)) as classifier:
+        photos = match_labels(photos, classifier.labels, classifier.name, names)
+        (answers,) = answer_photos([classifier], photos, progress)
+        return record_of(classifier, answers, split)
+
+
+def record_of(classifier: Classifier, answers: Answers, split: Which) -> dict[str, Any]:
+    """The evaluation record of a classifier from its answers; logs what was unreadable."""
+    for message in answers.unreadable:
+        log.warning("left out: %s", message)
+    labels = list(classifier.labels)
+    files = list(model_files(classifier))
+    return {
+        "model": classifier.name,
+        "split": split,
+        **figures(answers),
+        "unreadable": len(answers.unreadable),
+        "labels": labels,
+        **label_records(answers, labels),
+        "size_bytes": sum(file.size_bytes for file in files),
+        "files": [
+            {"name": f.path.name, "sha256": f.sha256, "size_bytes": f.size_bytes} for f in files
+        ],
+    }
+
+
+def portable(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of an evaluation record that goes into the model file itself.
+
+    Times depend on the machine, size and checksum on the file; what is said of each of
+    many labels would take more room than it is worth on the device.
+    """
+    left_out = {"model", "latency_ms", "labels", "size_bytes", "files"}
+    if len(record["labels"]) > PORTABLE_LABELS:
+        left_out |= {"per_label", "confusion"}
+    return {key: value for key, value in record.items() if key not in left_out}
+
+
+def model_files(classifier: Classifier) -> Iterator[ModelFile]:
+    """The model files behind a classifier, those of a cascade in the order they are asked."""
+    if isinstance(classifier, Cascade):
+        for stage in classifier.stages:
+            yield from model_files(stage.classifier)
+    elif isinstance(classifier, ModelClassifier):
+        yield classifier.model

@@ -1,0 +1,224 @@
+"""Make scores mean what they say: a temperature chosen on validation photos."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pi_classifier.inference.classifier import (
+    ModelClassifier,
+    ModelSettings,
+    calibrated,
+    open_model,
+)
+from pi_classifier.modelfile.tflite_graph import Activation
+from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.evaluation.evaluate import portable, record_of
+from pi_classifier_training.evaluation.held_out import HeldOut, held_out
+from pi_classifier_training.evaluation.metrics import cross_entropy
+from pi_classifier_training.evaluation.report_text import between
+from pi_classifier_training.evaluation.scoring import (
+    Answers,
+    Scores,
+    Watch,
+    answer_photos,
+    score_photos,
+)
+from pi_classifier_training.evaluation.significance import (
+    Interval,
+    difference_interval,
+    loss_column,
+)
+from pi_classifier_training.files import write_whole
+from pi_classifier_training.modelfile.writer import with_information
+
+LOWEST, HIGHEST = 0.2, 5.0
+# Of the logarithm: most networks' temperatures lie between 0.6 and 1.6.
+SPREAD = 0.5
+_GOLDEN = (math.sqrt(5) - 1) / 2
+_STEPS = 40
+# A label may be announced from the score at which this share of the answers is right.
+ANNOUNCED_RIGHT = 0.9
+# A rise of cross-entropy (nats) that nobody would notice is no reason to refuse.
+WORSE = 0.005
+_SCORES = np.round(np.arange(0.50, 0.96, 0.01), 2)
+
+
+def golden_section(
+    function: Callable[[float], float], low: float, high: float, steps: int = _STEPS
+) -> float:
+    """Where a function with one valley between `low` and `high` is lowest (Kiefer 1953)."""
+    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    at_left, at_right = function(left), function(right)
+    for _ in range(steps):
+        if at_left <= at_right:
+            high, right, at_right = right, left, at_left
+            left = high - _GOLDEN * (high - low)
+            at_left = function(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + _GOLDEN * (high - low)
+            at_right = function(right)
+    return (low + high) / 2
+
+
+def sharpened(scores: NDArray[np.float32], temperature: float, sigmoid: bool) -> Any:
+    """Scores ``[n, labels]`` as a further temperature makes them, by the daemon's formula.
+
+    Temperatures multiply: what is fitted on scores that have one already is a factor.
+    """
+    activation: Activation = "sigmoid" if sigmoid else "softmax"
+    return np.stack([calibrated(row, activation, temperature) for row in scores])
+
+
+def fit_temperature(scored: Scores, *, sigmoid: bool = False, given: float = 1.0) -> float:
+    """The temperature at which the photos' cross-entropy is lowest.
+
+    `given` is the one the scores were made with already. Few photos without a mistake
+    would ask for the lowest temperature there is, so temperatures far from 1 must earn it:
+    to the sum of the cross-entropies is added that of a normal distribution of the
+    logarithm around 0 with the deviation `SPREAD`. A true label whose score a full-integer
+    output rounds to 0 stays at 0: it weighs the same at any temperature.
+    """
+    n = len(scored.truth)
+
+    def loss(logarithm: float) -> float:
+        rows = sharpened(scored.scores, math.exp(logarithm) / given, sigmoid)
+        doubt = (logarithm / SPREAD) ** 2 / (2 * n)
+        return cross_entropy(rows[np.arange(n), scored.truth]) + doubt
+
+    return math.exp(golden_section(loss, math.log(LOWEST), math.log(HIGHEST)))
+
+
+def announce_from(answers: Answers) -> float:
+    """The lowest score from which on at least `ANNOUNCED_RIGHT` of the answers are right.
+
+    As with accept thresholds every higher score must hold it too; the highest of all
+    where none does.
+    """
+    chosen = float(_SCORES[-1])
+    for score in _SCORES[::-1]:
+        sure = answers.top >= score
+        if sure.any() and answers.right[sure].mean() < ANNOUNCED_RIGHT:
+            break
+        chosen = float(score)
+    return chosen
+
+
+def calibrate_model(
+    path: Path, image_dirs: Sequence[Path], output: Path | None = None, progress: Watch = iter
+) -> Iterator[str]:
+    """Choose a model file's temperature and write it into the file; yield lines to print.
+
+    It is chosen on the validation photos, then judged on the test photos by running the
+    file with it. Only ``pi_classifier.json`` changes, the network not by a byte. Raises
+    TrainingError, with nothing written, where the test photos' cross-entropy gets
+    clearly worse, or where the file has no ``pi_classifier.json``.
+    """
+    with contextlib.closing(_opened(path)) as classifier:
+        information = classifier.model.information
+        if information.flatbuffer_bytes is None:
+            raise TrainingError(
+                f"{path}: was not written by this project and has no place for a temperature; "
+                "make it a model file first: pi-classifier-train import"
+            )
+        parts = held_out(image_dirs, classifier)
+        validation = [p for part in parts for p in part.validation]
+        scored = score_photos(classifier, validation, progress)
+        temperature = fit_temperature(
+            scored,
+            sigmoid=classifier.model.activation == "sigmoid",
+            given=information.temperature,
+        )
+        temperature = round(temperature, 4)
+        n = len(scored.truth)
+        changes: dict[str, Any] = {"calibration": {"temperature": temperature, "n": n}}
+        trial = _tried(classifier, changes, parts, progress)
+    yield f"temperature {temperature:g}, chosen on {n} validation photos"
+    yield from _before_and_after(trial.before, trial.after)
+    low, high = trial.loss_change
+    if low > WORSE:
+        raise TrainingError(
+            f"{path}: with this temperature the cross-entropy of the {trial.after['n']} test "
+            f"photos gets clearly worse (by {low:.3f} to {high:.3f}); nothing was written. The "
+            "validation photos may be too few, or unlike the test photos"
+        )
+    details = information.details
+    changes["evaluation"] = details.get("evaluation", {}) | trial.first_folder
+    changes["thresholds"] = details.get("thresholds", {}) | {"high": trial.announce_from}
+    target = output or path
+    write_whole(target, with_information(path.read_bytes(), changes))
+    yield (
+        f"{target}: written; at least {ANNOUNCED_RIGHT:.0%} of its answers with a score of "
+        f"{trial.announce_from:g} or more were right on the validation photos (a start "
+        "for decision.threshold_high)"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What a file does with its new entries: test records before and after, and more.
+
+    `loss_change` is the interval of the cross-entropy's change, `first_folder` what goes
+    into the model file, `announce_from` chosen on the validation photos.
+    """
+
+    before: dict[str, Any]
+    after: dict[str, Any]
+    loss_change: Interval
+    first_folder: dict[str, Any]
+    announce_from: float
+
+
+def _tried(
+    classifier: ModelClassifier,
+    changes: dict[str, Any],
+    parts: Sequence[HeldOut],
+    progress: Watch,
+) -> _Trial:
+    """Run the file with its new entries, as the daemon would, beside the old one."""
+    path = classifier.model.path
+    first = next(part for part in parts if part.test)
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Path(folder) / path.name
+        trial.write_bytes(with_information(path.read_bytes(), changes))
+        with contextlib.closing(_opened(trial)) as changed:
+            test = [p for part in parts for p in part.test]
+            before, after = answer_photos([classifier, changed], test, progress)
+            own = after
+            if len(parts) > 1:
+                (own,) = answer_photos([changed], first.test, progress)
+            validation = [p for part in parts for p in part.validation]
+            (chosen_on,) = answer_photos([changed], validation, progress)
+    return _Trial(
+        record_of(classifier, before, "test"),
+        record_of(classifier, after, "test"),
+        difference_interval(loss_column(before), loss_column(after)),
+        {
+            "data": first.folder.resolve().name,
+            **portable(record_of(classifier, own, "test")),
+        },
+        announce_from(chosen_on),
+    )
+
+
+def _opened(path: Path) -> ModelClassifier:
+    return open_model(path, ModelSettings(top_k=0))
+
+
+def _before_and_after(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
+    yield f"on {new['n']} test photos, before → after:"
+    yield f"  top-1              {old['top1']:.1%} → {new['top1']:.1%}"
+    for key, title, form in (
+        ("cross_entropy", "cross-entropy", ".3f"),
+        ("calibration_error", "calibration error", ".1%"),
+    ):
+        yield f"  {title:17}  {between(old, key, form)} → {between(new, key, form)}"

@@ -1,0 +1,122 @@
+"""From a trained network to model files: converted, checked, labelled, written whole."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pi_classifier.errors import ModelMismatch
+from pi_classifier.inference.classifier import ModelSettings, open_model
+from pi_classifier_training.conversion.conversion import Kind, convert
+from pi_classifier_training.data.dataset import Images
+from pi_classifier_training.errors import ParityError
+from pi_classifier_training.export.parity import require_parity, require_raw_pixels_wanted
+from pi_classifier_training.files import write_whole
+from pi_classifier_training.modelfile.golden import golden_vectors
+from pi_classifier_training.modelfile.model_card import ModelCard
+from pi_classifier_training.modelfile.writer import RAW_PIXELS, write_model_file
+from pi_classifier_training.networks.network import Network
+
+# A full-integer model differs between processors by a few of its 256 steps; with
+# dynamic ranges runtimes round activations each in its own way.
+GOLDEN_TOLERANCE: dict[Kind, float] = {
+    "float32": 1e-3,
+    "float16": 5e-3,
+    "dynamic": 0.06,
+    "int8": 0.06,
+    "qat": 0.06,
+}
+# By custom such a folder holds pictures of nothing in particular.
+SILENT_LABELS = ("background",)
+# Trials are opened once: their packed weights are not worth a place in the user's cache.
+TRIAL = ModelSettings(cache_dir="")
+
+Evaluation = Callable[[Path], dict[str, Any]]
+
+
+def export(
+    network: Network,
+    kind: Kind,
+    card: ModelCard,
+    calibration: Images,
+    information: dict[str, Any],
+    evaluation: Evaluation,
+    path: Path,
+    bare: bytes | None = None,
+) -> dict[str, Any]:
+    """Convert a network and write it as one model file to `path`, whole or not at all.
+
+    `calibration` are training photos as the device sees them, from which a full-integer
+    model takes its ranges, and on which every file must do what the network does.
+    `information` are further entries of ``pi_classifier.json``. `evaluation` is called
+    with the path of the finished file under a temporary name, and what it returns is
+    written into the file. `bare` is the TFLite flatbuffer where it is not made by
+    `convert`. Returns the contents of ``pi_classifier.json``.
+
+    Raises ExportError where the network cannot be converted or its input is not raw
+    pixels, ParityError where the file does not do what the network does or fails its
+    own golden vectors.
+    """
+    require_raw_pixels_wanted(network.inference_model())
+    if bare is None:
+        bare = convert(network, kind, calibration)
+    contents = _contents(network, kind, card) | information
+    labels = list(network.labels)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Path(folder) / path.name
+        write_whole(trial, write_model_file(bare, labels, contents))
+        with contextlib.closing(open_model(trial, TRIAL)) as classifier:
+            require_parity(classifier, network, calibration.pixels, kind)
+            vectors = golden_vectors(classifier, labels, seed=1)
+        tolerance = golden_tolerance(kind, bare, vectors, classifier.input_size)
+        contents["golden"] = {"tolerance": tolerance, "vectors": vectors}
+        write_whole(trial, write_model_file(bare, labels, contents))
+        require_golden(trial)
+        contents["evaluation"] = evaluation(trial)
+    write_whole(path, write_model_file(bare, labels, contents))
+    return contents
+
+
+def golden_tolerance(
+    kind: Kind, bare: bytes, vectors: Sequence[dict[str, Any]], size: tuple[int, int]
+) -> float:
+    """How far the scores of the self-test may be off on a device.
+
+    32-bit systems have only tflite-runtime, whose full-integer kernels round otherwise; they
+    give, bit for bit, what LiteRT gives here without XNNPACK. Twice what that is off, at
+    least `GOLDEN_TOLERANCE`.
+    """
+    from pi_classifier_training.conversion.reference import kernel_spread, reference
+
+    other = reference(Path("the exported model"), bare, xnnpack=False)
+    spread = kernel_spread(vectors, other, RAW_PIXELS, size)
+    return max(GOLDEN_TOLERANCE[kind], round(2 * spread, 4))
+
+
+def _contents(network: Network, kind: Kind, card: ModelCard) -> dict[str, Any]:
+    side = network.spec.resolution
+    return {
+        "schema_version": 1,
+        "name": card.name,
+        "version": card.version,
+        "description": card.description,
+        "author": card.author,
+        "license": card.license,
+        "network": network.spec.as_dict(),
+        "kind": kind,
+        "input": {"size": [side, side], "resize": "crop", "channels": "RGB"},
+        "silent_labels": [x for x in network.labels if x in SILENT_LABELS],
+        "calibration": {"temperature": 1.0},
+    }
+
+
+def require_golden(model: Path) -> None:
+    """Let a finished file replay its golden vectors, as the daemon does. Raises ParityError."""
+    try:
+        open_model(model, TRIAL).close()
+    except ModelMismatch as error:
+        raise ParityError(f"not exported: {error}") from error

@@ -1,0 +1,1 @@
+"""The bottleneck cache: what a network makes of each photo, kept on disk."""

@@ -1,0 +1,192 @@
+"""From a model of any origin to a checked model file of this project."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pi_classifier.errors import ModelError
+from pi_classifier.inference.classifier import ModelSettings, open_model
+from pi_classifier.inference.native_stderr import captured_stderr
+from pi_classifier.modelfile.manifest import Resize
+from pi_classifier.modelfile.model_file import read_model_file
+from pi_classifier.modelfile.tflite_graph import Graph, read_graph
+from pi_classifier_training.conversion.reference import kernel_spread
+from pi_classifier_training.errors import ExportError, ParityError
+from pi_classifier_training.export.export import require_golden
+from pi_classifier_training.files import write_whole
+from pi_classifier_training.importing.comparison import (
+    FLOAT_TOLERANCE,
+    TOLERANCE,
+    comparison_pictures,
+    difference,
+)
+from pi_classifier_training.importing.labels import distinct, find_labels
+from pi_classifier_training.importing.normalise import Stated, choose_normalisation
+from pi_classifier_training.importing.original import WORDS, Original
+from pi_classifier_training.importing.sources import Choices, opened, read_original
+from pi_classifier_training.inspection.model_graph import read_model_graph
+from pi_classifier_training.inspection.weights import model_kind
+from pi_classifier_training.modelfile.golden import golden_vectors
+from pi_classifier_training.modelfile.model_card import ModelCard
+from pi_classifier_training.modelfile.writer import RAW_PIXELS, Normalisation, write_model_file
+
+# What a file of ours says beyond what is found anew.
+_KEPT = ("training", "evaluation", "calibration", "thresholds", "network")
+_TRIAL = ModelSettings(cache_dir="")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What the user states; None is for what the source says itself."""
+
+    labels: Path | None = None
+    card: ModelCard = ModelCard()
+    normalisation: Stated | None = None
+    resize: Resize | None = None
+    choices: Choices = Choices()
+    image_dirs: tuple[Path, ...] = ()
+
+
+def import_model(source: Path, output: Path, options: ImportOptions) -> Iterator[str]:
+    """Import `source` as the model file `output`; yield lines on what was found.
+
+    The file is written only after it gave the original's scores on pictures. Raises
+    ExportError where the source cannot be used, ParityError where the scores differ.
+    """
+    if output.is_dir():
+        raise ExportError(
+            f"{output}: is a folder; name the new file, such as {output}/model.tflite"
+        )
+    if not output.resolve().parent.is_dir():
+        raise ExportError(f"{output}: there is no folder {output.parent}; make it first")
+    with opened(source) as found:
+        yield f"{source}: a {WORDS[found.format]}" + (
+            " of Teachable Machine" if found.teachable_machine else ""
+        )
+        with captured_stderr():  # TensorFlow's own remarks say nothing a user could act on
+            original = read_original(found, options.choices)
+        graph = _graph(original)
+        stated, source_of = find_labels(found, original.tflite, options.labels, graph.outputs)
+        labels = distinct(stated)
+        yield f"  labels         {len(labels)}, from {source_of}"
+        for before, after in zip(stated, labels, strict=True):
+            if before != after:
+                yield f"                 {before!r} stands there again; called {after!r}"
+        normalisation, why = choose_normalisation(source, original, graph, options.normalisation)
+        yield f"  pixels         {_words(normalisation)} ({why})"
+        contents = _contents(source, original, graph, labels, options)
+        yield f"  resize         {contents['input']['resize']} (change it with --resize)"
+        with tempfile.TemporaryDirectory() as folder:
+            trial = Path(folder) / output.name
+            yield _tried(trial, original, labels, contents, normalisation, options.image_dirs)
+            if options.image_dirs:
+                yield from _accuracy(trial, options.image_dirs)
+            write_whole(output, trial.read_bytes())
+    yield f"{output}: {output.stat().st_size / 1000:.0f} kB, {contents['kind']}"
+
+
+def _graph(original: Original) -> Graph:
+    try:
+        return read_graph(memoryview(original.tflite))
+    except (ModelError, ValueError) as error:
+        raise ExportError(f"{original.path}: {error}") from error
+
+
+def _words(normalisation: Normalisation) -> str:
+    if normalisation == RAW_PIXELS:
+        return "0 to 255 as they are"
+    mean, std = (", ".join(f"{v:g}" for v in x) for x in (normalisation.mean, normalisation.std))
+    return f"(x − {mean}) / {std}"
+
+
+def _contents(
+    source: Path, original: Original, graph: Graph, labels: Sequence[str], options: ImportOptions
+) -> dict[str, Any]:
+    """``pi_classifier.json`` of the new file, with what an earlier one of ours says."""
+    earlier = _earlier(original)
+    card = options.card
+    stated = {
+        k: getattr(card, k) for k in ("description", "author", "license") if getattr(card, k)
+    }
+    return {
+        "schema_version": 1,
+        **{k: earlier[k] for k in ("description", "author", "license") if k in earlier},
+        **stated,
+        **{k: earlier[k] for k in _KEPT if k in earlier},
+        "name": card.name,
+        "version": card.version,
+        "kind": model_kind(read_model_graph(original.tflite)),
+        "input": {
+            "size": list(graph.size),
+            "resize": options.resize or earlier.get("input", {}).get("resize") or original.resize,
+            "channels": "RGB",
+        },
+        "silent_labels": [label for label in labels if label.lower() == "background"],
+        "imported": {
+            "from": WORDS[original.format],
+            "file": source.name,
+            "sha256": hashlib.sha256(original.tflite).hexdigest(),
+        },
+    }
+
+
+def _earlier(original: Original) -> dict[str, Any]:
+    """What a ``.tflite`` already says of itself."""
+    if original.format != "tflite":
+        return {}
+    with contextlib.suppress(ModelError):
+        model = read_model_file(original.path, None, None)
+        found = dict(model.information.details)
+        if model.metadata is not None:
+            texts = {k: getattr(model.metadata, k) for k in ("description", "author", "license")}
+            found = {k: v for k, v in texts.items() if v} | found
+        return found
+    return {}
+
+
+def _tried(
+    trial: Path,
+    original: Original,
+    labels: Sequence[str],
+    contents: dict[str, Any],
+    normalisation: Normalisation,
+    image_dirs: Sequence[Path],
+) -> str:
+    """Write the finished file to `trial`, having compared it with the original; say how."""
+    trial.write_bytes(write_model_file(original.tflite, labels, contents, normalisation))
+    with contextlib.closing(open_model(trial, _TRIAL)) as classifier:
+        pictures, what = comparison_pictures(
+            classifier.input_size, contents["input"]["resize"], image_dirs
+        )
+        allowed = TOLERANCE.get(contents["kind"], FLOAT_TOLERANCE)
+        off, scale = difference(classifier, original, normalisation, pictures)
+        if not off <= allowed * scale:
+            raise ParityError(
+                f"{original.path}: the imported file's scores differ from the original's by "
+                f"{off:.4f} on {what}; expected at most {allowed * scale:g}. Nothing was written"
+            )
+        vectors = golden_vectors(classifier, labels, seed=1)
+    spread = kernel_spread(vectors, original.other_kernels, normalisation, classifier.input_size)
+    tolerance = round(max(allowed * scale, 2 * spread), 4)
+    contents["golden"] = {"tolerance": tolerance, "vectors": vectors}
+    trial.write_bytes(write_model_file(original.tflite, labels, contents, normalisation))
+    require_golden(trial)
+    near = f"within {off:.1g}" if off else "exactly"
+    return f"  same scores    as the {WORDS[original.format]}, {near}, on {what}"
+
+
+def _accuracy(trial: Path, image_dirs: Sequence[Path]) -> Iterator[str]:
+    from pi_classifier_training.evaluation.evaluate import evaluate
+    from pi_classifier_training.evaluation.report_text import share
+    from pi_classifier_training.progress import watched
+
+    record = evaluate(
+        str(trial), list(image_dirs), "all", _TRIAL, lambda photos: watched("classifying", photos)
+    )
+    yield f"  photos right   {share(record, 'top1')}, if it was not trained on them"

@@ -1,0 +1,105 @@
+"""The labels of an imported model: stated, inside it, or beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+
+from pi_classifier.errors import ModelError
+from pi_classifier.modelfile.labels import read_labels
+from pi_classifier.modelfile.model_file import read_model_file
+from pi_classifier.modelfile.tflite_metadata import Normalisation
+from pi_classifier_training.errors import ExportError
+from pi_classifier_training.importing.sources import Found
+
+
+def find_labels(
+    found: Found, tflite: bytes, stated: Path | None, outputs: int
+) -> tuple[tuple[str, ...], str]:
+    """The labels and where they come from; as many as the model has outputs.
+
+    Raises ExportError where there are none, or too few or many.
+    """
+    labels, source = _labels(found, tflite, stated)
+    if len(labels) != outputs:
+        hint = ""
+        if len(labels) + 1 == outputs:
+            hint = ' (is a first line such as "background" missing?)'
+        raise ExportError(
+            f"{found.path.name}: has {outputs} outputs, but there are {len(labels)} labels in "
+            f"{source}; expected one label for each output{hint}"
+        )
+    return labels, source
+
+
+def distinct(labels: Sequence[str]) -> tuple[str, ...]:
+    """The labels with a number behind those that stand there again: ``crane (2)``.
+
+    ImageNet has two cranes, the bird and the machine; a decision must name one.
+    """
+    counts: Counter[str] = Counter()
+    taken = set(labels)
+    result = []
+    for label in labels:
+        counts[label] += 1
+        name = label
+        if counts[label] > 1:
+            name = next(n for i in count(2) if (n := f"{label} ({i})") not in taken)
+            taken.add(name)
+        result.append(name)
+    return tuple(result)
+
+
+def _labels(found: Found, tflite: bytes, stated: Path | None) -> tuple[tuple[str, ...], str]:
+    if stated is not None:
+        return _read(stated), str(stated)
+    inside = _inside(tflite) if found.format == "tflite" else None
+    if inside is not None:
+        return inside, "the file itself"
+    if found.format == "tensorflowjs":
+        from pi_classifier_training.importing.tensorflowjs import metadata_labels
+
+        labels = metadata_labels(found.path)
+        if labels:
+            return labels, "metadata.json"
+    if found.labels is not None:
+        return _read(found.labels), found.labels.name
+    raise ExportError(
+        f"{found.path.name}: comes without labels; name a file with one label a line, in the "
+        "order of the outputs, with --labels FILE"
+    )
+
+
+def _read(path: Path) -> tuple[str, ...]:
+    try:
+        return read_labels(path)
+    except ModelError as error:
+        raise ExportError(str(error)) from error
+
+
+def _inside(tflite: bytes) -> tuple[str, ...] | None:
+    """The labels in a ``.tflite`` file's own archive."""
+    with tempfile.TemporaryDirectory() as folder:
+        # Alone in its folder, so that none lying beside it are taken for its own.
+        path = Path(folder) / "model.tflite"
+        path.write_bytes(tflite)
+        with _quietly(), contextlib.suppress(ModelError):
+            return read_model_file(path, None, Normalisation((0.0,), (1.0,))).labels
+    return None
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the reader's remarks on a file that nobody named."""
+    log = logging.getLogger("pi_classifier.modelfile.model_file")
+    before = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        log.setLevel(before)

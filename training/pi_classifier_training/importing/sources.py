@@ -1,0 +1,228 @@
+"""Recognising what a path holds, and reading it."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pi_classifier_training.errors import ExportError
+from pi_classifier_training.importing.archives import unpack
+from pi_classifier_training.importing.original import Format, Original, converted
+from pi_classifier_training.importing.raw_pixels import file_takes_raw_pixels
+from pi_classifier_training.modelfile.writer import Normalisation
+
+# https://teachablemachine.withgoogle.com: the code it shows beside each export
+# crops the centre and takes (x / 127.5) − 1.
+TEACHABLE_MACHINE = Normalisation((127.5,), (127.5,))
+_TEACHABLE_SOURCE = "as Teachable Machine's own sample code does"
+_TEACHABLE_FILES = ("keras_model.h5", "model_unquant.tflite")
+_LABELS = ("labels.txt", "retrained_labels.txt", "labelmap.txt")
+_FORMATS: dict[str, Format] = {
+    ".tflite": "tflite", ".keras": "keras", ".h5": "keras", ".hdf5": "keras", ".pb": "graph",
+    ".json": "tensorflowjs",
+}  # fmt: skip
+_KNOWN = (
+    "a Teachable Machine export (.zip), a TensorFlow for Poets retrained_graph.pb, a SavedModel "
+    "folder, a .keras, .h5 or .tflite file"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the user states about a source that may not say it itself."""
+
+    size: int | None = None
+    input_node: str | None = None
+    output_node: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A model recognised at `path`, with the label file that belongs to it, if any."""
+
+    format: Format
+    path: Path
+    labels: Path | None
+    teachable_machine: bool
+
+
+@contextlib.contextmanager
+def opened(source: Path) -> Iterator[Found]:
+    """Recognise `source`, a file, a folder or a ZIP, which stays unpacked in the block.
+
+    Raises ExportError where it is none of these.
+    """
+    if not source.exists():
+        raise ExportError(f"{source}: there is no such file or folder; check the path")
+    if source.is_dir():
+        yield _in_folder(source, source)
+    elif source.suffix.lower() in _FORMATS:
+        yield _found(_FORMATS[source.suffix.lower()], source)
+    elif zipfile.is_zipfile(source):
+        with tempfile.TemporaryDirectory(prefix="pi-classifier-import-") as folder:
+            yield _in_folder(unpack(source, Path(folder)), source)
+    else:
+        raise ExportError(f"{source}: is no model that can be imported; expected {_KNOWN}")
+
+
+def _in_folder(folder: Path, source: Path) -> Found:
+    """The one model in a folder, however deep; `source` is what the user named."""
+    saved = sorted(p.parent for p in folder.rglob("saved_model.pb"))
+    inside = [
+        p
+        for p in sorted(folder.rglob("*"))
+        if _is_model(p) and not any(p.is_relative_to(s) for s in saved)
+    ]
+    models = [*saved, *inside]
+    if any(p.name == "model.json" for p in models):
+        models = [p for p in models if p.suffix.lower() != ".json" or p.name == "model.json"]
+    if len(models) != 1:
+        names = ", ".join(str(p.relative_to(folder)) for p in models[:6])
+        what = (
+            f"holds {len(models)} models ({names}); name one of them"
+            if models
+            else (f"holds no model; expected {_KNOWN}")
+        )
+        raise ExportError(f"{source}: {what}")
+    (model,) = models
+    return _found("savedmodel" if model in saved else _FORMATS[model.suffix.lower()], model)
+
+
+def _is_model(path: Path) -> bool:
+    if not path.is_file() or path.name.startswith("."):
+        return False
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        return path.name == "model.json"
+    return suffix in _FORMATS and not path.name.endswith(".weights.h5")
+
+
+def _found(format_: Format, path: Path) -> Found:
+    labels = next((p for name in _LABELS if (p := path.with_name(name)).is_file()), None)
+    metadata = path.with_name("metadata.json")
+    teachable = (path.name in _TEACHABLE_FILES and labels is not None) or (
+        format_ == "tensorflowjs"
+        and metadata.is_file()
+        and "teachablemachine" in metadata.read_text("utf-8", "replace").lower()
+    )
+    teachable = teachable or (path.name == "model.savedmodel" and labels is not None)
+    return Found(format_, path, labels, teachable)
+
+
+def read_original(found: Found, choices: Choices) -> Original:
+    """Read a recognised model. Raises ExportError."""
+    if found.format == "tflite":
+        return _known(_read_tflite(found.path), found)
+    reader = {
+        "keras": _read_keras,
+        "tensorflowjs": _read_tensorflowjs,
+        "savedmodel": _read_saved_model,
+        "graph": _read_graph,
+    }[found.format]
+    return _known(reader(found.path, choices), found)
+
+
+def _known(original: Original, found: Found) -> Original:
+    """Add what is known of Teachable Machine's exports."""
+    if found.teachable_machine and original.normalisation is None:
+        return replace(
+            original,
+            normalisation=TEACHABLE_MACHINE,
+            normalisation_source=_TEACHABLE_SOURCE,
+            resize="crop",
+        )
+    return original
+
+
+def _read_tflite(path: Path) -> Original:
+    from pi_classifier_training.conversion.reference import reference
+
+    data = path.read_bytes()
+    return Original(
+        "tflite",
+        path,
+        data,
+        reference(path, data, xnnpack=True),
+        takes_raw_pixels=file_takes_raw_pixels(data),
+        other_kernels=reference(path, data, xnnpack=False),
+    )
+
+
+def _read_keras(path: Path, choices: Choices) -> Original:
+    from pi_classifier_training.importing.keras_files import load_keras
+
+    return _of_keras("keras", path, load_keras(path), choices)
+
+
+def _read_tensorflowjs(path: Path, choices: Choices) -> Original:
+    from pi_classifier_training.importing.tensorflowjs import load_tensorflowjs
+
+    return _of_keras("tensorflowjs", path, load_tensorflowjs(path), choices)
+
+
+def _of_keras(format_: Format, path: Path, model: Any, choices: Choices) -> Original:
+    shape = model.input_shape
+    if isinstance(shape, list):
+        raise ExportError(f"{path}: takes {len(shape)} inputs; expected one picture")
+    return converted(format_, path, lambda x: model(x, training=False), shape, choices.size)
+
+
+def _read_saved_model(path: Path, choices: Choices) -> Original:
+    import tensorflow as tf
+
+    try:
+        loaded = tf.saved_model.load(str(path))
+    except Exception as error:
+        line = (str(error).strip().splitlines() or [repr(error)])[0][:300]
+        raise ExportError(f"{path}: TensorFlow cannot read this SavedModel: {line}") from error
+    signatures = dict(loaded.signatures)
+    if not signatures:
+        raise ExportError(
+            f"{path}: this SavedModel offers nothing to call (no signature); save it with "
+            "model.export"
+        )
+    name = "serving_default" if "serving_default" in signatures else min(signatures)
+    call = signatures[name]
+    inputs = call.structured_input_signature[1]
+    if len(inputs) != 1:
+        raise ExportError(f"{path}: takes {len(inputs)} inputs; expected one picture")
+    ((key, spec),) = inputs.items()
+    if spec.dtype != tf.float32:
+        raise ExportError(
+            f"{path}: takes {spec.dtype.name}, not float32 pictures; save the model itself "
+            "rather than a function that decodes files"
+        )
+    shape = tuple(spec.shape) if spec.shape.rank is not None else (None, None, None, 3)
+
+    def scores(image: Any) -> Any:
+        return call(**{key: image})
+
+    # The function needs the object that owns its variables to stay.
+    scores.owner = loaded  # type: ignore[attr-defined]
+    return converted("savedmodel", path, scores, shape, choices.size)
+
+
+def _read_graph(path: Path, choices: Choices) -> Original:
+    from pi_classifier_training.importing.frozen_graph import (
+        load_frozen_graph,
+        poets_normalisation,
+    )
+
+    if path.name == "saved_model.pb":
+        return _read_saved_model(path.parent, choices)
+    function = load_frozen_graph(path, choices.input_node, choices.output_node)
+    shape = function.inputs[0].shape
+    known = tuple(shape) if shape.rank is not None else (None, None, None, 3)
+    original = converted("graph", path, function, known, choices.size)
+    poets = poets_normalisation(path, choices.input_node)
+    if poets is None:
+        return original
+    # Its own script squeezes a photo to the network's shape.
+    return replace(
+        original, normalisation=poets[0], normalisation_source=poets[1], resize="stretch"
+    )

@@ -1,0 +1,81 @@
+"""About how long a model takes on each Raspberry Pi: an estimate, never a measurement.
+
+Time on one core = multiply-accumulates / rate + operations · overhead. Depthwise
+convolutions move more data for each multiplication, so theirs count several times.
+The ranges of rates enclose what is published for MobileNet v1 and v2 at 1.0/224; the
+sources, with their figures, stand in docs/training/inspecting.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pi_classifier_training.inspection.costs import Layer
+
+# (slow, fast): times a depthwise multiply-accumulate counts, overhead of one operation.
+_DEPTHWISE = (4.0, 2.0)
+_OVERHEAD_MS = (0.03, 0.005)
+# Simple steps move numbers about: rated as so many of them to one multiply-accumulate.
+_STEPS_PER_MAC = (0.5, 4.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A Raspberry Pi; rates in 10⁹ multiply-accumulates a second on one core, (slow, fast)."""
+
+    name: str
+    core: str
+    float_rate: tuple[float, float]
+    int8_rate: tuple[float, float]
+
+
+BOARDS = (
+    Board("Pi Zero 2 W", "Cortex-A53, 1.0 GHz", (1.2, 1.8), (2.1, 3.6)),
+    Board("Pi 3", "Cortex-A53, 1.2 to 1.4 GHz", (1.4, 2.5), (2.5, 5.0)),
+    Board("Pi 4", "Cortex-A72, 1.5 to 1.8 GHz", (3.6, 6.0), (6.5, 14.0)),
+    Board("Pi 5", "Cortex-A76, 2.4 GHz", (7.2, 18.0), (13.0, 42.0)),
+)
+BASIS = (
+    "estimated for one core from published measurements of MobileNet v1 and v2 on these boards "
+    "(Pi 5: from its maker's comparison with Pi 4); not measured"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Milliseconds for one picture, from the fastest to the slowest that is plausible."""
+
+    board: str
+    low_ms: float
+    high_ms: float
+
+
+def estimates(layers: Sequence[Layer], kind: str) -> tuple[Estimate, ...]:
+    """Estimate the time on every board; `kind` is that of `inspection.weights`."""
+    return tuple(
+        Estimate(
+            board.name,
+            _time_ms(layers, _rate(board, kind), 1),
+            _time_ms(layers, _rate(board, kind), 0),
+        )
+        for board in BOARDS
+    )
+
+
+def _rate(board: Board, kind: str) -> tuple[float, float]:
+    if kind == "int8":
+        return board.int8_rate
+    if kind in ("dynamic", "mixed"):
+        # Anything between: the runtime may compute in int8, or unpack to float.
+        return board.float_rate[0], board.int8_rate[1]
+    return board.float_rate
+
+
+def _time_ms(layers: Sequence[Layer], rate: tuple[float, float], end: int) -> float:
+    """Time with all assumptions at one end: 0 slow, 1 fast."""
+    depthwise = sum(each.macs for each in layers if each.kind == "DEPTHWISE_CONV_2D")
+    dense = sum(each.macs for each in layers) - depthwise
+    steps = sum(each.steps for each in layers) / _STEPS_PER_MAC[end]
+    work = dense + _DEPTHWISE[end] * depthwise + steps
+    return work / (rate[end] * 1e6) + len(layers) * _OVERHEAD_MS[end]

@@ -1,0 +1,161 @@
+"""An inspection as lines that a person reads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pi_classifier_training.inspection.weights import KIND_WORDS
+
+HEAVIEST = 8
+
+
+def inspection_lines(record: Mapping[str, Any], *, every_layer: bool = False) -> Iterator[str]:
+    """The lines ``inspect`` prints for a model or a cascade."""
+    if "stages" in record:
+        yield f"cascade {record['cascade']} of {len(record['stages'])} models"
+        for number, stage in enumerate(record["stages"], start=1):
+            accept = stage["accept"]
+            words = f", answers from a score of {accept:.2f} on" if accept is not None else ""
+            yield f"\nstage {number}{words}"
+            yield from inspection_lines(stage, every_layer=every_layer)
+        return
+    yield f"{record['file']}: {size(record['bytes'])}, {size(record['gzip_bytes'])} under gzip"
+    yield from _about(record)
+    yield from _network(record)
+    yield from _weights(record)
+    yield from _layers(record["layers"], every_layer)
+    yield from _times(record)
+
+
+def size(count: int) -> str:
+    """A number of bytes: 812 bytes, 319 kB, 4.2 MB."""
+    if count < 1000:
+        return f"{count} bytes"
+    return f"{count / 1e3:.0f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
+
+
+def many(count: int) -> str:
+    """A large number: 950, 211,880, 4.2 million, 1.1 billion."""
+    if count < 1e6:
+        return f"{count:,}"
+    return f"{count / 1e6:.1f} million" if count < 1e9 else f"{count / 1e9:.1f} billion"
+
+
+def milliseconds(low: float, high: float) -> str:
+    """A range with no more digits than an estimate deserves: 0.72–3.2, 25–46."""
+    if high < 0.1:
+        return "under 0.1 ms"
+    return f"about {_two_digits(low)}–{_two_digits(high)} ms"
+
+
+def _two_digits(value: float) -> str:
+    if value < 0.01:
+        return "0"
+    digits = 1 - math.floor(math.log10(value))
+    return f"{round(value, digits):.{max(0, digits)}f}"
+
+
+def _line(title: str, text: str) -> str:
+    return f"  {title:14} {text}"
+
+
+def _about(record: Mapping[str, Any]) -> Iterator[str]:
+    yield _line("kind", KIND_WORDS[record["kind"]])
+    if "stated_kind" in record and not record["kind_as_stated"]:
+        yield _line("", f"but the file says it is {record['stated_kind']!r}")
+    if not record["usable"]:
+        yield _line("usable", f"not yet: {record['problem']}")
+        return
+    yield _line("name", record["name"] + _suffix(record, "version", ", version "))
+    for key in ("description", "author", "license"):
+        if key in record:
+            yield _line(key, str(record[key]))
+    yield _line("labels", f"{record['labels']}, from {record['labels_source']}")
+    ends = {"none": "logits (the daemon adds softmax)"}.get(
+        record["ends_with"], record["ends_with"]
+    )
+    yield _line("ends with", ends)
+    top1 = record.get("evaluation", {}).get("top1")
+    if isinstance(top1, int | float):
+        yield _line(
+            "accuracy", f"{top1:.1%} top-1 on {record['evaluation'].get('n')} photos, as it says"
+        )
+    golden = record["golden_vectors"]
+    yield _line("self-test", f"{golden} golden vectors" if golden else "none inside")
+
+
+def _suffix(record: Mapping[str, Any], key: str, before: str) -> str:
+    return f"{before}{record[key]}" if record.get(key) else ""
+
+
+def _network(record: Mapping[str, Any]) -> Iterator[str]:
+    for title in ("inputs", "outputs"):
+        for tensor in record[title]:
+            yield _line(title[:-1], _tensor(tensor))
+    if record.get("normalisation"):
+        mean, std = record["normalisation"]["mean"], record["normalisation"]["std"]
+        raw = all(m == 0 for m in mean) and all(s == 1 for s in std)
+        yield _line(
+            "pixels", "0 to 255 as they are" if raw else f"(x − {_list(mean)}) / {_list(std)}"
+        )
+    elif record["usable"]:
+        yield _line("pixels", "not stated; 0 to 255 over the input's whole range")
+    kinds = ", ".join(f"{count} {kind}" for kind, count in record["operations"].items())
+    yield _line("operations", f"{sum(record['operations'].values())}: {kinds}")
+    yield _line("parameters", many(record["parameters"]))
+    yield _line("work", f"{many(record['macs'])} multiply-accumulates a picture")
+    memory = record["activations"]
+    yield _line(
+        "activations",
+        f"{size(memory['planned_bytes'])} planned; {size(memory['peak_bytes'])} at once at most "
+        f"(operation {memory['worst']})",
+    )
+
+
+def _tensor(tensor: Mapping[str, Any]) -> str:
+    shape = " × ".join(str(n) for n in tensor["shape"]) or "a number"
+    text = f"{tensor['dtype']}, {shape}"
+    if "scale" in tensor:
+        text += f", scale {tensor['scale']:.6g}, zero point {tensor['zero_point']}"
+    return text
+
+
+def _list(values: Sequence[float]) -> str:
+    return (
+        f"{values[0]:g}" if len(set(values)) == 1 else f"[{', '.join(f'{v:g}' for v in values)}]"
+    )
+
+
+def _weights(record: Mapping[str, Any]) -> Iterator[str]:
+    for number, (name, count) in enumerate(record["bytes_by_type"].items()):
+        yield _line("" if number else "in the file", f"{size(count):>9} {name}")
+    yield _line("weights", f"{record['distinct_weights']:,} different values")
+    if record["memory_mappable"]:
+        mapped = f"yes, weights start at multiples of {record['weight_alignment']} bytes"
+    else:
+        mapped = "no: weights lie at odd places and must be copied"
+    yield _line("mappable", mapped)
+
+
+def _layers(layers: Sequence[Mapping[str, Any]], every: bool) -> Iterator[str]:
+    total = sum(each["macs"] for each in layers) or 1
+    chosen = list(layers)
+    if not every and len(layers) > HEAVIEST:
+        chosen = sorted(layers, key=lambda each: -each["macs"])[:HEAVIEST]
+    yield "  layers" if len(chosen) == len(layers) else f"  the {len(chosen)} heaviest layers"
+    yield f"    {'':3} {'operation':18} {'output':16} {'work':>14} {'':>6} {'parameters':>12}"
+    for each in chosen:
+        output = "×".join(str(n) for n in each["output"])
+        yield (
+            f"    {each['number']:3} {each['kind']:18} {output:16} {many(each['macs']):>14} "
+            f"{each['macs'] / total:6.1%} {each['parameters']:12,}"
+        )
+
+
+def _times(record: Mapping[str, Any]) -> Iterator[str]:
+    yield "  time for one picture (an estimate, without reading and resizing it)"
+    for each in record["estimates"]:
+        yield f"    {each['board']:12} {milliseconds(each['low_ms'], each['high_ms'])}"
+    yield f"    {record['estimates_basis']}"

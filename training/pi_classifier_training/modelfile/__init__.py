@@ -1,0 +1,1 @@
+"""Writes the model file: metadata, golden vectors, model card, cascade file."""

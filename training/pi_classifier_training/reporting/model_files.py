@@ -1,0 +1,141 @@
+"""The model files of a run folder, measured side by side, and which one to copy."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pi_classifier.errors import PiClassifierError
+from pi_classifier.inference.classifier import ModelClassifier, ModelSettings, open_model
+from pi_classifier_training.data.dataset import Photo, Split, labels_of
+from pi_classifier_training.errors import DatasetError, TrainingError
+from pi_classifier_training.evaluation.metrics import Accuracy, wilson
+from pi_classifier_training.evaluation.scoring import Answers, answer_photos
+from pi_classifier_training.progress import watched
+
+log = logging.getLogger(__name__)
+
+# Fastest on a Raspberry Pi first: integers, then fewer bytes to read, then floats.
+PREFERRED = ("qat", "int8", "dynamic", "float16", "rounded", "float32")
+# A faster file is taken while it is at most this much less accurate, on validation photos.
+WORTH_THE_SPEED = 0.01
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelFile:
+    """A model file as measured: on validation photos to choose by, on test photos to report.
+
+    `gzip_bytes` is its size when compressed for a download; `latency_ms` the median time
+    of one test photo on this computer.
+    """
+
+    path: Path
+    kind: str
+    labels: tuple[str, ...]
+    size_bytes: int
+    gzip_bytes: int
+    validation: Accuracy | None
+    test: Accuracy
+    latency_ms: float
+    answers: Answers
+
+
+def measure_files(run_dir: Path, photos: Sequence[Photo]) -> tuple[list[ModelFile], list[str]]:
+    """Measure every model file of `run_dir` on the held-out ones of `photos`.
+
+    Returns the files, preferred kinds first, and a message on each that could not be
+    used. Raises TrainingError when none can, DatasetError when no photo is held out.
+    """
+    test = _of(photos, "test")
+    if not test:
+        raise DatasetError(
+            "none of the photos belongs to the test split (about one in ten does); more "
+            "photos are needed for a report"
+        )
+    messages: list[str] = []
+    with contextlib.ExitStack() as opened:
+        classifiers: list[ModelClassifier] = []
+        for path in sorted(run_dir.glob("*.tflite")):
+            try:
+                classifier = _open(path, labels_of(photos))
+            except PiClassifierError as error:
+                messages.append(f"{path.name}: {error}")
+                continue
+            classifiers.append(opened.enter_context(contextlib.closing(classifier)))
+        if not classifiers:
+            why = f" ({messages[0]})" if messages else ""
+            raise TrainingError(
+                f"{run_dir}: holds no usable model file{why}; 'pi-classifier-train export' "
+                "writes them"
+            )
+        answers = _answers(classifiers, test, "test photos")
+        others = _of(photos, "validation")
+        validation: Sequence[Answers | None] = [None] * len(classifiers)
+        if others:
+            validation = _answers(classifiers, others, "validation photos")
+    files = [_measured(c, v, a) for c, v, a in zip(classifiers, validation, answers, strict=True)]
+    return sorted(files, key=_preference), messages
+
+
+def choose(files: Sequence[ModelFile]) -> ModelFile:
+    """The file to copy to a Raspberry Pi.
+
+    The fastest kind that loses at most a point of accuracy to the best file. Choosing
+    looks at validation photos only, so that the test photos' figures stay honest.
+    """
+
+    def accuracy(file: ModelFile) -> float:
+        return 0.0 if file.validation is None else file.validation.value
+
+    enough = max(accuracy(file) for file in files) - WORTH_THE_SPEED - 1e-9
+    return next(f for f in sorted(files, key=_preference) if accuracy(f) >= enough)
+
+
+def _preference(file: ModelFile) -> tuple[int, str]:
+    place = PREFERRED.index(file.kind) if file.kind in PREFERRED else len(PREFERRED)
+    return place, file.path.name
+
+
+def _of(photos: Sequence[Photo], split: Split) -> list[Photo]:
+    return [photo for photo in photos if photo.split == split]
+
+
+def _open(path: Path, labels: Sequence[str]) -> ModelClassifier:
+    # Packed weights are kept for programs that start often; here they would only be litter.
+    classifier = open_model(path, ModelSettings(path=str(path), top_k=0, cache_dir=""))
+    unknown = [label for label in labels if label not in classifier.labels]
+    if unknown:
+        classifier.close()
+        raise DatasetError(f"does not know the label {unknown[0]!r} of the photos")
+    return classifier
+
+
+def _answers(
+    classifiers: Sequence[ModelClassifier], photos: Sequence[Photo], title: str
+) -> list[Answers]:
+    return answer_photos(classifiers, photos, lambda p: watched(title, p))
+
+
+def _measured(classifier: ModelClassifier, validation: Answers | None, test: Answers) -> ModelFile:
+    path = classifier.model.path
+    return ModelFile(
+        path,
+        str(classifier.model.information.details.get("kind", "unknown")),
+        tuple(classifier.labels),
+        path.stat().st_size,
+        len(gzip.compress(path.read_bytes(), mtime=0)),
+        None if validation is None else _accuracy(validation),
+        _accuracy(test),
+        float(np.median(test.latencies_ns)) / 1e6,
+        test,
+    )
+
+
+def _accuracy(answers: Answers) -> Accuracy:
+    return wilson(int(answers.right.sum()), len(answers.photos))

@@ -1,0 +1,132 @@
+"""The learning curve of a run: whose features it may use, and what it says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pi_classifier_training.data.dataset import Photo
+from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.features.bottlenecks import BottleneckCache
+from pi_classifier_training.networks.network import Network, NetworkSpec, load_weights
+from pi_classifier_training.progress import Progress
+from pi_classifier_training.reporting import learning_curve
+from pi_classifier_training.reporting.learning_curve import Curve, Features, Forecast
+from pi_classifier_training.reporting.words import head_sentence, more_photos_sentence
+from pi_classifier_training.retraining.run_folder import RunFolder
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MorePhotos:
+    """A learning curve and what it foretells.
+
+    `exact` says that the model itself is such a head; otherwise the whole network was
+    trained, and what a head would gain says only that there is something to gain.
+    """
+
+    curve: Curve
+    forecast: Forecast
+    said: str
+    exact: bool
+
+
+def more_photos(
+    run_dir: Path,
+    photos: Sequence[Photo],
+    right: float,
+    weights: str | None = None,
+    cache_dir: str | None = None,
+) -> MorePhotos:
+    """Measure a learning curve for a run whose model is right on a share `right`.
+
+    `weights` names published weights for a run that trained more than a head and whose
+    record does not do. Raises TrainingError saying why there is none.
+    """
+    run = RunFolder(run_dir)
+    record = run.record()
+    exact = _head_only(record)
+    if exact:
+        network = run.load()
+    else:
+        network = Network(NetworkSpec(**record["network"]), record["labels"])
+        load_weights(network.backbone, network.spec, weights or _published(record))
+    resize = record["options"]["resize"]
+    with BottleneckCache.at(cache_dir) as cache:
+        training = _features(cache, network, resize, photos, ("training",))
+        checks = _features(cache, network, resize, photos, ("validation", "test"))
+    _require_possible(training, checks, len(network.labels))
+    with Progress("learning curve", len(learning_curve.SHARES) * learning_curve.SEEDS) as bar:
+        curve = learning_curve.measure(training, checks, len(network.labels), step=bar.step)
+    forecast = learning_curve.forecast(curve)
+    return MorePhotos(curve, forecast, _said(forecast, right, exact=exact), exact)
+
+
+def _said(forecast: Forecast, right: float, *, exact: bool) -> str:
+    if forecast.doubt:
+        return f"Whether more photos would help cannot be said: {forecast.doubt}."
+    if not exact:
+        return head_sentence(forecast.measured, forecast.ratio, forecast.ratio_interval)
+    return more_photos_sentence(right, forecast.ratio, forecast.ratio_interval)
+
+
+def _head_only(record: Mapping[str, Any]) -> bool:
+    """Whether only a head was trained, on published features."""
+    head = all(row.get("phase") == "head" or row.get("epoch") == 0 for row in record["history"])
+    return bool(record["history"]) and head and published(_weights(record))
+
+
+def published(weights: str) -> bool:
+    """Whether what ``--weights`` names are published weights, not a run or none."""
+    return weights == "imagenet" or weights.endswith(".h5")
+
+
+def _weights(record: Mapping[str, Any]) -> str:
+    return str(record["options"].get("weights"))
+
+
+def _published(record: Mapping[str, Any]) -> str:
+    """The published weights the run began with, if they can be had by their name."""
+    weights = _weights(record)
+    if weights == "imagenet":
+        return weights
+    if published(weights):
+        raise TrainingError(
+            f"it needs the published weights that the training began with; name the file: "
+            f"--weights {weights}"
+        )
+    raise TrainingError(
+        "it retrains the last layer on what the rest of the network sees, and this network has "
+        "learned to see from these very photos: the curve would flatter. With --weights FILE it "
+        "is drawn for published weights instead"
+    )
+
+
+def _features(
+    cache: BottleneckCache,
+    network: Network,
+    resize: Any,
+    photos: Sequence[Photo],
+    splits: tuple[str, ...],
+) -> Features:
+    chosen = [photo for photo in photos if photo.split in splits]
+    if not chosen:
+        raise TrainingError(f"no photo belongs to {' or '.join(splits)}")
+    title = f"bottlenecks, {' and '.join(splits)}"
+    found = cache.features(
+        network, resize, chosen, cache.contents(chosen), mirrored=False, title=title
+    )
+    samples = np.arange(len(found), dtype=np.int64)
+    return Features(found.gather(samples), found.indices)
+
+
+def _require_possible(training: Features, checks: Features, labels: int) -> None:
+    seen = Counter(training.indices.tolist())
+    if len(seen) < labels or not len(checks.indices):
+        raise TrainingError("a label has no readable photo to train on, or none is held out")
+    if learning_curve.too_much(len(training.indices), training.values.shape[1], labels):
+        raise TrainingError("so many photos and labels would take longer than the training did")

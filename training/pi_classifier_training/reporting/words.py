@@ -1,0 +1,160 @@
+"""The report's sentences: what the figures mean, in words a teacher understands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pi_classifier_training.evaluation.metrics import Accuracy, LabelFigures
+
+# Fewer photos of a label than this say little about it.
+FEW_PHOTOS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two labels taken for each other: `there` photos of the first were named the second,
+    `back` the other way round; `photos` show either.
+    """
+
+    first: str
+    second: str
+    there: int
+    back: int
+    photos: int
+
+    @property
+    def total(self) -> int:
+        return self.there + self.back
+
+
+def confused_pairs(
+    cells: Sequence[tuple[int, int, int]], labels: Sequence[str], count: int
+) -> list[Pair]:
+    """The pairs of labels confused most often, from (true, given, count) entries."""
+    shown = [0] * len(labels)
+    both: dict[tuple[int, int], list[int]] = {}
+    for true, given, n in cells:
+        shown[true] += n
+        if true != given:
+            entry = both.setdefault((min(true, given), max(true, given)), [0, 0])
+            entry[0 if true < given else 1] += n
+    pairs = []
+    for (a, b), (there, back) in both.items():
+        # The direction that happens more often is told first.
+        first, second = (a, b) if there >= back else (b, a)
+        counts = (max(there, back), min(there, back))
+        pairs.append(Pair(labels[first], labels[second], *counts, shown[a] + shown[b]))
+    pairs.sort(key=lambda p: (-p.total, p.first, p.second))
+    return pairs[:count]
+
+
+def of_100(share: float) -> str:
+    """A share as whole photos of 100; a nearly perfect one is not rounded to all."""
+    whole = round(100 * share)
+    if whole == 100 and share < 1:
+        return "more than 99"
+    if whole == 0 and share > 0:
+        return "less than 1"
+    return str(whole)
+
+
+def accuracy_sentence(accuracy: Accuracy, n: int) -> str:
+    """How many of 100 new photos are named rightly."""
+    low, high = f"{100 * accuracy.low:.0f}", f"{100 * accuracy.high:.0f}"
+    return (
+        f"Of 100 new photos about {of_100(accuracy.value)} are named rightly (between {low} and "
+        f"{high}; measured on {n} photos kept aside)."
+    )
+
+
+def confusion_sentence(pairs: Sequence[Pair]) -> str:
+    """Which two labels are confused most."""
+    if not pairs:
+        return "No two labels were confused on the photos kept aside."
+    pair = pairs[0]
+    text = f"“{pair.first}” and “{pair.second}” are confused most: "
+    text += f"{_photos(pair.there)} of “{pair.first}” {_was(pair.there)} named “{pair.second}”"
+    if pair.back:
+        text += f", {pair.back} the other way round"
+    return f"{text} (of {pair.photos} photos of the two)."
+
+
+def _photos(n: int) -> str:
+    return "1 photo" if n == 1 else f"{n} photos"
+
+
+def _was(n: int) -> str:
+    return "was" if n == 1 else "were"
+
+
+def more_photos_sentence(right: float, ratio: float, interval: tuple[float, float]) -> str:
+    """What twice the photos would do to a model that is right on a share `right`.
+
+    `ratio` is the share of its mistakes that would remain, `interval` its 95 % interval.
+    """
+    now = 100 * right
+    then, worst, best = (100 - (100 - now) * r for r in (ratio, interval[1], interval[0]))
+    if then - now < 0.5:
+        return (
+            f"More photos like these would hardly help: twice as many give {then:.1f} of 100 "
+            f"(between {worst:.1f} and {best:.1f}) instead of {now:.1f}."
+        )
+    return (
+        f"Twice the photos would give about {then:.0f} of 100 (between {worst:.0f} and "
+        f"{best:.0f}) instead of {now:.0f}."
+    )
+
+
+def head_sentence(error: float, ratio: float, interval: tuple[float, float]) -> str:
+    """What twice the photos would do to a head, where the model is more than a head."""
+    then, least, most = (100 * error * r for r in (ratio, *interval))
+    return (
+        f"With twice the photos the last layer alone would make about {then:.1f} mistakes in 100 "
+        f"(between {least:.1f} and {most:.1f}) instead of {100 * error:.1f}. Your network was "
+        "trained as a whole, which as a rule gains more from more photos; how much more was not "
+        "measured."
+    )
+
+
+def copy_sentence(name: str, size_bytes: int) -> str:
+    """Which file to copy."""
+    return f"Copy {name} ({kilobytes(size_bytes)}) to the Raspberry Pi."
+
+
+def kilobytes(size_bytes: int) -> str:
+    """A size for people: ``320 kB``, ``1.3 MB``."""
+    if size_bytes < 1_000_000:
+        return f"{max(1, round(size_bytes / 1000))} kB"
+    return f"{size_bytes / 1_000_000:.1f} MB"
+
+
+def label_words(label: str, figures: LabelFigures) -> str:
+    """One label's precision and recall in a sentence."""
+    if figures.recall is None:
+        return "No photo of it was kept aside, so nothing is known."
+    text = f"Of 100 photos of “{label}” {of_100(figures.recall)} are recognised; "
+    if figures.precision is None:
+        text += f"“{label}” was never the answer."
+    else:
+        text += (
+            f"when the answer is “{label}”, it is right {of_100(figures.precision)} times in 100."
+        )
+    if figures.n < FEW_PHOTOS:
+        text += f" Only {_photos(figures.n)} to judge by."
+    return text
+
+
+def calibration_sentence(error: float, mean_score: float, right: float) -> str:
+    """How far a score can be taken at its word."""
+    if error < 0.03:
+        return "The scores can be taken at their word: of answers with 80 %, about 80 % are right."
+    if mean_score > right:
+        return (
+            f"The scores promise too much, by {100 * error:.0f} points on average: the model is "
+            "surer than it should be."
+        )
+    return (
+        f"The scores are too modest, by {100 * error:.0f} points on average: the model is right "
+        "more often than it believes."
+    )

@@ -1,0 +1,78 @@
+"""What a user chooses about a training."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pi_classifier.preprocessing.preprocessor import Resize
+from pi_classifier_training.modelfile.model_card import ModelCard
+from pi_classifier_training.networks.network import NetworkSpec
+from pi_classifier_training.retraining.head import HeadOptions
+from pi_classifier_training.retraining.trainer import TrainingOptions
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainOptions:
+    """What to train: the network, where its weights come from, and how long.
+
+    `weights` is ``imagenet``, ``none``, the path of a Keras .h5 file or an earlier run
+    folder. With published weights only a new head is trained, then `fine_tune` epochs of
+    the whole network, or of its last `blocks`; an earlier run goes straight to
+    fine-tuning; without weights the whole network is trained from scratch for
+    `training.epochs`. `teachers` are run folders of trained networks to distil from; with
+    `answers`, a folder, they are asked once for each view and their answers kept there:
+    the only way for several, or for one that sees pictures of another size.
+    `cache_dir` is where bottlenecks are kept: None the user's cache, ``none`` nowhere.
+    """
+
+    network: NetworkSpec = field(default_factory=NetworkSpec)
+    weights: str = "imagenet"
+    fine_tune: int = 0
+    blocks: int | None = None
+    teachers: tuple[Path, ...] = ()
+    answers: Path | None = None
+    resize: Resize = "crop"
+    class_weights: Literal["auto", "none"] = "auto"
+    head: HeadOptions = field(default_factory=HeadOptions)
+    training: TrainingOptions = field(default_factory=TrainingOptions)
+    card: ModelCard = field(default_factory=ModelCard)
+    cache_dir: str | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether training starts from an earlier run, head included."""
+        return Path(self.weights).is_dir()
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the network knows nothing at first."""
+        return self.weights == "none"
+
+    def as_record(self) -> dict[str, Any]:
+        """The options as they stand in ``run.json`` and in model files."""
+        record = asdict(self)
+        # Entries of their own, or without influence on the result.
+        del record["card"], record["network"], record["cache_dir"], record["answers"]
+        # A model file travels: it names files, never the folders of the machine it was made on.
+        record["weights"] = Path(self.weights).name
+        record["teachers"] = [teacher.resolve().name for teacher in self.teachers]
+        return record
+
+
+def versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    import keras
+    import tensorflow as tf
+
+    from pi_classifier import __version__
+
+    return {
+        "pi-classifier": __version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": version("numpy"),
+        "pillow": version("pillow"),
+    }

@@ -1,0 +1,69 @@
+"""The output folder of a training run: everything needed to go on from there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.files import write_json, write_whole
+from pi_classifier_training.networks.network import Network, NetworkSpec
+
+RUN_FILE = "run.json"
+WEIGHTS_FILE = "network.weights.h5"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A folder holding a trained network, its labels and how it came about."""
+
+    path: Path
+
+    def save(self, network: Network, record: dict[str, Any]) -> None:
+        """Save the weights and the record of the run (any JSON values)."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        weights = self.path / WEIGHTS_FILE
+        # Keras chooses the format by the ending, so the temporary name keeps it.
+        partial = self.path / f".partial-{WEIGHTS_FILE}"
+        network.inference_model().save_weights(partial)
+        partial.replace(weights)
+        write_whole(self.path / "labels.txt", "".join(f"{x}\n" for x in network.labels).encode())
+        header = {"network": network.spec.as_dict(), "labels": list(network.labels)}
+        write_json(self.path / RUN_FILE, {**header, **record})
+
+    def clear_partial(self) -> None:
+        """Remove what a killed run left of files it was writing."""
+        for pattern in (".partial-*", ".*.npz-*", ".*.json-*", ".*.txt-*", ".*.tflite-*"):
+            for left in self.path.glob(pattern):
+                left.unlink(missing_ok=True)
+
+    def record(self) -> dict[str, Any]:
+        """The record of the run. Raises TrainingError when there is none."""
+        path = self.path / RUN_FILE
+        try:
+            record: dict[str, Any] = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise TrainingError(
+                f"{self.path}: is not the output of 'pi-classifier-train retrain' "
+                f"({path.name}: {error})"
+            ) from error
+        return record
+
+    def load(self, labels: Sequence[str] | None = None) -> Network:
+        """Rebuild the trained network; with `labels`, require those labels."""
+        record = self.record()
+        if labels is not None and list(labels) != record["labels"]:
+            raise TrainingError(
+                f"{self.path}: knows the labels {', '.join(record['labels'])}, but the photos "
+                f"have {', '.join(labels)}; both must be the same"
+            )
+        network = Network(NetworkSpec(**record["network"]), record["labels"])
+        model = network.inference_model()
+        model.load_weights(self.path / WEIGHTS_FILE)
+        # The head is shared with `model`; the backbone was built anew for its input size.
+        count = len(network.backbone.weights)
+        network.backbone.set_weights([w.numpy() for w in model.weights[:count]])
+        return network

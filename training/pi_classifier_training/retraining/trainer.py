@@ -1,0 +1,343 @@
+"""Training a whole network, from scratch or further, alone or as a teacher's student."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pi_classifier_training.data.augmentation import augment, draw_views, min_crop_area
+from pi_classifier_training.data.dataset import Images
+from pi_classifier_training.networks.network import Network, Taught, as_list
+from pi_classifier_training.progress import Progress
+from pi_classifier_training.retraining.checkpoint import Checkpoint
+from pi_classifier_training.retraining.epochs import (
+    Log,
+    Row,
+    Stopper,
+    epoch_rng,
+    figures_of,
+    planned,
+    reseed,
+)
+from pi_classifier_training.retraining.losses import (
+    TEMPERATURE,
+    cross_entropy,
+    distilled,
+    hint_loss,
+)
+from pi_classifier_training.retraining.teacher_targets import Answers
+
+LABEL_SMOOTHING = 0.1
+# Distillation (Hinton et al. 2015): the share of the teachers' soft scores in the loss.
+TEACHER_SHARE = 0.7
+WARM_UP_SHARE = 0.05
+# Hints fade out over this share of the epochs: at the end the labels decide.
+HINTED_SHARE = 0.8
+# Weights are averaged over about this share of all steps.
+AVERAGED_SHARE = 0.05
+LARGEST_DECAY = 0.998
+LARGEST_NORM_DECAY = 0.99
+
+Arrays = list[NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOptions:
+    """How to train the whole network: epochs, batch, learning rate, seed.
+
+    `small_share` of the epochs run at `small_scale` of the resolution: a network sees
+    more photos in the same time, and the last epochs settle at full size. `steps` of a
+    batch each count instead of `epochs` where given. Training ends when validation has
+    not got better for `patience` epochs (0: never). After `views` epochs the same views of
+    the photos come again (0: never).
+    """
+
+    epochs: int = 60
+    batch: int = 64
+    rate: float = 2e-3
+    weight_decay: float = 0.02
+    seed: int = 1
+    small_share: float = 0.0
+    small_scale: float = 0.625
+    steps: int | None = None
+    patience: int = 0
+    views: int = 0
+
+    def total_steps(self, photos: int) -> int:
+        """Steps of the whole training on so many photos."""
+        return planned(self.epochs, self.steps, math.ceil(photos / self.batch))[1]
+
+
+class WholeNetworkTrainer:
+    """Trains every weight on augmented views, optionally as a teacher's student."""
+
+    def __init__(
+        self,
+        network: Network,
+        options: TrainingOptions,
+        steps: int,
+        teacher: Network | None = None,
+        *,
+        hinted: bool = True,
+        answers: Answers | None = None,
+        label_weights: NDArray[np.float32] | None = None,
+        phase: str = "training",
+    ) -> None:
+        import keras
+        import tensorflow as tf
+
+        self.network, self.teacher, self.options = network, teacher, options
+        self.answers = answers
+        self.phase, self.epochs = phase, options.epochs
+        if label_weights is None:
+            label_weights = np.ones(len(network.labels), np.float32)
+        self.label_weights = tf.constant(label_weights)
+        self.adapters = self._build_adapters() if hinted else []
+        self.variables = [
+            *network.variables,
+            *(v for adapter in self.adapters for v in adapter.trainable_variables),
+        ]
+        warm_up = max(1, int(steps * WARM_UP_SHARE))
+        decay = 1 - 1 / max(2.0, steps * AVERAGED_SHARE)
+        for layer in network.backbone.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                # A short training must not end with the statistics it began with.
+                layer.momentum = min(LARGEST_NORM_DECAY, decay)
+        self.optimizer = keras.optimizers.AdamW(
+            keras.optimizers.schedules.CosineDecay(
+                options.rate / 20,
+                max(1, steps - warm_up),
+                warmup_target=options.rate,
+                warmup_steps=warm_up,
+                alpha=0.002,
+            ),
+            weight_decay=options.weight_decay,
+            global_clipnorm=5.0,
+            use_ema=True,
+            ema_momentum=min(LARGEST_DECAY, decay),
+        )
+        # Decay pulls on the weights of convolutions only, not on scales and offsets.
+        self.optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+        self.optimizer.build(self.variables)
+        self._step = tf.function(self._train_step)
+
+    def _build_adapters(self) -> list[Any]:
+        """1×1 projections from the student's feature maps to the teacher's (FitNets)."""
+        if self.teacher is None:
+            return []
+        import keras
+
+        ours = as_list(self.network.backbone.outputs)
+        theirs = as_list(self.teacher.backbone.outputs)
+        if len(ours) != len(theirs):  # different families: only the embeddings compare
+            ours, theirs = ours[-1:], theirs[-1:]
+        adapters = []
+        for mine, target in zip(ours, theirs, strict=True):
+            channels = int(target.shape[-1])
+            adapter = keras.layers.Dense(channels, use_bias=False)
+            adapter.build(mine.shape)
+            adapters.append(adapter)
+        return adapters
+
+    def _train_step(
+        self,
+        squares: Any,
+        aspects: Any,
+        indices: Any,
+        draws: Any,
+        answers: Any,
+        side: int,
+        min_area: Any,
+        hint_weight: Any,
+    ) -> Any:
+        import tensorflow as tf
+
+        views = augment(squares, aspects, draws, side, min_area)
+        with tf.GradientTape() as tape:
+            hints, embedding, logits = self.network(views, training=True)
+            targets = tf.one_hot(indices, len(self.network.labels))
+            smoothed = targets * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / targets.shape[1]
+            weights = tf.gather(self.label_weights, indices)
+            loss = cross_entropy(smoothed, logits, weights)
+            if self.answers is not None:
+                loss = (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * distilled(answers, logits)
+            elif self.teacher is not None:
+                # Both see the same view at the same size: their feature maps align.
+                taught = self.teacher(views, training=False)
+                scores = tf.nn.softmax(taught[2] / TEMPERATURE)
+                loss = (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * distilled(scores, logits)
+                if self.adapters:
+                    loss += hint_weight * self._hints_missed(taught, [*hints, embedding])
+        gradients = tape.gradient(loss, self.variables)
+        self.optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
+        hits = tf.equal(tf.argmax(logits, axis=1), indices)
+        accuracy = tf.reduce_mean(tf.cast(hits, tf.float32))
+        return tf.stack([loss, cross_entropy(targets, logits), accuracy])
+
+    def _hints_missed(self, taught: Taught, ours: list[Any]) -> Any:
+        """How far the student's feature maps, projected, are from the teacher's."""
+        hints, embedding, _ = taught
+        count = len(self.adapters)
+        theirs = [*hints, embedding][-count:]
+        pairs = zip(self.adapters, ours[-count:], theirs, strict=True)
+        return sum(hint_loss(adapter(mine), target) for adapter, mine, target in pairs)
+
+    def train(
+        self,
+        training: Images,
+        validation: Images,
+        *,
+        log: Log | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> list[Row]:
+        """Run all epochs; return a row for each, also passed to `log`.
+
+        The weights end as the running average over the last steps, which validates
+        better than the last step's own; with `patience` as that of the best validated
+        epoch. With a `checkpoint` training goes on where an earlier one was ended.
+        """
+        steps_an_epoch = math.ceil(len(training) / self.options.batch)
+        self.epochs, steps = planned(self.options.epochs, self.options.steps, steps_an_epoch)
+        stopper = Stopper(self.options.patience)
+        heed = log or _unheeded
+        history = self._go_on(checkpoint, stopper)
+        for row in history:
+            heed(row)
+        with Progress(self.phase, steps, sum(row["steps"] for row in history)) as bar:
+            while len(history) < self.epochs and not stopper.ended:
+                left = steps - len(history) * steps_an_epoch
+                row = self._run_epoch(len(history), training, min(left, steps_an_epoch), bar)
+                with self._averaged():
+                    row |= validate(self.network, validation)
+                    stopper.watch(row, self._weights)
+                history.append(row)
+                if checkpoint is not None:
+                    self._save(checkpoint, stopper, history)
+                heed(row)
+        self.optimizer.finalize_variable_values(self.variables)
+        if stopper.best is not None:
+            self._set_weights(stopper.best)
+        return history
+
+    def _run_epoch(self, epoch: int, training: Images, steps: int, bar: Progress) -> Row:
+        import tensorflow as tf
+
+        options = self.options
+        share = epoch / self.epochs
+        hint_weight = tf.constant(max(0.0, 1.0 - share / HINTED_SHARE))
+        view, area = self._view(epoch)
+        draws = draw_views(len(training), options.seed, view)
+        answers = np.zeros((len(training), 1), np.float32)
+        if self.answers is not None:
+            answers = self.answers.of(view, area)
+        min_area, side = tf.constant(area), self._side(epoch)
+        reseed([self.network.backbone, self.network.head], options.seed, epoch)
+        sums, photos = np.zeros(3), 0
+        batches = _batches(epoch_rng(options.seed, epoch), len(training), options.batch)
+        for rows in itertools.islice(batches, steps):
+            figures = self._step(
+                tf.constant(training.pixels[rows]),
+                tf.constant(training.aspects[rows]),
+                tf.constant(training.indices[rows]),
+                tf.constant(draws[rows]),
+                tf.constant(answers[rows]),
+                side,
+                min_area,
+                hint_weight,
+            ).numpy()
+            sums += figures * len(rows)
+            photos += len(rows)
+            bar.step(note=f"epoch {epoch + 1} of {self.epochs}, loss {figures[0]:.3f}")
+        loss, entropy, accuracy = (sums / photos).tolist()
+        return {
+            "epoch": epoch + 1,
+            "phase": self.phase,
+            "steps": steps,
+            "loss": loss,
+            "cross_entropy": entropy,
+            "accuracy": accuracy,
+            "learning_rate": float(self.optimizer.learning_rate),
+        }
+
+    @contextlib.contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Let the network have its averaged weights for a while."""
+        own = [variable.numpy() for variable in self.variables]
+        self.optimizer.finalize_variable_values(self.variables)
+        try:
+            yield
+        finally:
+            for variable, value in zip(self.variables, own, strict=True):
+                variable.assign(value)
+
+    def _weights(self) -> Arrays:
+        return [*self.network.backbone.get_weights(), *self.network.head.get_weights()]
+
+    def _set_weights(self, weights: Arrays) -> None:
+        count = len(self.network.backbone.weights)
+        self.network.backbone.set_weights(weights[:count])
+        self.network.head.set_weights(weights[count:])
+
+    def _save(self, checkpoint: Checkpoint, stopper: Stopper, history: list[Row]) -> None:
+        extra = [v for adapter in self.adapters for v in adapter.variables]
+        arrays = {
+            "weights": self._weights(),
+            "optimizer": [v.numpy() for v in [*self.optimizer.variables, *extra]],
+            "best": stopper.best or [],
+        }
+        checkpoint.save(arrays, {"history": history, "stopper": stopper.as_dict()})
+
+    def _go_on(self, checkpoint: Checkpoint | None, stopper: Stopper) -> list[Row]:
+        """Take over what an earlier, ended training left; return its history."""
+        saved = None if checkpoint is None else checkpoint.load()
+        if saved is None:
+            return []
+        extra = [v for adapter in self.adapters for v in adapter.variables]
+        self._set_weights(saved.arrays["weights"])
+        variables = [*self.optimizer.variables, *extra]
+        for variable, value in zip(variables, saved.arrays["optimizer"], strict=True):
+            variable.assign(value)
+        stopper.restore(saved.state["stopper"], saved.arrays["best"] or None)
+        history: list[Row] = saved.state["history"]
+        return history
+
+    def _view(self, epoch: int) -> tuple[int, float]:
+        """Which view of each photo an epoch shows, and the least area it is cut from."""
+        views = self.options.views or self.epochs
+        return epoch % views, min_crop_area(epoch % views / views)
+
+    def _side(self, epoch: int) -> int:
+        full = self.network.spec.resolution
+        if epoch >= self.epochs * self.options.small_share:
+            return full
+        # Feature maps halve five times: keep the side a multiple of 32.
+        return max(32, round(full * self.options.small_scale / 32) * 32)
+
+
+def _unheeded(row: Row) -> None:
+    """Where nobody watches."""
+
+
+def _batches(rng: np.random.Generator, n: int, batch: int) -> Iterator[NDArray[np.intp]]:
+    order = rng.permutation(n)
+    for start in range(0, n, batch):
+        # Sorted rows read a memory-mapped file front to back.
+        yield np.sort(order[start : start + batch])
+
+
+def validate(network: Network, images: Images) -> Row:
+    """Accuracy and cross-entropy of the Keras network, for watching training."""
+    import tensorflow as tf
+
+    logits = [
+        network(tf.constant(images.pixels[start : start + 64], tf.float32), training=False)[2]
+        for start in range(0, len(images), 64)
+    ]
+    return figures_of(np.concatenate([each.numpy() for each in logits]), images.indices)
