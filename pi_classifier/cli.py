@@ -63,10 +63,9 @@ def guarded(command: Callable[[], int], *, debug: bool = False) -> int:
         logging.getLogger(__name__).exception(
             "this should not have happened:", extra=entry(Event.FAULT)
         )
-        print(
+        _print_to_stderr(
             f"pi-classifier: error: a fault of pi-classifier {__version__} itself, not yours; "
-            "please report it with the lines above",
-            file=sys.stderr,
+            "please report it with the lines above"
         )
         return EXIT_BUG
     return code
@@ -80,8 +79,14 @@ def _complain(error: Exception, code: int, *, debug: bool, message: str | None =
 
         log_end(error, message or "")
     else:
-        print(f"pi-classifier: error: {message or error}", file=sys.stderr)
+        _print_to_stderr(f"pi-classifier: error: {message or error}")
     return code
+
+
+def _print_to_stderr(text: str) -> None:
+    from pi_classifier.logs.handlers import print_to_stderr
+
+    print_to_stderr(text)
 
 
 def _abandon_stdout() -> None:

@@ -40,7 +40,7 @@ on_systemd() { if running; then systemctl "$@"; fi; }
 
 need_packages() {
   local package missing=()
-  for package in python3 python3-venv python3-numpy python3-pil espeak-ng libespeak-ng1 alsa-utils; do
+  for package in python3 python3-venv python3-numpy python3-pil python3-systemd espeak-ng libespeak-ng1 alsa-utils; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
   done
   # only Raspberry Pi OS has the camera's library

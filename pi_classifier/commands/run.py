@@ -7,7 +7,6 @@ import faulthandler
 import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -36,7 +35,9 @@ def main(arguments: argparse.Namespace) -> int:
     with StopOnSignal() as signals:
         counters = _watch(arguments, signals, None)
     if arguments.summary:
-        print(summary(counters, time.monotonic() - started_s), file=sys.stderr)
+        from pi_classifier.logs.handlers import print_to_stderr
+
+        print_to_stderr(summary(counters, time.monotonic() - started_s))
     return 0
 
 
@@ -77,6 +78,7 @@ def _watch(
     def read() -> Settings:
         return read_configuration(arguments.config, arguments.set, _shorthands(arguments)).settings
 
+    setup_logging("debug" if arguments.debug else "info")  # until the settings are known
     settings = read()
     setup_logging(settings.run.log_level)
     activity = None if supervisor is None else supervisor.activity

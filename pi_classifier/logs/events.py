@@ -79,7 +79,7 @@ class Event(Enum):
     REPEATED = "fa7a8069fe9142b4b8bbf450d0feab4b"
     """How often a message that came too often was held back."""
     LOG_LOST = "ea0624fc3df3444b914e545a204fe1b9"
-    """Messages are missing: the journal did not take them for too long."""
+    """Messages are missing: more came than the journal, or whoever reads stderr, took."""
     STATE_TAKEN = "7650ef4dde604fba8f5799a3b3e1c1e9"
     """Another copy of the program holds the state folder; the program ends."""
     SYSTEM_REFUSED = "86255550873b48e9b08e9a0d4f45571d"
@@ -88,14 +88,14 @@ class Event(Enum):
     """A mistake in the program itself."""
 
 
-class Entry(TypedDict):
+class EventFields(TypedDict):
     """What `entry` adds to a log record."""
 
     event: Event
     fields: Mapping[str, FieldValue]
 
 
-def entry(event: Event, **fields: FieldValue) -> Entry:
+def entry(event: Event, **fields: FieldValue) -> EventFields:
     """The `extra` of a log call: the kind of event and its journal fields.
 
     Raises `ValueError` for a field that is not upper case or that every entry has.

@@ -1,4 +1,9 @@
-"""The program's own log: into the journal with fields, or as lines on stderr."""
+"""The program's own log: into the journal with fields, or as lines on stderr.
+
+Whoever logs never waits: `LogHandler` formats a record and hands it to the log's one queue
+(`LogQueue`), whose thread writes it. So neither a journal that hangs nor a terminal, pipe or
+file that takes nothing can stop a frame.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
+from typing import TypeAlias
 
 from pi_classifier.errors import (
     EXIT_SYSTEM,
@@ -18,9 +25,10 @@ from pi_classifier.errors import (
     SinkError,
     StateFolderTaken,
 )
-from pi_classifier.logs.events import Event, entry
-from pi_classifier.logs.journal_queue import Outbox
-from pi_classifier.logs.rate_limit import RepeatLimit, Repeats
+from pi_classifier.logs.events import Event, EventFields, entry
+from pi_classifier.logs.log_queue import CLOSE_S, Entry, LogQueue, Write
+from pi_classifier.logs.rate_limit import LogRateLimit, Repeats
+from pi_classifier.system.stdio import StderrWriter
 from pi_classifier.system.systemd import Send, journal_sender, under_journal
 
 _logger = logging.getLogger(__name__)
@@ -38,6 +46,10 @@ _ENDS: dict[type[Exception], Event] = {
     PiClassifierError: Event.CONFIG_REFUSED,
     Exception: Event.SYSTEM_REFUSED,
 }
+
+
+_Held: TypeAlias = tuple[logging.LogRecord, str]
+"""A record that was held back, and its message: its arguments may change meanwhile."""
 
 
 class JournalFormatter(logging.Formatter):
@@ -58,30 +70,9 @@ def _syslog_priority(level: int) -> int:
     return 7
 
 
-class JournalEntries(logging.Handler):
-    """Sends each record as an entry: message, priority, kind of event, fields, code line.
-
-    Never waits: a thread sends. An exception is part of the message, as text.
-    """
-
-    def __init__(self, send: Send) -> None:
-        super().__init__()
-        self._outbox = Outbox(send, _spill)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            self._outbox.put(self.format(record)[:_LONGEST_MESSAGE], journal_fields(record))
-        except Exception:  # noqa: BLE001  as all of logging does: a message must not end the program
-            self.handleError(record)
-
-    def close(self) -> None:
-        self._outbox.close()
-        super().close()
-
-
 def journal_fields(record: logging.LogRecord) -> dict[str, str]:
     """The fields of a record's entry, those of `events.entry` among them."""
-    found = {
+    fields = {
         "PRIORITY": str(_syslog_priority(record.levelno)),
         "LOGGER": record.name,
         "THREAD": record.threadName or "",
@@ -90,12 +81,12 @@ def journal_fields(record: logging.LogRecord) -> dict[str, str]:
         "CODE_FUNC": record.funcName or "",
     }
     if record.exc_info and record.exc_info[0] is not None:
-        found["EXCEPTION"] = record.exc_info[0].__name__
+        fields["EXCEPTION"] = record.exc_info[0].__name__
     event = _event_of(record)
     if event is not None:
-        found["MESSAGE_ID"] = event.value
-    fields: Mapping[str, object] = getattr(record, "fields", {})
-    return found | {name: str(value) for name, value in fields.items()}
+        fields["MESSAGE_ID"] = event.value
+    own: Mapping[str, object] = getattr(record, "fields", {})
+    return fields | {name: str(value) for name, value in own.items()}
 
 
 def _event_of(record: logging.LogRecord) -> Event | None:
@@ -103,88 +94,189 @@ def _event_of(record: logging.LogRecord) -> Event | None:
     return event
 
 
-def _spill(message: str, fields: Mapping[str, str]) -> None:
-    with suppress(OSError, ValueError):
-        print(_prefixed(message, fields.get("PRIORITY", "6")), file=sys.stderr, flush=True)
+class LogHandler(logging.Handler):
+    """Hands every record to a queue, and never waits.
 
-
-class BoundedLog(logging.Handler):
-    """Passes records on to `target`, but what repeats itself only a few times a minute.
-
-    The rest is counted, and said once a minute (`RepeatLimit`). Decisions and DEBUG
-    messages are never held back. `clock` gives seconds.
+    What repeats itself passes a few times a minute only; the rest is counted, and logged
+    once a minute as a number (`LogRateLimit`). Decisions and DEBUG messages are never held
+    back. `write` and `fallback` are those of `LogQueue`; `clock` gives seconds.
     """
 
     def __init__(
-        self, target: logging.Handler, clock: Callable[[], float] = time.monotonic
+        self,
+        write: Write,
+        fallback: Callable[[Entry], bool] = lambda _entry: False,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
-        self._target = target
         self._clock = clock
-        self._limit: RepeatLimit[logging.LogRecord] = RepeatLimit()
+        self._limit: LogRateLimit[_Held] = LogRateLimit()
+        self.queue = LogQueue(
+            write, missing=lambda count: self._entry(_missing(count)), fallback=fallback
+        )
 
     def emit(self, record: logging.LogRecord) -> None:
-        now_s = self._clock()
-        for repeats in self._limit.due(now_s):
-            self._target.emit(_summary(repeats))
-        if (
-            record.levelno < logging.INFO
-            or _event_of(record) in _NEVER_HELD_BACK
-            or self._limit.admit(_text(record), record, now_s)
-        ):
-            self._target.emit(record)
+        try:
+            now_s = self._clock()
+            for repeats in self._limit.due(now_s):
+                self.queue.put(self._entry(_summary(repeats)))
+            if (
+                record.levelno < logging.INFO
+                or _event_of(record) in _NEVER_HELD_BACK
+                or self._admits(record, now_s)
+            ):
+                self.queue.put(self._entry(record))
+        except Exception:  # noqa: BLE001  as all of logging does: a message must not end the program
+            self.handleError(record)
+
+    def _admits(self, record: logging.LogRecord, now_s: float) -> bool:
+        message = _message(record)
+        exception = record.exc_info[0] if record.exc_info else None
+        name = exception.__name__ if exception else ""
+        text = f"{record.levelno} {record.name} {name} {message}"
+        return self._limit.admit(text, (record, message), now_s)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's own name
+        """Log that a log call is wrong; what this replaces would print, and wait."""
+        wrong = _record_like(record, "a wrong log call: %r with %d arguments", entry(Event.FAULT))
+        wrong.exc_info = sys.exc_info()
+        with suppress(Exception):  # a message that cannot even be turned into text
+            wrong.args = (str(record.msg), len(record.args or ()))
+            self.queue.put(self._entry(wrong))
+
+    def flush(self) -> None:
+        """Wait until what was logged is written, but not long."""
+        self.queue.flush(CLOSE_S)
 
     def close(self) -> None:
+        """Write what waits and what was held back; gives up after `CLOSE_S`."""
         for repeats in self._limit.close():
-            self._target.emit(_summary(repeats))
-        self._target.close()
+            self.queue.put(self._entry(_summary(repeats)))
+        self.queue.close()
         super().close()
 
+    def _entry(self, record: logging.LogRecord) -> Entry:
+        return Entry(self.format(record), journal_fields(record))
 
-def _text(record: logging.LogRecord) -> str:
-    """What makes a record the same as another one."""
+
+def _message(record: logging.LogRecord) -> str:
     try:
-        message = record.getMessage()
-    except Exception:  # noqa: BLE001  a wrong log call: the target complains about it
-        message = str(record.msg)
-    exception = record.exc_info[0] if record.exc_info else None
-    return f"{record.levelno} {record.name} {exception and exception.__name__} {message}"
+        return record.getMessage()
+    except Exception:  # noqa: BLE001  a wrong log call, which `handleError` tells of
+        return str(record.msg)
 
 
-def _summary(repeats: Repeats[logging.LogRecord]) -> logging.LogRecord:
-    last = repeats.last
-    times = "once more" if repeats.count == 1 else f"{repeats.count} times more"
+def _summary(repeats: Repeats[_Held]) -> logging.LogRecord:
+    last, message = repeats.last
+    times = "once more" if repeats.count == 1 else f"{repeats.count} more times"
     within = f" in {repeats.seconds:.0f} s" if repeats.seconds >= 1 else ""
-    record = logging.LogRecord(
-        last.name, last.levelno, last.pathname, last.lineno, "said %s%s: %s", (), None
-    )
-    record.args = (times, within, last.getMessage())
-    record.funcName, record.threadName = last.funcName, last.threadName
     of = _event_of(last)
-    extra = entry(Event.REPEATED, REPEATS=repeats.count, REPEATED_ID=of.value if of else "")
-    vars(record).update(extra)
+    event = entry(Event.REPEATED, REPEATS=repeats.count, REPEATED_ID=of.value if of else "")
+    record = _record_like(last, "repeated %s%s: %s", event)
+    record.args = (times, within, message)
     return record
 
 
-def setup_logging(level: str = "info") -> None:
+def _missing(count: int) -> logging.LogRecord:
+    text = "%d log messages are missing here: more came than could be written"
+    record = logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, (count,), None)
+    vars(record).update(entry(Event.LOG_LOST, LOST=count))
+    return record
+
+
+def _record_like(origin: logging.LogRecord, message: str, event: EventFields) -> logging.LogRecord:
+    """A record of another kind from where `origin` comes from."""
+    record = logging.LogRecord(
+        origin.name, origin.levelno, origin.pathname, origin.lineno, message, (), None
+    )
+    record.funcName, record.threadName = origin.funcName, origin.threadName
+    vars(record).update(event)
+    return record
+
+
+def setup_logging(level: str = "info", *, stderr_fd: int = 2) -> None:
     """Send the program's log to the journal if it runs there, else to stderr with the time.
 
-    `level` is debug, info, warning or error; raises `ConfigError` for another.
-    A second call replaces what the first set up.
+    `level` is debug, info, warning or error; raises `ConfigError` for another. A second
+    call only changes the level.
     """
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
         raise ConfigError(f"log level {level!r}: expected debug, info, warning or error")
     root = logging.getLogger()
-    for old in root.handlers[:]:
-        if isinstance(old, BoundedLog):
-            root.removeHandler(old)
-            old.close()
     root.setLevel(number)
-    target, problem = _target()
-    root.addHandler(BoundedLog(target))
+    if _handler() is not None:
+        return
+    problem = None
+    stderr = StderrWriter(stderr_fd)
+    if under_journal():
+        try:
+            handler = _journal_handler(journal_sender(), stderr)
+        except SinkError as error:
+            problem = error
+            handler = _stderr_handler(JournalFormatter("%(message)s"), stderr)
+    else:
+        lines = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+        handler = _stderr_handler(lines, stderr)
+    root.addHandler(handler)
     if problem is not None:
         _logger.info("the log has no fields to search by: %s", problem)
+
+
+def _journal_handler(send: Send, stderr: StderrWriter) -> LogHandler:
+    return LogHandler(
+        partial(_send, send),
+        lambda entry: stderr.write_at_once(_prefixed(entry.text, entry.fields["PRIORITY"])),
+    )
+
+
+def journal_queue(send: Send) -> LogQueue:
+    """A queue before the journal, for who does not log through the program's log."""
+    return LogQueue(partial(_send, send), missing=_missing_entry)
+
+
+def _send(send: Send, entry: Entry) -> None:
+    send(entry.text[:_LONGEST_MESSAGE], entry.fields)
+
+
+def _missing_entry(count: int) -> Entry:
+    record = _missing(count)
+    return Entry(record.getMessage(), journal_fields(record))
+
+
+def _stderr_handler(formatter: logging.Formatter, stderr: StderrWriter) -> LogHandler:
+    handler = LogHandler(
+        lambda entry: stderr.write(entry.text), lambda entry: stderr.write_at_once(entry.text)
+    )
+    handler.setFormatter(formatter)
+    return handler
+
+
+def _handler() -> LogHandler | None:
+    handlers = logging.getLogger().handlers
+    return next((each for each in handlers if isinstance(each, LogHandler)), None)
+
+
+def log_queue() -> LogQueue | None:
+    """The queue of the program's log; None where `setup_logging` was not called."""
+    handler = _handler()
+    return None if handler is None else handler.queue
+
+
+def dropped() -> int:
+    """How many messages are missing from the log: more came than could be written."""
+    queue = log_queue()
+    return 0 if queue is None else queue.dropped
+
+
+def print_to_stderr(text: str) -> None:
+    """Print on stderr after what was logged before; does not wait where the log is set up."""
+    queue = log_queue()
+    if queue is None:
+        print(text, file=sys.stderr, flush=True)
+    else:
+        queue.put(Entry(text, {"PRIORITY": "6"}))
 
 
 def log_end(error: Exception, message: str = "") -> int:
@@ -192,7 +284,7 @@ def log_end(error: Exception, message: str = "") -> int:
 
     For a program under the journal; sets up the log if that has not been done.
     """
-    if not any(isinstance(each, BoundedLog) for each in logging.getLogger().handlers):
+    if _handler() is None:
         setup_logging()
     code = error.exit_code if isinstance(error, PiClassifierError) else EXIT_SYSTEM
     event = next(event for kind, event in _ENDS.items() if isinstance(error, kind))
@@ -200,18 +292,3 @@ def log_end(error: Exception, message: str = "") -> int:
         message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     _logger.critical("%s", message or error, extra=entry(event, EXIT_CODE=code))
     return code
-
-
-def _target() -> tuple[logging.Handler, SinkError | None]:
-    """Where the log goes, and why it does not go into the journal with fields."""
-    lines = logging.StreamHandler(sys.stderr)
-    if not under_journal():
-        lines.setFormatter(
-            logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
-        )
-        return lines, None
-    try:
-        return JournalEntries(journal_sender()), None
-    except SinkError as error:
-        lines.setFormatter(JournalFormatter("%(message)s"))
-        return lines, error

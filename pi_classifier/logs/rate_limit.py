@@ -1,4 +1,4 @@
-"""How often the log says the same thing: a few times, then once a minute with a number."""
+"""The rate limit of the log: a burst of the same message, then once a minute with a number."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
-FEW = 5
-VARIETY = 30
-KINDS = 256
+BURST = 5
+DISTINCT = 30
+MAX_KEYS = 256
 WINDOW_S = 60.0
 
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?")
@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?")
 
 @dataclass(frozen=True, slots=True)
 class Repeats(Generic[Item]):
-    """`count` messages of one kind were held back within `seconds`; `last` is the latest."""
+    """`count` messages of one key were held back within `seconds`; `last` is the latest."""
 
     count: int
     seconds: float
@@ -28,24 +28,24 @@ class Repeats(Generic[Item]):
 
 
 @dataclass(slots=True)
-class _Kind(Generic[Item]):
-    """Texts that differ at most in their numbers, and what became of them in a minute."""
+class _Bucket(Generic[Item]):
+    """The messages of one key, which differ at most in their numbers, in one window."""
 
     until_s: float
-    said: dict[str, int] = field(default_factory=dict)  # one more than few: held back, too
-    too_many: bool = False
+    times: dict[str, int] = field(default_factory=dict)  # burst + 1: held back, too
+    overflowed: bool = False
     held: int = 0
     held_from_s: float = 0.0
     held_to_s: float = 0.0
     last: list[Item] = field(default_factory=list)  # one at most
 
-    def admit(self, text: str, few: int, variety: int) -> bool:
-        times = self.said.get(text, 0)
-        if times == 0 and len(self.said) >= variety:
-            self.too_many = True
+    def admit(self, text: str, burst: int, distinct: int) -> bool:
+        times = self.times.get(text, 0)
+        if times == 0 and len(self.times) >= distinct:
+            self.overflowed = True
             return False
-        self.said[text] = min(times, few) + 1
-        return times < few
+        self.times[text] = min(times, burst) + 1
+        return times < burst
 
     def hold(self, item: Item, now_s: float) -> None:
         if not self.held:
@@ -59,77 +59,86 @@ class _Kind(Generic[Item]):
             yield Repeats(self.held, self.held_to_s - self.held_from_s, self.last[0])
         self.held, self.last = 0, []
 
-    def begin_window(self, until_s: float, few: int) -> None:
-        """Only what was held back stays held back; where that is not known, all."""
-        self.until_s = until_s
-        self.said = {
-            text: few for text, times in self.said.items() if times > few or self.too_many
+    def begin_window(self, window_s: float, burst: int) -> None:
+        """Begin the window after this one, with the allowance used up of what was held back.
+
+        Where too many different texts came, nobody knows which: then of all, or a fault that
+        counts frames would be logged `distinct` times in every window.
+        """
+        self.until_s += window_s
+        self.times = {
+            text: burst for text, times in self.times.items() if times > burst or self.overflowed
         }
-        self.too_many = False
+        self.overflowed = False
 
 
-class RepeatLimit(Generic[Item]):
-    """Lets a text through `few` times a window, then holds it back and counts it.
+class LogRateLimit(Generic[Item]):
+    """Lets a text through `burst` times a window, then holds it back and counts it.
 
-    Texts that differ only in their numbers are of one kind, of which `variety` different
-    ones are let through, so that a fault that counts frames is bounded too. Texts of
-    another kind never suffer. While a kind goes on being held back its allowance stays
-    used up; a window without it, and it is new again. At most `kinds` are remembered,
-    those said latest. Times are seconds on one monotonic clock.
+    Texts that differ only in their numbers have the same key, and `distinct` different
+    ones of a key are let through, so that a fault that counts frames is bounded too. A
+    key takes nothing from the allowance of another one. While a text goes on being held
+    back its allowance stays used up; a window without it, and it is new again. At most
+    `max_keys` are remembered, those used latest. Times are seconds on one monotonic clock.
     """
 
     def __init__(
         self,
         *,
-        few: int = FEW,
-        variety: int = VARIETY,
-        kinds: int = KINDS,
+        burst: int = BURST,
+        distinct: int = DISTINCT,
+        max_keys: int = MAX_KEYS,
         window_s: float = WINDOW_S,
     ) -> None:
-        self._few = few
-        self._variety = variety
-        self._most = kinds
+        self._burst = burst
+        self._distinct = distinct
+        self._max_keys = max_keys
         self._window_s = window_s
-        self._kinds: OrderedDict[str, _Kind[Item]] = OrderedDict()
+        self._buckets: OrderedDict[str, _Bucket[Item]] = OrderedDict()
         self._forgotten: list[Repeats[Item]] = []
         self._next_s = float("inf")
 
     def admit(self, text: str, item: Item, now_s: float) -> bool:
-        """Whether the text is to be said now; `item` is what `due` gives back otherwise."""
-        shape = _NUMBER.sub("#", text)
-        kind = self._kinds.get(shape)
-        if kind is None:
-            kind = self._kinds[shape] = _Kind(now_s + self._window_s)
-            self._next_s = min(self._next_s, kind.until_s)
-            if len(self._kinds) > self._most:
-                self._forgotten += self._kinds.popitem(last=False)[1].take()
+        """Whether the text is to be logged now; `item` is what `due` gives back otherwise."""
+        key = _NUMBER.sub("#", text)
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = _Bucket(now_s + self._window_s)
+            self._next_s = min(self._next_s, bucket.until_s)
+            if len(self._buckets) > self._max_keys:
+                self._forgotten += self._buckets.popitem(last=False)[1].take()
         else:
-            self._kinds.move_to_end(shape)
-        if kind.admit(text, self._few, self._variety):
+            self._buckets.move_to_end(key)
+        if bucket.admit(text, self._burst, self._distinct):
             return True
-        kind.hold(item, now_s)
+        bucket.hold(item, now_s)
         return False
 
     def due(self, now_s: float) -> list[Repeats[Item]]:
         """What was held back in the windows that have ended; call it before `admit`."""
         if now_s < self._next_s and not self._forgotten:
             return []
-        found, self._forgotten = self._forgotten, []
-        for shape, kind in list(self._kinds.items()):
-            if now_s < kind.until_s:
+        repeats, self._forgotten = self._forgotten, []
+        for key, bucket in list(self._buckets.items()):
+            if now_s < bucket.until_s:
                 continue
-            if kind.held:
-                found += kind.take()
-                kind.begin_window(now_s + self._window_s, self._few)
+            # The next window begins where this one ended, however late that is noticed: else
+            # a text would be held back long after it was last heard of.
+            goes_on = bucket.held and now_s < bucket.until_s + self._window_s
+            repeats += bucket.take()
+            if goes_on:
+                bucket.begin_window(self._window_s, self._burst)
             else:
-                del self._kinds[shape]
-        self._next_s = min((kind.until_s for kind in self._kinds.values()), default=float("inf"))
-        return found
+                del self._buckets[key]
+        self._next_s = min(
+            (bucket.until_s for bucket in self._buckets.values()), default=float("inf")
+        )
+        return repeats
 
     def close(self) -> list[Repeats[Item]]:
         """All that is still held back; everything is forgotten."""
-        found, self._forgotten = self._forgotten, []
-        for kind in self._kinds.values():
-            found += kind.take()
-        self._kinds.clear()
-        return found
+        repeats, self._forgotten = self._forgotten, []
+        for bucket in self._buckets.values():
+            repeats += bucket.take()
+        self._buckets.clear()
+        return repeats

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pi_classifier.logs.events import Event, entry
+from pi_classifier.logs.handlers import journal_queue, log_queue
+from pi_classifier.logs.log_queue import Entry, LogQueue
 from pi_classifier.setting import setting
-from pi_classifier.sinks.delivery_queue import CLOSE_S, DeliveryQueue
+from pi_classifier.sinks.delivery_queue import CLOSE_S
 from pi_classifier.speech.phrases import Phrases
-from pi_classifier.system.systemd import Send, journal_sender, under_journal
+from pi_classifier.system.systemd import journal_sender, under_journal
 from pi_classifier.types import Decision
 
 _logger = logging.getLogger(__name__)
@@ -33,43 +35,58 @@ class LogSettings:
 class LogSink:
     """Logs each decision as a sentence, in the journal with its fields beside it.
 
-    `model_sha256` maps model names to the SHA-256 of their files; `send` replaces
-    the journal. Raises `SinkError` when the journal was asked for by name and
-    there is none.
+    `model_sha256` maps model names to the SHA-256 of their files. Decisions go through
+    the queue of the program's log, which never waits and which other messages go through
+    as well; asked for the journal by name where the log is not in it, through one of the
+    sink's own. Raises `SinkError` when the journal was asked for by name and there is none.
     """
 
     def __init__(
-        self,
-        settings: LogSettings,
-        *,
-        model_sha256: Mapping[str, str] | None = None,
-        send: Send | None = None,
+        self, settings: LogSettings, *, model_sha256: Mapping[str, str] | None = None
     ) -> None:
         self._model_sha256 = dict(model_sha256 or {})
-        self._send = send or _choose(settings.destination)
-        self._queue = DeliveryQueue("log", self._write)
+        self._with_fields = settings.destination != "stderr"
+        self._closed = False
+        self._journal: LogQueue | None = None
+        if settings.destination == "journal":
+            send = journal_sender()  # raises when there is none
+            if not under_journal():
+                self._journal = journal_queue(send)
 
     @property
     def busy(self) -> bool:
-        """Whether a decision is being logged."""
-        return self._queue.busy
+        """Whether something is being logged."""
+        queue = self._queue
+        return queue is not None and queue.busy
 
     @property
     def dropped(self) -> int:
-        """How many decisions were not logged."""
-        return self._queue.dropped
+        """How many messages were not logged, decisions and others."""
+        queue = self._queue
+        return 0 if queue is None else queue.dropped
 
     def emit(self, decision: Decision) -> None:
         """Queue the decision."""
-        if _logger.isEnabledFor(logging.INFO):
-            self._queue.put(decision)
+        if self._closed or not _logger.isEnabledFor(logging.INFO):
+            return
+        text = message(decision)
+        found = fields(decision, self._model_sha256) if self._with_fields else {}
+        if self._journal is None:
+            _logger.info("%s", text, extra=entry(Event.DECISION, **found))
+        else:
+            self._journal.put(Entry(text, {"MESSAGE_ID": Event.DECISION.value, **found}))
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
-        """Log what waits."""
-        self._queue.close(timeout_s)
+        """Log what waits; gives up after `timeout_s`."""
+        self._closed = True
+        if self._journal is not None:
+            self._journal.close(timeout_s)
+        elif (queue := log_queue()) is not None:
+            queue.flush(timeout_s)
 
-    def _write(self, decision: Decision) -> None:
-        self._send(message(decision), fields(decision, self._model_sha256))
+    @property
+    def _queue(self) -> LogQueue | None:
+        return self._journal or log_queue()
 
 
 def message(decision: Decision) -> str:
@@ -93,22 +110,3 @@ def fields(decision: Decision, model_sha256: Mapping[str, str]) -> dict[str, str
     if decision.latency_ns:
         found["LATENCY_MS"] = f"{decision.latency_ns / 1e6:.3f}"
     return found
-
-
-def _choose(destination: str) -> Send:
-    if destination == "stderr":
-        return _to_log_without_fields
-    if destination == "journal":
-        send = journal_sender()  # raises when there is none
-        if not under_journal():
-            kind = {"MESSAGE_ID": Event.DECISION.value}
-            return lambda text, found: send(text, kind | dict(found))
-    return _to_log
-
-
-def _to_log(text: str, found: Mapping[str, str]) -> None:
-    _logger.info("%s", text, extra=entry(Event.DECISION, **found))
-
-
-def _to_log_without_fields(text: str, _found: Mapping[str, str]) -> None:
-    _logger.info("%s", text, extra=entry(Event.DECISION))

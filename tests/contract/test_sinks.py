@@ -6,7 +6,6 @@ import contextlib
 import json
 import math
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pi_classifier.logs.handlers import setup_logging
 from pi_classifier.sinks.jsonl import JsonlSettings, JsonlSink
 from pi_classifier.sinks.log import LogSettings, LogSink
 from pi_classifier.sinks.speech import SpeechSink
@@ -42,42 +42,45 @@ class Rig:
     clean: list[Callable[[], None]] = field(default_factory=list)
 
 
-def stdout_rig(tmp_path: Path, *, hung: bool) -> Rig:
-    reading, writing = os.pipe()
-    if hung:
-        os.set_blocking(writing, False)
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                os.write(writing, bytes(4096))
-        os.set_blocking(writing, True)
-    open_ends = [reading, writing]
+class Pipe:
+    """A pipe, full when nobody is to read it, and its reader."""
 
-    def free() -> None:
-        os.close(open_ends.pop(0))
+    def __init__(self, *, full: bool) -> None:
+        self.reading, self.writing = os.pipe()
+        self._open = [self.reading, self.writing]
+        if full:
+            os.set_blocking(self.writing, False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(self.writing, bytes(4096))
+            os.set_blocking(self.writing, True)
 
-    def clean() -> None:
-        for fd in open_ends:
+    def lines(self) -> list[str]:
+        return os.read(self.reading, 100_000).decode().splitlines()
+
+    def close_reader(self) -> None:
+        os.close(self._open.pop(0))
+
+    def close(self) -> None:
+        for fd in self._open:
             os.close(fd)
 
-    return Rig(
-        StdoutSink(StdoutSettings(), fd=writing),
-        lambda: os.read(reading, 100_000).decode().split(),
-        free,
-        [clean],
-    )
+
+def stdout_rig(tmp_path: Path, *, hung: bool) -> Rig:
+    pipe = Pipe(full=hung)
+    sink = StdoutSink(StdoutSettings(), fd=pipe.writing)
+    return Rig(sink, pipe.lines, pipe.close_reader, [pipe.close])
 
 
 def log_rig(tmp_path: Path, *, hung: bool) -> Rig:
-    taken: list[str] = []
-    go_on = threading.Event()
-    if not hung:
-        go_on.set()
+    """The program's log as it is: handler, queue, and a pipe as its stderr."""
+    pipe = Pipe(full=hung)
+    setup_logging(stderr_fd=pipe.writing)
 
-    def send(text: str, fields: object) -> None:
-        assert go_on.wait(LONG_S)
-        taken.append(text.split()[3])  # I see a LABEL
+    def labels() -> list[str]:
+        return [line.split()[5] for line in pipe.lines()]  # 12:00:00 INFO I see a LABEL
 
-    return Rig(LogSink(LogSettings(), send=send), lambda: taken, go_on.set)
+    return Rig(LogSink(LogSettings()), labels, pipe.close_reader, [pipe.close])
 
 
 def jsonl_rig(tmp_path: Path, *, hung: bool) -> Rig:
@@ -144,18 +147,13 @@ RIGS = {"stdout": stdout_rig, "log": log_rig, "jsonl": jsonl_rig, "speech": spee
 
 
 @pytest.fixture(params=RIGS)
-def healthy(request: pytest.FixtureRequest, tmp_path: Path, info: None) -> Iterator[Rig]:
+def healthy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
     yield from _built(request.param, tmp_path, hung=False)
 
 
 @pytest.fixture(params=RIGS)
-def hung(request: pytest.FixtureRequest, tmp_path: Path, info: None) -> Iterator[Rig]:
+def hung(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
     yield from _built(request.param, tmp_path, hung=True)
-
-
-@pytest.fixture
-def info(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
 
 
 def _built(name: str, tmp_path: Path, *, hung: bool) -> Iterator[Rig]:

@@ -23,7 +23,7 @@ FOLDER = ROOT / "build" / "system"
 # have no network.
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "udev", "init-system-helpers"),
-    *("python3", "python3-numpy", "python3-pil"),
+    *("python3", "python3-numpy", "python3-pil", "python3-systemd"),
     *("espeak-ng", "libespeak-ng1", "alsa-utils"),
     "python3-venv",  # for install.sh
 )

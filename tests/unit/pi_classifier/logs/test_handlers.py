@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import select
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -20,21 +21,15 @@ from pi_classifier.errors import (
 from pi_classifier.logs import handlers
 from pi_classifier.logs.events import Event, entry
 from pi_classifier.logs.handlers import (
-    BoundedLog,
-    JournalEntries,
-    journal_fields,
+    LogHandler,
+    dropped,
     log_end,
+    print_to_stderr,
     setup_logging,
 )
+from pi_classifier.logs.log_queue import Entry
 
-
-@pytest.fixture(autouse=True)
-def _restored_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
+LONG_S = 10.0
 
 
 def journal_stream(fd: int) -> str:
@@ -43,14 +38,50 @@ def journal_stream(fd: int) -> str:
 
 
 def test_lines_have_a_time_on_a_terminal(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("JOURNAL_STREAM", raising=False)
-    setup_logging("info")
+    setup_logging("debug")
     setup_logging("info")  # replaces, does not double
     logging.getLogger("x").info("hello")
     logging.getLogger("x").debug("quiet")
-    assert re.fullmatch(r"\d\d:\d\d:\d\d INFO    hello\n", capsys.readouterr().err)
+    print_to_stderr("as it is")
+    close_log()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d INFO    hello\nas it is\n", capfd.readouterr().err)
+
+
+def test_a_stderr_that_nobody_reads_stops_nobody_and_what_is_missing_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    reading, writing = os.pipe()
+    setup_logging("debug", stderr_fd=writing)
+    logger = logging.getLogger("x")
+    for number in range(3000):
+        logger.debug("frame %d %s", number, "x" * 100)
+    missing = dropped()
+    assert 0 < missing < 2000
+    text = lines_until(reading, f" {2999 - missing} ")  # now somebody reads
+    logger.info("read again")
+    text += lines_until(reading, "read again")
+    os.close(reading)
+    os.close(writing)
+    messages = [line.split(maxsplit=2)[2] for line in text.splitlines()]
+    assert messages == [
+        *(f"frame {number} {'x' * 100}" for number in range(3000 - missing)),
+        f"{missing} log messages are missing here: more came than could be written",
+        "read again",
+    ]
+    assert dropped() == missing
+
+
+def lines_until(fd: int, words: str) -> str:
+    """Read lines until the last one has these words."""
+    text = ""
+    while not (text.endswith("\n") and words in text.splitlines()[-1]):
+        assert select.select([fd], [], [], LONG_S)[0], "nothing more came"
+        text += os.read(fd, 1 << 16).decode()
+    return text
 
 
 LEVELS = [
@@ -65,7 +96,7 @@ LEVELS = [
 @pytest.mark.parametrize(("level", "priority"), LEVELS)
 def test_lines_have_a_priority_and_no_time_where_entries_cannot_be_sent(
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
     level: int,
     priority: str,
 ) -> None:
@@ -76,7 +107,8 @@ def test_lines_have_a_priority_and_no_time_where_entries_cannot_be_sent(
     monkeypatch.setenv("JOURNAL_STREAM", journal_stream(2))
     setup_logging("debug")
     logging.getLogger("x").log(level, "hello\nworld")
-    assert capsys.readouterr().err == (
+    close_log()
+    assert capfd.readouterr().err == (
         "<6>the log has no fields to search by: no journal: not here\n"
         f"<{priority}>hello\n<{priority}>world\n"
     )
@@ -95,7 +127,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, Mapping[st
 
 def close_log() -> None:
     for each in logging.getLogger().handlers:
-        if isinstance(each, BoundedLog):
+        if isinstance(each, LogHandler):
             each.close()
 
 
@@ -137,19 +169,6 @@ def test_an_exception_is_text_in_the_message(
     assert len(long) == 32_768
 
 
-class Collected(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: list[logging.LogRecord] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(record)
-
-    @property
-    def texts(self) -> list[str]:
-        return [record.getMessage() for record in self.records]
-
-
 class Clock:
     now_s = 0.0
 
@@ -157,53 +176,63 @@ class Clock:
         return self.now_s
 
 
+class Log:
+    """A logger with the program's handler before a list."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.entries: list[Entry] = []
+        self.handler = LogHandler(self.entries.append, clock=self.clock)
+        self.logger = logging.Logger("x", logging.DEBUG)
+        self.logger.addHandler(self.handler)
+
+    @property
+    def texts(self) -> list[str]:
+        self.handler.flush()
+        return [each.text for each in self.entries]
+
+
 @pytest.fixture
-def logger() -> logging.Logger:
-    return logging.Logger("x", logging.DEBUG)
+def log() -> Iterator[Log]:
+    log = Log()
+    yield log
+    log.handler.close()
 
 
-def test_repeats_are_said_once_a_minute_with_their_number(logger: logging.Logger) -> None:
-    collected, clock = Collected(), Clock()
-    bounded = BoundedLog(collected, clock)
-    logger.addHandler(bounded)
+def test_repeats_are_logged_once_a_minute_with_their_number(log: Log) -> None:
     for second in range(30):
-        clock.now_s = second
-        logger.warning("no sound: %s", "busy", extra=entry(Event.SINK_FAILED, SINK="speech"))
-    clock.now_s = 61.0
-    logger.info("other")
-    assert collected.texts == [
+        log.clock.now_s = second
+        log.logger.warning("no sound: %s", "busy", extra=entry(Event.SINK_FAILED, SINK="speech"))
+    log.clock.now_s = 61.0
+    log.logger.info("other")
+    assert log.texts == [
         *["no sound: busy"] * 5,
-        "said 25 times more in 24 s: no sound: busy",
+        "repeated 25 more times in 24 s: no sound: busy",
         "other",
     ]
-    summary = collected.records[5]
-    assert summary.levelno == logging.WARNING
-    fields = journal_fields(summary)
+    fields = log.entries[5].fields
+    assert fields["PRIORITY"] == "4"
     assert fields["MESSAGE_ID"] == Event.REPEATED.value
     assert fields["REPEATED_ID"] == Event.SINK_FAILED.value
     assert fields["REPEATS"] == "25"
-    logger.warning("no sound: busy")
-    bounded.close()
-    assert collected.texts[7:] == ["said once more: no sound: busy"]
+    log.logger.warning("no sound: busy")
+    log.handler.close()
+    assert log.texts[7:] == ["repeated once more: no sound: busy"]
 
 
-def test_decisions_and_frames_are_never_held_back(logger: logging.Logger) -> None:
-    collected = Collected()
-    logger.addHandler(BoundedLog(collected, Clock()))
+def test_decisions_and_frames_are_never_held_back(log: Log) -> None:
     for _ in range(100):
-        logger.info("I see a daisy (0.93)", extra=entry(Event.DECISION, LABEL="daisy"))
-        logger.debug("frame")
-    assert len(collected.records) == 200
+        log.logger.info("I see a daisy (0.93)", extra=entry(Event.DECISION, LABEL="daisy"))
+        log.logger.debug("frame")
+    assert len(log.texts) == 200
 
 
-def test_level_logger_and_exception_make_a_difference(logger: logging.Logger) -> None:
-    collected = Collected()
-    logger.addHandler(BoundedLog(collected, Clock()))
+def test_level_logger_and_exception_make_a_difference(log: Log) -> None:
     for _ in range(10):
-        logger.warning("x")
-        logger.error("x")
-        logger.warning("x", exc_info=ValueError())
-    assert len(collected.records) == 15
+        log.logger.warning("x")
+        log.logger.error("x")
+        log.logger.warning("x", exc_info=ValueError())
+    assert len(log.texts) == 15
 
 
 def test_unknown_level_is_refused() -> None:
@@ -211,18 +240,41 @@ def test_unknown_level_is_refused() -> None:
         setup_logging("loud")
 
 
-def test_a_wrong_log_call_ends_nothing(
-    logger: logging.Logger, capsys: pytest.CaptureFixture[str]
-) -> None:
-    entries: list[str] = []
-    target = JournalEntries(lambda text, _: entries.append(text))
-    bounded = BoundedLog(target)
-    logger.addHandler(bounded)
-    logger.info("%d", "no number")
-    logger.info("next")
-    bounded.close()
-    assert entries == ["next"]
-    assert "no number" in capsys.readouterr().err
+def test_a_wrong_log_call_is_logged_and_ends_nothing(log: Log) -> None:
+    for _ in range(10):
+        log.logger.info("%d", "no number")
+    log.logger.info("next")
+    *wrong, last = log.texts
+    assert last == "next"
+    assert len(wrong) == 5
+    assert wrong[0].startswith("a wrong log call: '%d' with 1 arguments\nTraceback")
+    assert log.entries[0].fields["MESSAGE_ID"] == Event.FAULT.value
+
+
+def test_what_is_no_text_at_all_ends_nothing(log: Log) -> None:
+    class Broken:
+        def __str__(self) -> str:
+            raise ValueError
+
+    log.logger.info(Broken())
+    log.logger.info("next")
+    assert log.texts == ["next"]
+
+
+def test_arguments_are_those_of_the_call(log: Log) -> None:
+    """They may change before the thread writes."""
+    labels = ["daisy"]
+    for _ in range(6):
+        log.logger.info("labels: %s", labels)
+    labels.append("rose")
+    log.handler.close()
+    assert log.texts == [*["labels: ['daisy']"] * 5, "repeated once more: labels: ['daisy']"]
+
+
+def test_where_the_log_is_not_set_up_a_line_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    print_to_stderr("error: no")
+    assert capsys.readouterr().err == "error: no\n"
+    assert dropped() == 0
 
 
 @pytest.mark.parametrize(

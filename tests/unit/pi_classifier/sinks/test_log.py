@@ -43,21 +43,6 @@ def test_what_is_not_known_is_left_out() -> None:
     assert "LATENCY_MS" not in found
 
 
-def test_sends_message_and_fields() -> None:
-    sent: list[tuple[str, Mapping[str, str]]] = []
-    logger = logging.getLogger(log.__name__)
-    logger.setLevel(logging.INFO)
-    sink = LogSink(
-        LogSettings(),
-        model_sha256={"accurate": "ab12"},
-        send=lambda text, found: sent.append((text, found)),
-    )
-    sink.emit(DAISY)
-    sink.close(LONG_S)
-    logger.setLevel(logging.NOTSET)
-    assert sent == [("I see a daisy (0.93)", fields(DAISY, {"accurate": "ab12"}))]
-
-
 @pytest.mark.parametrize(
     ("destination", "expected"),
     [("auto", fields(DAISY, {"accurate": "ab12"})), ("stderr", {})],
@@ -103,10 +88,15 @@ def test_a_journal_asked_for_by_name_must_be_there(monkeypatch: pytest.MonkeyPat
         LogSink(LogSettings(destination="journal"))
 
 
-def test_quiet_levels_log_no_decisions(caplog: pytest.LogCaptureFixture) -> None:
+def test_quiet_levels_log_no_decisions(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     caplog.set_level(logging.WARNING)
     sent: list[str] = []
-    sink = LogSink(LogSettings(), send=lambda text, _: sent.append(text))
-    sink.emit(DAISY)
-    sink.close(LONG_S)
+    monkeypatch.setattr(log, "journal_sender", lambda: lambda text, _: sent.append(text))
+    for destination in ("auto", "journal"):
+        sink = LogSink(LogSettings(destination=destination))
+        sink.emit(DAISY)
+        sink.close(LONG_S)
     assert sent == []
+    assert not caplog.records

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pi_classifier.errors import ConfigError, SinkError
+from pi_classifier.system import systemd as tested
 from pi_classifier.system.systemd import (
     datagram,
     journal_sender,
@@ -117,6 +120,7 @@ def test_a_journal_that_goes_is_noticed_and_found_again(
 ) -> None:
     path = tmp_path / "journal"
     send = journal_sender(path)
+    send("the first", {})
     journal.close()
     with pytest.raises(SinkError, match="Connection refused"):
         send("nobody listens", {})
@@ -130,25 +134,116 @@ def test_a_journal_that_goes_is_noticed_and_found_again(
         assert again.recv(4096).startswith(b"MESSAGE=hello\n")
 
 
+class Library:
+    """What libsystemd does: it sends through one socket of its own, and waits for room."""
+
+    def __init__(self, path: Path, buffer: int = 212_992) -> None:
+        self._path = str(path)
+        self._link = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer // 2)  # doubled there
+        self.calls = self.sent = 0
+
+    def sendv(self, *pairs: bytes) -> None:
+        self.calls += 1
+        self.sent += sum(map(len, pairs))
+        try:
+            self._link.sendto(b"\n".join(pairs) + b"\n", socket.MSG_DONTWAIT, self._path)
+        except BlockingIOError:
+            raise AssertionError("it would wait, with the interpreter's lock held") from None
+
+    def close(self) -> None:
+        self._link.close()
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    library = Library(tmp_path / "journal")
+    yield library
+    library.close()
+
+
+@pytest.mark.parametrize("length", [1, 1000, 30_000, 45_000, 60_000, 90_000])
+@pytest.mark.parametrize("read_first", [0, 1, 7])
+def test_systemd_python_is_called_only_when_it_need_not_wait(
+    journal: socket.socket,
+    library: Library,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    length: int,
+    read_first: int,
+) -> None:
+    """The journal reads a few entries, then nothing, then all: all are there, in order."""
+    monkeypatch.setattr(tested, "_SEND_TIMEOUT_S", 0.01)
+    sender = tested._Journal(tmp_path / "journal", library.sendv)
+    sent = []
+    for number in range(200):
+        try:
+            sender.send(f"{number:09}" + "x" * length, {})
+        except SinkError:
+            break
+        sent.append(number)
+        if number < read_first:
+            journal.recv(1 << 20)
+    assert library.calls
+    if not read_first:  # all that it sent is still unread
+        assert library.calls == 1 or library.sent < 65_536
+    journal.setblocking(False)
+    received = [*range(read_first), *numbers_waiting(journal)]
+    assert received == sent
+    before = library.calls
+    sender.send("it reads again", {})
+    assert library.calls == before + 1
+
+
+def numbers_waiting(journal: socket.socket) -> list[int]:
+    numbers = []
+    while True:
+        try:
+            numbers.append(int(fields_of(journal.recv(1 << 20))["MESSAGE"][:9]))
+        except BlockingIOError:
+            return numbers
+
+
+def test_where_systemd_python_refuses_an_entry_it_goes_as_a_datagram(
+    journal: socket.socket, tmp_path: Path
+) -> None:
+    def refuses(*pairs: bytes) -> None:
+        raise OSError(22, "Invalid argument")
+
+    tested._Journal(tmp_path / "journal", refuses).send("hello", {})
+    assert journal.recv(4096).startswith(b"MESSAGE=hello\n")
+
+
+def test_systemd_python_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = pytest.importorskip(
+        "systemd.journal", reason="SKIPPED: needs systemd-python, which scripts/test installs"
+    )
+    assert tested._systemd_python() is module.sendv
+    monkeypatch.setitem(sys.modules, "systemd.journal", None)
+    assert tested._systemd_python() is None
+
+
 @pytest.mark.parametrize("receiver", ["journal", "systemd"])
 def test_who_does_not_read_stops_no_other_thread(
     receiver: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever waits for a full socket must not hold the interpreter's lock meanwhile."""
-    monkeypatch.setattr("pi_classifier.system.systemd._PATIENCE_S", 0.05)
+    """Whoever waits for a full socket must not hold the interpreter's lock, nor be busy."""
+    monkeypatch.setattr(tested, "_SEND_TIMEOUT_S", 0.5)
     path = tmp_path / "socket"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
         deaf.bind(str(path))
         monkeypatch.setenv("NOTIFY_SOCKET", str(path))
+        begin_s = time.process_time()
         if receiver == "journal":
             send = journal_sender(path)
             with pytest.raises(SinkError, match="timed out"):
                 flood(lambda: send("x", {}))
         else:
             notify = notifier()
-            monkeypatch.setattr("pi_classifier.system.systemd._logger.warning", _raise)
+            monkeypatch.setattr(tested._logger, "warning", _raise)
             with pytest.raises(LookupError, match="timed out"):
                 flood(lambda: notify("WATCHDOG=1"))
+        assert time.process_time() - begin_s < 0.1
 
 
 def flood(call: Callable[[], None]) -> None:
