@@ -23,7 +23,7 @@ from pi_classifier_training.inspection.model_graph import (
 # What full-integer files have besides the float file's operations.
 _ADDED = ("QUANTIZE", "DEQUANTIZE")
 _INTEGERS = {"int8": (-128, 127), "uint8": (0, 255)}
-# Behind it no difference can be heard, as it were: reported instead of infinity.
+# Reported instead of infinity: no error at all, or nothing but error (with a minus).
 LARGEST_DB = 99.0
 # What the converter and Keras add to a layer's own name.
 _SUFFIX = re.compile(r"(_(norm|convolution|relu6|add|relu))?(_\d+)?$")
@@ -112,9 +112,15 @@ def _noise(
         noise += [
             np.square(a - b, dtype=np.float64).sum() for a, b in zip(one, other, strict=True)
         ]
+    return decibels(signal, noise)
+
+
+def decibels(signal: NDArray[np.float64], noise: NDArray[np.float64]) -> list[float]:
+    """10 · log10(signal / noise) of each pair, held within ± `LARGEST_DB`."""
     with np.errstate(divide="ignore", invalid="ignore"):
         db = 10 * np.log10(signal / noise)
-    return [LARGEST_DB if np.isnan(x) else float(min(x, LARGEST_DB)) for x in db]
+    # Nothing without an error is 0 / 0.
+    return [LARGEST_DB if np.isnan(x) else float(np.clip(x, -LARGEST_DB, LARGEST_DB)) for x in db]
 
 
 def _results(model: bytes, tensors: Sequence[int], photos: NDArray[np.uint8]) -> Any:

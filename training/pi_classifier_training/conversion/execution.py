@@ -120,6 +120,8 @@ def _weighted(kind: str, options: Table | None, inputs: list[Any]) -> Any:
         y = tf.nn.conv2d(x, weights, strides, padding, dilations=dilations)
     else:
         dilations = _option(options, 6, "int32", 1), _option(options, 5, "int32", 1)
+        # An input channel's outputs lie side by side in the file; TensorFlow gives them an axis.
+        weights = tf.reshape(weights, (*weights.shape[:2], x.shape[-1], -1))
         y = tf.nn.depthwise_conv2d(x, weights, (1, *strides, 1), padding, dilations=dilations)
     return y if bias is None else y + bias
 

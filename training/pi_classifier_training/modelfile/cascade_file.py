@@ -67,5 +67,5 @@ def _measured(record: Mapping[str, Any]) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    # Of JSON's escapes TOML lacks only surrogate pairs, which are not used here.
-    return json.dumps(text, ensure_ascii=False)
+    # JSON's escapes are TOML's, but for surrogate pairs, not used here, and DEL.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,7 @@
+"""TensorFlow, where a test needs it, starts without its greetings."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

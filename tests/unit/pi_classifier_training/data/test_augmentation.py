@@ -1,0 +1,165 @@
+"""Random views: the numbers that make them, and what each of them does."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from pi_classifier_training.data.augmentation import (
+    ERASED_SHARE,
+    LAST_MIN_CROP_AREA,
+    MIN_CROP_AREA,
+    VIEW_NUMBERS,
+    augment,
+    draw_views,
+    min_crop_area,
+)
+
+Array = NDArray[np.float32]
+
+
+@pytest.mark.parametrize(
+    ("progress", "area"),
+    [(0.0, 0.25), (0.25, 0.25), (0.5, 0.25), (0.75, 0.425), (1.0, 0.6)],
+)
+def test_crops_grow_over_the_last_half(progress: float, area: float) -> None:
+    assert min_crop_area(progress) == pytest.approx(area)
+    assert (MIN_CROP_AREA, LAST_MIN_CROP_AREA) == (0.25, 0.6)
+
+
+class TestDraws:
+    @given(st.integers(0, 5), st.integers(0, 5), st.sampled_from([1, 2, 7]))
+    def test_are_numbers_from_0_to_1_of_the_seed_and_the_view_alone(
+        self, seed: int, view: int, n: int
+    ) -> None:
+        draws = draw_views(n, seed, view)
+        assert draws.shape == (n, VIEW_NUMBERS)
+        assert draws.dtype == np.float32
+        assert 0 <= draws.min() <= draws.max() < 1
+        assert (draws == draw_views(n, seed, view)).all()
+        assert not np.isclose(draws, draw_views(n, seed, view + 1)).all()
+
+    def test_more_photos_leave_the_numbers_of_the_first_as_they_are(self) -> None:
+        assert (draw_views(9, 1, 2)[:4] == draw_views(4, 1, 2)).all()
+
+
+# The middle of every range: no turn, no change of light, the middle of the photo.
+PLAIN = np.full((1, VIEW_NUMBERS), 0.5, np.float32)
+AREA, STRETCH, AT_X, AT_Y, TURN, MIRROR = range(6)
+CONTRAST, SATURATION, BRIGHTNESS, RED, GREEN, BLUE = range(6, 12)
+ROW, ROWS, COLUMN, COLUMNS, ERASED, ERASED_RED, ERASED_GREEN, ERASED_BLUE = range(12, 20)
+
+
+def draws(**numbers: float) -> Array:
+    """The numbers of one view: in the middle, not erased, but for those named."""
+    found = PLAIN.copy()
+    found[0, AREA], found[0, ERASED] = 1.0, 0.99
+    for name, value in numbers.items():
+        found[0, globals()[name]] = value
+    return found
+
+
+class TestViews:
+    @pytest.fixture(autouse=True)
+    def _needs(self) -> None:
+        pytest.importorskip("tensorflow")
+
+    def view(self, square: Any, aspect: float = 1.0, side: int = 16, **numbers: float) -> Array:
+        squares = np.asarray(square, np.uint8)[None]
+        aspects = np.array([aspect], np.float32)
+        return np.asarray(augment(squares, aspects, draws(**numbers), side))[0]
+
+    def test_the_middle_of_everything_is_the_photo(self) -> None:
+        square = np.random.default_rng(1).integers(0, 256, (16, 16, 3))
+        assert self.view(square) == pytest.approx(square, abs=0.01)
+
+    def test_the_other_side_is_its_mirror_image(self) -> None:
+        square = np.random.default_rng(1).integers(0, 256, (16, 16, 3))
+        mirrored = self.view(square, MIRROR=0.49)
+        assert mirrored == pytest.approx(square[:, ::-1], abs=0.01)
+
+    @pytest.mark.parametrize("area", [0.25, 0.64, 1.0])
+    def test_a_crop_shows_its_share_of_the_photo(self, area: float) -> None:
+        """On a ramp the view's own slope says how much of it is seen."""
+        ramp = np.repeat(np.arange(64)[None, :, None] * 4, 64, axis=0).repeat(3, axis=2)
+        seen = self.view(ramp, AREA=(area - 0.25) / 0.75)[8, :, 0]
+        slope = float(np.diff(seen).mean())
+        assert slope == pytest.approx(4 * 64 * math.sqrt(area) / 16, rel=0.01)
+
+    @pytest.mark.parametrize(("place", "mean"), [(0.0, 64), (0.5, 128), (1.0, 192)])
+    def test_a_crop_lies_where_its_numbers_say(self, place: float, mean: float) -> None:
+        ramp = np.repeat(np.arange(64)[None, :, None] * 4, 64, axis=0).repeat(3, axis=2)
+        seen = self.view(ramp, AREA=0.0, AT_X=place)
+        assert seen.mean() == pytest.approx(mean, abs=3)
+        down = self.view(ramp.swapaxes(0, 1), AREA=0.0, AT_Y=place)
+        assert down.mean() == pytest.approx(mean, abs=3)
+
+    def test_a_wide_photo_is_shown_in_its_true_shape(self) -> None:
+        """Twice as wide as high: a square view of all its height shows half of its width."""
+        ramp = np.repeat(np.arange(64)[None, :, None] * 4, 64, axis=0).repeat(3, axis=2)
+        across = self.view(ramp, aspect=2.0)[8, :, 0]
+        down = self.view(ramp.swapaxes(0, 1), aspect=2.0)[:, 8, 0]
+        # The largest crop fits: as high as the photo, so half as wide.
+        assert float(np.diff(across).mean()) == pytest.approx(4 * 64 / 16 / 2, rel=0.02)
+        assert float(np.diff(down)[2:-2].mean()) == pytest.approx(4 * 64 / 16, rel=0.02)
+
+    @pytest.mark.parametrize(("turn", "degrees"), [(0.0, -20), (1.0, 20)])
+    def test_a_turn_is_by_up_to_twenty_degrees(self, turn: float, degrees: float) -> None:
+        ramp = np.repeat(np.arange(64)[None, :, None] * 4, 64, axis=0).repeat(3, axis=2)
+        seen = self.view(ramp, AREA=0.2, TURN=turn)[4:12, 4:12, 0]
+        across, down = np.diff(seen, axis=1).mean(), np.diff(seen, axis=0).mean()
+        assert math.degrees(math.atan2(-down, across)) == pytest.approx(degrees, abs=1)
+
+    @pytest.mark.parametrize(
+        ("numbers", "expected"),
+        [
+            ({"BRIGHTNESS": 1.0}, [100 + 63.75, 120 + 63.75, 140 + 63.75]),
+            ({"BRIGHTNESS": 0.0}, [100 - 63.75, 120 - 63.75, 140 - 63.75]),
+            # Saturation: the distance of each color from grey, 120, times e^±0.5.
+            ({"SATURATION": 1.0}, [120 - 20 * math.exp(0.5), 120, 120 + 20 * math.exp(0.5)]),
+            ({"SATURATION": 0.0}, [120 - 20 * math.exp(-0.5), 120, 120 + 20 * math.exp(-0.5)]),
+            # A view of one color has no contrast to change, only its color against grey.
+            ({"CONTRAST": 1.0}, [120 - 20 * math.exp(0.35), 120, 120 + 20 * math.exp(0.35)]),
+            ({"BLUE": 1.0}, [100, 120, 120 + 20 * math.exp(0.08)]),
+        ],
+    )
+    def test_light(self, numbers: dict[str, float], expected: list[float]) -> None:
+        square = np.full((16, 16, 3), (100, 120, 140))
+        assert self.view(square, **numbers)[5, 5] == pytest.approx(np.array(expected), abs=0.1)
+
+    def test_contrast_is_around_the_mean_of_the_view(self) -> None:
+        square = np.full((16, 16, 3), 100)
+        square[:, 8:] = 140
+        seen = self.view(square, CONTRAST=1.0)
+        assert seen[0, 0, 0] == pytest.approx(120 - 20 * math.exp(0.35), abs=0.1)
+        assert seen[0, -1, 0] == pytest.approx(120 + 20 * math.exp(0.35), abs=0.1)
+
+    def test_no_light_leaves_0_to_255(self) -> None:
+        square = np.random.default_rng(1).choice([0, 255], (16, 16, 3))
+        for end in (0.0, 1.0):
+            seen = self.view(square, CONTRAST=end, SATURATION=1.0, BRIGHTNESS=end)
+            assert 0 <= seen.min() <= seen.max() <= 255
+
+    def test_a_rectangle_is_blanked_in_its_color(self) -> None:
+        where = {"ERASED": 0.29, "ROW": 0.28, "ROWS": 1.0, "COLUMN": 0.58, "COLUMNS": 0.5}
+        color = {"ERASED_RED": 0.0, "ERASED_GREEN": 0.5, "ERASED_BLUE": 0.8}
+        seen = self.view(np.full((16, 16, 3), 50), side=20, **where, **color)
+        blank = np.isclose(seen, [0, 127.5, 204], atol=0.1).all(axis=2)
+        # From 0.28 − 0.1 = 0.18 for 0.4 of 20 rows, from 0.48 for 0.25 of 20 columns.
+        assert np.flatnonzero(blank.any(axis=1)).tolist() == list(range(4, 12))
+        assert np.flatnonzero(blank.any(axis=0)).tolist() == list(range(10, 15))
+        assert seen[~blank] == pytest.approx(50, abs=0.1)
+
+    def test_three_in_ten_views_have_one(self) -> None:
+        squares = np.full((500, 8, 8, 3), 50, np.uint8)
+        numbers = np.tile(draws(ROW=0.5, COLUMN=0.5), (500, 1))
+        numbers[:, ERASED] = draw_views(500, 1, 0)[:, ERASED]
+        numbers[:, ERASED_RED:] = 1.0
+        views = np.asarray(augment(squares, np.ones(500, np.float32), numbers, 8))
+        share = float((views.max(axis=(1, 2, 3)) > 200).mean())
+        assert share == pytest.approx(ERASED_SHARE, abs=0.06)

@@ -1,0 +1,110 @@
+"""Frames of a video: which are alike, which are blurred, which split they join."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pi_classifier_training.data.dataset import split_of
+from pi_classifier_training.data.video import (
+    ALIKE_LEVELS,
+    Cut,
+    _group_name,
+    _is_alike,
+    _shortest,
+    _small,
+    split_video,
+)
+from pi_classifier_training.errors import DatasetError
+from PIL import Image, ImageFilter
+
+SPLITS = st.sampled_from(["training", "validation", "test"])
+
+
+def scene(seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 200, (32, 32), np.uint8)
+
+
+class TestAlike:
+    def test_the_same_frame_and_one_a_little_brighter_are(self) -> None:
+        assert _is_alike(scene(), scene())
+        assert _is_alike(scene() + np.uint8(5), scene())
+
+    def test_brightness_counts_however_alike_the_shapes_are(self) -> None:
+        assert not _is_alike(scene() + np.uint8(ALIKE_LEVELS), scene())
+
+    def test_another_scene_is_not(self) -> None:
+        assert not _is_alike(scene(2), scene(1))
+
+    def test_small_things_that_moved_are_seen(self) -> None:
+        """A bird of a few dark pixels hardly changes the mean; the correlation tells."""
+        still = np.full((32, 32), 120, np.uint8)
+        still[::8] = 130
+        moved = still.copy()
+        moved[4:7, 4:7] = 0
+        assert float(np.abs(still.astype(int) - moved).mean()) < ALIKE_LEVELS
+        assert not _is_alike(moved, still)
+
+    def test_frames_of_one_color_have_only_their_brightness(self) -> None:
+        dark, grey = np.full((32, 32), 10, np.uint8), np.full((32, 32), 14, np.uint8)
+        assert _is_alike(grey, dark)
+        assert not _is_alike(np.full((32, 32), 20, np.uint8), dark)
+
+
+def test_a_blurred_frame_has_less_than_a_quarter_of_the_sharpness() -> None:
+    sharp = Image.fromarray(np.random.default_rng(1).integers(0, 256, (300, 400, 3), np.uint8))
+    _, usual = _small(np.asarray(sharp))
+    _, less = _small(np.asarray(sharp.filter(ImageFilter.GaussianBlur(3))))
+    assert less < 0.25 * usual
+    small, none = _small(np.full((30, 40, 3), 77, np.uint8))
+    assert none == 0
+    assert (small == 77).all()
+    assert small.shape == (32, 32)
+
+
+class TestSplit:
+    @given(st.text("abc_-.1", min_size=1, max_size=8), SPLITS)
+    def test_a_videos_frames_join_the_split_asked_for(self, stem: str, split: str) -> None:
+        group = _group_name(stem, split)  # type: ignore[arg-type]
+        assert split_of(f"{group}@video-000001.000s.jpg") == split
+        assert group == stem or group.startswith(f"{stem}~")
+
+    def test_a_name_that_is_in_its_split_already_stays(self) -> None:
+        name = next(f"clip{i}" for i in range(100) if split_of(f"clip{i}") == "test")
+        assert _group_name(name, "test") == name
+
+    @pytest.mark.parametrize(
+        ("counts", "shortest"),
+        [
+            ({}, "training"),
+            ({"training": 8, "validation": 1, "test": 1}, "training"),  # all as wanted
+            ({"training": 80}, "validation"),
+            ({"training": 80, "validation": 10}, "test"),
+            ({"training": 70, "validation": 15, "test": 15}, "training"),
+            ({"training": 85, "validation": 10, "test": 5}, "test"),
+        ],
+    )
+    def test_the_split_that_lacks_most_of_its_share_is_next(
+        self, counts: dict[str, int], shortest: str
+    ) -> None:
+        names = [f"{i}.jpg" for i in range(2000)]
+        there = [Path(f"daisy/{name}") for split, n in counts.items()
+                 for name in [x for x in names if split_of(x) == split][:n]]  # fmt: skip
+        # What is no photo does not count.
+        there += [Path(f"daisy/{name}").with_suffix(".txt") for name in names[:500]]
+        assert _shortest(there) == shortest
+
+
+def test_a_video_that_is_not_there_or_cut_already_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"garden\.mp4: there is no such file"):
+        split_video(tmp_path / "garden.mp4", tmp_path / "daisy", Cut())
+    (tmp_path / "garden.mp4").write_bytes(b"")
+    (tmp_path / "daisy").mkdir()
+    for name in ("garden~3@video-000000.000s.jpg", "garden@video-000000.000s.jpg"):
+        (tmp_path / "daisy" / name).touch()
+        with pytest.raises(DatasetError, match=r"holds photos of garden\.mp4 already"):
+            split_video(tmp_path / "garden.mp4", tmp_path / "daisy", Cut())
+        (tmp_path / "daisy" / name).unlink()

@@ -1,0 +1,153 @@
+"""The frontier of a cascade: what thresholds cost and get right, photo by photo."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pi_classifier_training.evaluation.frontier import (
+    THRESHOLDS,
+    Frontier,
+    cheapest,
+    frontier,
+    grid_for,
+    guarded,
+    most_accurate,
+)
+
+from tests.unit.pi_classifier_training.answers import answers_with
+
+# The float32 just below a threshold is passed on, the one just above accepted.
+ON = float(np.float32(0.5))
+BELOW = float(np.nextafter(np.float32(0.5), np.float32(0)))
+
+
+def test_the_thresholds_are_those_a_person_would_write() -> None:
+    assert THRESHOLDS[0] == 0.3
+    assert THRESHOLDS[-1] == 0.99
+    assert len(THRESHOLDS) == 70
+    assert all(f"{t:g}" == f"{round(t, 2)}" for t in THRESHOLDS)
+
+
+@pytest.mark.parametrize(("stages", "points"), [(2, 70), (3, 70), (4, 58), (5, 21), (12, 3)])
+def test_a_grid_of_many_stages_is_coarser_but_has_both_ends(stages: int, points: int) -> None:
+    grid = grid_for(stages)
+    assert len(grid) == points
+    assert (grid[0], grid[-1]) == (0.3, 0.99)
+    assert (np.diff(grid) > 0).all()
+
+
+class TestTwoStages:
+    COSTS = (1.0, 10.0)
+
+    def found(self, top: float, right: bool = True) -> Frontier:
+        stages = answers_with([top], [right]), answers_with([0.9], [not right])
+        return frontier(stages, self.COSTS)
+
+    def test_a_score_on_the_threshold_is_accepted_one_below_is_passed_on(self) -> None:
+        half = THRESHOLDS.tolist().index(0.5)
+        assert self.found(ON).cost_ms[half] == 1.0
+        assert self.found(BELOW).cost_ms[half] == 11.0
+        assert self.found(BELOW).cost_ms[half - 1] == 1.0
+        assert self.found(ON).cost_ms[half + 1] == 11.0
+
+    def test_who_answers_decides_what_is_right(self) -> None:
+        found = self.found(ON)
+        accepted = found.cost_ms == 1.0
+        assert (found.accuracy[accepted] == 1).all()
+        assert (found.accuracy[~accepted] == 0).all()
+        assert (found.deferral == np.where(accepted, 0, 1)).all()
+
+    def test_expected_values_may_stand_for_right_and_wrong(self) -> None:
+        stages = [answers_with([0.9, 0.4], [True, True])] * 2
+        weights = [np.array([0.7, 0.2]), np.array([0.8, 0.9])]
+        found = frontier(stages, self.COSTS, weights)
+        half = THRESHOLDS.tolist().index(0.5)
+        # The first photo is answered at once, the second passed on.
+        assert found.accuracy[half] == pytest.approx((0.7 + 0.9) / 2)
+
+    def test_the_higher_the_thresholds_the_more_it_costs(self) -> None:
+        rng = np.random.default_rng(1)
+        stages = [answers_with(rng.uniform(0.2, 1, 50).tolist(), [True] * 50) for _ in range(2)]
+        found = frontier(stages, self.COSTS)
+        assert (np.diff(found.cost_ms) >= 0).all()
+        assert found.cost_ms == pytest.approx(1 + 10 * found.deferral)
+
+
+def test_four_stages_at_every_corner() -> None:
+    """Each stage accepts all at the lowest thresholds here, and nothing at the highest."""
+    right = [True, False, True, False]
+    stages = [answers_with([0.5] * 2, [r] * 2) for r in right]
+    found = frontier(stages, (1.0, 2.0, 4.0, 8.0))
+    ends = 0, len(found.grid) - 1
+    for corner in itertools.product(ends, repeat=3):
+        answering = next((k for k in range(3) if corner[k] == 0), 3)
+        assert found.accuracy[corner] == right[answering]
+        assert found.cost_ms[corner] == 2.0 ** (answering + 1) - 1
+        assert found.deferral[corner] == (answering > 0)
+
+
+@given(st.lists(st.sampled_from([0.0, 0.5, 0.8, 0.9, 1.0]), min_size=1, max_size=9))
+def test_guarded_accuracy_is_the_lowest_from_here_up(values: list[float]) -> None:
+    found = guarded(np.array(values))
+    assert found.tolist() == [min(values[i:]) for i in range(len(values))]
+    assert guarded(found).tolist() == found.tolist()
+
+
+def test_guarding_looks_along_every_axis() -> None:
+    accuracy = np.ones((3, 3))
+    accuracy[2, 1] = 0.5
+    # Lower thresholds of either stage may not hide that dip.
+    assert (guarded(accuracy) == np.array([[0.5, 0.5, 1], [0.5, 0.5, 1], [0.5, 0.5, 1]])).all()
+
+
+def made(accuracy: list[float], cost_ms: list[float]) -> Frontier:
+    n = len(accuracy)
+    return Frontier(THRESHOLDS[:n], np.array(accuracy), np.array(cost_ms), np.zeros(n))
+
+
+class TestChoosing:
+    def test_of_equally_cheap_points_the_more_accurate_then_the_lowest(self) -> None:
+        found = made([0.8, 0.9, 0.95, 0.95, 0.99], [2.0, 1.0, 1.0, 1.0, 3.0])
+        assert cheapest(found, found.accuracy, 0.85) == (2,)
+        assert found.at((2,)) == (0.32,)
+        assert cheapest(found, found.accuracy, 0.96) == (4,)
+
+    def test_of_equally_accurate_points_the_cheaper(self) -> None:
+        found = made([0.9, 0.95, 0.95, 0.99], [1.0, 3.0, 2.0, 9.0])
+        assert most_accurate(found, found.accuracy, 5.0) == (2,)
+
+    @pytest.mark.parametrize(
+        ("budget", "point"), [(0.999, None), (1.0, (0,)), (1.999, (0,)), (2.0, (1,))]
+    )
+    def test_a_budget_may_be_used_up_to_the_last(
+        self, budget: float, point: tuple[int, ...] | None
+    ) -> None:
+        found = made([0.9, 0.95], [1.0, 2.0])
+        assert most_accurate(found, found.accuracy, budget) == point
+
+    def test_sums_that_differ_in_their_last_bits_are_the_same_loss(self) -> None:
+        found = made([0.1 + 0.2], [1.0])
+        assert cheapest(found, found.accuracy, 0.3) == (0,)
+        assert cheapest(made([0.3], [1.0]), np.array([0.3]), 0.1 + 0.2) == (0,)
+
+    def test_nothing_allowed_is_none(self) -> None:
+        found = made([0.9], [1.0])
+        assert cheapest(found, found.accuracy, 0.91) is None
+
+    @given(
+        st.lists(
+            st.tuples(st.sampled_from([0.5, 0.7, 0.9]), st.sampled_from([1.0, 2.0])),
+            min_size=1,
+            max_size=8,
+        )
+    )
+    def test_no_allowed_point_is_better(self, points: list[tuple[float, float]]) -> None:
+        found = made([p[0] for p in points], [p[1] for p in points])
+        allowed = [i for i, (a, _) in enumerate(points) if a >= 0.7]
+        expected = min(allowed, key=lambda i: (points[i][1], -points[i][0], i), default=None)
+        point = cheapest(found, found.accuracy, 0.7)
+        assert point == (None if expected is None else (expected,))

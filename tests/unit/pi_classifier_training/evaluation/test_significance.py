@@ -1,0 +1,163 @@
+"""Bootstrap and McNemar's test, against exact arithmetic."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from fractions import Fraction
+from math import comb
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pi_classifier_training.evaluation.metrics import calibration_error, cross_entropy
+from pi_classifier_training.evaluation.significance import (
+    calibration_change_interval,
+    calibration_error_interval,
+    calibration_error_of,
+    cross_entropy_interval,
+    difference_interval,
+    gap_columns,
+    hit_column,
+    interval,
+    loss_column,
+    mcnemar,
+    paired,
+    resampled_means,
+)
+
+from tests.unit.pi_classifier_training.answers import answers_with
+
+
+class TestMcNemar:
+    @given(st.sampled_from([0, 1, 2, 5, 10, 31, 120]), st.sampled_from([0, 1, 2, 6, 10, 40, 121]))
+    def test_is_the_two_sided_binomial_test_of_a_fair_coin(self, ours: int, theirs: int) -> None:
+        n, fewer = ours + theirs, min(ours, theirs)
+        tail = sum(Fraction(comb(n, k), 2**n) for k in range(fewer + 1))
+        assert mcnemar(ours, theirs) == pytest.approx(float(min(Fraction(1), 2 * tail)), rel=1e-9)
+
+    def test_does_not_care_which_model_is_which(self) -> None:
+        assert mcnemar(3, 11) == mcnemar(11, 3)
+
+    def test_the_more_lopsided_the_less_likely(self) -> None:
+        values = [mcnemar(10 - k, 10 + k) for k in range(11)]
+        assert values == sorted(values, reverse=True)
+        assert values[0] == 1.0
+
+    def test_no_difference_proves_nothing(self) -> None:
+        assert mcnemar(0, 0) == 1.0
+
+    def test_five_to_nothing_is_not_significant_six_to_nothing_is(self) -> None:
+        assert mcnemar(5, 0) == pytest.approx(1 / 16)
+        assert mcnemar(6, 0) == pytest.approx(1 / 32)
+        assert mcnemar(5, 0) > 0.05 > mcnemar(6, 0)
+
+
+class TestBootstrap:
+    def test_means_of_two_rows_are_those_of_all_four_draws(self) -> None:
+        """Two rows drawn twice: (0, 0), (0, 1), (1, 0), (1, 1), each as likely."""
+        means = resampled_means(np.array([[0.0], [1.0]]), 8000)[:, 0]
+        values, counts = np.unique(means, return_counts=True)
+        assert values.tolist() == [0.0, 0.5, 1.0]
+        assert counts / 8000 == pytest.approx([0.25, 0.5, 0.25], abs=0.03)
+
+    def test_mean_and_spread_are_those_of_all_possible_draws(self) -> None:
+        column = np.array([1.0, 2.0, 7.0, 0.0])
+        every = [np.mean(draw) for draw in itertools.product(column, repeat=4)]
+        drawn = resampled_means(column[:, None], 20_000)[:, 0]
+        assert drawn.mean() == pytest.approx(np.mean(every), abs=0.03)
+        assert drawn.std() == pytest.approx(np.std(every), rel=0.03)
+
+    def test_more_resamples_than_fit_at_once_are_all_drawn(self) -> None:
+        # 2,000 rows: 524 resamples at a time.
+        means = resampled_means(np.arange(2000.0)[:, None], 1100)
+        assert means.shape == (1100, 1)
+        # Means of 2,000 numbers hardly ever repeat: nothing is left out or drawn twice.
+        assert len(np.unique(means)) > 1000
+        assert means.std() == pytest.approx(np.arange(2000.0).std() / 2000**0.5, rel=0.1)
+
+    def test_an_interval_of_equal_values_is_a_point(self) -> None:
+        assert interval(np.full((9, 1), 2.5)) == (2.5, 2.5)
+
+    def test_a_statistic_sees_the_means_of_all_columns(self) -> None:
+        columns = np.array([[1.0, 3.0]] * 5)
+        assert interval(columns, lambda means: means[:, 1] - means[:, 0]) == (2.0, 2.0)
+
+    def test_the_basic_interval_mirrors_the_percentiles_at_the_estimate(self) -> None:
+        column = np.random.default_rng(1).exponential(size=(40, 1))
+        low, high = interval(column)
+        mean = float(column.mean())
+        assert interval(column, basic=True) == pytest.approx((2 * mean - high, 2 * mean - low))
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_nineteen_of_twenty_intervals_hold_the_truth(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        held = 0
+        for _ in range(60):
+            low, high = interval((rng.random((80, 1)) < 0.8).astype(np.float64))
+            held += low <= 0.8 <= high
+        # Binomial: of 60 intervals of 95 % fewer than 50 hold the truth once in 10,000 times.
+        assert held >= 50
+
+
+ANSWERS = answers_with([0.95, 0.85, 0.55, 0.65] * 6, [True, True, False, True] * 6)
+
+
+class TestColumns:
+    def test_their_means_are_the_figures(self) -> None:
+        assert hit_column(ANSWERS).mean() == 0.75
+        assert loss_column(ANSWERS).mean() == pytest.approx(cross_entropy(ANSWERS.own))
+        means = gap_columns(ANSWERS).mean(axis=0, keepdims=True)
+        expected = calibration_error(ANSWERS.top, ANSWERS.right)
+        assert calibration_error_of(means)[0] == pytest.approx(expected)
+
+    def test_each_photos_gap_stands_in_its_bin_alone(self) -> None:
+        gaps = gap_columns(answers_with([0.95, 0.55], [True, False]))
+        assert np.flatnonzero(gaps[0]).tolist() == [9]
+        assert np.flatnonzero(gaps[1]).tolist() == [5]
+        assert (gaps[0, 9], gaps[1, 5]) == pytest.approx((0.05, -0.55), abs=1e-6)
+
+    def test_a_true_label_without_any_score_costs_sixteen_nats(self) -> None:
+        # Right with a score of 0 cannot be; wrong with a score of 1 leaves the truth nothing.
+        (loss,) = loss_column(answers_with([1.0], [False])).ravel()
+        assert loss == pytest.approx(-math.log(1e-7))
+
+
+class TestDifferences:
+    def test_what_both_models_share_cancels_out(self) -> None:
+        """Photos differ much, the models always by the same: the interval is a point."""
+        ours = np.random.default_rng(1).normal(size=(50, 1)) * 100
+        low, high = difference_interval(ours, ours + 0.25)
+        assert (low, high) == pytest.approx((0.25, 0.25))
+
+    def test_a_model_against_itself(self) -> None:
+        test = paired(ANSWERS, ANSWERS)
+        assert test["top1_difference"] == 0
+        assert test["top1_difference_interval"] == [0.0, 0.0]
+        assert test["p_value"] == 1.0
+        assert calibration_change_interval(ANSWERS, ANSWERS) == (0.0, 0.0)
+
+    def test_swapping_the_models_turns_the_sign(self) -> None:
+        better = answers_with([0.9] * 24, [True] * 24)
+        there, back = paired(ANSWERS, better), paired(better, ANSWERS)
+        assert there["top1_difference"] == pytest.approx(0.25)
+        assert back["top1_difference"] == pytest.approx(-0.25)
+        assert there["top1_difference_interval"] == pytest.approx(
+            [-x for x in reversed(back["top1_difference_interval"])], abs=1e-12
+        )
+        assert (there["only_first_right"], there["only_this_right"]) == (0, 6)
+
+    def test_a_clearly_worse_calibration_is_clearly_worse(self) -> None:
+        n = 300
+        right = [i % 10 < 8 for i in range(n)]
+        honest, boastful = (answers_with([s] * n, right) for s in (0.8, 0.99))
+        low, high = calibration_change_interval(honest, boastful)
+        # From 0 to 0.19.
+        assert 0.1 < low < 0.19 < high < 0.3
+
+    def test_intervals_hold_their_figures(self) -> None:
+        low, high = cross_entropy_interval(ANSWERS)
+        assert low < cross_entropy(ANSWERS.own) < high
+        low, high = calibration_error_interval(ANSWERS)
+        assert 0 <= low <= calibration_error(ANSWERS.top, ANSWERS.right) <= high
