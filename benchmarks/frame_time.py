@@ -134,7 +134,7 @@ def _path(service: Service, pictures: Sequence[Pixels]) -> Pass:
 
 
 def _bare_model(model: ModelFile) -> BareModel:
-    norm = model.normalisation
+    norm = model.normalization
     return BareModel(str(model.path), *((norm.mean, norm.std) if norm else ()))
 
 

@@ -120,7 +120,7 @@ def _bare_command(subject: Subject, photo: Path, folder: Path) -> tuple[str, ...
     first = subject.models[0]
     labels = folder / "labels.txt"
     labels.write_text("\n".join(first.labels) + "\n", "utf-8")
-    norm = first.normalisation
+    norm = first.normalization
     mean, std = (norm.mean, norm.std) if norm else ((0.0,), (1.0,))
     return (
         *(sys.executable, str(_ROOT / "benchmarks/bare.py"), str(photo), str(labels)),

@@ -20,7 +20,7 @@ from pi_classifier.speech.child_process import Ended
 from pi_classifier.speech.engines.base import Command, Voice
 from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.speech.speaker import Speaker
-from pi_classifier.speech.synthesis import Synthesiser
+from pi_classifier.speech.synthesis import Synthesizer
 from pi_classifier.speech.wavfile import header
 from pi_classifier.types import Decision
 
@@ -100,8 +100,8 @@ class Storm:
             settings = SpeechSettings(
                 output="aplay", timeout_s=0.5, prewarm=0, cooldown_s=0, cache_max_mb=1
             )
-            voice = Synthesiser(self._folder / "cache", engine)
-            sink = SpeechSink(settings, speaker=Speaker(settings, synthesiser=voice))
+            voice = Synthesizer(self._folder / "cache", engine)
+            sink = SpeechSink(settings, speaker=Speaker(settings, synthesizer=voice))
             for _ in range(0, changes, block):
                 outcome.silent_ms += self._frames(block, rate, None)
                 outcome.speaking_ms += self._frames(block, rate, sink)

@@ -29,7 +29,7 @@ class GateSettings:
         500.0, "interval: classify one frame in so many milliseconds", minimum=0.0
     )
     threshold: float = setting(
-        6.0, "motion: mean change in grey levels that counts", minimum=0.0, maximum=255.0
+        6.0, "motion: mean change in gray levels that counts", minimum=0.0, maximum=255.0
     )
     hold_s: float = setting(
         2.0, "motion: keep classifying for so long after it, for the smoother to decide",
@@ -88,7 +88,7 @@ class IntervalGate:
 class MotionGate:
     """Admits frames that differ from the last admitted one, and a while after.
 
-    The difference is the mean absolute change of luminance, in grey levels, over
+    The difference is the mean absolute change of luminance, in gray levels, over
     a grid of single pixels: cheap, and noise averages out. A frame of another size
     counts as motion. At least one frame in `max_idle_s` is admitted.
     """

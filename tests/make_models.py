@@ -20,27 +20,27 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from pi_classifier_training.modelfile.golden import golden_vectors  # noqa: E402
-from pi_classifier_training.modelfile.writer import Normalisation, write_model_file  # noqa: E402
+from pi_classifier_training.modelfile.writer import Normalization, write_model_file  # noqa: E402
 
 from pi_classifier.inference.classifier import ModelSettings, open_classifier  # noqa: E402
 
 DATA = Path(__file__).resolve().parent / "data"
 LABELS = ["background", "cyan", "magenta", "yellow"]
-COLOURS = np.array([[0, 200, 200], [200, 0, 200], [200, 200, 0]], np.float32)
+COLORS = np.array([[0, 200, 200], [200, 0, 200], [200, 200, 0]], np.float32)
 SIDE = 16
 
 
 def pictures(count: int, seed: int) -> tuple[Any, Any]:
-    """Noisy patches of the colours, and grey, red, green, blue ones as background."""
+    """Noisy patches of the colors, and gray, red, green, blue ones as background."""
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, len(LABELS), count)
-    grey = rng.uniform(0, 255, (count, 1)) * np.ones(3)
+    gray = rng.uniform(0, 255, (count, 1)) * np.ones(3)
     primary = 220 * np.eye(3)[rng.integers(0, 3, count)]
-    other = np.where(rng.random((count, 1)) < 0.5, grey, primary)
-    colour = np.where(truth[:, None] == 0, other, COLOURS[truth - 1])
+    other = np.where(rng.random((count, 1)) < 0.5, gray, primary)
+    color = np.where(truth[:, None] == 0, other, COLORS[truth - 1])
     light = rng.uniform(0.6, 1.2, (count, 1))
     noise = rng.normal(0, 20, (count, SIDE, SIDE, 3))
-    pixels = np.clip((colour * light)[:, None, None] + noise, 0, 255)
+    pixels = np.clip((color * light)[:, None, None] + noise, 0, 255)
     return pixels.astype(np.float32), truth
 
 
@@ -67,7 +67,7 @@ def network() -> Any:
 
 
 def trained() -> Any:
-    """Train a network whose first layer is the normalisation."""
+    """Train a network whose first layer is the normalization."""
     import keras
 
     keras.utils.set_random_seed(1)
@@ -102,7 +102,7 @@ def calibration() -> Iterator[list[Any]]:
 def information(kind: str, golden: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "schema_version": 1,
-        "name": f"colours-{kind}",
+        "name": f"colors-{kind}",
         "version": "1",
         "description": "Tells patches of cyan, magenta and yellow from others",
         "author": "pi-classifier",
@@ -110,7 +110,7 @@ def information(kind: str, golden: dict[str, Any] | None) -> dict[str, Any]:
         "network": {"name": "test", "width": 1.0, "resolution": SIDE},
         "input": {"size": [SIDE, SIDE], "resize": "crop", "channels": "RGB"},
         "silent_labels": ["background"],
-        "training": {"data": "synthetic colour patches", "n": 2000},
+        "training": {"data": "synthetic color patches", "n": 2000},
         "evaluation": {"split": "test", "n": 500, "top1": 1.0},
         "calibration": {"temperature": 1.0},
         "thresholds": {"accept": 0.8, "high": 0.6, "low": 0.4},
@@ -139,11 +139,11 @@ def main() -> None:
         f"{kind}.tflite": finished(converted(model, kind), kind)
         for kind in ("float32", "uint8", "int8", "dynamic")
     }
-    normalised = keras.Sequential([picture(), *model.layers[1:]])
-    files["normalised.tflite"] = finished(
-        converted(normalised, "float32"),
-        "normalised",
-        normalisation=Normalisation((127.5,) * 3, (127.5,) * 3),
+    normalized = keras.Sequential([picture(), *model.layers[1:]])
+    files["normalized.tflite"] = finished(
+        converted(normalized, "float32"),
+        "normalized",
+        normalization=Normalization((127.5,) * 3, (127.5,) * 3),
     )
     logits = keras.Sequential([picture(), *model.layers[:-1]])
     files["logits.tflite"] = finished(converted(logits, "float32"), "logits")

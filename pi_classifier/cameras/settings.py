@@ -79,11 +79,11 @@ class CameraSettings:
         None, "pi: always this exposure time in microseconds, not an automatic one", minimum=1
     )
     gain: float | None = setting(None, "pi: always this gain, not an automatic one", minimum=1.0)
-    white_balance: str = setting("auto", "pi: colours as under this light", choices=WHITE_BALANCES)
+    white_balance: str = setting("auto", "pi: colors as under this light", choices=WHITE_BALANCES)
     focus: str = setting(
         "auto",
         'pi: where the lens can move, "auto" follows what is seen; else the distance in dioptres '
-        '(1 / metres): "0.5" is two metres, "0" is infinity',
+        '(1 / meters): "0.5" is two meters, "0" is infinity',
     )
     controls: dict[str, str] = setting(
         {}, 'pi: further controls of libcamera by name, such as { Brightness = "0.1" }'

@@ -16,7 +16,7 @@ def model_layers(arguments: argparse.Namespace) -> Iterator[Layer]:
     """What the options say of the model.
 
     A model named here is another than the configured one, whose labels and
-    normalisation do not hold for it: they are unset unless given as well.
+    normalization do not hold for it: they are unset unless given as well.
     """
     if arguments.model is not None:
         yield Layer("--model", {"model": {"path": arguments.model, **_OF_ONE_MODEL}})

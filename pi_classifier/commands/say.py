@@ -16,7 +16,7 @@ from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.sinks.speech import phrases_of
 from pi_classifier.speech.engines.registry import open_engine
 from pi_classifier.speech.settings import SpeechSettings
-from pi_classifier.speech.speaker import Speaker, make_synthesiser
+from pi_classifier.speech.speaker import Speaker, make_synthesizer
 
 _logger = logging.getLogger(__name__)
 
@@ -66,9 +66,9 @@ def _say(texts: Sequence[str], settings: SpeechSettings) -> None:
 
 
 def _make(texts: Sequence[str], settings: SpeechSettings) -> None:
-    with closing(make_synthesiser(settings)) as synthesiser:
+    with closing(make_synthesizer(settings)) as synthesizer:
         for text in texts:
-            path, _ = synthesiser.wav(text)
+            path, _ = synthesizer.wav(text)
             print(f"made {text!r}: {path}", flush=True)
 
 

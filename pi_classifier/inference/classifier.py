@@ -25,7 +25,7 @@ from pi_classifier.modelfile.locate import find_model
 from pi_classifier.modelfile.manifest import GoldenVector, Resize
 from pi_classifier.modelfile.model_file import ModelFile, enlarged, read_model_file
 from pi_classifier.modelfile.tflite_graph import Activation
-from pi_classifier.modelfile.tflite_metadata import Normalisation, normalisation
+from pi_classifier.modelfile.tflite_metadata import Normalization, normalization
 from pi_classifier.preprocessing.preprocessor import Preprocessor
 from pi_classifier.setting import setting
 from pi_classifier.system.folders import cache_folder
@@ -124,7 +124,7 @@ class ModelClassifier:
 
     def _best(self, scores: Scores) -> tuple[Category, ...]:
         # A stable sort, so that of equals the first output wins. With a thousand labels it
-        # takes 5 to 17 µs; a partition takes 50 where most of a quantised output is zero.
+        # takes 5 to 17 µs; a partition takes 50 where most of a quantized output is zero.
         order = np.argsort(-scores, kind="stable")[: self._top_k]
         labels = self.model.labels
         found = zip(order.tolist(), scores[order].tolist(), strict=True)
@@ -216,7 +216,7 @@ def _accept_labels(entry: StageEntry, classifier: ModelClassifier) -> dict[str, 
 
 def open_model(path: Path, settings: ModelSettings) -> ModelClassifier:
     """Open the one model file at `path`; `settings.path` is not looked at."""
-    model = read_model_file(path, settings.labels, _stated_normalisation(settings))
+    model = read_model_file(path, settings.labels, _stated_normalization(settings))
     if model.activation == "none":
         log.info("%s: ends without softmax; its outputs are taken for logits", path)
     cache_dir = _cache_dir(settings.cache_dir)
@@ -244,12 +244,12 @@ def _start(model: ModelFile, settings: ModelSettings, cache_dir: Path | None) ->
         raise
 
 
-def _stated_normalisation(settings: ModelSettings) -> Normalisation | None:
+def _stated_normalization(settings: ModelSettings) -> Normalization | None:
     if settings.mean is None and settings.std is None:
         return None
     if settings.mean is None or settings.std is None:
-        raise ConfigError("only one of mean and std is set; a normalisation needs both")
-    return normalisation(settings.mean, settings.std)
+        raise ConfigError("only one of mean and std is set; a normalization needs both")
+    return normalization(settings.mean, settings.std)
 
 
 def _cache_dir(text: str) -> Path | None:

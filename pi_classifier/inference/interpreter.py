@@ -51,7 +51,7 @@ class Interpreter:
     """A model that is ready to run; made by `open_interpreter`. It serves one thread."""
 
     def __init__(self, model: ModelFile, runner: _Runner) -> None:
-        self._encode = PixelEncoder(model.input, model.normalisation)
+        self._encode = PixelEncoder(model.input, model.normalization)
         self._decode = ScoreDecoder(model.output)
         self._runner: _Runner | None = runner
         self._path = model.path

@@ -1,7 +1,7 @@
 """Between pixels and scores on one side and a network's tensors on the other.
 
-The project's only quantiser. Into the network goes, after TFLite's affine
-quantisation and the metadata's NormalizationOptions,
+The project's only quantizer. Into the network goes, after TFLite's affine
+quantization and the metadata's NormalizationOptions,
 
     q = clip(rint((x − mean) / (std · scale)) + zero_point)
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.modelfile.tflite_graph import DType, TensorSpec
-from pi_classifier.modelfile.tflite_metadata import Normalisation
+from pi_classifier.modelfile.tflite_metadata import Normalization
 
 Pixels = NDArray[np.uint8]
 Scores = NDArray[np.float32]
@@ -30,19 +30,19 @@ class PixelEncoder:
     of its own, or passes the pixels on where the network takes them as they are.
     """
 
-    def __init__(self, spec: TensorSpec, normalisation: Normalisation | None) -> None:
+    def __init__(self, spec: TensorSpec, normalization: Normalization | None) -> None:
         self._shape = spec.shape
         self._tensor: Tensor = np.zeros(spec.shape, spec.dtype)
         if spec.dtype == "float32":
-            real = normalisation or Normalisation((0.0,), (1.0,))
+            real = normalization or Normalization((0.0,), (1.0,))
             lines = spec.shape[1], spec.shape[2] * 3
             # Whole lines, so that numpy's inner loop is longer than three channels.
             self._mean = np.resize(np.array(real.mean, np.float32), lines[1])
             self._std = np.resize(np.array(real.std, np.float32), lines[1])
             self._lines = self._tensor.reshape(lines)
-            self._encode = self._plain if real == _RAW else self._normalise
+            self._encode = self._plain if real == _RAW else self._normalize
             return
-        self._table = encoding_table(spec, normalisation)
+        self._table = encoding_table(spec, normalization)
         steps = np.arange(256)[:, None]
         if (self._table == steps).all():
             self._encode = self._as_is
@@ -84,28 +84,28 @@ class PixelEncoder:
         np.copyto(self._tensor[0], pixels)
         return self._tensor
 
-    def _normalise(self, pixels: Pixels) -> Tensor:
+    def _normalize(self, pixels: Pixels) -> Tensor:
         np.subtract(pixels.reshape(self._lines.shape), self._mean, out=self._lines)
         np.divide(self._lines, self._std, out=self._lines)
         return self._tensor
 
 
-_RAW = Normalisation((0.0,), (1.0,))
+_RAW = Normalization((0.0,), (1.0,))
 
 
 def encoding_table(
-    spec: TensorSpec, normalisation: Normalisation | None
+    spec: TensorSpec, normalization: Normalization | None
 ) -> NDArray[np.uint8] | NDArray[np.int8]:
-    """Return what a quantised input holds for each pixel value, ``[256, 1 or 3]``.
+    """Return what a quantized input holds for each pixel value, ``[256, 1 or 3]``.
 
-    Without a normalisation the pixel values span the whole range of the input.
+    Without a normalization the pixel values span the whole range of the input.
     """
     low, high = _RANGES[spec.dtype]
     x = np.arange(256, dtype=np.float64)[:, None]
-    if normalisation is None or spec.scale == 0:
+    if normalization is None or spec.scale == 0:
         steps = x + low
     else:
-        real = (x - np.array(normalisation.mean)) / np.array(normalisation.std)
+        real = (x - np.array(normalization.mean)) / np.array(normalization.std)
         steps = np.clip(np.rint(real / spec.scale) + spec.zero_point, low, high)
     return steps.astype(np.uint8) if spec.dtype == "uint8" else steps.astype(np.int8)
 

@@ -24,7 +24,7 @@ from pi_classifier.modelfile.flatbuffer import DamagedBuffer
 from pi_classifier.modelfile.labels import parse_labels, read_labels
 from pi_classifier.modelfile.manifest import Information, parse_information
 from pi_classifier.modelfile.tflite_graph import Activation, Graph, TensorSpec, read_graph
-from pi_classifier.modelfile.tflite_metadata import Metadata, Normalisation
+from pi_classifier.modelfile.tflite_metadata import Metadata, Normalization
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class ModelFile:
     """All that is known of a model before it runs.
 
     `input` is ``[1, height, width, 3]``, `output` has a score for each of `labels`.
-    `normalisation` is None for a quantised model that takes pixels as they are.
+    `normalization` is None for a quantized model that takes pixels as they are.
     `labels_source` says where the labels were found.
     """
 
@@ -52,7 +52,7 @@ class ModelFile:
     activation: Activation
     labels: tuple[str, ...]
     labels_source: str
-    normalisation: Normalisation | None
+    normalization: Normalization | None
     metadata: Metadata | None
     information: Information
 
@@ -65,17 +65,17 @@ class ModelFile:
 def read_model_file(
     path: str | Path,
     labels: str | Path | None = None,
-    normalisation: Normalisation | None = None,
+    normalization: Normalization | None = None,
 ) -> ModelFile:
     """Read and check the model file at `path`.
 
     `labels` names a label file that takes precedence over the model's own;
-    `normalisation` likewise. Raises `ModelFileError` for a file that is missing or
+    `normalization` likewise. Raises `ModelFileError` for a file that is missing or
     damaged, `ModelMismatch` for a sound one that is no usable classifier.
     """
     path = Path(path)
     try:
-        return _read(path, _mapped(path), labels, normalisation)
+        return _read(path, _mapped(path), labels, normalization)
     except DamagedBuffer as error:
         raise ModelFileError(
             f"{path}: is not a TFLite model or is damaged ({error}); copy the file again"
@@ -106,7 +106,7 @@ def _mapped(path: Path) -> memoryview:
 
 
 def _read(
-    path: Path, data: memoryview, labels: str | Path | None, stated: Normalisation | None
+    path: Path, data: memoryview, labels: str | Path | None, stated: Normalization | None
 ) -> ModelFile:
     graph = read_graph(data)
     members = _archive(path)
@@ -136,7 +136,7 @@ def _read(
         activation=graph.activation,
         labels=names,
         labels_source=source,
-        normalisation=_normalisation(path, graph, stated),
+        normalization=_normalization(path, graph, stated),
         metadata=graph.metadata,
         information=information,
     )
@@ -229,20 +229,20 @@ def _check_labels(
         )
 
 
-def _normalisation(path: Path, graph: Graph, stated: Normalisation | None) -> Normalisation | None:
+def _normalization(path: Path, graph: Graph, stated: Normalization | None) -> Normalization | None:
     if stated is not None:
-        log.info("%s: normalisation as configured: %s", path, stated)
+        log.info("%s: normalization as configured: %s", path, stated)
         return stated
-    if graph.metadata is not None and graph.metadata.normalisation is not None:
-        return graph.metadata.normalisation
+    if graph.metadata is not None and graph.metadata.normalization is not None:
+        return graph.metadata.normalization
     if graph.input.dtype == "float32":
         raise ModelMismatch(
             f"{path}: takes float32 pixels, but its metadata do not say how they are "
-            "normalised; state what it was trained with as mean and std in the configuration, "
+            "normalized; state what it was trained with as mean and std in the configuration, "
             "for example mean 127.5 and std 127.5 for pixels from -1 to 1"
         )
     log.info(
-        "%s: no normalisation in the model file; pixels 0 to 255 are taken to span the whole "
+        "%s: no normalization in the model file; pixels 0 to 255 are taken to span the whole "
         "range of its %s input",
         path,
         graph.input.dtype,
@@ -251,7 +251,7 @@ def _normalisation(path: Path, graph: Graph, stated: Normalisation | None) -> No
 
 
 def enlarged(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Enlarge a golden vector's picture to `size` = (height, width) by nearest neighbour.
+    """Enlarge a golden vector's picture to `size` = (height, width) by nearest neighbor.
 
     Row i of the result is row ``i * h // H``; columns likewise.
     """

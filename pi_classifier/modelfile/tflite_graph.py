@@ -32,7 +32,7 @@ _TRANSPARENT = (22, 43, 114, 6)
 class TensorSpec:
     """A tensor's shape and type; real value = scale · (stored value − zero_point).
 
-    `scale` is 0 where the tensor is not quantised.
+    `scale` is 0 where the tensor is not quantized.
     """
 
     shape: tuple[int, ...]
@@ -110,9 +110,9 @@ def _verify(graph: Table, codes: int, buffer_sizes: list[int]) -> None:
         tensor.text(3)
         if tensor.integer(2, "uint32") >= len(buffer_sizes):
             raise DamagedBuffer("a tensor refers to a buffer that is not there")
-        quantisation = tensor.table(4)
-        if quantisation is not None:
-            _verify_quantisation(quantisation, tensor.integer(1, "int8"))
+        quantization = tensor.table(4)
+        if quantization is not None:
+            _verify_quantization(quantization, tensor.integer(1, "int8"))
     used = [graph.numbers(1, "int32"), graph.numbers(2, "int32")]
     for operator in graph.tables(3):
         if operator.integer(0, "uint32") >= codes:
@@ -127,10 +127,10 @@ def _verify(graph: Table, codes: int, buffer_sizes: list[int]) -> None:
         raise DamagedBuffer("an operator refers to a tensor that is not there")
 
 
-def _verify_quantisation(quantisation: Table, type_code: int) -> None:
+def _verify_quantization(quantization: Table, type_code: int) -> None:
     """Refuse values that no converter writes: the kernels abort the process on some."""
     kinds: tuple[Scalar, ...] = ("float32", "float32", "float32", "int64")
-    fields = [quantisation.numbers(i, kind, limit=1 << 20) for i, kind in enumerate(kinds)]
+    fields = [quantization.numbers(i, kind, limit=1 << 20) for i, kind in enumerate(kinds)]
     if not all(0 <= scale <= _LARGEST_SCALE for scale in fields[2]):
         raise DamagedBuffer("a tensor has an impossible scale")
     low, high = _ZERO_POINTS.get(type_code, (-_LARGEST_ZERO_POINT, _LARGEST_ZERO_POINT))
@@ -179,7 +179,7 @@ def _output(tensor: Table) -> TensorSpec:
     if spec.dtype != "float32" and spec.scale == 0:
         raise ModelMismatch(
             f"the {spec.dtype} output carries no scale, so its scores cannot be read; "
-            "export the model again with quantisation parameters"
+            "export the model again with quantization parameters"
         )
     return spec
 
@@ -190,18 +190,18 @@ def _spec(tensor: Table, role: str) -> TensorSpec:
         name = _OTHER_TYPES.get(code, f"type {code}")
         raise ModelMismatch(f"the {role} is {name}; expected uint8, int8 or float32")
     dtype = _DTYPES[code]
-    quantisation = tensor.table(4)
+    quantization = tensor.table(4)
     scale, zero_point = 0.0, 0
-    if quantisation is not None and dtype != "float32":
-        scales = quantisation.numbers(2, "float32")
-        zero_points = quantisation.numbers(3, "int64")
+    if quantization is not None and dtype != "float32":
+        scales = quantization.numbers(2, "float32")
+        zero_points = quantization.numbers(3, "int64")
         if len(scales) > 1 or len(zero_points) > 1:
             raise ModelMismatch(f"the {role} has a scale for each channel; expected one scale")
         scale, zero_point = float((*scales, 0.0)[0]), int((*zero_points, 0)[0])
         low, high = _ZERO_POINTS[code]
         if not (math.isfinite(scale) and scale >= 0 and low <= zero_point <= high):
             raise ModelMismatch(
-                f"the {role} is quantised with scale {scale} and zero point {zero_point}; "
+                f"the {role} is quantized with scale {scale} and zero point {zero_point}; "
                 f"expected a positive scale and a zero point from {low} to {high}"
             )
     return TensorSpec(_shape(tensor), dtype, scale, zero_point)

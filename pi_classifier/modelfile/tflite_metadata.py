@@ -19,7 +19,7 @@ _IMAGE_PROPERTIES, _GRAYSCALE = 2, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Normalisation:
+class Normalization:
     """A network's input is (pixel − mean) / std; one value, or one per channel."""
 
     mean: tuple[float, ...]
@@ -35,7 +35,7 @@ class Metadata:
     version: str
     author: str
     license: str
-    normalisation: Normalisation | None
+    normalization: Normalization | None
     label_file: str | None
 
 
@@ -45,46 +45,46 @@ def read_metadata(root: Table) -> Metadata:
     inputs = graphs[0].tables(2) if graphs else []
     outputs = graphs[0].tables(3) if graphs else []
     if inputs:
-        _check_colours(inputs[0])
+        _check_colors(inputs[0])
     return Metadata(
         name=root.text(0),
         description=root.text(1),
         version=root.text(2),
         author=root.text(4),
         license=root.text(5),
-        normalisation=next(_normalisations(inputs), None),
+        normalization=next(_normalizations(inputs), None),
         label_file=next(_label_files(outputs), None),
     )
 
 
-def _check_colours(tensor: Table) -> None:
+def _check_colors(tensor: Table) -> None:
     content = tensor.table(3)
     if content is not None and content.integer(0, "uint8") == _IMAGE_PROPERTIES:
         properties = content.table(1)
         if properties is not None and properties.integer(0, "int8") == _GRAYSCALE:
-            raise ModelMismatch("the model expects grey pictures; expected RGB")
+            raise ModelMismatch("the model expects gray pictures; expected RGB")
 
 
-def _normalisations(inputs: list[Table]) -> Iterator[Normalisation]:
+def _normalizations(inputs: list[Table]) -> Iterator[Normalization]:
     for tensor in inputs[:1]:
         for unit in tensor.tables(4):
             options = unit.table(1)
             if unit.integer(0, "uint8") == _NORMALIZATION_OPTIONS and options is not None:
-                yield normalisation(options.numbers(0, "float32"), options.numbers(1, "float32"))
+                yield normalization(options.numbers(0, "float32"), options.numbers(1, "float32"))
 
 
-def normalisation(mean: tuple[float, ...], std: tuple[float, ...]) -> Normalisation:
-    """Check a normalisation: 1 or 3 finite values each, no `std` of 0.
+def normalization(mean: tuple[float, ...], std: tuple[float, ...]) -> Normalization:
+    """Check a normalization: 1 or 3 finite values each, no `std` of 0.
 
     Raises `ModelMismatch`.
     """
     sound = all(map(math.isfinite, (*mean, *std))) and all(s > 0 for s in std)
     if len(mean) != len(std) or len(mean) not in (1, 3) or not sound:
         raise ModelMismatch(
-            f"the normalisation has mean {list(mean)} and std {list(std)}; expected one "
+            f"the normalization has mean {list(mean)} and std {list(std)}; expected one "
             "value or three of each, std above 0"
         )
-    return Normalisation(tuple(mean), tuple(std))
+    return Normalization(tuple(mean), tuple(std))
 
 
 def _label_files(outputs: list[Table]) -> Iterator[str]:

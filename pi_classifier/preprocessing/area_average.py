@@ -49,18 +49,18 @@ class Windows:
 
 def windows(start: float, scale: float, source: int, target: int) -> Windows:
     """Lay `target` windows of about `scale` source pixels from `start` on."""
-    centres = start + (np.arange(target) + 0.5) * scale
+    centers = start + (np.arange(target) + 0.5) * scale
     width = round(scale)
-    first, error = _lay(centres, width, source)
+    first, error = _lay(centers, width, source)
     if max(error, abs(width - scale)) <= _WORST_OFFSET * scale:
         return Windows(first, np.zeros(target, np.bool_), 2 * width)
     halves = round(2 * scale)
-    first, _ = _lay(2 * centres, halves, 2 * source)
+    first, _ = _lay(2 * centers, halves, 2 * source)
     return Windows(first // 2, first % 2 == 1, halves)
 
 
-def _lay(centres: NDArray[np.floating], width: int, source: int) -> tuple[Indices, float]:
-    ideal = centres - width / 2
+def _lay(centers: NDArray[np.floating], width: int, source: int) -> tuple[Indices, float]:
+    ideal = centers - width / 2
     first = np.clip(np.rint(ideal), 0, source - width)
     return first.astype(np.intp), float(np.abs(first - ideal).max())
 

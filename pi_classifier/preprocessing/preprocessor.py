@@ -61,7 +61,7 @@ _TRANSPOSE = {
 class Preprocessor:
     """Crops and resizes RGB pictures to `size` = (height, width).
 
-    `resize="crop"` takes the largest centred part of the picture that has the
+    `resize="crop"` takes the largest centered part of the picture that has the
     target's aspect ratio; `"stretch"` takes all of it. Either is then made
     smaller (or larger) with every source pixel counted: no aliasing. An instance
     keeps working memory for the last picture size it met, so it serves one thread.
@@ -111,7 +111,7 @@ class Preprocessor:
 
 
 def crop_box(source: tuple[int, int], target: tuple[int, int]) -> Box:
-    """Return the centred (left, top, right, bottom) of `source` with `target`'s aspect ratio.
+    """Return the centered (left, top, right, bottom) of `source` with `target`'s aspect ratio.
 
     Sizes are (height, width) in pixels; the box may lie between pixels.
     """
@@ -179,7 +179,7 @@ def _orientation(image: Image.Image) -> int:
 
 def _eight_bit(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_deep_grey(np.asarray(image))).convert("RGB")
+        return Image.fromarray(_deep_gray(np.asarray(image))).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
@@ -187,15 +187,15 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _deep_grey(values: NDArray[np.generic]) -> Pixels:
-    """Bring 16-bit, 32-bit and float grey values to 8 bits by the range they use."""
-    grey = values.astype(np.float32)
-    top = float(grey.max(initial=0.0))
+def _deep_gray(values: NDArray[np.generic]) -> Pixels:
+    """Bring 16-bit, 32-bit and float gray values to 8 bits by the range they use."""
+    gray = values.astype(np.float32)
+    top = float(gray.max(initial=0.0))
     if not np.issubdtype(values.dtype, np.floating):
         # 16-bit scans that happen to be dark still count as 16-bit.
         full = 65535.0 if values.dtype.itemsize == 2 or top > 255 else 255.0
     else:
         full = 1.0 if top <= 1.0 else 255.0 if top <= 255.0 else 65535.0
-    scaled = np.nan_to_num(grey) * (255.0 / full)
+    scaled = np.nan_to_num(gray) * (255.0 / full)
     eight_bit: Pixels = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
     return eight_bit

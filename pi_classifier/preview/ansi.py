@@ -1,4 +1,4 @@
-"""Pictures made of characters: two pixels a cell in colour, shades of ink without."""
+"""Pictures made of characters: two pixels a cell in color, shades of ink without."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from PIL import Image
 from pi_classifier.preprocessing.area_average import Pixels
 
 _Write = Callable[[int, int], str]
-Colours = Literal["24-bit", "256", "none"]
+Colors = Literal["24-bit", "256", "none"]
 
 RESET = "\x1b[0m"
 _INK = np.array(list(" .:-=+*#%@"))
 _UPPER_HALF = "▀"
 
 
-def colours_of(environment: Mapping[str, str]) -> Colours:
+def colors_of(environment: Mapping[str, str]) -> Colors:
     """Tell from its environment variables what a terminal can show.
 
     NO_COLOR is https://no-color.org; COLORTERM is what terminals with 24 bits set.
@@ -38,20 +38,20 @@ def fitted(height: int, width: int, rows: int, columns: int) -> tuple[int, int]:
     return max(1, round(height * scale / 2)), max(1, round(width * scale))
 
 
-def lines(pixels: Pixels, rows: int, columns: int, colours: Colours, *, halves: bool) -> list[str]:
+def lines(pixels: Pixels, rows: int, columns: int, colors: Colors, *, halves: bool) -> list[str]:
     """Render RGB uint8 ``[h, w, 3]`` as `rows` strings of `columns` visible characters.
 
     `halves` tells whether the terminal's alphabet has half blocks.
     """
-    per_row = 2 if halves and colours != "none" else 1
+    per_row = 2 if halves and colors != "none" else 1
     size = (columns, rows * per_row)
     small = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX, reducing_gap=2))
-    if colours == "none":
-        grey = small.mean(axis=2)
-        levels = np.minimum((grey * len(_INK) / 256).astype(np.intp), len(_INK) - 1)
+    if colors == "none":
+        gray = small.mean(axis=2)
+        levels = np.minimum((gray * len(_INK) / 256).astype(np.intp), len(_INK) - 1)
         return ["".join(row) for row in _INK[levels]]
-    codes = _palette(small) if colours == "256" else _steps(small)
-    write = _palette_code if colours == "256" else _true_code
+    codes = _palette(small) if colors == "256" else _steps(small)
+    write = _palette_code if colors == "256" else _true_code
     if per_row == 1:
         return [_row(row, row, " ", write) for row in codes]
     pairs = zip(codes[0::2], codes[1::2], strict=True)
@@ -59,7 +59,7 @@ def lines(pixels: Pixels, rows: int, columns: int, colours: Colours, *, halves: 
 
 
 def _row(upper: NDArray[np.int32], lower: NDArray[np.int32], cell: str, write: _Write) -> str:
-    """One line of cells; a colour is only said when it changes."""
+    """One line of cells; a color is only said when it changes."""
     parts: list[str] = []
     ink = paper = -1
     for above, below in zip(upper.tolist(), lower.tolist(), strict=True):
@@ -83,7 +83,7 @@ def _palette_code(what: int, code: int) -> str:
 
 
 def _steps(pixels: Pixels) -> NDArray[np.int32]:
-    """24-bit colours in steps of 8: what changes less is noise, and costs bytes to send."""
+    """24-bit colors in steps of 8: what changes less is noise, and costs bytes to send."""
     codes: NDArray[np.int32] = (pixels & 0xF8 | 4).astype(np.int32) @ np.array(
         (65536, 256, 1), np.int32
     )
@@ -91,7 +91,7 @@ def _steps(pixels: Pixels) -> NDArray[np.int32]:
 
 
 def _palette(pixels: Pixels) -> NDArray[np.int32]:
-    """The nearest of the 216 colours whose levels are 0, 95, 135, 175, 215 and 255."""
+    """The nearest of the 216 colors whose levels are 0, 95, 135, 175, 215 and 255."""
     values = pixels.astype(np.int32)
     levels = np.where(values < 48, 0, np.where(values < 115, 1, (values - 35) // 40))
     codes: NDArray[np.int32] = 16 + levels @ np.array((36, 6, 1), np.int32)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Self
 
-from pi_classifier.preview.ansi import Colours, colours_of, fitted, lines
+from pi_classifier.preview.ansi import Colors, colors_of, fitted, lines
 from pi_classifier.preview.latest_view import View
 
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J"  # another screen, no cursor, empty
@@ -28,7 +28,7 @@ class Screen:
         self._fd = fd
         self._encoding = encoding
         self._caption = caption
-        self._colours: Colours = colours_of(environment)
+        self._colors: Colors = colors_of(environment)
         self._halves = _can_write("▀█", encoding)
         self._size: os.terminal_size | None = None
         self._shown: list[str] = []
@@ -58,7 +58,7 @@ class Screen:
         below = self._below(view, size.columns)[: max(0, size.lines - 2)]
         height, width, _ = view.frame.pixels.shape
         rows, columns = fitted(height, width, max(1, size.lines - len(below)), size.columns)
-        drawn = lines(view.frame.pixels, rows, columns, self._colours, halves=self._halves)
+        drawn = lines(view.frame.pixels, rows, columns, self._colors, halves=self._halves)
         return (drawn + below)[: size.lines]
 
     def _below(self, view: View, columns: int) -> list[str]:

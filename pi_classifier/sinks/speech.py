@@ -14,9 +14,9 @@ from pi_classifier.speech.idle_timer import Lull
 from pi_classifier.speech.phrases import Phrases
 from pi_classifier.speech.quiet_hours import QuietHours
 from pi_classifier.speech.settings import SpeechSettings
-from pi_classifier.speech.speaker import Speaker, make_synthesiser
+from pi_classifier.speech.speaker import Speaker, make_synthesizer
 from pi_classifier.speech.speech_policy import Manners
-from pi_classifier.speech.synthesis import CHIME, Synthesiser
+from pi_classifier.speech.synthesis import CHIME, Synthesizer
 from pi_classifier.types import Decision
 
 _logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class SpeechSink:
         *,
         labels: Sequence[str] = (),
         speaker: Speaker | None = None,
-        prewarm_with: Synthesiser | None = None,
+        prewarm_with: Synthesizer | None = None,
         manners: Manners | None = None,
     ) -> None:
         self._cut = False
@@ -66,7 +66,7 @@ class SpeechSink:
         self._saying: str | None = None
         self._lull = Lull(settings.nothing_after_s, self._say_nothing)
         self._prewarmer = _Prewarmer(
-            prewarm_with or make_synthesiser(settings, background=True),
+            prewarm_with or make_synthesizer(settings, background=True),
             self._texts(labels[: settings.prewarm]),
         )
         # The output is found before there is anything to say.
@@ -172,8 +172,8 @@ class _Prewarmer:
     closed.
     """
 
-    def __init__(self, synthesiser: Synthesiser, phrases: Iterable[str]) -> None:
-        self._synthesiser = synthesiser
+    def __init__(self, synthesizer: Synthesizer, phrases: Iterable[str]) -> None:
+        self._synthesizer = synthesizer
         self._phrases = list(phrases)
         self._closing = False
         self._lock = threading.Lock()
@@ -190,7 +190,7 @@ class _Prewarmer:
         """End the thread and its child."""
         with self._lock:
             self._closing = True
-        self._synthesiser.close()
+        self._synthesizer.close()
         if self._thread is not None:
             self._thread.join(_KILLED_S)
 
@@ -200,7 +200,7 @@ class _Prewarmer:
             if self._closing or failed == _GIVES_UP_AFTER:
                 return
             try:
-                self._synthesiser.make(phrase)
+                self._synthesizer.make(phrase)
                 failed = 0
             except SinkError as error:
                 # Speaking itself meets the same error and says so.

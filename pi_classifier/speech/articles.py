@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-# Words that sound otherwise than they are spelt: a unicorn, a European robin.
+# Words that sound otherwise than they are spelled: a unicorn, a European robin.
 _CONSONANT_SOUND = ("uni", "eu", "one", "use", "uti")
 _VOWEL_SOUND = ("hour", "honest", "heir")
 # A final s of these is not a plural's: grass, cactus, iris, gas.

@@ -1,4 +1,4 @@
-"""Saying phrases: synthesised or found in the cache, then played, at any time interruptible."""
+"""Saying phrases: synthesized or found in the cache, then played, at any time interruptible."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pi_classifier.speech.engines.base import Engine
 from pi_classifier.speech.engines.registry import open_engine
 from pi_classifier.speech.player import Output, check_output, open_output
 from pi_classifier.speech.settings import SpeechSettings
-from pi_classifier.speech.synthesis import Synthesiser
+from pi_classifier.speech.synthesis import Synthesizer
 from pi_classifier.system.folders import cache_folder
 
 _logger = logging.getLogger(__name__)
@@ -32,14 +32,14 @@ class SpokenResult:
     interrupted: bool
 
 
-def make_synthesiser(settings: SpeechSettings, *, background: bool = False) -> Synthesiser:
-    """The synthesiser the settings describe; one in the background works at lowest priority,
+def make_synthesizer(settings: SpeechSettings, *, background: bool = False) -> Synthesizer:
+    """The synthesizer the settings describe; one in the background works at lowest priority,
     and only where it finds its folder in order.
 
     Raises `ConfigError` for an unknown engine.
     """
     chosen = settings.cache_dir not in {"", "auto"}
-    return Synthesiser(
+    return Synthesizer(
         Path(settings.cache_dir).expanduser() if chosen else cache_folder() / "speech",
         open_engine(settings.engine, settings.speaking),
         shape=Shape(settings.lead_in_s, settings.chime == "before", settings.volume),
@@ -62,12 +62,12 @@ class Speaker:
         self,
         settings: SpeechSettings,
         *,
-        synthesiser: Synthesiser | None = None,
+        synthesizer: Synthesizer | None = None,
         output: Output | None = None,
     ) -> None:
         check_output(settings.output)
         self._settings = settings
-        self._synthesiser = synthesiser or make_synthesiser(settings)
+        self._synthesizer = synthesizer or make_synthesizer(settings)
         self._output = output
         self._players = ChildSlot()
         self._lock = threading.Lock()
@@ -77,7 +77,7 @@ class Speaker:
     @property
     def engine(self) -> Engine:
         """What makes the speech."""
-        return self._synthesiser.engine
+        return self._synthesizer.engine
 
     def prepare(self) -> str:
         """Find an output that works and return its name; raises `SinkError` when none does."""
@@ -96,7 +96,7 @@ class Speaker:
         self.prepare()
         output = self._output
         assert output is not None  # noqa: S101  what `prepare` is for
-        wav, duration_s = self._synthesiser.wav(text)
+        wav, duration_s = self._synthesizer.wav(text)
 
         def wanted() -> bool:
             return not self._closed and ticket in (None, self._ticket)
@@ -126,7 +126,7 @@ class Speaker:
         self._closed = True
         self.interrupt()
         self._players.close()
-        self._synthesiser.close()
+        self._synthesizer.close()
 
 
 def say(text: str, settings: SpeechSettings) -> SpokenResult:

@@ -1,4 +1,4 @@
-"""Phrases as WAV files, synthesised in a child process and kept."""
+"""Phrases as WAV files, synthesized in a child process and kept."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ROOM_BYTES = 256 << 10
 _SPARE_BYTES = 8 << 20  # it may lie in memory
 
 
-class Synthesiser:
+class Synthesizer:
     """Makes the WAV file of a phrase, or finds the one made before.
 
     Files are named by the hash of all that shapes the sound: text, engine, voice and
@@ -157,10 +157,10 @@ class Synthesiser:
                 f"cannot say {text[:40]!r}: expected 1 to {LONGEST_TEXT_BYTES} bytes of text, "
                 f"not {len(spoken)}"
             )
-        self._synthesise(text, part)
+        self._synthesize(text, part)
         shape_speech(part, self._shape, self.engine.gain)
 
-    def _synthesise(self, text: str, part: Path) -> None:
+    def _synthesize(self, text: str, part: Path) -> None:
         command = self.engine.command(text.replace("\0", " "), part)
         for _ in range(_ATTEMPTS):
             ended = self._slot.run(

@@ -16,9 +16,9 @@ from pi_classifier.inference.interpreter import installed_runtimes
 from pi_classifier.types import Classifier, Frame
 
 DATA = Path(__file__).resolve().parent.parent / "data"
-KINDS = ("float32", "uint8", "int8", "dynamic", "normalised", "logits")
+KINDS = ("float32", "uint8", "int8", "dynamic", "normalized", "logits")
 LABELS = ("background", "cyan", "magenta", "yellow")
-COLOURS = {
+COLORS = {
     "cyan": (0, 200, 200),
     "magenta": (200, 0, 200),
     "yellow": (200, 200, 0),
@@ -49,7 +49,7 @@ def cascade(accept: float, top_k: int) -> Open:
 
 def cascade_file(folder: Path) -> Classifier:
     (folder / "cascade.toml").write_text(
-        f'name = "colours"\n[[stage]]\nmodel = "{DATA}/uint8.tflite"\naccept = 0.9\n'
+        f'name = "colors"\n[[stage]]\nmodel = "{DATA}/uint8.tflite"\naccept = 0.9\n'
         f'[[stage]]\nmodel = "{DATA}/float32.tflite"\n'
     )
     return open_classifier(ModelSettings(path=str(folder), cache_dir=""))
@@ -83,7 +83,7 @@ def frame(pixels: np.ndarray) -> Frame:
 
 def patch(label: str, height: int = 48, width: int = 64) -> Frame:
     rng = np.random.default_rng(3)
-    noisy = np.array(COLOURS[label]) + rng.normal(0, 15, (height, width, 3))
+    noisy = np.array(COLORS[label]) + rng.normal(0, 15, (height, width, 3))
     return frame(np.clip(noisy, 0, 255).astype(np.uint8))
 
 
@@ -93,7 +93,7 @@ def test_knows_its_name_and_labels(classifier: Classifier) -> None:
 
 
 @pytest.mark.parametrize("label", LABELS)
-def test_recognises_what_it_was_trained_on(classifier: Classifier, label: str) -> None:
+def test_recognizes_what_it_was_trained_on(classifier: Classifier, label: str) -> None:
     prediction = classifier.classify(patch(label))
     assert prediction.top.label == label
     assert prediction.top.score > 0.7

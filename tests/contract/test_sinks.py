@@ -23,7 +23,7 @@ from pi_classifier.speech.engines.base import Command, Voice
 from pi_classifier.speech.player import PlayerOutput
 from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.speech.speaker import Speaker
-from pi_classifier.speech.synthesis import Synthesiser
+from pi_classifier.speech.synthesis import Synthesizer
 from pi_classifier.speech.wavfile import header
 from pi_classifier.types import Decision, Sink
 
@@ -127,7 +127,7 @@ class ScriptEngine:
 def speech_rig(tmp_path: Path, *, hung: bool) -> Rig:
     speech = tmp_path / "speech"
     speech.write_bytes(header(1, 2, 8000, 8000) + b"\x00\x40" * 4000)
-    script = tmp_path / "synthesise"
+    script = tmp_path / "synthesize"
     script.write_text(f'cat > {tmp_path}/text; cp {speech} "$1"\n')
     player = tmp_path / "aplay"
     do = "exec sleep 60" if hung else f'sed "s/.* //" {tmp_path}/text >> {tmp_path}/said'
@@ -136,9 +136,9 @@ def speech_rig(tmp_path: Path, *, hung: bool) -> Rig:
     output = PlayerOutput("aplay")
     output._argv[0] = str(player)
     settings = SpeechSettings(interrupt=False, cache_dir=str(tmp_path / "cache"))
-    synthesiser = Synthesiser(tmp_path / "cache", ScriptEngine(script))
+    synthesizer = Synthesizer(tmp_path / "cache", ScriptEngine(script))
     return Rig(
-        SpeechSink(settings, speaker=Speaker(settings, synthesiser=synthesiser, output=output)),
+        SpeechSink(settings, speaker=Speaker(settings, synthesizer=synthesizer, output=output)),
         lambda: (tmp_path / "said").read_text().split(),
     )
 

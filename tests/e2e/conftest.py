@@ -64,14 +64,14 @@ def program(start: Start) -> Program:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """A folder of photos the test model knows: cyan, grey, magenta, grey, yellow, grey."""
+    """A folder of photos the test model knows: cyan, gray, magenta, gray, yellow, gray."""
     folder = tmp_path / "photos"
     folder.mkdir()
     rng = np.random.default_rng(1)
-    colours = {"cyan": (0, 200, 200), "magenta": (200, 0, 200), "yellow": (200, 200, 0)}
-    for number, (label, colour) in enumerate(colours.items()):
+    colors = {"cyan": (0, 200, 200), "magenta": (200, 0, 200), "yellow": (200, 200, 0)}
+    for number, (label, color) in enumerate(colors.items()):
         for place, shown in (
-            (f"{number}-first-{label}", colour),
+            (f"{number}-first-{label}", color),
             (f"{number}-then-none", (90, 90, 90)),
         ):
             noisy = np.asarray(shown) + rng.normal(0, 10, (48, 64, 3))

@@ -108,7 +108,7 @@ def test_label_files_that_are_none(program: Program, tmp_path: Path) -> None:
         (("--camera", "replay:unreadable"), 78, "none of its 1 photos can be read"),
         (("--config", "missing.toml"), 78, "missing.toml: cannot be read: No such file"),
         (("--config", "broken.toml"), 78, "broken.toml:2: not valid TOML: "),
-        (("--mean", "127.5"), 78, "a normalisation needs both"),
+        (("--mean", "127.5"), 78, "a normalization needs both"),
         (("--set", "speech.phrase=I see {lable}"), 78, "'{lable}' means nothing here"),
         (("--set", "speech.output=loud"), 78, "speech.output = 'loud': expected auto"),
     ],

@@ -42,7 +42,7 @@ def cyan(tmp_path: Path) -> Path:
 def cascade(tmp_path: Path) -> Path:
     path = tmp_path / "cascade.toml"
     path.write_text(
-        f'name = "colours"\n'
+        f'name = "colors"\n'
         f'[[stage]]\nmodel = "{DATA / "int8.tflite"}"\naccept = 1.0\n'
         f'[[stage]]\nmodel = "{DATA / "float32.tflite"}"\n'
     )
@@ -67,7 +67,7 @@ def test_every_figure_stands_beside_its_peer_and_aim(
     assert done.returncode == 0, done.stderr
     content = json.loads(report.read_text("utf-8"))
     assert content["options"]["rounds"] == 2
-    for subject in ("colours-uint8", "cascade colours"):
+    for subject in ("colors-uint8", "cascade colors"):
         assert subject in done.stdout
         times = figures(content, "Time per frame", subject)
         assert {each["peer"] for each in times} == FRAME_PEERS
@@ -107,11 +107,11 @@ def test_imports_are_listed_by_package(cyan: Path) -> None:
 
 
 def test_a_model_that_sees_nothing_to_announce_is_explained(tmp_path: Path) -> None:
-    grey = tmp_path / "grey.png"
-    Image.fromarray(np.full((48, 64, 3), 90, np.uint8)).save(grey)
-    done = bench(DATA / "int8.tflite", "--photo", grey, "--only", "start", *FEWEST)
+    gray = tmp_path / "gray.png"
+    Image.fromarray(np.full((48, 64, 3), 90, np.uint8)).save(gray)
+    done = bench(DATA / "int8.tflite", "--photo", gray, "--only", "start", *FEWEST)
     assert done.returncode == 1
-    assert "colours-int8: sees nothing to announce" in done.stderr
+    assert "colors-int8: sees nothing to announce" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -34,7 +34,7 @@ def test_classify_prints_labels_scores_and_time(program: Program, photos: Path) 
     assert first.splitlines()[0] == str(images[0])
     assert re.fullmatch(r"cyan [01]\.\d{4}", first.splitlines()[1])
     assert re.fullmatch(r"\w+ 0\.\d{4}", first.splitlines()[2])
-    assert re.fullmatch(r"\d+\.\d ms \(colours-int8\)", first.splitlines()[3])
+    assert re.fullmatch(r"\d+\.\d ms \(colors-int8\)", first.splitlines()[3])
     assert len(first.splitlines()) == 4
     assert second.splitlines()[1].startswith("yellow ")
 
@@ -46,7 +46,7 @@ def test_classify_json(program: Program, photos: Path) -> None:
     assert len(lines) == 2
     found = json.loads(lines[0])
     assert list(found) == ["image", "model", "categories", "stage", "latency_ms"]
-    assert (found["image"], found["model"], found["stage"]) == (str(image), "colours-int8", 0)
+    assert (found["image"], found["model"], found["stage"]) == (str(image), "colors-int8", 0)
     assert found["latency_ms"] > 0
     assert [list(each) for each in found["categories"]] == [["index", "label", "score"]] * 4
     assert found["categories"][0]["label"] == "magenta"
@@ -123,12 +123,12 @@ def test_labels_can_be_named(program: Program, photos: Path, tmp_path: Path) -> 
 def test_models_tells_what_is_in_a_file(program: Program) -> None:
     done = program("models", MODEL)
     assert done.returncode == 0
-    assert done.stdout.startswith("colours-int8: Tells patches of cyan, magenta and yellow")
+    assert done.stdout.startswith("colors-int8: Tells patches of cyan, magenta and yellow")
     for words in (
         f"file      {MODEL}, {MODEL.stat().st_size / 1000:.0f} kB",
         "input     16 x 16 int8, crop",
         "labels    4: background (silent), cyan, magenta, yellow (from labels.txt in the model",
-        "training  data synthetic colour patches, n 2000",
+        "training  data synthetic color patches, n 2000",
         "accuracy  100.0% top-1 on 500 photos, test split",
         "self-test 4 pictures replayed at load",
     ):
@@ -154,10 +154,10 @@ def test_models_of_a_cascade(program: Program, tmp_path: Path) -> None:
         "[[stage]]\nmodel = 'int8.tflite'\naccept = 0.75\n[[stage]]\nmodel = 'float32.tflite'\n"
     )
     done = program("models", cascade)
-    assert done.stdout.startswith(f"{cascade}: a cascade of 2\ncolours-int8: ")
+    assert done.stdout.startswith(f"{cascade}: a cascade of 2\ncolors-int8: ")
     assert "  accept    answers from a score of 0.75, else the next stage is asked" in done.stdout
     stages = json.loads(program("models", "--json", cascade).stdout)["stages"]
-    assert [each["model"] for each in stages] == ["colours-int8", "colours-float32"]
+    assert [each["model"] for each in stages] == ["colors-int8", "colors-float32"]
 
 
 def test_models_of_a_file_that_is_none(program: Program, tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_a_configuration_is_checked_with_its_model(program: Program, tmp_path: P
     good = program("config", "--check", "--config", mine)
     assert (good.returncode, good.stderr) == (0, "")
     assert good.stdout == (
-        "The configuration is good: colours-int8 knows 4 labels and sees through emulated.\n"
+        "The configuration is good: colors-int8 knows 4 labels and sees through emulated.\n"
     )
 
 
@@ -235,7 +235,7 @@ def test_a_snapshot_and_what_it_shows(
 ) -> None:
     source = ("--camera", f"replay:{photos}", "--model", MODEL)
     done = program("cameras", *source, "--snapshot", tmp_path / name)
-    assert done.stdout.startswith(f"{tmp_path / name}: 64x48; colours-int8 says cyan ")
+    assert done.stdout.startswith(f"{tmp_path / name}: 64x48; colors-int8 says cyan ")
     again = program("classify", "--model", MODEL, tmp_path / name)
     assert "\ncyan " in again.stdout
     told = program("cameras", *source, "--snapshot", tmp_path / name, "--json")

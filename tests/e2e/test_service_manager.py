@@ -228,7 +228,7 @@ def test_a_reload_takes_another_model_between_two_frames(make: Make) -> None:
     manager.signal(signal.SIGTERM)
     code, err = manager.ended()
     assert code == 0
-    assert "reloaded: [model], [decision] changed; colours-float32 decides" in err
+    assert "reloaded: [model], [decision] changed; colors-float32 decides" in err
     assert ", 0 dropped)" in err
 
 

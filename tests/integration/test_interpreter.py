@@ -18,7 +18,7 @@ from pi_classifier.modelfile.model_file import enlarged, read_model_file
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
-KINDS = ("float32", "uint8", "int8", "dynamic", "normalised", "logits")
+KINDS = ("float32", "uint8", "int8", "dynamic", "normalized", "logits")
 RUNTIMES = installed_runtimes()
 NEEDS_LITERT = pytest.mark.skipif("litert" not in RUNTIMES, reason="needs ai-edge-litert")
 PIXELS = np.full((16, 16, 3), (0, 200, 200), np.uint8)

@@ -52,8 +52,8 @@ def opened() -> Iterator[Open]:
         camera.close()
 
 
-def grey(frame: Frame) -> int:
-    """The number of the picture, as its grey tells."""
+def gray(frame: Frame) -> int:
+    """The number of the picture, as its gray tells."""
     return int(frame.pixels[20, 30, 0])
 
 
@@ -73,14 +73,14 @@ def test_a_slow_consumer_gets_the_newest_picture_and_the_gap_is_counted(
     wait_until(lambda: http.served >= served + 30)
     after = next(stream)
     # the oldest that was missed would be the next; some of the newest may be on their way
-    assert grey(after) >= served + 15
+    assert gray(after) >= served + 15
     assert after.sequence - before.sequence >= 15
     assert after.timestamp_ns <= time.monotonic_ns()
 
 
 def test_pictures_beyond_the_frame_rate_are_passed_over(http: MjpegServer, opened: Open) -> None:
     first, *_, last = islice(opened(http.url, fps=5.0).frames(), 4)
-    assert grey(last) - grey(first) >= 2 * (last.sequence - first.sequence)
+    assert gray(last) - gray(first) >= 2 * (last.sequence - first.sequence)
 
 
 @pytest.mark.parametrize("which", ["http", "rtsp"])
@@ -149,7 +149,7 @@ def test_damaged_pictures_are_left_out(
     http.damage = lambda number, data: data[:40] if number % 2 else data
     camera = opened(http.url)
     frames = list(islice(camera.frames(), 8))
-    assert {grey(frame) % 2 for frame in frames} == {0}
+    assert {gray(frame) % 2 for frame in frames} == {0}
     with caplog.at_level(logging.WARNING):
         camera.close()
     assert "pictures were damaged on the way" in caplog.text

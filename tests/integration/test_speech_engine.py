@@ -24,7 +24,7 @@ from pi_classifier.speech.engines.espeak import CHILD, Pyttsx3Engine
 from pi_classifier.speech.player import PlayerOutput, open_output
 from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.speech.speaker import Speaker, say
-from pi_classifier.speech.synthesis import LONGEST_TEXT_BYTES, Synthesiser
+from pi_classifier.speech.synthesis import LONGEST_TEXT_BYTES, Synthesizer
 from pi_classifier.speech.wavfile import check_speech
 from pi_classifier.types import Decision
 
@@ -41,8 +41,8 @@ def _no_sound_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alsa(tmp_path, monkeypatch, "pcm.!default { type hw card 31 }")
 
 
-def synthesiser(cache: Path, **speaking: Any) -> Synthesiser:
-    return Synthesiser(cache, Pyttsx3Engine(Speaking(**speaking)))
+def synthesizer(cache: Path, **speaking: Any) -> Synthesizer:
+    return Synthesizer(cache, Pyttsx3Engine(Speaking(**speaking)))
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def decision(label: str | None) -> Decision:
     "text", ["daisy", "I see a daisy", "I see an iris", "Ich sehe Gänseblümchen"]
 )
 def test_phrases_are_audible(tmp_path: Path, text: str) -> None:
-    path, duration_s = synthesiser(tmp_path).wav(text)
+    path, duration_s = synthesizer(tmp_path).wav(text)
     assert SHORTEST_S < duration_s < 5
     assert check_speech(path) == duration_s
 
@@ -98,16 +98,16 @@ def test_phrases_are_audible(tmp_path: Path, text: str) -> None:
 def test_a_phrase_that_takes_the_engine_long_is_whole(tmp_path: Path) -> None:
     sentence = "one two three four five six seven eight nine ten. "
     text = sentence * (LONGEST_TEXT_BYTES // len(sentence))
-    _, once_s = synthesiser(tmp_path).wav(sentence)
-    _, duration_s = synthesiser(tmp_path).wav(text)
+    _, once_s = synthesizer(tmp_path).wav(sentence)
+    _, duration_s = synthesizer(tmp_path).wav(text)
     assert duration_s > 0.8 * once_s * (LONGEST_TEXT_BYTES // len(sentence))
 
 
 def test_voice_rate_and_volume_change_the_sound(tmp_path: Path) -> None:
-    plain = synthesiser(tmp_path).wav("I see a daisy")
-    slow = synthesiser(tmp_path, rate_wpm=80).wav("I see a daisy")
-    german = synthesiser(tmp_path, voice="de").wav("I see a daisy")
-    quiet = synthesiser(tmp_path, volume=0.3).wav("I see a daisy")
+    plain = synthesizer(tmp_path).wav("I see a daisy")
+    slow = synthesizer(tmp_path, rate_wpm=80).wav("I see a daisy")
+    german = synthesizer(tmp_path, voice="de").wav("I see a daisy")
+    quiet = synthesizer(tmp_path, volume=0.3).wav("I see a daisy")
     assert slow[1] > 1.3 * plain[1]
     assert samples(german[0]) != samples(plain[0])
     assert max(samples(quiet[0])[1::2]) == 255  # negative samples
@@ -116,12 +116,12 @@ def test_voice_rate_and_volume_change_the_sound(tmp_path: Path) -> None:
 
 def test_unknown_voice_is_named(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match=r"speech\.voice = 'xx-klingon': pyttsx3 has no such"):
-        synthesiser(tmp_path, voice="xx-klingon").wav("daisy")
+        synthesizer(tmp_path, voice="xx-klingon").wav("daisy")
 
 
 def test_text_that_makes_no_sound_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SinkError):
-        synthesiser(tmp_path).wav("\u200b")
+        synthesizer(tmp_path).wav("\u200b")
 
 
 def test_missing_engine_says_what_to_install(
@@ -131,7 +131,7 @@ def test_missing_engine_says_what_to_install(
         (tmp_path / name).write_bytes(b"")  # found first, and no library
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
     with pytest.raises(SinkError, match="sudo apt install espeak-ng"):
-        synthesiser(tmp_path / "cache").wav("daisy")
+        synthesizer(tmp_path / "cache").wav("daisy")
 
 
 def test_child_is_light_and_found_from_any_folder(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ class Wrapped:
 
 def test_child_runs_at_the_priority_asked_for(tmp_path: Path) -> None:
     spy = Wrapped(tmp_path / "spy", f'nice > {tmp_path}/nice; exec "$@"\n')
-    Synthesiser(tmp_path / "cache", spy, nice=7).wav("daisy")
+    Synthesizer(tmp_path / "cache", spy, nice=7).wav("daisy")
     assert int((tmp_path / "nice").read_text()) - os.nice(0) == min(7, 19 - os.nice(0))
 
 
@@ -192,7 +192,7 @@ def test_engine_that_crashes_at_random_still_speaks(tmp_path: Path) -> None:
         tmp_path / "flaky",
         f'echo >> {lot}\n[ $(( $(wc -l < {lot}) % 2 )) = 0 ] || kill -SEGV $$\nexec "$@"\n',
     )
-    made = Synthesiser(tmp_path / "cache", flaky)
+    made = Synthesizer(tmp_path / "cache", flaky)
     for label in ("daisy", "rose", "tulip"):
         assert made.wav(label)[1] > SHORTEST_S
     assert len(lot.read_text().splitlines()) == 6
@@ -206,7 +206,7 @@ def test_aplay_plays_the_phrase_whole(
     auto = SpeechSettings(cache_dir=settings.cache_dir)
     result = say("I see a daisy", auto)
     assert (result.output, result.interrupted) == ("aplay", False)
-    spoken = samples(synthesiser(Path(settings.cache_dir)).path("I see a daisy"))
+    spoken = samples(synthesizer(Path(settings.cache_dir)).path("I see a daisy"))
     assert spoken in heard.read_bytes()
 
 
@@ -215,13 +215,13 @@ def test_no_sound_card_is_found_out(settings: SpeechSettings, tmp_path: Path) ->
         say("daisy", SpeechSettings(cache_dir=settings.cache_dir))
     assert str(error.value).startswith("no sound")
     assert "aplay: " in str(error.value)
-    assert not (tmp_path / "cache").exists()  # nothing was synthesised in vain
+    assert not (tmp_path / "cache").exists()  # nothing was synthesized in vain
 
 
 def test_hung_aplay_is_killed_at_the_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    speech, _ = synthesiser(tmp_path / "cache").wav("daisy")
+    speech, _ = synthesizer(tmp_path / "cache").wav("daisy")
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)  # nobody reads: aplay blocks while it opens the card
     alsa_file(tmp_path, monkeypatch, fifo)
@@ -233,7 +233,7 @@ def test_hung_aplay_is_killed_at_the_limit(
 
 
 def test_interrupt_kills_aplay_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    speech, _ = synthesiser(tmp_path / "cache").wav("daisy")
+    speech, _ = synthesizer(tmp_path / "cache").wav("daisy")
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     alsa_file(tmp_path, monkeypatch, fifo)
@@ -253,7 +253,7 @@ def test_interrupt_kills_aplay_at_once(tmp_path: Path, monkeypatch: pytest.Monke
 def test_the_sink_speaks_every_label_in_turn(tmp_path: Path, settings: SpeechSettings) -> None:
     before = children()
     sink = SpeechSink(settings, labels=["daisy", "roses"])
-    made = synthesiser(Path(settings.cache_dir))
+    made = synthesizer(Path(settings.cache_dir))
     expected = b""
     for label, phrase in (("daisy", "I see a daisy"), ("roses", "I see roses")):
         sink.emit(decision(label))
@@ -330,7 +330,7 @@ def test_paplay_plays_in_time_and_is_interrupted(
 ) -> None:
     output = open_output("auto")
     assert output.name == "paplay"
-    speaker = Speaker(settings, synthesiser=synthesiser(Path(settings.cache_dir)), output=output)
+    speaker = Speaker(settings, synthesizer=synthesizer(Path(settings.cache_dir)), output=output)
     start_s = time.monotonic()
     whole = speaker.speak("I see a daisy")
     assert not whole.interrupted
@@ -348,7 +348,7 @@ def test_the_sink_is_busy_for_as_long_as_the_phrase_is_heard(
     sound_server: str, tmp_path: Path
 ) -> None:
     cache = tmp_path / "cache"
-    _, duration_s = synthesiser(cache).wav("I see a daisy")
+    _, duration_s = synthesizer(cache).wav("I see a daisy")
     sink = SpeechSink(SpeechSettings(cache_dir=str(cache), output="paplay"))
     start_s = time.monotonic()
     sink.emit(decision("daisy"))

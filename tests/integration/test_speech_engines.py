@@ -13,7 +13,7 @@ from pi_classifier.errors import ConfigError, SinkError
 from pi_classifier.speech.engines.base import ENGINES, Engine, Speaking, Voice, similar
 from pi_classifier.speech.engines.piper import PiperEngine
 from pi_classifier.speech.engines.registry import open_engine
-from pi_classifier.speech.synthesis import Synthesiser
+from pi_classifier.speech.synthesis import Synthesizer
 from pi_classifier.speech.wavfile import check_speech, read_wav
 
 SHORTEST_S = 0.3
@@ -65,12 +65,12 @@ def piper(folder: Path, voice: str, **speaking: object) -> PiperEngine:
 
 
 def length_s(cache: Path, engine: Engine) -> float:
-    return Synthesiser(cache, engine).wav("I see a daisy")[1]
+    return Synthesizer(cache, engine).wav("I see a daisy")[1]
 
 
 def error_of(cache: Path, engine: Engine) -> str:
     with pytest.raises(SinkError) as error:
-        Synthesiser(cache, engine).wav("I see a daisy")
+        Synthesizer(cache, engine).wav("I see a daisy")
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -84,7 +84,7 @@ def test_every_engine_of_the_settings_is_there() -> None:
 @pytest.mark.parametrize("name", REAL)
 @pytest.mark.parametrize("text", ["I see a daisy", "-x --help", "daisy < & > '\"", "a\0b"])
 def test_any_text_is_only_spoken(tmp_path: Path, name: str, text: str) -> None:
-    path, duration_s = Synthesiser(tmp_path, open_engine(name, Speaking())).wav(text)
+    path, duration_s = Synthesizer(tmp_path, open_engine(name, Speaking())).wav(text)
     assert check_speech(path) == duration_s > SHORTEST_S
 
 
@@ -92,7 +92,7 @@ def test_any_text_is_only_spoken(tmp_path: Path, name: str, text: str) -> None:
 def test_volume_and_rate_are_kept(tmp_path: Path, name: str) -> None:
     def peak(volume: float) -> int:
         engine = open_engine(name, Speaking(volume=volume))
-        path, _ = Synthesiser(tmp_path, engine).wav("I see a daisy")
+        path, _ = Synthesizer(tmp_path, engine).wav("I see a daisy")
         _, frames = read_wav(path)
         return max(memoryview(frames).cast("h"))
 
@@ -105,7 +105,7 @@ def test_volume_and_rate_are_kept(tmp_path: Path, name: str) -> None:
 def test_the_language_chooses_the_voice(tmp_path: Path, name: str) -> None:
     def sound(**speaking: str) -> bytes:
         engine = open_engine(name, Speaking(**speaking))  # type: ignore[arg-type]
-        return read_wav(Synthesiser(tmp_path, engine).wav("Gänseblümchen")[0])[1]
+        return read_wav(Synthesizer(tmp_path, engine).wav("Gänseblümchen")[0])[1]
 
     assert sound(language="de") == sound(voice="de") != sound()
     assert sound(language="de", voice="fr") == sound(voice="fr")
@@ -197,4 +197,4 @@ def test_what_is_wrong_with_a_voice_of_piper(
         (voices / "damaged.onnx").unlink()
     engine = piper(voices, voice.replace("FOLDER", str(voices)))
     with pytest.raises(SinkError, match=message):
-        Synthesiser(tmp_path, engine).wav("daisy")
+        Synthesizer(tmp_path, engine).wav("daisy")

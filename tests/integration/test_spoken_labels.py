@@ -1,6 +1,6 @@
 """What is said of every shipped label is understood, and nothing of it is cut off.
 
-Understood by a recogniser that is none of the best (pocketsphinx, an American model), so
+Understood by a recognizer that is none of the best (pocketsphinx, an American model), so
 this is a smoke test: it hears the voices whose accent it knows, at a slow pace, and
 chooses among the shipped labels and some others.
 """
@@ -23,7 +23,7 @@ from pi_classifier.speech.audio_edges import LEAD_S, TRAIL_S
 from pi_classifier.speech.engines.base import Speaking
 from pi_classifier.speech.engines.registry import open_engine
 from pi_classifier.speech.phrases import Phrases
-from pi_classifier.speech.synthesis import Synthesiser
+from pi_classifier.speech.synthesis import Synthesizer
 
 MODEL = read_model_file(find_model("flowers/fast"))
 LABELS = [each for each in MODEL.labels if each not in MODEL.information.silent_labels]
@@ -44,7 +44,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def recogniser(tmp_path_factory: pytest.TempPathFactory) -> Decoder:
+def recognizer(tmp_path_factory: pytest.TempPathFactory) -> Decoder:
     grammar = tmp_path_factory.mktemp("grammar") / "labels.gram"
     words = " | ".join([*LABELS, *DECOYS])
     grammar.write_text(f"#JSGF V1.0; grammar labels; public <said> = i see [a] ({words});")
@@ -53,7 +53,7 @@ def recogniser(tmp_path_factory: pytest.TempPathFactory) -> Decoder:
 
 def spoken(cache: Path, label: str, engine: str, **speaking: object) -> tuple[Samples, int]:
     """The samples of a label's phrase, and how many there are in a second."""
-    voice = Synthesiser(cache, open_engine(engine, Speaking(**speaking)))  # type: ignore[arg-type]
+    voice = Synthesizer(cache, open_engine(engine, Speaking(**speaking)))  # type: ignore[arg-type]
     return read(voice.wav(PHRASES.of(label))[0])
 
 
@@ -63,16 +63,16 @@ def read(path: Path) -> tuple[Samples, int]:
         return np.frombuffer(frames, np.int16).astype(np.float64), file.getframerate()
 
 
-def heard(recogniser: Decoder, samples: Samples, rate: int) -> str:
-    """The label the recogniser hears, "" when it hears none."""
+def heard(recognizer: Decoder, samples: Samples, rate: int) -> str:
+    """The label the recognizer hears, "" when it hears none."""
     times = np.arange(0, len(samples) / rate, 1 / RATE)
     resampled = np.interp(times, np.arange(len(samples)) / rate, samples)
     silence = np.zeros(RATE // 3)
     sound = np.concatenate([silence, resampled, silence]).astype(np.int16)
-    recogniser.start_utt()
-    recogniser.process_raw(sound.tobytes(), full_utt=True)
-    recogniser.end_utt()
-    hypothesis = recogniser.hyp()
+    recognizer.start_utt()
+    recognizer.process_raw(sound.tobytes(), full_utt=True)
+    recognizer.end_utt()
+    hypothesis = recognizer.hyp()
     return hypothesis.hypstr.split()[-1] if hypothesis and hypothesis.hypstr else ""
 
 
@@ -85,16 +85,16 @@ VOICES = [
 
 @pytest.mark.parametrize(("engine", "speaking"), VOICES)
 def test_every_label_is_understood(
-    cache: Path, recogniser: Decoder, engine: str, speaking: dict[str, object]
+    cache: Path, recognizer: Decoder, engine: str, speaking: dict[str, object]
 ) -> None:
-    found = [heard(recogniser, *spoken(cache, label, engine, **speaking)) for label in LABELS]
+    found = [heard(recognizer, *spoken(cache, label, engine, **speaking)) for label in LABELS]
     assert found == LABELS
 
 
-def test_what_is_cut_off_is_not_understood(cache: Path, recogniser: Decoder) -> None:
+def test_what_is_cut_off_is_not_understood(cache: Path, recognizer: Decoder) -> None:
     """The test above would notice."""
     phrases = [spoken(cache, label, "flite") for label in LABELS]
-    cut = [heard(recogniser, samples[: len(samples) // 2], rate) for samples, rate in phrases]
+    cut = [heard(recognizer, samples[: len(samples) // 2], rate) for samples, rate in phrases]
     assert sum(word == label for word, label in zip(cut, LABELS, strict=True)) <= 2
 
 

@@ -44,8 +44,8 @@ def played(path: Path, side: int = 48, **changes: object) -> VideoFileCamera:
 def test_every_frame_of_every_kind(tmp_path: Path, name: str, codec: str) -> None:
     frames = list(played(film(tmp_path / name, codec=codec)).frames())
     assert [frame.sequence for frame in frames] == list(range(30))
-    greys = [int(frame.pixels[20, 30, 0]) for frame in frames]
-    assert np.abs(np.diff(np.array(greys) - 8 * np.arange(30) % 250)).max() <= 6
+    grays = [int(frame.pixels[20, 30, 0]) for frame in frames]
+    assert np.abs(np.diff(np.array(grays) - 8 * np.arange(30) % 250)).max() <= 6
 
 
 def test_times_are_the_files(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the Pi's camera delivers: the right part of the world, in the right colours and order."""
+"""What the Pi's camera delivers: the right part of the world, in the right colors and order."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def assert_shows(frame: Frame, box: tuple[float, float, float, float], within: f
 SQUARE = (0.5 - 9 / 32, 0.0, 0.5 + 9 / 32, 1.0)
 
 
-def test_a_model_sees_the_middle_square_in_right_colours(platform: str) -> None:
+def test_a_model_sees_the_middle_square_in_right_colors(platform: str) -> None:
     plug(platform=platform)
     frames = frames_of(CameraSettings(), MODEL, 3)
     for frame in frames:

@@ -1,4 +1,4 @@
-"""Small real video files whose every frame tells its number by its grey."""
+"""Small real video files whose every frame tells its number by its gray."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def film(
     size: tuple[int, int] = (64, 48),
     codec: str = "mpeg4",
 ) -> Path:
-    """Write a video; frame n is grey of level 8 n modulo 250."""
+    """Write a video; frame n is gray of level 8 n modulo 250."""
     import av
 
     with av.open(str(path), "w") as container:

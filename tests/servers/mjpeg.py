@@ -18,7 +18,7 @@ FPS = 50
 
 
 def picture(number: int) -> bytes:
-    """A JPEG whose grey tells its number, modulo 250."""
+    """A JPEG whose gray tells its number, modulo 250."""
     pixels = np.full((HEIGHT, WIDTH, 3), number % 250, np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=95)

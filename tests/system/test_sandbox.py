@@ -194,7 +194,7 @@ def test_the_network_drop_in_opens_the_network_and_nothing_else(
 
 
 def test_the_model_takes_the_fast_way_inside(service: Service) -> None:
-    """XNNPACK packs weights into the cache only where it recognises the processor."""
+    """XNNPACK packs weights into the cache only where it recognizes the processor."""
     cache = service.box.path("/var/cache/pi-classifier")
     for path in cache.glob("*.weights*"):
         path.unlink()

@@ -12,23 +12,23 @@ from PIL import Image, ImageDraw
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-COLOURS = {"cyan": (0, 230, 230), "magenta": (230, 0, 230), "yellow": (230, 230, 0)}
+COLORS = {"cyan": (0, 230, 230), "magenta": (230, 0, 230), "yellow": (230, 230, 0)}
 # 144 of them are for training: batches of 16 or 48 come out even. TensorFlow traces a training
 # step anew, for many seconds, for a last batch of another size.
 PER_LABEL = 62
-PHOTOS = PER_LABEL * len(COLOURS)
+PHOTOS = PER_LABEL * len(COLORS)
 
 
 def draw_photos(folder: Path, seed: int = 1) -> Path:
-    """Discs of three colours on grey noise: easy, but not to be told from one pixel."""
+    """Discs of three colors on gray noise: easy, but not to be told from one pixel."""
     rng = np.random.default_rng(seed)
-    for label, colour in COLOURS.items():
+    for label, color in COLORS.items():
         (folder / label).mkdir(parents=True)
         for i in range(PER_LABEL):
             noise = rng.integers(60, 160, (48, 64, 3), np.uint8)
             image = Image.fromarray(noise)
             x, y, r = rng.integers(26, 38), rng.integers(20, 28), rng.integers(18, 24)
-            ImageDraw.Draw(image).ellipse((x - r, y - r, x + r, y + r), fill=colour)
+            ImageDraw.Draw(image).ellipse((x - r, y - r, x + r, y + r), fill=color)
             image.save(folder / label / f"{label}{i:03}.png")
     return folder
 

@@ -172,7 +172,7 @@ def zipped(folder: Path, path: Path) -> Path:
 def write_poets_graph(
     path: Path, inputs: str = "input", output: str = "final_result", outputs: int = 1
 ) -> NDArray[np.float32]:
-    """A frozen TF1 graph; returns its kernel ``[3, labels]`` on the mean colour."""
+    """A frozen TF1 graph; returns its kernel ``[3, labels]`` on the mean color."""
     import tensorflow as tf
 
     kernel = values((3, 3), 11)
@@ -188,7 +188,7 @@ def write_poets_graph(
 
 
 def write_inception_graph(path: Path) -> Mapping[str, NDArray[np.float32]]:
-    """The shape of the 2015 Inception graph: JPEG in, `Mul` normalised, old batch norm.
+    """The shape of the 2015 Inception graph: JPEG in, `Mul` normalized, old batch norm.
 
     Returns its arrays: scores are softmax(mean(batch norm(input)) · kernel).
     """
@@ -225,7 +225,7 @@ def write_inception_graph(path: Path) -> Mapping[str, NDArray[np.float32]]:
 def keras_net(
     *, rescaling: bool = True, offset: float = -1, side: int | None = SIDE, outputs: int = 1
 ) -> Any:
-    """A small Keras 3 network with a normalisation inside, or without."""
+    """A small Keras 3 network with a normalization inside, or without."""
     import keras
 
     image = keras.Input((side, side, 3))

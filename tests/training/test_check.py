@@ -103,7 +103,7 @@ CASES: list[tuple[str, str, Callable[[Path], object]]] = [
     ("unreadable", "a.jpg", os.mkfifo),
     ("extension", "a.jpg", lambda p: scene(904).save(p, "PNG")),
     ("tiny", "a.png", lambda p: scene(905, (63, 80)).save(p)),
-    ("one-colour", "a.png", lambda p: Image.new("RGB", (80, 80), "black").save(p)),
+    ("one-color", "a.png", lambda p: Image.new("RGB", (80, 80), "black").save(p)),
     ("cmyk", "a.jpg", lambda p: scene(906).convert("CMYK").save(p)),
     ("deep", "a.png", lambda p: Image.fromarray(_deep()).save(p)),
     ("transparent", "a.png", lambda p: scene(907).convert("RGBA").save(p)),

@@ -21,16 +21,16 @@ from pi_classifier_training.errors import DatasetError
 from PIL import Image
 
 
-def make_photo(path: Path, colour: str = "red", size: tuple[int, int] = (40, 30)) -> Path:
+def make_photo(path: Path, color: str = "red", size: tuple[int, int] = (40, 30)) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)
+    Image.new("RGB", size, color).save(path)
     return path
 
 
 def make_set(folder: Path, per_label: int = 60) -> Path:
-    for label, colour in (("cyan", "cyan"), ("magenta", "magenta")):
+    for label, color in (("cyan", "cyan"), ("magenta", "magenta")):
         for i in range(per_label):
-            make_photo(folder / label / f"{label}{i}.png", colour, (8, 8))
+            make_photo(folder / label / f"{label}{i}.png", color, (8, 8))
     return folder
 
 

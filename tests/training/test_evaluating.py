@@ -16,7 +16,7 @@ from pi_classifier_training.cli import main
 from pi_classifier_training.data.dataset import Photo, scan
 from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.evaluation.evaluate import calibration_curve, label_records, mistakes
-from pi_classifier_training.evaluation.labelling import match_labels, read_map
+from pi_classifier_training.evaluation.labeling import match_labels, read_map
 from pi_classifier_training.evaluation.report_text import confusion_list, evaluation_lines
 from pi_classifier_training.evaluation.scoring import (
     Answers,

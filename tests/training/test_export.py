@@ -59,7 +59,7 @@ def test_the_card_can_be_given(copy: Path, photos: Path) -> None:
     untouched = (copy / "int8.tflite").read_bytes()
     words = ["export", str(copy), "--image-dir", str(photos), "--kind", "float16"]
     card = ["--name", "discs for school", "--version", "2.1", "--author", "A. Teacher"]
-    assert main([*words, *card, "--license", "CC0-1.0", "--description", "three colours"]) == 0
+    assert main([*words, *card, "--license", "CC0-1.0", "--description", "three colors"]) == 0
     model = read_model_file(copy / "float16.tflite")
     found = {k: model.information.details[k] for k in ("name", "version", "author", "license")}
     assert found == {
@@ -68,13 +68,13 @@ def test_the_card_can_be_given(copy: Path, photos: Path) -> None:
         "author": "A. Teacher",
         "license": "CC0-1.0",
     }
-    assert model.information.details["description"] == "three colours"
+    assert model.information.details["description"] == "three colors"
     assert model.information.details["kind"] == "float16"
     assert json.loads((copy / "run.json").read_text())["card"]["version"] == "2.1"
     assert (copy / "int8.tflite").read_bytes() == untouched
 
 
-class Unnormalised(Network):
+class Unnormalized(Network):
     """A network that takes pixels as they are, as no network is trained."""
 
     def inference_model(self) -> Any:
@@ -84,14 +84,14 @@ class Unnormalised(Network):
         x = keras.layers.Conv2D(4, 3, strides=4)(image)
         x = keras.layers.GlobalAveragePooling2D()(x)
         x = keras.layers.Dense(len(self.labels), activation="softmax")(x)
-        return keras.Model(image, x, name="unnormalised")
+        return keras.Model(image, x, name="unnormalized")
 
 
-def test_a_network_without_normalisation_is_refused(
+def test_a_network_without_normalization_is_refused(
     run: Path, photos: Path, calibration: Images, tmp_path: Path
 ) -> None:
     trained = open_run(run, [photos]).network
-    network = Unnormalised(trained.spec, trained.labels)
+    network = Unnormalized(trained.spec, trained.labels)
     out = tmp_path / "float32.tflite"
     with pytest.raises(ExportError, match="first layer must be a Rescaling"):
         export(network, "float32", ModelCard(), calibration, {}, lambda _: {}, out)

@@ -23,12 +23,12 @@ from pi_classifier_training.importing import archives
 from pi_classifier_training.importing.archives import unpack
 from pi_classifier_training.importing.importer import ImportOptions, import_model
 from pi_classifier_training.importing.labels import distinct
-from pi_classifier_training.importing.normalise import whole_range
+from pi_classifier_training.importing.normalize import whole_range
 from pi_classifier_training.importing.raw_pixels import (
     file_takes_raw_pixels,
     function_takes_raw_pixels,
 )
-from pi_classifier_training.modelfile.writer import Normalisation
+from pi_classifier_training.modelfile.writer import Normalization
 
 from pi_classifier.inference.classifier import ModelSettings, open_model
 from pi_classifier.modelfile.model_file import read_model_file
@@ -94,8 +94,8 @@ class TestTeachableMachine:
         assert_scores(model, self.expected())
         read = read_model_file(model)
         assert read.labels == LABELS
-        assert read.normalisation is not None
-        assert (read.normalisation.mean, read.normalisation.std) == ((127.5,), (127.5,))
+        assert read.normalization is not None
+        assert (read.normalization.mean, read.normalization.std) == ((127.5,), (127.5,))
         assert len(read.information.golden) == 4
         assert read.information.details["imported"]["file"] == "converted_keras.zip"
 
@@ -105,8 +105,8 @@ class TestTeachableMachine:
         path = self.net.write_tensorflowjs(folder)
         assert_scores(imported(path, tmp_path), self.expected())
         archive = zipped(folder, tmp_path / "tm-my-model.zip")
-        again = imported(archive, tmp_path, "--name", "colours")
-        assert read_model_file(again).name == "colours"
+        again = imported(archive, tmp_path, "--name", "colors")
+        assert read_model_file(again).name == "colors"
         assert read_model_file(again).labels == LABELS
 
     def test_tflite_export(self, tmp_path: Path) -> None:
@@ -169,10 +169,10 @@ class TestPoets:
         z = np.exp(x.mean(axis=(1, 2)) @ w["kernel"])
         assert_scores(model, z / z.sum(axis=1, keepdims=True))
         read = read_model_file(model)
-        assert read.normalisation is not None
-        assert (read.normalisation.mean, read.normalisation.std) == ((128.0,), (128.0,))
+        assert read.normalization is not None
+        assert (read.normalization.mean, read.normalization.std) == ((128.0,), (128.0,))
 
-    def test_another_graph_states_its_normalisation(self, tmp_path: Path, capsys: Any) -> None:
+    def test_another_graph_states_its_normalization(self, tmp_path: Path, capsys: Any) -> None:
         kernel = write_poets_graph(tmp_path / "net.pb", "x", "y")
         write_labels(tmp_path)
         source = tmp_path / "net.pb"
@@ -198,7 +198,7 @@ class TestPoets:
 
 class TestKeras:
     @pytest.mark.parametrize("suffix", [".keras", ".h5", ""])
-    def test_normalisation_inside(self, suffix: str, tmp_path: Path) -> None:
+    def test_normalization_inside(self, suffix: str, tmp_path: Path) -> None:
         net = keras_net()
         source = tmp_path / f"net{suffix}"
         if suffix:
@@ -211,8 +211,8 @@ class TestKeras:
         expected = np.asarray(net(pictures().astype(np.float32), training=False))
         assert_scores(model, expected)
         read = read_model_file(model)
-        assert read.normalisation is not None
-        assert read.normalisation.mean == (0.0,)
+        assert read.normalization is not None
+        assert read.normalization.mean == (0.0,)
 
     def test_a_mere_factor_is_seen_too(self, tmp_path: Path) -> None:
         net = keras_net(offset=0.0)
@@ -242,7 +242,7 @@ class TestKeras:
 
 
 class TestTflite:
-    @pytest.mark.parametrize("name", ["uint8", "int8", "normalised", "logits", "bare"])
+    @pytest.mark.parametrize("name", ["uint8", "int8", "normalized", "logits", "bare"])
     def test_gives_the_same_scores_as_before(self, name: str, tmp_path: Path) -> None:
         source = tmp_path / f"{name}.tflite"
         shutil.copy(DATA / f"{name}.tflite", source)
@@ -316,7 +316,7 @@ class TestPhotos:
         assert not out.exists()
 
 
-class TestNormalisation:
+class TestNormalization:
     @pytest.mark.parametrize(
         ("first", "raw", "melted"),
         [
@@ -353,11 +353,11 @@ class TestNormalisation:
         self, dtype: Any, scale: float, zero: int
     ) -> None:
         from pi_classifier.inference.quantization import encoding_table
-        from pi_classifier.modelfile.tflite_metadata import Normalisation as Read
+        from pi_classifier.modelfile.tflite_metadata import Normalization as Read
 
         zero = zero + 128 if dtype == "uint8" else zero
         spec = TensorSpec((1, 8, 8, 3), dtype, scale, zero)
-        chosen: Normalisation = whole_range(spec)
+        chosen: Normalization = whole_range(spec)
         table = encoding_table(spec, Read(chosen.mean, chosen.std)).astype(int)
         low = 0 if dtype == "uint8" else -128
         assert table[:, 0].tolist() == list(range(low, low + 256))
@@ -504,9 +504,9 @@ def test_distinct_labels(labels: list[str]) -> None:
 
 
 def test_json_of_an_imported_file_says_where_from(tmp_path: Path) -> None:
-    model = imported(DATA / "normalised.tflite", tmp_path)
+    model = imported(DATA / "normalized.tflite", tmp_path)
     with zipfile.ZipFile(model) as file:
         information = json.loads(file.read("pi_classifier.json"))
     assert information["imported"]["from"] == "TensorFlow Lite file"
-    assert information["imported"]["file"] == "normalised.tflite"
+    assert information["imported"]["file"] == "normalized.tflite"
     assert len(information["imported"]["sha256"]) == 64

@@ -40,7 +40,7 @@ SHARED = ROOT.parent / "shared" / "models"
 def tensor(index: int, shape: Sequence[int], **values: Any) -> Tensor:
     data = values.pop("data", None)
     stored = memoryview(b"") if data is None else memoryview(data.tobytes())
-    defaults = {"dtype": "float32", "scales": (), "zero_points": (), "quantised_dimension": 0}
+    defaults = {"dtype": "float32", "scales": (), "zero_points": (), "quantized_dimension": 0}
     return Tensor(index, f"t{index}", tuple(shape), offset=64, data=stored, **defaults | values)
 
 
@@ -128,7 +128,7 @@ class TestCosts:
 
 
 class TestMemory:
-    def test_a_chain_needs_two_neighbours(self) -> None:
+    def test_a_chain_needs_two_neighbors(self) -> None:
         found = activation_memory(chain([100, 400, 200, 50], [[0], [1], [2]]))
         assert (found.peak_bytes, found.worst) == (4 * 600, 1)
         assert found.planned_bytes >= found.peak_bytes
@@ -311,7 +311,7 @@ class TestCommand:
         stated = [record[key] for key in ("kind", "stated_kind", "kind_as_stated")]
         assert stated == ["int8", "int8", True]
         assert (record["labels"], record["golden_vectors"]) == (6, 4)
-        assert record["normalisation"] == {"mean": [0.0], "std": [1.0]}
+        assert record["normalization"] == {"mean": [0.0], "std": [1.0]}
         assert sum(record["operations"].values()) == len(record["layers"])
         assert record["parameters"] == sum(each["parameters"] for each in record["layers"])
         (entry,) = record["inputs"]

@@ -88,8 +88,8 @@ def blobs(n: int, seed: int) -> Features:
     """Three clouds of points that overlap, one label a cloud."""
     rng = np.random.default_rng(seed)
     indices = np.arange(n, dtype=np.int64) % 3
-    centres = np.eye(3, 24, dtype=np.float32) * 1.2
-    values = centres[indices] + rng.normal(size=(n, 24)).astype(np.float32)
+    centers = np.eye(3, 24, dtype=np.float32) * 1.2
+    values = centers[indices] + rng.normal(size=(n, 24)).astype(np.float32)
     return Features(values.astype(np.float32), indices)
 
 

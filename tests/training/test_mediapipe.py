@@ -91,7 +91,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def floats(folder: Path) -> list[Path]:
-    """Imported float models: one that takes raw pixels, one that takes normalised ones."""
+    """Imported float models: one that takes raw pixels, one that takes normalized ones."""
     return [float_model(folder / str(rescaling), rescaling) for rescaling in (True, False)]
 
 
@@ -126,7 +126,7 @@ def float_model(folder: Path, rescaling: bool) -> Path:
     return model
 
 
-@pytest.mark.parametrize("number", [0, 1], ids=["raw-pixels", "normalised"])
+@pytest.mark.parametrize("number", [0, 1], ids=["raw-pixels", "normalized"])
 def test_a_float_model_loads_and_agrees(
     number: int, floats: list[Path], theirs: dict[str, Answers]
 ) -> None:
@@ -138,7 +138,7 @@ def test_a_float_model_loads_and_agrees(
 
 
 def test_a_file_written_elsewhere_evaluates_here(photos: Path, tmp_path: Path) -> None:
-    """A bare converter's output, labels beside it, its normalisation known to its maker."""
+    """A bare converter's output, labels beside it, its normalization known to its maker."""
     net = keras_net(rescaling=False)
     model = tmp_path / "elsewhere.tflite"
     model.write_bytes(to_tflite(lambda x: net(x, training=False), SIDE, "elsewhere"))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.modelfile.golden import golden_vectors
-from pi_classifier_training.modelfile.writer import Normalisation, write_model_file
+from pi_classifier_training.modelfile.writer import Normalization, write_model_file
 
 from pi_classifier.inference.interpreter import open_interpreter
 from pi_classifier.modelfile.flatbuffer import Table
@@ -21,9 +21,9 @@ DATA = Path(__file__).resolve().parent.parent / "data"
 BARE = (DATA / "bare.tflite").read_bytes()
 LABELS = ["background", "cyan", "magenta", "yellow"]
 INFORMATION = {
-    "name": "colours",
+    "name": "colors",
     "version": "3",
-    "description": "Tells colours from others",
+    "description": "Tells colors from others",
     "author": "someone",
     "license": "Apache-2.0",
 }
@@ -87,21 +87,21 @@ def test_associated_files_are_an_ordinary_archive(tmp_path: Path) -> None:
         assert archive.read("labels.txt") == b"background\ncyan\nmagenta\nyellow\n"
         information = json.loads(archive.read("pi_classifier.json"))
     assert information["schema_version"] == 1
-    assert information["name"] == "colours"
+    assert information["name"] == "colors"
 
 
 def test_the_reader_finds_what_was_written(tmp_path: Path) -> None:
     path = tmp_path / "model.tflite"
-    channels = Normalisation((123.5, 116.0, 103.0), (58.0, 57.0, 57.5))
-    path.write_bytes(written(normalisation=channels))
+    channels = Normalization((123.5, 116.0, 103.0), (58.0, 57.0, 57.5))
+    path.write_bytes(written(normalization=channels))
     model = read_model_file(path)
     assert model.metadata is not None
     for key, value in INFORMATION.items():
         assert getattr(model.metadata, key) == value
     assert model.labels == tuple(LABELS)
-    assert model.normalisation is not None
-    assert model.normalisation.mean == channels.mean
-    assert model.normalisation.std == channels.std
+    assert model.normalization is not None
+    assert model.normalization.mean == channels.mean
+    assert model.normalization.std == channels.std
 
 
 def test_the_network_computes_the_same(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_published_weights_give_the_published_embedding(name: str, tmp_path: Pat
     expected = published(prepare(images.copy()), training=False).numpy()
     assert np.abs(embedding[0] - embedding[1]).mean() > 0.02  # neither dead nor saturated
     # Deep networks amplify the rounding of single channels; another order of weights or
-    # another normalisation would change all of them.
+    # another normalization would change all of them.
     assert np.abs(embedding - expected).mean() < 1e-3 * np.abs(expected).mean()
 
 
@@ -134,7 +134,7 @@ def test_blocks_follow_each_other_in_the_order_an_image_passes(name: str) -> Non
     assert block_count(backbone) == BLOCKS[name]
     before = [len(layers_before_block(backbone, b + 1)) for b in range(BLOCKS[name])]
     assert before == sorted(set(before))
-    assert before[0] > 3  # an image, its normalisation, a convolution at least
+    assert before[0] > 3  # an image, its normalization, a convolution at least
     names = [layer.name for layer in backbone.layers[before[-1] :]]
     assert not [n for n in names if n.startswith("block") and f"block{BLOCKS[name]}_" not in n]
 

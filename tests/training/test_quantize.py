@@ -105,7 +105,7 @@ def test_every_kind_runs_in_the_daemon_and_says_what_it_costs(
     assert model.information.details["kind"] == mode
     test = record["splits"]["test"]
     assert test["n"] == sum(p.split == "test" for p in scan([photos]))
-    # Chance is a third; wrong ranges, channels or a wrong normalisation fall to it.
+    # Chance is a third; wrong ranges, channels or a wrong normalization fall to it.
     assert test["after"]["top1"] >= 0.9
     lost, won = test["test"]["only_first_right"], test["test"]["only_this_right"]
     assert (won - lost) / test["n"] == pytest.approx(
@@ -136,7 +136,7 @@ def test_the_files_ranges_are_the_chosen_ones(rounded: FullInteger) -> None:
         np.testing.assert_allclose(fake_quantized(steps, limits), steps, atol=1e-6)
 
 
-def test_normalisation_in_the_file_loses_no_pixel_value(rounded: FullInteger) -> None:
+def test_normalization_in_the_file_loses_no_pixel_value(rounded: FullInteger) -> None:
     first, second = results(rounded.write("discs"))[:2]
     # The converter's own calibration takes −1 … 2 here and merges every third pair of values.
     assert first.scales[0] == second.scales[0] == pytest.approx(2 / 255)

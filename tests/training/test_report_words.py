@@ -101,7 +101,7 @@ def test_sizes(size_bytes: int, said: str) -> None:
 def test_a_label_in_words() -> None:
     figures = LabelFigures(50, 0.89, 0.82, 0.85)
     assert words.label_words("roses", figures) == (
-        "Of 100 photos of “roses” 82 are recognised; when the answer is “roses”, it is right 89 "
+        "Of 100 photos of “roses” 82 are recognized; when the answer is “roses”, it is right 89 "
         "times in 100."
     )
     few = words.label_words("roses", LabelFigures(19, None, 0.0, None))

@@ -24,7 +24,7 @@ from pi_classifier.cameras.emulated.garden.light import (
     photographed,
 )
 from pi_classifier.cameras.emulated.garden.painting import Canvas, Pose
-from pi_classifier.cameras.emulated.garden.pixels import Float, picture_of, pixels_of, quantised
+from pi_classifier.cameras.emulated.garden.pixels import Float, picture_of, pixels_of, quantized
 
 LABELS = ("background", "daisy", "dandelion", "roses", "sunflowers", "tulips")
 
@@ -33,7 +33,7 @@ BACKGROUND = LABELS[0]
 
 @dataclass(frozen=True, slots=True)
 class Plant:
-    """One plant; positions and radius in units of the frame's shorter side, from its centre."""
+    """One plant; positions and radius in units of the frame's shorter side, from its center."""
 
     x: float
     y: float
@@ -226,7 +226,7 @@ def _paint_plant(canvas: Canvas, scene: Scene, plant: Plant, unit: int) -> None:
 
 def _cast_shadow(ground: Float, canvas: Canvas, unit: int, light: Light) -> None:
     """Darken the ground below the plants, softly and away from the light."""
-    mask = Image.fromarray(quantised(canvas.alpha))
+    mask = Image.fromarray(quantized(canvas.alpha))
     soft = mask.filter(ImageFilter.GaussianBlur(0.03 * unit))
     shift_x = -round(0.05 * unit * math.cos(light.direction))
     shift_y = -round(0.05 * unit * math.sin(light.direction))
@@ -240,7 +240,7 @@ def _plant_layer(
 ) -> tuple[Image.Image | None, tuple[int, int]]:
     """Return the plants as an RGBA picture cut to what is painted, and its corner."""
     blur = light.focus_blur * min(canvas.shape)
-    box = Image.fromarray(quantised(canvas.alpha)).getbbox()
+    box = Image.fromarray(quantized(canvas.alpha)).getbbox()
     if box is None:
         return None, (0, 0)
     spare = math.ceil(3 * blur)  # room for the blurred outline
@@ -276,7 +276,7 @@ def _lay_plants(
 
 
 def _grain(rng: np.random.Generator, height: int, width: int, sigma: float) -> NDArray[np.int8]:
-    """Return the sensor's noise, in grey levels, for a little more than a frame."""
+    """Return the sensor's noise, in gray levels, for a little more than a frame."""
     raw = rng.standard_normal((height + _GRAIN_SPARE, width + _GRAIN_SPARE, 3), np.float32)
     raw *= np.float32(sigma)
     np.rint(raw, out=raw)

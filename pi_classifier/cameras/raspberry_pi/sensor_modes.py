@@ -43,7 +43,7 @@ def full_view(model: str, pixel_array: Size) -> Readout:
     """Return the readout for a sensor; `model` may be a variant such as ``imx708_wide_noir``.
 
     For a sensor not in the table it is half the pixels each way: nearly every sensor can
-    put four neighbours together, over its whole field of view.
+    put four neighbors together, over its whole field of view.
     """
     known = _FULL_VIEW.get(model.lower().partition("_")[0])
     if known is not None:

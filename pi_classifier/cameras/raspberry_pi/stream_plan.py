@@ -167,7 +167,7 @@ def _focus(focus: str, advertised: Advertised) -> dict[str, ControlValue]:
     except ValueError:
         raise ConfigError(
             f'camera.focus = "{focus}": expected "auto" or a distance in dioptres, such as "0.5" '
-            "for two metres"
+            "for two meters"
         ) from None
     _check("camera.focus", "LensPosition", dioptres, advertised)
     return {"AfMode": _MANUAL_FOCUS, "LensPosition": dioptres}

@@ -126,7 +126,7 @@ def no_such_voice(engine: Engine, voice: str) -> str:
 
 
 def similar(voice: str, known: Sequence[Voice], most: int = 5) -> list[str]:
-    """Names of voices that are spelt like `voice`, then those of the same language."""
+    """Names of voices that are spelled like `voice`, then those of the same language."""
     import difflib  # only when something is already wrong
 
     word = voice.lower()

@@ -42,7 +42,7 @@ class Pyttsx3Engine:
         return "\0".join((*self._arguments, f"pyttsx3 {_pyttsx3_version()}", library_version()))
 
     def command(self, text: str, wav: Path) -> Command:
-        """The child process `synthesise`."""
+        """The child process `synthesize`."""
         return Command((*CHILD, str(wav), *self._arguments), text.encode("utf-8", "replace"))
 
     def explain(self, ended: Ended) -> str:

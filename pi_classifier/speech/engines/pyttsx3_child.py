@@ -26,7 +26,7 @@ _SETTLE_S = 0.005
 
 
 def main(arguments: list[str]) -> int:
-    """Synthesise one utterance; on failure explains itself on stderr and by the exit status."""
+    """Synthesize one utterance; on failure explains itself on stderr and by the exit status."""
     path, voice, rate_wpm, volume = arguments
     text = sys.stdin.buffer.read().decode("utf-8")
     try:

@@ -71,7 +71,7 @@ def controls_of(
     }
 
 
-def centred(crop: tuple[int, int, int, int], size: tuple[int, int]) -> Rectangle:
+def centered(crop: tuple[int, int, int, int], size: tuple[int, int]) -> Rectangle:
     """Return the largest part in the middle of `crop` with the aspect of `size`."""
     left, top, width, height = crop
     scale = min(width / size[0], height / size[1])

@@ -54,7 +54,7 @@ class MemoryHeap:
 
 
 class _NoCaches:
-    """In place of `fcntl`: this memory needs no synchronising."""
+    """In place of `fcntl`: this memory needs no synchronizing."""
 
     @staticmethod
     def ioctl(descriptor: int, request: int, argument: object = None) -> int:

@@ -93,7 +93,7 @@ class Camera:
         self._mode = self.sensor.mode_for(chosen, depth)
         self._flips = _FLIPPED[wanted.orientation]
         self._crops = [
-            description.centred(self._mode.crop, (each.size.width, each.size.height))
+            description.centered(self._mode.crop, (each.size.width, each.size.height))
             for each in wanted
         ]
         if self.platform == "vc4":  # one crop for all: another aspect comes out squashed
@@ -117,7 +117,7 @@ class Camera:
         self._thread.start()
 
     def stop(self) -> None:
-        """Let it rest; what was queued comes back cancelled."""
+        """Let it rest; what was queued comes back canceled."""
         if self.connected.faults.hang_on_stop is not None:
             self.connected.faults.hang_on_stop.wait()
         with self._changed:

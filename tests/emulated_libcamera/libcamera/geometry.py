@@ -1,4 +1,4 @@
-"""Sizes, rectangles, transforms and colour spaces, as libcamera's bindings spell them."""
+"""Sizes, rectangles, transforms and color spaces, as libcamera's bindings spell them."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class ColorSpace:
     """Primaries, transfer function, matrix and range."""
 
     class Primaries(enum.Enum):
-        """The colours of the three channels."""
+        """The colors of the three channels."""
 
         Raw = 0
         Smpte170m = 1

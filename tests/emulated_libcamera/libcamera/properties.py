@@ -9,7 +9,7 @@ from libcamera.controls import ControlId, ControlType
 
 
 class ColorFilterArrangementEnum(enum.IntEnum):
-    """The order of the colour filters; MONO has none."""
+    """The order of the color filters; MONO has none."""
 
     RGGB = 0
     GRBG = 1

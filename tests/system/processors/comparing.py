@@ -38,7 +38,7 @@ class Difference:
 
     @property
     def steps(self) -> int:
-        """The largest difference in steps of a quantised output; 0 for float ones."""
+        """The largest difference in steps of a quantized output; 0 for float ones."""
         return round(self.largest / self.step) if self.step else 0
 
     @property

@@ -17,7 +17,7 @@ Pictures = NDArray[np.uint8]
 # At ten frames a second a flower is seen for about two seconds, empty ground for one.
 _EVERY = 8
 _SEED = 20_000
-_COLOURS = ((0, 200, 200), (200, 0, 200), (200, 200, 0), (120, 120, 120))
+_COLORS = ((0, 200, 200), (200, 0, 200), (200, 200, 0), (120, 120, 120))
 
 
 def garden(count: int, folder: Path) -> Path:
@@ -28,7 +28,7 @@ def garden(count: int, folder: Path) -> Path:
 def patches(count: int, folder: Path) -> Path:
     """A file of `count` pictures uint8 ``[count, 16, 16, 3]`` for the tests' tiny models.
 
-    Blends of two of the colours they know, so that their scores are not all 0 or 1.
+    Blends of two of the colors they know, so that their scores are not all 0 or 1.
     """
     return _kept(folder / f"patches-{count}.npy", lambda: _patches(count))
 
@@ -51,9 +51,9 @@ def _garden(count: int) -> Pictures:
 
 def _patches(count: int) -> Pictures:
     rng = np.random.default_rng(_SEED)
-    colours = np.array(_COLOURS, np.float64)
-    pairs = rng.integers(0, len(colours), (count, 2))
+    colors = np.array(_COLORS, np.float64)
+    pairs = rng.integers(0, len(colors), (count, 2))
     share = rng.uniform(size=(count, 1))
-    blend = share * colours[pairs[:, 0]] + (1 - share) * colours[pairs[:, 1]]
+    blend = share * colors[pairs[:, 0]] + (1 - share) * colors[pairs[:, 1]]
     noise = rng.normal(0, 30, (count, 16, 16, 3))
     return np.clip(np.rint(blend[:, None, None] + noise), 0, 255).astype(np.uint8)

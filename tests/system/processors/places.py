@@ -22,7 +22,7 @@ SHIPPED = tuple(REPOSITORY / f"models/flowers/{name}.tflite" for name in ("fast"
 ROUNDED = REPOSITORY / "models/flowers/fast-rounded.tflite"
 TINY = tuple(
     REPOSITORY / f"tests/data/{name}.tflite"
-    for name in ("float32", "uint8", "int8", "dynamic", "normalised", "logits")
+    for name in ("float32", "uint8", "int8", "dynamic", "normalized", "logits")
 )
 
 

@@ -32,7 +32,7 @@ class Answers:
 
     `golden_off` is how far the scores of the file's self-test were from the expected ones
     at most, `golden_tolerance` how far they may be; `pixels` uint64 ``[pictures]`` are
-    checksums of what went into the network, `step` is one step of a quantised output, else 0.
+    checksums of what went into the network, `step` is one step of a quantized output, else 0.
     """
 
     model: str

@@ -17,7 +17,7 @@ _GROUPS = {
     "accurate": "flowers/accurate",
     "fast-rounded": "flowers/fast-rounded",
     "float32": "tests' float",
-    "normalised": "tests' float",
+    "normalized": "tests' float",
     "uint8": "tests' full-integer",
     "int8": "tests' full-integer",
     "dynamic": "tests' dynamic-range",

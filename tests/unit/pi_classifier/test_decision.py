@@ -132,7 +132,7 @@ def test_low_above_high_is_refused() -> None:
     assert SmootherSettings(threshold_low=0.7).threshold_low == 0.7
 
 
-# Properties. Scores and times are drawn from the thresholds and their neighbours:
+# Properties. Scores and times are drawn from the thresholds and their neighbors:
 # uniform draws miss an off-by-one that these catch.
 
 HIGH, LOW, REFRACTORY_MS = 0.6, 0.4, 300

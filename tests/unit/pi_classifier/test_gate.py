@@ -95,7 +95,7 @@ def test_motion_boundary(step: int, threshold: int, darker: bool) -> None:
 
 
 @pytest.mark.parametrize("channel", [0, 1, 2])
-def test_motion_sees_every_colour(channel: int) -> None:
+def test_motion_sees_every_color(channel: int) -> None:
     gate = motion(6.0)
     other = picture(10)
     other[..., channel] = 200

@@ -15,7 +15,7 @@ MODULES = (
     "round",
     "calibrate",
     "inspect",
-    "optimise",
+    "optimize",
     "import_model",
     "report",
     "fetch",

@@ -14,7 +14,7 @@ def add(commands: Any) -> None:
     """Describe the command's arguments."""
     p = commands.add_parser(
         "check-data",
-        help="find damaged, doubled and mislabelled photos; exit code 65 where there are errors",
+        help="find damaged, doubled and mislabeled photos; exit code 65 where there are errors",
     )
     p.set_defaults(run=_run)
     add_image_dir(p, required=False)

@@ -25,7 +25,7 @@ def add(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     from pi_classifier.inference.classifier import ModelSettings
     from pi_classifier_training.evaluation.evaluate import evaluate
-    from pi_classifier_training.evaluation.labelling import read_map
+    from pi_classifier_training.evaluation.labeling import read_map
     from pi_classifier_training.evaluation.report_text import evaluation_lines
     from pi_classifier_training.progress import watched
 

@@ -30,5 +30,5 @@ def _run(options: argparse.Namespace) -> int:
     data_set = DATA_SETS[options.data_set]
     with Progress("downloading (bytes)", data_set.size_bytes) as progress:
         folder = fetch(data_set, options.to, progress.step)
-    print(f"{folder}: {data_set.licence}; the photographers are named in {data_set.notice}")
+    print(f"{folder}: {data_set.license}; the photographers are named in {data_set.notice}")
     return 0

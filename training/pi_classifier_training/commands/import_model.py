@@ -51,12 +51,12 @@ def _number(text: str) -> float:
 def _run(options: argparse.Namespace) -> int:
     from pi_classifier.errors import ConfigError
     from pi_classifier_training.importing.importer import ImportOptions, import_model
-    from pi_classifier_training.importing.normalise import Stated
+    from pi_classifier_training.importing.normalize import Stated
     from pi_classifier_training.importing.sources import Choices
     from pi_classifier_training.modelfile.model_card import ModelCard
 
     if (options.mean is None) != (options.std is None):
-        raise ConfigError("only one of --mean and --std is given; a normalisation needs both")
+        raise ConfigError("only one of --mean and --std is given; a normalization needs both")
     stated = None if options.mean is None else Stated(tuple(options.mean), tuple(options.std))
     card = ModelCard(
         options.name or options.output.stem,

@@ -148,7 +148,7 @@ def dequantized(tensor: Tensor, values: NDArray[Any]) -> NDArray[np.float32]:
         return values.astype(np.float32)
     shape = [1] * values.ndim
     if len(tensor.scales) > 1:
-        shape[tensor.quantised_dimension] = -1
+        shape[tensor.quantized_dimension] = -1
     scales = np.array(tensor.scales, np.float32).reshape(shape if values.ndim else -1)
     zeros = np.array(tensor.zero_points, np.float32).reshape(shape if values.ndim else -1)
     real: NDArray[np.float32] = (values.astype(np.float32) - zeros) * scales

@@ -36,7 +36,7 @@ from pi_classifier_training.compression.rounding_levels import (
 )
 from pi_classifier_training.data.dataset import Photo, decode, evenly_over_labels, scan
 from pi_classifier_training.errors import DatasetError
-from pi_classifier_training.evaluation.labelling import match_labels
+from pi_classifier_training.evaluation.labeling import match_labels
 from pi_classifier_training.evaluation.metrics import cross_entropy
 from pi_classifier_training.evaluation.scoring import Scores, score_photos
 from pi_classifier_training.progress import Progress, watched
@@ -218,7 +218,7 @@ class Workbench:
                 "no photos"
             )
         values = np.asarray(images.pixels, np.float32)
-        stated = model.normalisation
+        stated = model.normalization
         if stated is None:
             return values
         mean, std = (np.array(x, np.float32) for x in (stated.mean, stated.std))

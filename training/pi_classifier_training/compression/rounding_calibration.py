@@ -207,7 +207,7 @@ def _seen(
 
 
 def _covariance(a: Values, b: Values) -> Array:
-    """``[groups, inputs, inputs]`` of two centred sets of samples."""
+    """``[groups, inputs, inputs]`` of two centered sets of samples."""
     product = np.matmul(a.transpose(1, 2, 0), b.transpose(1, 0, 2))
     covariance: Array = product.astype(np.float64) / len(a)
     return covariance

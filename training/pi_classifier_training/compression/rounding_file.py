@@ -20,7 +20,7 @@ from pi_classifier_training.errors import ExportError
 from pi_classifier_training.files import write_whole
 from pi_classifier_training.inspection.model_graph import ModelGraph, Operation, read_model_graph
 from pi_classifier_training.modelfile.golden import golden_vectors
-from pi_classifier_training.modelfile.writer import RAW_PIXELS, Normalisation, write_model_file
+from pi_classifier_training.modelfile.writer import RAW_PIXELS, Normalization, write_model_file
 
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 GOLDEN_TOLERANCE = 1e-3
@@ -150,6 +150,6 @@ def _information(model: ModelFile) -> dict[str, Any]:
 
 
 def _written(model: ModelFile, data: bytes, contents: Mapping[str, Any]) -> bytes:
-    stated = model.normalisation
-    expected = RAW_PIXELS if stated is None else Normalisation(stated.mean, stated.std)
+    stated = model.normalization
+    expected = RAW_PIXELS if stated is None else Normalization(stated.mean, stated.std)
     return write_model_file(data, list(model.labels), contents, expected)

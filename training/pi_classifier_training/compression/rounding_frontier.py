@@ -129,15 +129,15 @@ def _plot(points: Sequence[Point]) -> bytes:
                 own = [p for p in points if p.method == method]
                 x, y = [100 * p.saving for p in own], [100 * p.top1 for p in own]
                 axis.plot(x, y, "o-", label=NAMES[method], markersize=4)
-            axis.axhline(exact, color="grey", linewidth=1, label=NAMES["float"])
-            axis.axvline(75, color="grey", linewidth=1, linestyle=":")
+            axis.axhline(exact, color="gray", linewidth=1, label=NAMES["float"])
+            axis.axvline(75, color="gray", linewidth=1, linestyle=":")
             axis.set_xlabel("saved by gzip -9, % of the float file")
             axis.grid(alpha=0.3)
         axes[0].set_ylabel("top-1 on validation and test photos, %")
         axes[0].set_ylim(0, 100)
         axes[0].legend(loc="lower left", fontsize=8)
         axes[1].set_ylim(exact - CLOSE_POINTS, exact + CLOSE_POINTS / 4)
-        axes[1].axhline(exact - 0.5, color="grey", linewidth=1, linestyle="--")
+        axes[1].axhline(exact - 0.5, color="gray", linewidth=1, linestyle="--")
         axes[1].set_title("close view; dashed: 0.5 points lost", fontsize=9)
         stream = io.BytesIO()
         figure.savefig(stream, format="svg", metadata={"Date": None})

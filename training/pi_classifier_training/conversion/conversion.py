@@ -99,7 +99,7 @@ def require_raw_pixels(data: bytes, kind: Kind) -> None:
     """Check that a model takes pixels 0–255 as they are; raise ExportError otherwise.
 
     A full-integer model must have a uint8 input of scale exactly 1 and zero point 0,
-    the others a float32 input. That a float network was normalised for raw
+    the others a float32 input. That a float network was normalized for raw
     pixels only its scores can show: `parity.require_parity` compares them.
     """
     pixels = read_graph(memoryview(data)).input

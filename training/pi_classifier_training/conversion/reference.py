@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pi_classifier.modelfile.model_file import enlarged
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.inspection.model_graph import read_model_graph
-from pi_classifier_training.modelfile.writer import Normalisation
+from pi_classifier_training.modelfile.writer import Normalization
 
 Pixels = NDArray[np.uint8]
 # Network inputs float32 [1, height, width, 3] → scores float32 [outputs].
@@ -51,7 +51,7 @@ def reference(path: Path, data: bytes, *, xnnpack: bool) -> Reference:
     scale, zero_point = out["quantization"]
 
     def run(image: NDArray[np.float32]) -> NDArray[np.float32]:
-        interpreter.set_tensor(into["index"], _quantised(image, dtype, into_scale, into_zero))
+        interpreter.set_tensor(into["index"], _quantized(image, dtype, into_scale, into_zero))
         interpreter.invoke()
         scores: NDArray[np.float32] = np.asarray(interpreter.get_tensor(out["index"]), np.float32)
         return ((scores - zero_point) * np.float32(scale) if scale else scores).reshape(-1)
@@ -59,7 +59,7 @@ def reference(path: Path, data: bytes, *, xnnpack: bool) -> Reference:
     return run
 
 
-def _quantised(
+def _quantized(
     image: NDArray[np.float32], dtype: np.dtype[np.generic], scale: float, zero_point: int
 ) -> NDArray[np.generic]:
     """What goes into an input of `dtype`; pixels as they are where it has no scale."""
@@ -74,7 +74,7 @@ def _quantised(
 def kernel_spread(
     vectors: Sequence[dict[str, Any]],
     other_kernels: Reference | None,
-    normalisation: Normalisation,
+    normalization: Normalization,
     size: tuple[int, int],
 ) -> float:
     """How far scores are off on golden vectors where a device computes by other kernels."""
@@ -84,13 +84,13 @@ def kernel_spread(
     for vector in vectors:
         pixels = np.frombuffer(base64.b64decode(vector["pixels"]), np.uint8)
         picture = enlarged(pixels.reshape(vector["shape"]), size)
-        found = other_kernels(normalized(picture, normalisation))
+        found = other_kernels(normalized(picture, normalization))
         off = max(off, float(np.abs(found - np.array(vector["scores"])).max()))
     return off
 
 
-def normalized(pixels: Pixels, normalisation: Normalisation) -> NDArray[np.float32]:
+def normalized(pixels: Pixels, normalization: Normalization) -> NDArray[np.float32]:
     """Network inputs float32 ``[1, height, width, 3]`` of pixels uint8."""
-    mean, std = (np.array(x, np.float32) for x in (normalisation.mean, normalisation.std))
+    mean, std = (np.array(x, np.float32) for x in (normalization.mean, normalization.std))
     batch: NDArray[np.float32] = ((pixels.astype(np.float32) - mean) / std)[np.newaxis]
     return batch

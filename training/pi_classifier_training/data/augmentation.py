@@ -75,8 +75,8 @@ def _crops(squares: Any, aspects: Any, draws: Any, side: int, min_area: Any) -> 
     # A full-area square crop of an oblong photo would stick out: shrink to fit.
     fit = tf.minimum(1.0, 1.0 / tf.maximum(width, height))
     width, height = width * fit, height * fit
-    centre_x = 0.5 + (1 - width) * _between(draws[:, 2], -0.5, 0.5)
-    centre_y = 0.5 + (1 - height) * _between(draws[:, 3], -0.5, 0.5)
+    center_x = 0.5 + (1 - width) * _between(draws[:, 2], -0.5, 0.5)
+    center_y = 0.5 + (1 - height) * _between(draws[:, 3], -0.5, 0.5)
     turn = _between(draws[:, 4], -MAX_TURN, MAX_TURN)
     mirror = tf.where(draws[:, 5] < 0.5, -1.0, 1.0)
     # Output pixel (x, y) reads input pixel (a x + b y + c, d x + e y + f).
@@ -86,8 +86,8 @@ def _crops(squares: Any, aspects: Any, draws: Any, side: int, min_area: Any) -> 
     d = mirror * scale_y * tf.sin(turn)
     e = scale_y * tf.cos(turn)
     middle = (side - 1) / 2
-    c = centre_x * source - 0.5 - (a + b) * middle
-    f = centre_y * source - 0.5 - (d + e) * middle
+    c = center_x * source - 0.5 - (a + b) * middle
+    f = center_y * source - 0.5 - (d + e) * middle
     zeros = tf.zeros_like(a)
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=tf.cast(squares, tf.float32),
@@ -109,9 +109,9 @@ def _relight(views: Any, draws: Any) -> Any:
     saturation = spread(tf.exp(_between(draws[:, 1], -MAX_SATURATION, MAX_SATURATION)))
     brightness = spread(255 * _between(draws[:, 2], -MAX_BRIGHTNESS, MAX_BRIGHTNESS))
     tint = tf.exp(_between(draws[:, 3:6], -MAX_TINT, MAX_TINT))[:, None, None, :]
-    grey = tf.reduce_mean(views, axis=3, keepdims=True)
-    mean = tf.reduce_mean(grey, axis=(1, 2), keepdims=True)
-    views = (grey + (views - grey) * saturation - mean) * contrast * tint + mean + brightness
+    gray = tf.reduce_mean(views, axis=3, keepdims=True)
+    mean = tf.reduce_mean(gray, axis=(1, 2), keepdims=True)
+    views = (gray + (views - gray) * saturation - mean) * contrast * tint + mean + brightness
     return tf.clip_by_value(views, 0.0, 255.0)
 
 

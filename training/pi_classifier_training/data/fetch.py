@@ -32,7 +32,7 @@ class DataSet:
     size_bytes: int
     folder: str
     notice: str
-    licence: str
+    license: str
 
 
 # Size and hash are those that TensorFlow Datasets publishes for this archive.
@@ -43,7 +43,7 @@ DATA_SETS: Mapping[str, DataSet] = {
         size_bytes=228_813_984,
         folder="flower_photos",
         notice="LICENSE.txt",
-        licence="CC BY 2.0",
+        license="CC BY 2.0",
     )
 }
 
@@ -167,6 +167,6 @@ def _unpack(data_set: DataSet, archive: Path, folder: Path) -> None:
         if not (unpacked / data_set.notice).is_file():
             raise DatasetError(
                 f"{archive}: lacks {data_set.folder}/{data_set.notice}, the names of the "
-                f"photographers, which {data_set.licence} asks for"
+                f"photographers, which {data_set.license} asks for"
             )
         os.replace(unpacked, folder)  # noqa: PTH105 - a folder, in one step

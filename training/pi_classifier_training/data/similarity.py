@@ -1,12 +1,12 @@
-"""How alike two photos are, from small grey pictures of them."""
+"""How alike two photos are, from small gray pictures of them."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-# The side of the small grey picture that two photos are compared by.
-GREY_SIDE = 32
+# The side of the small gray picture that two photos are compared by.
+GRAY_SIDE = 32
 
 
 def correlation(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:

@@ -1,6 +1,6 @@
 """Cuts photos from a video; the only training module importing PyAV.
 
-Neighbouring frames look alike, so all frames of a video belong to one split: what
+Neighboring frames look alike, so all frames of a video belong to one split: what
 stands before ``@video-`` in a photo's file name decides (`dataset.split_of`).
 """
 
@@ -20,7 +20,7 @@ from PIL import Image
 
 from pi_classifier.preprocessing.area_average import Pixels
 from pi_classifier_training.data.dataset import PHOTO_SUFFIXES, VIDEO_MARKER, Split, split_of
-from pi_classifier_training.data.similarity import GREY_SIDE, correlation
+from pi_classifier_training.data.similarity import GRAY_SIDE, correlation
 from pi_classifier_training.errors import DatasetError, TrainingError
 
 JPEG_QUALITY = 95
@@ -183,11 +183,11 @@ def _upright(frame: Any) -> Pixels:
 
 
 def _small(pixels: Pixels) -> tuple[NDArray[np.uint8], float]:
-    """The frame in small and grey, and its sharpness: the spread of its Laplacian."""
-    grey = Image.fromarray(pixels).convert("L")
-    small = np.asarray(grey.resize((GREY_SIDE, GREY_SIDE), Image.Resampling.BOX))
+    """The frame in small and gray, and its sharpness: the spread of its Laplacian."""
+    gray = Image.fromarray(pixels).convert("L")
+    small = np.asarray(gray.resize((GRAY_SIDE, GRAY_SIDE), Image.Resampling.BOX))
     side = (SHARPNESS_SIDE, SHARPNESS_SIDE)
-    g = np.asarray(grey.resize(side, Image.Resampling.BOX)).astype(np.float32)
+    g = np.asarray(gray.resize(side, Image.Resampling.BOX)).astype(np.float32)
     edges = 4 * g[1:-1, 1:-1] - g[:-2, 1:-1] - g[2:, 1:-1] - g[1:-1, :-2] - g[1:-1, 2:]
     return small, float(edges.var())
 

@@ -19,7 +19,7 @@ from PIL import Image
 from pi_classifier.errors import ImageError
 from pi_classifier.preprocessing.preprocessor import load_image
 from pi_classifier_training.data.dataset import PHOTO_SUFFIXES, Photo
-from pi_classifier_training.data.similarity import GREY_SIDE
+from pi_classifier_training.data.similarity import GRAY_SIDE
 from pi_classifier_training.data_check.finding_kinds import KINDS
 from pi_classifier_training.data_check.findings import SEVERITIES, DataHealth, Finding
 from pi_classifier_training.data_check.near_duplicates import Groups, alike
@@ -153,16 +153,16 @@ class _Looks:
     def add(self, seen: Look) -> None:
         i = self._count
         self.digests[i] = seen.digest or i.to_bytes(16, "big")
-        if seen.grey is not None:
+        if seen.gray is not None:
             self.patterns[i] = seen.pattern
             self.shown[i] = True
-            self._file.seek(i * GREY_SIDE**2)
-            self._file.write(seen.grey.tobytes())
+            self._file.seek(i * GRAY_SIDE**2)
+            self._file.write(seen.gray.tobytes())
         self._count += 1
 
     def small(self, i: int) -> NDArray[np.uint8]:
         """The small picture of photo `i`; `flush` first."""
-        data = os.pread(self._file.fileno(), GREY_SIDE**2, i * GREY_SIDE**2)
+        data = os.pread(self._file.fileno(), GRAY_SIDE**2, i * GRAY_SIDE**2)
         return np.frombuffer(data, np.uint8)
 
     def flush(self) -> None:

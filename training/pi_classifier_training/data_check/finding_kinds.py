@@ -52,7 +52,7 @@ KINDS: dict[str, Kind] = {
     "imbalance": Kind(
         "warning",
         "labels with less than a quarter of the photos of the largest",
-        "add photos of them: rare labels are recognised less",
+        "add photos of them: rare labels are recognized less",
     ),
     "no-label": Kind(
         "warning",
@@ -69,7 +69,7 @@ KINDS: dict[str, Kind] = {
         "photos whose ending names another format than theirs",
         "rename them (--fix does, keeping the split)",
     ),
-    "one-colour": Kind(
+    "one-color": Kind(
         "warning", "photos that show next to nothing (covered, black, white)", "remove them"
     ),
     "tiny": Kind(
@@ -84,7 +84,7 @@ KINDS: dict[str, Kind] = {
     "turned": Kind("note", "photos turned by their EXIF data", "nothing: they are turned"),
     "transparent": Kind("note", "photos with transparency", "nothing: it becomes white"),
     "animated": Kind("note", "animations", "nothing: their first picture is used"),
-    "cmyk": Kind("note", "photos in CMYK (for print)", "save as RGB if their colours look odd"),
+    "cmyk": Kind("note", "photos in CMYK (for print)", "save as RGB if their colors look odd"),
     "deep": Kind("note", "photos with 16 or more bits", "nothing: they are brought to 8 bits"),
     "ignored": Kind("note", "hidden and other files, which will be ignored", "nothing"),
 }

@@ -2,7 +2,7 @@
 
 Difference hashes are cut into four bands of 16 bits. Two hashes that differ in at most
 7 bits differ in at most one bit in some band, so photos with an equal band or one of
-its 16 neighbours are all that need comparing (multi-index hashing, Norouzi et al. 2012).
+its 16 neighbors are all that need comparing (multi-index hashing, Norouzi et al. 2012).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pi_classifier_training.data.similarity import correlation
 
 MAX_BITS = 7
-# Correlation of the small grey pictures from which on two photos count as alike: of the
+# Correlation of the small gray pictures from which on two photos count as alike: of the
 # pairs it reports among the flower photos none is a false alarm.
 MIN_CORRELATION = 0.90
 # Among very many photos with an equal band each is compared with this many next ones.
@@ -103,7 +103,7 @@ def alike(
 ) -> Iterator[tuple[int, int, float]]:
     """Yield pairs that look alike with their correlation: enough to link each group.
 
-    `small` gives the small grey picture at a position.
+    `small` gives the small gray picture at a position.
     """
     groups = Groups(len(patterns))
     for firsts, seconds in close_pairs(patterns):

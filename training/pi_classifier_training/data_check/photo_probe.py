@@ -13,10 +13,10 @@ from PIL import Image, UnidentifiedImageError
 
 from pi_classifier.errors import ImageError
 from pi_classifier.preprocessing.preprocessor import load_image
-from pi_classifier_training.data.similarity import GREY_SIDE
+from pi_classifier_training.data.similarity import GRAY_SIDE
 
 TINY_SIDE = 64
-# A spread of grey below this many of 256 levels shows nothing but noise.
+# A spread of gray below this many of 256 levels shows nothing but noise.
 UNIFORM_SPREAD = 4.0
 _ORIENTATION = 0x0112
 SUFFIXES = {
@@ -36,14 +36,14 @@ class Look:
     """What one file is.
 
     `kinds` names what was found. `digest` is 16 bytes of the SHA-256 of the file.
-    `pattern` is a 64-bit difference hash, `grey` uint8 ``[32, 32]`` the photo in small,
+    `pattern` is a 64-bit difference hash, `gray` uint8 ``[32, 32]`` the photo in small,
     upright; None where the file cannot be read or shows next to nothing.
     """
 
     kinds: tuple[str, ...]
     digest: bytes = b""
     pattern: int = 0
-    grey: NDArray[np.uint8] | None = None
+    gray: NDArray[np.uint8] | None = None
 
 
 def look(path: str) -> Look:
@@ -59,13 +59,13 @@ def look(path: str) -> Look:
     if kinds and kinds[0] in BROKEN:
         return Look(kinds, digest)
     try:
-        pixels = load_image(path, min_side=GREY_SIDE)
+        pixels = load_image(path, min_side=GRAY_SIDE)
     except ImageError:
         return Look(("damaged",), digest)
-    grey, pattern = _small(pixels)
-    if float(grey.std()) < UNIFORM_SPREAD:
-        return Look((*kinds, "one-colour"), digest)
-    return Look(kinds, digest, pattern, grey)
+    gray, pattern = _small(pixels)
+    if float(gray.std()) < UNIFORM_SPREAD:
+        return Look((*kinds, "one-color"), digest)
+    return Look(kinds, digest, pattern, gray)
 
 
 def _head(path: str) -> tuple[str, ...]:
@@ -99,7 +99,7 @@ def _traits(image: Image.Image, suffix: str) -> tuple[str, ...]:
 
 def _small(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
     """The photo in small and its difference hash: where is a part brighter than its left one."""
-    grey = Image.fromarray(pixels).convert("L")
-    small = np.asarray(grey.resize((GREY_SIDE, GREY_SIDE), Image.Resampling.BOX))
-    parts = np.asarray(grey.resize((9, 8), Image.Resampling.BOX)).astype(np.int16)
+    gray = Image.fromarray(pixels).convert("L")
+    small = np.asarray(gray.resize((GRAY_SIDE, GRAY_SIDE), Image.Resampling.BOX))
+    parts = np.asarray(gray.resize((9, 8), Image.Resampling.BOX)).astype(np.int16)
     return small, int.from_bytes(np.packbits(parts[:, 1:] > parts[:, :-1]).tobytes(), "big")

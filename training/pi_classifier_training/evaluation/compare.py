@@ -12,7 +12,7 @@ from pi_classifier.inference.classifier import ModelSettings, open_classifier
 from pi_classifier.preprocessing.preprocessor import load_image
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.evaluate import Which, photos_of, record_of
-from pi_classifier_training.evaluation.labelling import match_labels
+from pi_classifier_training.evaluation.labeling import match_labels
 from pi_classifier_training.evaluation.report_text import SIGNIFICANT, between, difference_words
 from pi_classifier_training.evaluation.scoring import Watch, answer_photos
 from pi_classifier_training.evaluation.significance import (

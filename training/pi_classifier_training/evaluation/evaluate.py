@@ -17,7 +17,7 @@ from pi_classifier.modelfile.model_file import ModelFile
 from pi_classifier.types import Classifier
 from pi_classifier_training.data.dataset import Photo, scan
 from pi_classifier_training.errors import DatasetError
-from pi_classifier_training.evaluation.labelling import match_labels
+from pi_classifier_training.evaluation.labeling import match_labels
 from pi_classifier_training.evaluation.metrics import (
     calibration_bins,
     calibration_error,

@@ -9,7 +9,7 @@ from pathlib import Path
 from pi_classifier.types import Classifier
 from pi_classifier_training.data.dataset import Photo, scan
 from pi_classifier_training.errors import DatasetError
-from pi_classifier_training.evaluation.labelling import match_labels
+from pi_classifier_training.evaluation.labeling import match_labels
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,9 @@ def wilson(hits: int, n: int) -> Accuracy:
     if n == 0:
         raise ValueError("no photos were evaluated")
     share, z2 = hits / n, Z_95**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    center = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = Z_95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return Accuracy(share, max(0.0, centre - half), min(1.0, centre + half))
+    return Accuracy(share, max(0.0, center - half), min(1.0, center + half))
 
 
 def ranks(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> NDArray[np.int64]:

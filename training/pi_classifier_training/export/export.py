@@ -1,4 +1,4 @@
-"""From a trained network to model files: converted, checked, labelled, written whole."""
+"""From a trained network to model files: converted, checked, labeled, written whole."""
 
 from __future__ import annotations
 

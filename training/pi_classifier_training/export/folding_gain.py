@@ -1,4 +1,4 @@
-"""What optimising for inference brings: a network converted as it stands, and as delivered.
+"""What optimizing for inference brings: a network converted as it stands, and as delivered.
 
 Both files run through the daemon's own classifier on the same photos, in turns.
 """
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pi_classifier.inference.classifier import ModelClassifier, open_model
 from pi_classifier_training.conversion.conversion import convert
 from pi_classifier_training.conversion.converter import to_tflite
-from pi_classifier_training.conversion.unoptimised import convert_unoptimised
+from pi_classifier_training.conversion.unoptimized import convert_unoptimized
 from pi_classifier_training.data.dataset import Images
 from pi_classifier_training.errors import ParityError
 from pi_classifier_training.export.export import TRIAL
@@ -51,12 +51,12 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Optimisation:
-    """A network before and after optimisation, as measured on `photos` photos.
+class Optimization:
+    """A network before and after optimization, as measured on `photos` photos.
 
     `largest_difference` is that of any score (0–1) on any photo. `time_ratio` is the
     median over `rounds` of after / before, `time_ratio_quartiles` its quartiles.
-    `normalisation_share` is what the first layer takes of the time after, found by leaving
+    `normalization_share` is what the first layer takes of the time after, found by leaving
     it out; measured within noise, it may be below 0. `training_nodes` are the
     computing nodes of the training graph (forward only), `training_only_nodes` those of
     them that inference does not need.
@@ -69,7 +69,7 @@ class Optimisation:
     largest_difference: float
     time_ratio: float
     time_ratio_quartiles: tuple[float, float]
-    normalisation_share: float
+    normalization_share: float
     training_nodes: int
     training_only_nodes: int
 
@@ -78,21 +78,21 @@ class Optimisation:
         return asdict(self)
 
 
-def optimise(
+def optimize(
     network: Network,
     photos: Images,
     rounds: int,
     delivered: Path | None = None,
     progress: Progress = iter,
-) -> Optimisation:
-    """Measure what optimisation brings to a trained network on photos as the device sees them.
+) -> Optimization:
+    """Measure what optimization brings to a trained network on photos as the device sees them.
 
     `delivered` is its float32 model file; without one it is converted here. Raises
     ParityError where a score differs by `LARGEST_DIFFERENCE` or more.
     """
-    before = convert_unoptimised(network)
+    before = convert_unoptimized(network)
     after = delivered.read_bytes() if delivered else convert(network, "float32", photos)
-    bare = (before, after, _without_normalisation(network))
+    bare = (before, after, _without_normalization(network))
     with contextlib.ExitStack() as stack:
         first, second, third = (stack.enter_context(_opened(b, network)) for b in bare)
         largest = _largest_difference(first, second, photos.pixels)
@@ -104,7 +104,7 @@ def optimise(
         for i, data in enumerate((before, after))
     ]
     trained, training_only = _training_nodes(network)
-    return Optimisation(
+    return Optimization(
         files[0],
         files[1],
         len(photos.pixels),
@@ -118,7 +118,7 @@ def optimise(
     )
 
 
-def _without_normalisation(network: Network) -> bytes:
+def _without_normalization(network: Network) -> bytes:
     import keras
 
     model = network.inference_model()

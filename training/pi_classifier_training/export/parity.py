@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import keras
 
 PHOTOS = 32
-# Networks want pixels as −1 … 1, 0 … 1 or standardised to about ±2.6.
+# Networks want pixels as −1 … 1, 0 … 1 or standardized to about ±2.6.
 LARGEST_NORMALISED = 4.0
 
 
@@ -69,7 +69,7 @@ def require_parity(
 
 
 def require_raw_pixels_wanted(model: keras.Model) -> None:
-    """Check that a network normalises raw 0–255 pixels itself, before its first weights.
+    """Check that a network normalizes raw 0–255 pixels itself, before its first weights.
 
     Raises ExportError where its first convolution would see black or white pixels as
     numbers that no network is trained on.

@@ -16,7 +16,7 @@ from pi_classifier_training.conversion.reference import Pixels, normalized
 from pi_classifier_training.data.dataset import scan
 from pi_classifier_training.importing.original import Original
 from pi_classifier_training.modelfile.golden import Scorer
-from pi_classifier_training.modelfile.writer import Normalisation
+from pi_classifier_training.modelfile.writer import Normalization
 
 # How far two scores may be off, times the largest score where outputs are logits. Float
 # networks compute the same up to the order of additions; integer ones round.
@@ -49,7 +49,7 @@ def _photos(paths: Sequence[Path], preprocess: Preprocessor) -> Iterator[Pixels]
 
 
 def difference(
-    scorer: Scorer, original: Original, normalisation: Normalisation, pictures: Iterable[Pixels]
+    scorer: Scorer, original: Original, normalization: Normalization, pictures: Iterable[Pixels]
 ) -> tuple[float, float]:
     """The largest difference of two scores, and the largest score there is (at least 1).
 
@@ -57,7 +57,7 @@ def difference(
     """
     off, scale = 0.0, 1.0
     for pixels in pictures:
-        expected = original.run(normalized(pixels, normalisation))
+        expected = original.run(normalized(pixels, normalization))
         found = scorer.raw_scores(pixels)
         # numpy's maximum keeps not-a-number, Python's loses it.
         off = float(np.maximum(off, np.abs(found - expected).max()))

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier_training.errors import ExportError
-from pi_classifier_training.importing.old_operations import modernised
-from pi_classifier_training.modelfile.writer import Normalisation
+from pi_classifier_training.importing.old_operations import modernized
+from pi_classifier_training.modelfile.writer import Normalization
 
 # Inputs of the graphs that TensorFlow for Poets' retrain.py wrote, behind any decoding:
 # MobileNet (input), Inception v3 (Mul); later ones took a module of TensorFlow Hub.
 _INPUTS = ("input", "Mul", "Placeholder")
 _OUTPUT = "final_result"
-POETS = Normalisation((128.0,), (128.0,))
+POETS = Normalization((128.0,), (128.0,))
 # By convention an image module of TensorFlow Hub takes values from 0 to 1.
-HUB = Normalisation((0.0,), (255.0,))
+HUB = Normalization((0.0,), (255.0,))
 
 
 def load_frozen_graph(path: Path, input_node: str | None, output_node: str | None) -> Any:
@@ -27,7 +27,7 @@ def load_frozen_graph(path: Path, input_node: str | None, output_node: str | Non
     start = _input(path, nodes, input_node)
     end = _output(path, definition, nodes, output_node)
 
-    current = modernised(definition)
+    current = modernized(definition)
 
     def imported() -> None:
         tf.import_graph_def(current, name="")
@@ -43,8 +43,8 @@ def load_frozen_graph(path: Path, input_node: str | None, output_node: str | Non
         raise ExportError(f"{path}: TensorFlow cannot read this graph: {line}") from error
 
 
-def poets_normalisation(path: Path, input_node: str | None) -> tuple[Normalisation, str] | None:
-    """The normalisation of TensorFlow for Poets' own graphs and its source; None for others."""
+def poets_normalization(path: Path, input_node: str | None) -> tuple[Normalization, str] | None:
+    """The normalization of TensorFlow for Poets' own graphs and its source; None for others."""
     nodes = {node.name: node for node in _definition(path).node}
     if input_node is not None or _OUTPUT not in nodes:
         return None

@@ -27,14 +27,14 @@ from pi_classifier_training.importing.comparison import (
     difference,
 )
 from pi_classifier_training.importing.labels import distinct, find_labels
-from pi_classifier_training.importing.normalise import Stated, choose_normalisation
+from pi_classifier_training.importing.normalize import Stated, choose_normalization
 from pi_classifier_training.importing.original import WORDS, Original
 from pi_classifier_training.importing.sources import Choices, opened, read_original
 from pi_classifier_training.inspection.model_graph import read_model_graph
 from pi_classifier_training.inspection.weights import model_kind
 from pi_classifier_training.modelfile.golden import golden_vectors
 from pi_classifier_training.modelfile.model_card import ModelCard
-from pi_classifier_training.modelfile.writer import RAW_PIXELS, Normalisation, write_model_file
+from pi_classifier_training.modelfile.writer import RAW_PIXELS, Normalization, write_model_file
 
 # What a file of ours says beyond what is found anew.
 _KEPT = ("training", "evaluation", "calibration", "thresholds", "network")
@@ -47,7 +47,7 @@ class ImportOptions:
 
     labels: Path | None = None
     card: ModelCard = ModelCard()
-    normalisation: Stated | None = None
+    normalization: Stated | None = None
     resize: Resize | None = None
     choices: Choices = Choices()
     image_dirs: tuple[Path, ...] = ()
@@ -78,13 +78,13 @@ def import_model(source: Path, output: Path, options: ImportOptions) -> Iterator
         for before, after in zip(stated, labels, strict=True):
             if before != after:
                 yield f"                 {before!r} stands there again; called {after!r}"
-        normalisation, why = choose_normalisation(source, original, graph, options.normalisation)
-        yield f"  pixels         {_words(normalisation)} ({why})"
+        normalization, why = choose_normalization(source, original, graph, options.normalization)
+        yield f"  pixels         {_words(normalization)} ({why})"
         contents = _contents(source, original, graph, labels, options)
         yield f"  resize         {contents['input']['resize']} (change it with --resize)"
         with tempfile.TemporaryDirectory() as folder:
             trial = Path(folder) / output.name
-            yield _tried(trial, original, labels, contents, normalisation, options.image_dirs)
+            yield _tried(trial, original, labels, contents, normalization, options.image_dirs)
             if options.image_dirs:
                 yield from _accuracy(trial, options.image_dirs)
             write_whole(output, trial.read_bytes())
@@ -98,10 +98,10 @@ def _graph(original: Original) -> Graph:
         raise ExportError(f"{original.path}: {error}") from error
 
 
-def _words(normalisation: Normalisation) -> str:
-    if normalisation == RAW_PIXELS:
+def _words(normalization: Normalization) -> str:
+    if normalization == RAW_PIXELS:
         return "0 to 255 as they are"
-    mean, std = (", ".join(f"{v:g}" for v in x) for x in (normalisation.mean, normalisation.std))
+    mean, std = (", ".join(f"{v:g}" for v in x) for x in (normalization.mean, normalization.std))
     return f"(x − {mean}) / {std}"
 
 
@@ -155,27 +155,27 @@ def _tried(
     original: Original,
     labels: Sequence[str],
     contents: dict[str, Any],
-    normalisation: Normalisation,
+    normalization: Normalization,
     image_dirs: Sequence[Path],
 ) -> str:
     """Write the finished file to `trial`, having compared it with the original; say how."""
-    trial.write_bytes(write_model_file(original.tflite, labels, contents, normalisation))
+    trial.write_bytes(write_model_file(original.tflite, labels, contents, normalization))
     with contextlib.closing(open_model(trial, _TRIAL)) as classifier:
         pictures, what = comparison_pictures(
             classifier.input_size, contents["input"]["resize"], image_dirs
         )
         allowed = TOLERANCE.get(contents["kind"], FLOAT_TOLERANCE)
-        off, scale = difference(classifier, original, normalisation, pictures)
+        off, scale = difference(classifier, original, normalization, pictures)
         if not off <= allowed * scale:
             raise ParityError(
                 f"{original.path}: the imported file's scores differ from the original's by "
                 f"{off:.4f} on {what}; expected at most {allowed * scale:g}. Nothing was written"
             )
         vectors = golden_vectors(classifier, labels, seed=1)
-    spread = kernel_spread(vectors, original.other_kernels, normalisation, classifier.input_size)
+    spread = kernel_spread(vectors, original.other_kernels, normalization, classifier.input_size)
     tolerance = round(max(allowed * scale, 2 * spread), 4)
     contents["golden"] = {"tolerance": tolerance, "vectors": vectors}
-    trial.write_bytes(write_model_file(original.tflite, labels, contents, normalisation))
+    trial.write_bytes(write_model_file(original.tflite, labels, contents, normalization))
     require_golden(trial)
     near = f"within {off:.1g}" if off else "exactly"
     return f"  same scores    as the {WORDS[original.format]}, {near}, on {what}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from pi_classifier.errors import ModelError
 from pi_classifier.modelfile.labels import read_labels
 from pi_classifier.modelfile.model_file import read_model_file
-from pi_classifier.modelfile.tflite_metadata import Normalisation
+from pi_classifier.modelfile.tflite_metadata import Normalization
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.importing.sources import Found
 
@@ -89,7 +89,7 @@ def _inside(tflite: bytes) -> tuple[str, ...] | None:
         path = Path(folder) / "model.tflite"
         path.write_bytes(tflite)
         with _quietly(), contextlib.suppress(ModelError):
-            return read_model_file(path, None, Normalisation((0.0,), (1.0,))).labels
+            return read_model_file(path, None, Normalization((0.0,), (1.0,))).labels
     return None
 
 

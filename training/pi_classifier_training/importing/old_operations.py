@@ -1,7 +1,7 @@
 """Operations of the first TensorFlow graphs, put into words that today's TensorFlow knows.
 
 The Inception v3 of TensorFlow for Poets dates from 2015. TensorFlow refuses its batch
-normalisation, and TensorFlow Lite has no check for numbers.
+normalization, and TensorFlow Lite has no check for numbers.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def modernised(definition: Any) -> Any:
+def modernized(definition: Any) -> Any:
     """A copy of a GraphDef without operations that were dropped since."""
     import tensorflow as tf
 

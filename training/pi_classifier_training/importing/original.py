@@ -16,7 +16,7 @@ from pi_classifier_training.conversion.converter import to_tflite
 from pi_classifier_training.conversion.reference import Reference
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.importing.raw_pixels import function_takes_raw_pixels
-from pi_classifier_training.modelfile.writer import Normalisation
+from pi_classifier_training.modelfile.writer import Normalization
 
 Format = Literal["tflite", "keras", "savedmodel", "graph", "tensorflowjs"]
 
@@ -35,17 +35,17 @@ class Original:
 
     `tflite` is its flatbuffer, possibly with metadata already. `run` computes scores as
     the framework it came from does; `other_kernels` as devices without XNNPACK do, where
-    that may differ. `normalisation` is what its makers are known to
-    use, None where that is not known; `normalisation_source` says from where.
-    `takes_raw_pixels` where its first steps normalise pixels from 0 to 255.
+    that may differ. `normalization` is what its makers are known to
+    use, None where that is not known; `normalization_source` says from where.
+    `takes_raw_pixels` where its first steps normalize pixels from 0 to 255.
     """
 
     format: Format
     path: Path
     tflite: bytes
     run: Reference
-    normalisation: Normalisation | None = None
-    normalisation_source: str = ""
+    normalization: Normalization | None = None
+    normalization_source: str = ""
     resize: Resize = "crop"
     takes_raw_pixels: bool = False
     other_kernels: Reference | None = None

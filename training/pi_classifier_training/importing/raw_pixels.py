@@ -1,4 +1,4 @@
-"""Whether a network normalises pixels itself: what its first steps do, read from its graph.
+"""Whether a network normalizes pixels itself: what its first steps do, read from its graph.
 
 A Rescaling or Normalization layer, or a line such as ``x / 127.5 - 1``, is a
 multiplication or addition of constants between the input and the first layer with
@@ -31,7 +31,7 @@ _STEPS = 24
 
 
 def file_takes_raw_pixels(data: bytes) -> bool:
-    """Whether a ``.tflite`` network's first steps normalise pixels from 0 to 255."""
+    """Whether a ``.tflite`` network's first steps normalize pixels from 0 to 255."""
     graph = read_model_graph(data)
     tensor = graph.inputs[0]
     for _ in range(_STEPS):
@@ -39,7 +39,7 @@ def file_takes_raw_pixels(data: bytes) -> bool:
         if len(readers) != 1:
             return False
         (operation,) = readers
-        if _normalises(operation.kind, _constant(graph, operation, tensor)):
+        if _normalizes(operation.kind, _constant(graph, operation, tensor)):
             return True
         if operation.kind not in _PASSING and operation.kind not in _ARITHMETIC:
             return False
@@ -55,7 +55,7 @@ def _constant(graph: ModelGraph, operation: Operation, tensor: int) -> float | N
 
 
 def function_takes_raw_pixels(function: Callable[[Any], Any], side: int) -> bool:
-    """Whether a TensorFlow function of one picture begins by normalising its pixels."""
+    """Whether a TensorFlow function of one picture begins by normalizing its pixels."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -71,7 +71,7 @@ def function_takes_raw_pixels(function: Callable[[Any], Any], side: int) -> bool
             return False
         (operation,) = readers
         others = [x for x in operation.inputs if x is not value]
-        if _normalises(operation.type, _folded(others)):
+        if _normalizes(operation.type, _folded(others)):
             return True
         if operation.type not in _PASSING and operation.type not in _ARITHMETIC:
             return False
@@ -93,8 +93,8 @@ def _folded(values: list[Any]) -> float | None:
     return float(np.abs(tf.make_ndarray(source.get_attr("value")).astype(np.float64)).max())
 
 
-def _normalises(kind: str, size: float | None) -> bool:
-    """Whether arithmetic with a constant as large as `size` is a normalisation of pixels."""
+def _normalizes(kind: str, size: float | None) -> bool:
+    """Whether arithmetic with a constant as large as `size` is a normalization of pixels."""
     step = _ARITHMETIC.get(kind)
     if step is None or size is None:
         return False

@@ -1,4 +1,4 @@
-"""Recognising what a path holds, and reading it."""
+"""Recognizing what a path holds, and reading it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pi_classifier_training.errors import ExportError
 from pi_classifier_training.importing.archives import unpack
 from pi_classifier_training.importing.original import Format, Original, converted
 from pi_classifier_training.importing.raw_pixels import file_takes_raw_pixels
-from pi_classifier_training.modelfile.writer import Normalisation
+from pi_classifier_training.modelfile.writer import Normalization
 
 # https://teachablemachine.withgoogle.com: the code it shows beside each export
-# crops the centre and takes (x / 127.5) − 1.
-TEACHABLE_MACHINE = Normalisation((127.5,), (127.5,))
+# crops the center and takes (x / 127.5) − 1.
+TEACHABLE_MACHINE = Normalization((127.5,), (127.5,))
 _TEACHABLE_SOURCE = "as Teachable Machine's own sample code does"
 _TEACHABLE_FILES = ("keras_model.h5", "model_unquant.tflite")
 _LABELS = ("labels.txt", "retrained_labels.txt", "labelmap.txt")
@@ -43,7 +43,7 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A model recognised at `path`, with the label file that belongs to it, if any."""
+    """A model recognized at `path`, with the label file that belongs to it, if any."""
 
     format: Format
     path: Path
@@ -53,7 +53,7 @@ class Found:
 
 @contextlib.contextmanager
 def opened(source: Path) -> Iterator[Found]:
-    """Recognise `source`, a file, a folder or a ZIP, which stays unpacked in the block.
+    """Recognize `source`, a file, a folder or a ZIP, which stays unpacked in the block.
 
     Raises ExportError where it is none of these.
     """
@@ -115,7 +115,7 @@ def _found(format_: Format, path: Path) -> Found:
 
 
 def read_original(found: Found, choices: Choices) -> Original:
-    """Read a recognised model. Raises ExportError."""
+    """Read a recognized model. Raises ExportError."""
     if found.format == "tflite":
         return _known(_read_tflite(found.path), found)
     reader = {
@@ -129,11 +129,11 @@ def read_original(found: Found, choices: Choices) -> Original:
 
 def _known(original: Original, found: Found) -> Original:
     """Add what is known of Teachable Machine's exports."""
-    if found.teachable_machine and original.normalisation is None:
+    if found.teachable_machine and original.normalization is None:
         return replace(
             original,
-            normalisation=TEACHABLE_MACHINE,
-            normalisation_source=_TEACHABLE_SOURCE,
+            normalization=TEACHABLE_MACHINE,
+            normalization_source=_TEACHABLE_SOURCE,
             resize="crop",
         )
     return original
@@ -210,7 +210,7 @@ def _read_saved_model(path: Path, choices: Choices) -> Original:
 def _read_graph(path: Path, choices: Choices) -> Original:
     from pi_classifier_training.importing.frozen_graph import (
         load_frozen_graph,
-        poets_normalisation,
+        poets_normalization,
     )
 
     if path.name == "saved_model.pb":
@@ -219,10 +219,10 @@ def _read_graph(path: Path, choices: Choices) -> Original:
     shape = function.inputs[0].shape
     known = tuple(shape) if shape.rank is not None else (None, None, None, 3)
     original = converted("graph", path, function, known, choices.size)
-    poets = poets_normalisation(path, choices.input_node)
+    poets = poets_normalization(path, choices.input_node)
     if poets is None:
         return original
     # Its own script squeezes a photo to the network's shape.
     return replace(
-        original, normalisation=poets[0], normalisation_source=poets[1], resize="stretch"
+        original, normalization=poets[0], normalization_source=poets[1], resize="stretch"
     )

@@ -113,7 +113,7 @@ def _described(path: Path, kind: str) -> dict[str, Any]:
         "labels": len(model.labels),
         "labels_source": model.labels_source,
         "ends_with": model.activation,
-        "normalisation": _normalisation(model),
+        "normalization": _normalization(model),
         "golden_vectors": len(model.information.golden),
     }
     if model.metadata is not None:
@@ -127,10 +127,10 @@ def _described(path: Path, kind: str) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if value is not None}
 
 
-def _normalisation(model: ModelFile) -> dict[str, Any] | None:
-    if model.normalisation is None:
+def _normalization(model: ModelFile) -> dict[str, Any] | None:
+    if model.normalization is None:
         return None
-    return {"mean": list(model.normalisation.mean), "std": list(model.normalisation.std)}
+    return {"mean": list(model.normalization.mean), "std": list(model.normalization.std)}
 
 
 def _accuracy(evaluation: object) -> dict[str, Any] | None:

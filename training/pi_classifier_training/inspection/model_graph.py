@@ -28,7 +28,7 @@ class Tensor:
     """One tensor; `data` is its constant value in the file, empty for an activation.
 
     `scales` and `zero_points` are per tensor (one value) or per channel along
-    `quantised_dimension`; empty where the tensor is not quantised. `offset` is where
+    `quantized_dimension`; empty where the tensor is not quantized. `offset` is where
     `data` starts in the file.
     """
 
@@ -40,7 +40,7 @@ class Tensor:
     data: memoryview
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
-    quantised_dimension: int
+    quantized_dimension: int
 
     @property
     def constant(self) -> bool:
@@ -122,14 +122,14 @@ def _tensor(index: int, table: Table, buffers: list[Table]) -> Tensor:
     code, buffer = table.integer(1, "int8"), buffers[table.integer(2, "uint32")]
     data = buffer.raw(0)
     start = buffer.target(0)
-    quantisation = table.table(4)
+    quantization = table.table(4)
     scales: tuple[int | float, ...] = ()
     zero_points: tuple[int | float, ...] = ()
     dimension = 0
-    if quantisation is not None:
-        scales = quantisation.numbers(2, "float32", limit=1 << 20)
-        zero_points = quantisation.numbers(3, "int64", limit=1 << 20)
-        dimension = quantisation.integer(6, "int32")
+    if quantization is not None:
+        scales = quantization.numbers(2, "float32", limit=1 << 20)
+        zero_points = quantization.numbers(3, "int64", limit=1 << 20)
+        dimension = quantization.integer(6, "int32")
     return Tensor(
         index,
         table.text(3),

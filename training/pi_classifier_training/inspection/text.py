@@ -94,8 +94,8 @@ def _network(record: Mapping[str, Any]) -> Iterator[str]:
     for title in ("inputs", "outputs"):
         for tensor in record[title]:
             yield _line(title[:-1], _tensor(tensor))
-    if record.get("normalisation"):
-        mean, std = record["normalisation"]["mean"], record["normalisation"]["std"]
+    if record.get("normalization"):
+        mean, std = record["normalization"]["mean"], record["normalization"]["std"]
         raw = all(m == 0 for m in mean) and all(s == 1 for s in std)
         yield _line(
             "pixels", "0 to 255 as they are" if raw else f"(x − {_list(mean)}) / {_list(std)}"

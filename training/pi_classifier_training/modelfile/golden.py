@@ -2,7 +2,7 @@
 
 The daemon replays them when it loads the model, so that a runtime, a processor or a
 damaged cache that computes something else is found before the first frame. They
-need no photos: coarse mosaics of random colours excite a network well enough.
+need no photos: coarse mosaics of random colors excite a network well enough.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ def golden_vectors(classifier: Scorer, labels: Sequence[str], seed: int) -> list
     if not spread > 10**-_DECIMALS:
         raise ExportError(
             "the network gives every picture the same scores; it learned nothing, or was "
-            "quantised with ranges that fit nothing"
+            "quantized with ranges that fit nothing"
         )
     return [_as_json(mosaics[i], scores[i]) for i in kept]
 
 
 def _mosaic(rng: np.random.Generator) -> Pixels:
-    """A few tiles within a random range of colours, as pictures have a mood."""
+    """A few tiles within a random range of colors, as pictures have a mood."""
     side = int(rng.choice(_SIDES))
     ends = np.sort(rng.integers(0, 256, (2, 3)), axis=0)
     tiles: Pixels = rng.integers(ends[0], ends[1] + 1, (side, side, 3)).astype(np.uint8)

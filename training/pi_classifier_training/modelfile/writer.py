@@ -40,26 +40,26 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Normalisation:
+class Normalization:
     """What the network expects: (pixel - mean) / std, one value or one per channel."""
 
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
 
 
-RAW_PIXELS = Normalisation()
+RAW_PIXELS = Normalization()
 
 
 def write_model_file(
     tflite: bytes,
     labels: Sequence[str],
     information: Mapping[str, Any],
-    normalisation: Normalisation = RAW_PIXELS,
+    normalization: Normalization = RAW_PIXELS,
 ) -> bytes:
     """Return `tflite` (a bare flatbuffer or a finished model file) as a model file.
 
     `information` becomes ``pi_classifier.json``; its name, version, description,
-    author and license also go into the standard metadata. `normalisation` says what
+    author and license also go into the standard metadata. `normalization` says what
     the graph expects, `RAW_PIXELS` where it begins with a Rescaling layer. Equal
     arguments give equal bytes. Raises ExportError.
     """
@@ -67,7 +67,7 @@ def write_model_file(
     try:
         model = Table.root(memoryview(bare), b"TFL3")
         _check_labels(model, labels)
-        metadata = _metadata(labels, information, normalisation, _input_size(model))
+        metadata = _metadata(labels, information, normalization, _input_size(model))
         flatbuffer = _with_metadata(model, bare, metadata)
     except DamagedBuffer as error:
         raise ExportError(f"this is not a TFLite model: {error}") from error
@@ -164,7 +164,7 @@ def _with_metadata(model: Table, bare: bytes, metadata: bytes) -> bytes:
 def _metadata(
     labels: Sequence[str],
     information: Mapping[str, Any],
-    normalisation: Normalisation,
+    normalization: Normalization,
     size: tuple[int, int],
 ) -> bytes:
     builder = flatbuffers.Builder(1024)
@@ -172,7 +172,7 @@ def _metadata(
         builder,
         4,
         {
-            2: _offsets(builder, [_input_metadata(builder, normalisation, size)]),
+            2: _offsets(builder, [_input_metadata(builder, normalization, size)]),
             3: _offsets(builder, [_output_metadata(builder, len(labels))]),
         },
     )
@@ -183,16 +183,16 @@ def _metadata(
         if information.get(key)
     }
     fields[3] = _offsets(builder, [graph])
-    # Normalisation and labels are as old as the schema itself.
+    # Normalization and labels are as old as the schema itself.
     fields[7] = builder.CreateString("1.0.0")
     builder.Finish(_table(builder, 8, fields), file_identifier=b"M001")
     return bytes(builder.Output())
 
 
 def _input_metadata(
-    builder: flatbuffers.Builder, normalisation: Normalisation, size: tuple[int, int]
+    builder: flatbuffers.Builder, normalization: Normalization, size: tuple[int, int]
 ) -> int:
-    mean, std = normalisation.mean, normalisation.std
+    mean, std = normalization.mean, normalization.std
     options = _table(builder, 2, {0: _floats(builder, mean), 1: _floats(builder, std)})
     builder.StartObject(2)
     builder.PrependUint8Slot(0, _NORMALIZATION_OPTIONS, 0)

@@ -90,7 +90,7 @@ def _block_of(layer: keras.layers.Layer) -> int:
 def weights_id(spec: NetworkSpec, backbone: keras.Model) -> str:
     """What a backbone computes, as a hexadecimal hash: 32 digits.
 
-    It covers the graph (family, width, normalisation) and every weight's value, so
+    It covers the graph (family, width, normalization) and every weight's value, so
     equal ids mean equal embeddings of equal images. The resolution and the labels play
     no part.
     """

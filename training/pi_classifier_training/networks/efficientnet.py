@@ -1,6 +1,6 @@
 """EfficientNet-Lite0 and EfficientNetV2-B0, as their published weights have them.
 
-Each builder takes the normalised image and the width multiplier, and returns the hint
+Each builder takes the normalized image and the width multiplier, and returns the hint
 feature maps and the last feature map. Layers of block *n* are named ``block<n>_…``.
 """
 

@@ -1,6 +1,6 @@
 """Inception v3 (Szegedy et al. 2016), as its published weights have it.
 
-The builder takes the normalised image and the width multiplier, and returns the last
+The builder takes the normalized image and the width multiplier, and returns the last
 feature map; mix *n*, counted from 1, is block *n*: its layers are named ``block<n>_…``.
 The order in which branches are built is that of the published weights.
 """

@@ -68,7 +68,7 @@ def convolution(
     x = layers.Conv2D(
         filters, kernel, stride, padding=padding, use_bias=False, name=f"{name}_convolution"
     )(x)
-    return _normalised(x, name, activation, scaled=scaled)
+    return _normalized(x, name, activation, scaled=scaled)
 
 
 def depthwise(
@@ -80,10 +80,10 @@ def depthwise(
     x = layers.DepthwiseConv2D(
         kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise"
     )(x)
-    return _normalised(x, f"{name}_depthwise", activation)
+    return _normalized(x, f"{name}_depthwise", activation)
 
 
-def _normalised(x: Any, name: str, activation: Activation | None, *, scaled: bool = True) -> Any:
+def _normalized(x: Any, name: str, activation: Activation | None, *, scaled: bool = True) -> Any:
     from keras import layers
 
     # Keras' default epsilon, 0.001, is that of all published weights.

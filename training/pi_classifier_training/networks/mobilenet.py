@@ -1,6 +1,6 @@
 """MobileNet v1, v2 and v3, as their papers and published weights have them.
 
-Each builder takes the normalised image and the width multiplier, and returns the hint
+Each builder takes the normalized image and the width multiplier, and returns the hint
 feature maps and the last feature map. Layers of block *n* are named ``block<n>_…``.
 """
 

@@ -13,7 +13,7 @@ from pi_classifier_training.networks.spec import NetworkSpec
 if TYPE_CHECKING:
     import keras
 
-# Name and options in keras.applications. Normalisation is ours, so theirs is left out.
+# Name and options in keras.applications. Normalization is ours, so theirs is left out.
 _WITHOUT = {"include_preprocessing": False}
 _IN_KERAS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "mobilenet_v1": ("MobileNet", {}),
@@ -82,7 +82,7 @@ def _fetched_lite0() -> Path:
 def published_network(spec: NetworkSpec, weights: str | None) -> keras.Model:
     """The network without its top layers that published weights belong to.
 
-    It is Keras' own, fed normalised images, or ours where Keras has none; its weights
+    It is Keras' own, fed normalized images, or ours where Keras has none; its weights
     are in the same order as our backbone's. `weights` is ``imagenet`` or None.
     """
     import keras

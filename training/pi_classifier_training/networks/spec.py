@@ -1,4 +1,4 @@
-"""Which networks there are: their families, widths, resolutions and normalisation."""
+"""Which networks there are: their families, widths, resolutions and normalization."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Triple = tuple[float, float, float]
 class Family:
     """What a family of networks may be asked for, and what pixels it was published for.
 
-    Pixels are normalised inside the graph: ``(pixel - mean) / std`` for red, green, blue.
+    Pixels are normalized inside the graph: ``(pixel - mean) / std`` for red, green, blue.
     `resolutions` are input sides in pixels; the last one is what the weights were
     published for, or the largest of those.
     """

@@ -1,6 +1,6 @@
 """The report's figures as SVG text to put into a page; the only module importing matplotlib.
 
-Colours are the page's own (CSS variables), so that figures follow light and dark; texts
+Colors are the page's own (CSS variables), so that figures follow light and dark; texts
 stay texts. Equal values give equal bytes.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 from pi_classifier_training.evaluation.metrics import wilson
 from pi_classifier_training.reporting.learning_curve import Curve, Forecast
 
-# Stand-ins that matplotlib takes for colours; the page's variables replace them.
+# Stand-ins that matplotlib takes for colors; the page's variables replace them.
 INK, MUTED, GRID, FIRST, SECOND = (f"#00000{i}" for i in range(1, 6))
 _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "line", FIRST: "first", SECOND: "second"}
 # Inches of 72 units: on a telephone one unit is about one pixel, so 11 can be read.
@@ -63,10 +63,10 @@ def training_curves(history: Rows) -> str | None:
         axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
         for axis, (title, lines, scale) in zip(axes, panels, strict=True):
             _tidy(axis, title)
-            for (name, (xs, ys)), colour in zip(lines.items(), (SECOND, FIRST), strict=True):
+            for (name, (xs, ys)), color in zip(lines.items(), (SECOND, FIRST), strict=True):
                 style = "-o" if len(xs) < 30 else "-"
                 axis.plot(
-                    xs, [scale * y for y in ys], style, color=colour, label=name, markersize=3
+                    xs, [scale * y for y in ys], style, color=color, label=name, markersize=3
                 )
             for x in _phase_starts(history):
                 axis.axvline(x - 0.5, color=MUTED, linewidth=0.8, linestyle=":")
@@ -85,10 +85,10 @@ def files_plot(points: Sequence[FilePoint]) -> str:
         axis = figure.subplots()
         _tidy(axis, "of 100 test photos right")
         for point in points:
-            colour = FIRST if point.chosen else SECOND
+            color = FIRST if point.chosen else SECOND
             share, low, high = (100 * x for x in point.accuracy)
             axis.errorbar(
-                point.kilobytes, share, [[share - low], [high - share]], color=colour, fmt="o",
+                point.kilobytes, share, [[share - low], [high - share]], color=color, fmt="o",
                 markersize=9 if point.chosen else 6, elinewidth=1.2, capsize=3,
             )  # fmt: skip
         bottom, top = axis.get_ylim()
@@ -226,6 +226,6 @@ def _for_page(svg: str, name: str) -> str:
     svg = re.sub(r"\s*font-family: [^;\"]*;?", "", svg)
     # A style element would reach out of the figure to the whole page.
     svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)
-    for colour, variable in _VARIABLES.items():
-        svg = svg.replace(colour, f"var(--{variable})")
+    for color, variable in _VARIABLES.items():
+        svg = svg.replace(color, f"var(--{variable})")
     return svg

@@ -133,7 +133,7 @@ def label_words(label: str, figures: LabelFigures) -> str:
     """One label's precision and recall in a sentence."""
     if figures.recall is None:
         return "No photo of it was kept aside, so nothing is known."
-    text = f"Of 100 photos of “{label}” {of_100(figures.recall)} are recognised; "
+    text = f"Of 100 photos of “{label}” {of_100(figures.recall)} are recognized; "
     if figures.precision is None:
         text += f"“{label}” was never the answer."
     else:

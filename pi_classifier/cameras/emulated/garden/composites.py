@@ -16,7 +16,7 @@ from pi_classifier.cameras.emulated.garden.greens import (
 )
 from pi_classifier.cameras.emulated.garden.painting import Canvas, Pose, Rays, edge, paint_rays
 from pi_classifier.cameras.emulated.garden.pixels import (
-    Colour,
+    Color,
     Float,
     flat,
     jitter,
@@ -36,8 +36,8 @@ def _florets(radius: Float, angle: Float, spirals: int, pixel: float) -> Float:
 
 @dataclass(frozen=True, slots=True)
 class _Disc:
-    centre: Colour
-    rim: Colour
+    center: Color
+    rim: Color
     spirals: int
     bump: float
 
@@ -54,8 +54,8 @@ def _paint_disc(canvas: Canvas, pose: Pose, disc: _Disc, rng: Rng) -> None:
     tone = 1.05 - 0.35 * radius**2
     tone += 0.22 * (x * math.cos(pose.light - pose.lean) + y * math.sin(pose.light - pose.lean))
     tone += disc.bump * _florets(radius, angle, disc.spirals, pose.pixel)
-    colour = mix(disc.centre, disc.rim, smoothstep(0.15, 0.75, radius)) * tone[..., None]
-    canvas.over(window, np.clip(colour, 0, 1), edge(wobble - radius, pose.pixel))
+    color = mix(disc.center, disc.rim, smoothstep(0.15, 0.75, radius)) * tone[..., None]
+    canvas.over(window, np.clip(color, 0, 1), edge(wobble - radius, pose.pixel))
 
 
 def _turn(pose: Pose, turn: float) -> Pose:
@@ -87,8 +87,8 @@ def daisy(canvas: Canvas, pose: Pose, foot: Point, rng: Rng) -> None:
 
 def dandelion(canvas: Canvas, pose: Pose, foot: Point, rng: Rng) -> None:
     """Paint a many-rayed yellow head, or the white seed clock."""
-    stem: Colour = (0.52, 0.52, 0.24) if rng.random() < 0.6 else (0.55, 0.38, 0.28)
-    straight_stem(canvas, pose, foot, rng, width=0.06, colour=stem)
+    stem: Color = (0.52, 0.52, 0.24) if rng.random() < 0.6 else (0.55, 0.38, 0.28)
+    straight_stem(canvas, pose, foot, rng, width=0.06, color=stem)
     if rng.random() < 0.6:
         rosette(canvas, pose, foot, rng)
     if rng.random() < 0.33:
@@ -114,11 +114,11 @@ def _clock(canvas: Canvas, pose: Pose, rng: Rng) -> None:
         return
     window, x, y = placed
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
-    grey = jitter(rng, (0.88, 0.89, 0.90), 0.03)
+    gray = jitter(rng, (0.88, 0.89, 0.90), 0.03)
     haze = edge(1 - radius, 0.12) * (0.30 + 0.35 * smoothstep(0.35, 0.95, radius))
-    canvas.over(window, flat(grey, x), haze.astype(np.float32))
+    canvas.over(window, flat(gray, x), haze.astype(np.float32))
     spokes = np.clip(np.cos(angle * 37) * np.cos(angle * 23 + radius * 3), 0, 1) ** 2
-    dark = mix((0.45, 0.38, 0.28), grey, smoothstep(0.2, 0.8, radius))
+    dark = mix((0.45, 0.38, 0.28), gray, smoothstep(0.2, 0.8, radius))
     canvas.over(window, dark, edge(0.8 - radius, 0.1) * spokes * 0.5)
     seeds = _Disc((0.42, 0.34, 0.22), (0.30, 0.24, 0.14), 13, 0.3)
     _paint_disc(canvas, pose.moved(0.0, 0.13), seeds, rng)
@@ -148,7 +148,7 @@ def _parachute(canvas: Canvas, pose: Pose, spot: Point, strength: float, rng: Rn
 
 def sunflower(canvas: Canvas, pose: Pose, foot: Point, rng: Rng) -> None:
     """Paint big yellow-orange rays around a large dark brown disc."""
-    straight_stem(canvas, pose, foot, rng, width=0.085, colour=(0.36, 0.50, 0.18))
+    straight_stem(canvas, pose, foot, rng, width=0.085, color=(0.36, 0.50, 0.18))
     clasping_leaves(canvas, pose, foot, rng, 0.36)
     count = int(rng.integers(17, 24))
     inner = jitter(rng, (0.90, 0.50, 0.02), 0.05)
@@ -161,9 +161,9 @@ def sunflower(canvas: Canvas, pose: Pose, foot: Point, rng: Rng) -> None:
             depth=0.22, shadow=0.12,
         )  # fmt: skip
         paint_rays(canvas, _turn(pose.moved(0.03 * layer), rng.uniform(0, 6)), rays, rng)
-    centre = pose.moved(0.08, disc)
+    center = pose.moved(0.08, disc)
     dark = jitter(rng, (0.20, 0.10, 0.04), 0.1)
     ring = jitter(rng, (0.42, 0.24, 0.06), 0.1)
-    _paint_disc(canvas, centre, _Disc(dark, ring, 34, 0.30), rng)
+    _paint_disc(canvas, center, _Disc(dark, ring, 34, 0.30), rng)
     heart = jitter(rng, (0.34, 0.28, 0.08), 0.1) if rng.random() < 0.6 else (0.13, 0.06, 0.03)
     _paint_disc(canvas, pose.moved(0.08, disc * 0.45), _Disc(heart, dark, 21, 0.30), rng)

@@ -15,23 +15,23 @@ from pi_classifier.cameras.emulated.garden.painting import (
     paint_blade,
     paint_stem,
 )
-from pi_classifier.cameras.emulated.garden.pixels import Colour, jitter
+from pi_classifier.cameras.emulated.garden.pixels import Color, jitter
 
 Rng = np.random.Generator
 Point = tuple[float, float]
 Painter = Callable[[Canvas, Pose, Point, Rng], None]
 """Paints one plant: head's pose, point where the stem leaves the ground, and its lots."""
 
-GREEN: Colour = (0.28, 0.46, 0.16)
-BLUE_GREEN: Colour = (0.33, 0.50, 0.33)
+GREEN: Color = (0.28, 0.46, 0.16)
+BLUE_GREEN: Color = (0.33, 0.50, 0.33)
 
 
 def straight_stem(
-    canvas: Canvas, pose: Pose, foot: Point, rng: Rng, *, width: float, colour: Colour = GREEN
+    canvas: Canvas, pose: Pose, foot: Point, rng: Rng, *, width: float, color: Color = GREEN
 ) -> None:
     """Paint the stem from head to foot; `width` in head radii."""
     bow = pose.radius * float(rng.normal(0, 0.12))
-    paint_stem(canvas, Stem((pose.x, pose.y), foot, pose.radius * width, jitter(rng, colour), bow))
+    paint_stem(canvas, Stem((pose.x, pose.y), foot, pose.radius * width, jitter(rng, color), bow))
 
 
 def clasping_leaves(canvas: Canvas, pose: Pose, foot: Point, rng: Rng, broad: float) -> None:

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from pi_classifier.cameras.emulated.garden.greens import Rng
 from pi_classifier.cameras.emulated.garden.light import blurred
 from pi_classifier.cameras.emulated.garden.pixels import (
-    Colour,
+    Color,
     Float,
     fill,
     full,
@@ -69,8 +69,8 @@ def soil(rng: Rng, height: int, width: int, unit: float) -> Float:
     return full(height, width, base) * tone[..., None]
 
 
-def _cells(rng: Rng, height: int, width: int, unit: float, palette: list[Colour]) -> Float:
-    """Paint overlapping rounded stones in the palette's colours."""
+def _cells(rng: Rng, height: int, width: int, unit: float, palette: list[Color]) -> Float:
+    """Paint overlapping rounded stones in the palette's colors."""
     picture = Image.new("RGB", (width, height), fill(jitter(rng, (0.20, 0.18, 0.16), 0.2)))
     draw = ImageDraw.Draw(picture)
     size = unit * float(rng.uniform(0.012, 0.05))
@@ -78,9 +78,9 @@ def _cells(rng: Rng, height: int, width: int, unit: float, palette: list[Colour]
     for _ in range(count):
         x, y = float(rng.uniform(0, width)), float(rng.uniform(0, height))
         w, h = size * float(rng.uniform(0.5, 1.3)), size * float(rng.uniform(0.4, 0.9))
-        colour = jitter(rng, palette[int(rng.integers(len(palette)))], 0.14)
+        color = jitter(rng, palette[int(rng.integers(len(palette)))], 0.14)
         draw.ellipse([x - w, y - h + 1, x + w, y + h + 2], fill=fill((0.12, 0.11, 0.10)))
-        draw.ellipse([x - w, y - h, x + w, y + h], fill=fill(colour))
+        draw.ellipse([x - w, y - h, x + w, y + h], fill=fill(color))
     shade = 1 + 0.1 * noise(rng, height, width, unit / 50, 2)
     return pixels_of(picture) * shade[..., None]
 
@@ -94,7 +94,7 @@ def gravel(rng: Rng, height: int, width: int, unit: float) -> Float:
 def leaves(rng: Rng, height: int, width: int, unit: float) -> Float:
     """Paint a litter of leaves, green or autumn."""
     green = rng.random() < 0.5
-    palette: list[Colour] = (
+    palette: list[Color] = (
         [(0.18, 0.34, 0.12), (0.28, 0.45, 0.16), (0.12, 0.25, 0.10)]
         if green
         else [(0.45, 0.27, 0.10), (0.58, 0.38, 0.14), (0.30, 0.18, 0.10), (0.52, 0.22, 0.08)]
@@ -114,9 +114,9 @@ def leaves(rng: Rng, height: int, width: int, unit: float) -> Float:
         outline = [
             (x + a * c - b * s, y + a * s + b * c) for a, b in zip(along, across, strict=True)
         ]
-        colour = jitter(rng, palette[int(rng.integers(len(palette)))], 0.16)
-        draw.polygon(outline, fill=fill(colour))
-        vein = fill((colour[0] * 1.25, colour[1] * 1.25, colour[2] * 1.2))
+        color = jitter(rng, palette[int(rng.integers(len(palette)))], 0.16)
+        draw.polygon(outline, fill=fill(color))
+        vein = fill((color[0] * 1.25, color[1] * 1.25, color[2] * 1.2))
         draw.line([(x, y), (x + length * c, y + length * s)], fill=vein)
     return pixels_of(picture) * (1 + 0.06 * noise(rng, height, width, unit / 40, 2))[..., None]
 
@@ -137,8 +137,8 @@ def foliage(rng: Rng, height: int, width: int, unit: float) -> Float:
 
 
 def sky(rng: Rng, height: int, width: int, unit: float) -> Float:
-    """Paint a blue, grey or evening sky, with or without clouds."""
-    tops: list[tuple[Colour, Colour]] = [
+    """Paint a blue, gray or evening sky, with or without clouds."""
+    tops: list[tuple[Color, Color]] = [
         ((0.22, 0.44, 0.78), (0.68, 0.82, 0.94)),
         ((0.40, 0.58, 0.82), (0.82, 0.89, 0.95)),
         ((0.62, 0.65, 0.70), (0.84, 0.85, 0.87)),

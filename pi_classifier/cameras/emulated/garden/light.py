@@ -1,4 +1,4 @@
-"""How a scene is lit and photographed: colour cast, vignette, gamma, blur."""
+"""How a scene is lit and photographed: color cast, vignette, gamma, blur."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Light:
     direction: float
     focus_blur: float
     ground_blur: float
-    noise: float  # standard deviation in grey levels
+    noise: float  # standard deviation in gray levels
 
 
 def draw_light(rng: np.random.Generator, *, flower: bool) -> Light:
@@ -54,7 +54,7 @@ def lamp_of(light: Light, height: int, width: int) -> Float:
 
 
 def photographed(rgb: Float, light: Light, lamp: Float) -> Float:
-    """Return what the camera makes of the colours under the light."""
+    """Return what the camera makes of the colors under the light."""
     lit = rgb * lamp[..., None] * np.asarray(light.gain, np.float32)
     return np.asarray(np.clip(lit, 0, 1) ** np.float32(light.gamma), np.float32)
 

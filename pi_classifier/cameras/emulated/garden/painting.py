@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pi_classifier.cameras.emulated.garden.pixels import Colour, Float, mix, smoothstep
+from pi_classifier.cameras.emulated.garden.pixels import Color, Float, mix, smoothstep
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,12 +55,12 @@ class Canvas:
         grid_x, grid_y = np.meshgrid(across, down)
         return Window(slice(y0, y1), slice(x0, x1), grid_x, grid_y)
 
-    def over(self, window: Window, colour: Float, alpha: Float) -> None:
-        """Lay `colour` over what is there."""
+    def over(self, window: Window, color: Float, alpha: Float) -> None:
+        """Lay `color` over what is there."""
         keep = 1 - alpha
         rgb = self.rgb[window.rows, window.columns]
         rgb *= keep[..., None]
-        rgb += colour * alpha[..., None]
+        rgb += color * alpha[..., None]
         below = self.alpha[window.rows, window.columns]
         below *= keep
         below += alpha
@@ -72,7 +72,7 @@ class Canvas:
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where a flower head lies: centre and radius in pixels, tilt away from the viewer.
+    """Where a flower head lies: center and radius in pixels, tilt away from the viewer.
 
     `squash` is the foreshortening (1 = seen from the front) along the direction
     `lean`, and `turn` rotates the head in its own plane; angles in radians.
@@ -127,8 +127,8 @@ class Rays:
     count: int
     length: float
     width: float
-    inner: Colour
-    outer: Colour
+    inner: Color
+    outer: Color
     start: float = 0.0
     tip: float = 6.0  # large: blunt, around 1: pointed
     shoulder: float = 0.5
@@ -166,10 +166,10 @@ def paint_rays(canvas: Canvas, pose: Pose, rays: Rays, rng: np.random.Generator)
     tone *= 1 - rays.depth * across**2 - rays.shadow * (1 - smoothstep(0.15, 0.75, u))
     tone *= 1 + 0.1 * np.cos(angle + np.float32(pose.lean - pose.light))
     tone *= 1 + 0.05 * np.cos(v / np.maximum(width, 1e-3) * 9)
-    colour = mix(rays.inner, rays.outer, u) * tone[..., None]
+    color = mix(rays.inner, rays.outer, u) * tone[..., None]
     shade = edge(half * 1.3 + 0.02 - np.abs(v), 0.06) * edge((1.04 - u) * length, 0.08)
     canvas.darken(window, 0.3 * shade)
-    canvas.over(window, colour, alpha)
+    canvas.over(window, color, alpha)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +181,8 @@ class Blade:
     angle: float
     length: float
     width: float
-    base: Colour
-    tip: Colour
+    base: Color
+    tip: Color
     bend: float = 0.0  # sideways shift of the tip, in lengths
     point: float = 0.8  # small: blunt tip, large: long point
     shoulder: float = 0.55
@@ -222,10 +222,10 @@ def paint_blade(canvas: Canvas, blade: Blade) -> None:
     tone -= blade.vein * np.exp(-((v / (0.06 * blade.width + 0.5)) ** 2))
     tone *= 1 + 0.04 * np.cos(side * 14 + u * 3)
     tone += blade.rim * smoothstep(0.75, 1.0, across)
-    colour = mix(blade.base, blade.tip, smoothstep(0.0, 0.7, inside)) * tone[..., None]
+    color = mix(blade.base, blade.tip, smoothstep(0.0, 0.7, inside)) * tone[..., None]
     soft = max(3.0, blade.width * 0.35)
     canvas.darken(window, 0.35 * edge(half - np.abs(v), soft) * edge(ends, soft))
-    canvas.over(window, colour, alpha)
+    canvas.over(window, color, alpha)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +235,7 @@ class Stem:
     start: tuple[float, float]
     end: tuple[float, float]
     width: float
-    colour: Colour
+    color: Color
     bow: float = 0.0
 
 
@@ -254,4 +254,4 @@ def paint_stem(canvas: Canvas, stem: Stem) -> None:
     side = (window.x - middle) / np.float32(stem.width)
     alpha = edge((1 - np.abs(side)) * stem.width, 1.2) * edge(window.y + 1, 1.2)
     tone = 1 - 0.35 * side**2 + 0.2 * np.clip(-side, -1, 1)
-    canvas.over(window, np.asarray(stem.colour, np.float32) * tone[..., None], alpha)
+    canvas.over(window, np.asarray(stem.color, np.float32) * tone[..., None], alpha)

@@ -15,9 +15,9 @@ from pi_classifier.cameras.emulated.garden.greens import (
     tulip_leaves,
 )
 from pi_classifier.cameras.emulated.garden.painting import Blade, Canvas, Pose, edge, paint_blade
-from pi_classifier.cameras.emulated.garden.pixels import Colour, jitter, mix, smoothstep
+from pi_classifier.cameras.emulated.garden.pixels import Color, jitter, mix, smoothstep
 
-ROSES: tuple[tuple[Colour, Colour], ...] = (  # deep in the folds, on the petals' rims
+ROSES: tuple[tuple[Color, Color], ...] = (  # deep in the folds, on the petals' rims
     ((0.38, 0.01, 0.05), (0.86, 0.06, 0.12)),
     ((0.30, 0.00, 0.03), (0.68, 0.03, 0.09)),
     ((0.74, 0.22, 0.38), (0.98, 0.64, 0.74)),
@@ -26,7 +26,7 @@ ROSES: tuple[tuple[Colour, Colour], ...] = (  # deep in the folds, on the petals
     ((0.86, 0.56, 0.08), (0.99, 0.87, 0.36)),
     ((0.88, 0.42, 0.24), (0.99, 0.78, 0.60)),
 )
-TULIPS: tuple[tuple[Colour, Colour], ...] = (  # at the petal's base, at its tip
+TULIPS: tuple[tuple[Color, Color], ...] = (  # at the petal's base, at its tip
     ((0.75, 0.10, 0.04), (0.90, 0.09, 0.08)),
     ((0.62, 0.02, 0.06), (0.78, 0.04, 0.08)),
     ((0.93, 0.72, 0.10), (0.99, 0.86, 0.14)),
@@ -40,7 +40,7 @@ TULIPS: tuple[tuple[Colour, Colour], ...] = (  # at the petal's base, at its tip
 
 def rose(canvas: Canvas, pose: Pose, foot: Point, rng: Rng) -> None:
     """Paint layered round petals from the outside in, around a spiral heart."""
-    straight_stem(canvas, pose, foot, rng, width=0.055, colour=(0.26, 0.38, 0.16))
+    straight_stem(canvas, pose, foot, rng, width=0.055, color=(0.26, 0.38, 0.16))
     rose_leaves(canvas, pose, rng)
     deep, light = ROSES[int(rng.integers(len(ROSES)))]
     deep, light = jitter(rng, deep, 0.05), jitter(rng, light, 0.04)
@@ -68,8 +68,8 @@ class _RosePetal:
     angle: float
     offset: float
     size: float
-    deep: Colour
-    light: Colour
+    deep: Color
+    light: Color
     gloom: float
 
 
@@ -98,11 +98,11 @@ def _paint_rose_petal(canvas: Canvas, pose: Pose, petal: _RosePetal, rng: Rng) -
     tone = 1 - petal.gloom * 0.7 - 0.30 * smoothstep(0.90, 1.02, distance) * (1 - roll)
     tone = tone * (1 + 0.14 * math.cos(angle + pose.lean - pose.light))
     tone = tone * (1 + 0.025 * np.cos(around * 24))
-    colour = np.clip(mix(petal.deep, petal.light, share) * tone[..., None], 0, 1)
-    canvas.over(window, colour, edge(1 - distance, pixel))
+    color = np.clip(mix(petal.deep, petal.light, share) * tone[..., None], 0, 1)
+    canvas.over(window, color, edge(1 - distance, pixel))
 
 
-def _rose_heart(canvas: Canvas, pose: Pose, colours: tuple[Colour, Colour], rng: Rng) -> None:
+def _rose_heart(canvas: Canvas, pose: Pose, colors: tuple[Color, Color], rng: Rng) -> None:
     placed = pose.window(canvas)
     if placed is None:
         return
@@ -114,19 +114,19 @@ def _rose_heart(canvas: Canvas, pose: Pose, colours: tuple[Colour, Colour], rng:
     phase = turns + float(rng.uniform(0, 1))
     phase = phase - np.floor(phase)
     share = smoothstep(0.02, 0.95, phase) * (1 - smoothstep(0.95, 1.0, phase) * 0.8)
-    colour = mix(colours[0], colours[1], share) * (0.78 + 0.20 * share)[..., None]
+    color = mix(colors[0], colors[1], share) * (0.78 + 0.20 * share)[..., None]
     canvas.darken(window, 0.5 * edge(1.1 - radius, 0.3))
-    canvas.over(window, colour, edge(1 - radius, pose.pixel * 2))
+    canvas.over(window, color, edge(1 - radius, pose.pixel * 2))
 
 
 def tulip(canvas: Canvas, pose: Pose, foot: Point, rng: Rng) -> None:
-    """Paint a cup of petals on a stem between broad leaves; the pose's centre is the cup's."""
+    """Paint a cup of petals on a stem between broad leaves; the pose's center is the cup's."""
     base, tip = TULIPS[int(rng.integers(len(TULIPS)))]
     base, tip = jitter(rng, base, 0.04), jitter(rng, tip, 0.04)
     size = pose.radius
     bottom = (pose.x, pose.y + size * 0.85)
     stem = Pose(bottom[0], bottom[1], size)
-    straight_stem(canvas, stem, foot, rng, width=0.075, colour=(0.42, 0.58, 0.30))
+    straight_stem(canvas, stem, foot, rng, width=0.075, color=(0.42, 0.58, 0.30))
     tulip_leaves(canvas, size, foot, rng)
     flare = float(rng.uniform(0.06, 0.34))
     tilt = float(rng.normal(0, 0.08))
@@ -152,7 +152,7 @@ def tulip(canvas: Canvas, pose: Pose, foot: Point, rng: Rng) -> None:
         )  # fmt: skip
 
 
-def _scaled(colour: Colour, factor: float) -> Colour:
+def _scaled(color: Color, factor: float) -> Color:
     return (
-        min(1.0, colour[0] * factor), min(1.0, colour[1] * factor), min(1.0, colour[2] * factor)
+        min(1.0, color[0] * factor), min(1.0, color[1] * factor), min(1.0, color[2] * factor)
     )  # fmt: skip

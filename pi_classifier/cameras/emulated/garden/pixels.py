@@ -1,4 +1,4 @@
-"""Colours, noise and conversions of the scene renderer; float32 in 0..1."""
+"""Colors, noise and conversions of the scene renderer; float32 in 0..1."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Float = NDArray[np.floating[Any]]  # float32 throughout
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 
 
-def mix(first: Colour | Float, second: Colour | Float, share: Float | float) -> Float:
-    """Blend two colours; `share` of shape ``[h, w]`` gives ``[h, w, 3]``."""
+def mix(first: Color | Float, second: Color | Float, share: Float | float) -> Float:
+    """Blend two colors; `share` of shape ``[h, w]`` gives ``[h, w, 3]``."""
     weight = np.asarray(share, np.float32)[..., None]
     a = np.asarray(first, np.float32)
     return np.asarray(a + (np.asarray(second, np.float32) - a) * weight, np.float32)
 
 
-def jitter(rng: np.random.Generator, colour: Colour, spread: float = 0.05) -> Colour:
-    """Return `colour` with its brightness and each channel moved a little."""
-    moved = np.asarray(colour) * (1 + rng.normal(0, spread)) + rng.normal(
+def jitter(rng: np.random.Generator, color: Color, spread: float = 0.05) -> Color:
+    """Return `color` with its brightness and each channel moved a little."""
+    moved = np.asarray(color) * (1 + rng.normal(0, spread)) + rng.normal(
         0, min(0.03, spread * 0.3), 3
     )
     r, g, b = np.clip(moved, 0, 1)
     return (float(r), float(g), float(b))
 
 
-def flat(colour: Colour, like: Float) -> Float:
-    """Return one colour for each pixel of `like`; a read-only view."""
-    return np.broadcast_to(np.asarray(colour, np.float32), (*like.shape, 3))
+def flat(color: Color, like: Float) -> Float:
+    """Return one color for each pixel of `like`; a read-only view."""
+    return np.broadcast_to(np.asarray(color, np.float32), (*like.shape, 3))
 
 
 def smoothstep(low: float, high: float, value: Float) -> Float:
@@ -58,25 +58,25 @@ def noise(
     return total
 
 
-def full(height: int, width: int, colour: Colour) -> Float:
-    """Return ``[height, width, 3]`` of one colour, to be painted over."""
-    return np.full((height, width, 3), np.asarray(colour, np.float32))
+def full(height: int, width: int, color: Color) -> Float:
+    """Return ``[height, width, 3]`` of one color, to be painted over."""
+    return np.full((height, width, 3), np.asarray(color, np.float32))
 
 
-def fill(colour: Colour | Float) -> tuple[int, int, int]:
-    """Return the colour as Pillow takes it."""
-    r, g, b = (round(255 * min(1.0, max(0.0, float(value)))) for value in colour)
+def fill(color: Color | Float) -> tuple[int, int, int]:
+    """Return the color as Pillow takes it."""
+    r, g, b = (round(255 * min(1.0, max(0.0, float(value)))) for value in color)
     return (r, g, b)
 
 
-def quantised(pixels: Float) -> NDArray[np.uint8]:
+def quantized(pixels: Float) -> NDArray[np.uint8]:
     """Return the pixels as bytes."""
     return np.asarray(np.clip(pixels * 255 + 0.5, 0, 255), np.uint8)
 
 
 def picture_of(pixels: Float) -> Image.Image:
     """Return the pixels as a Pillow picture, RGB or RGBA by their depth."""
-    return Image.fromarray(quantised(pixels))
+    return Image.fromarray(quantized(pixels))
 
 
 def pixels_of(picture: Image.Image) -> Float:

@@ -18,7 +18,7 @@ from pi_classifier.cameras.emulated.garden.grounds import foliage, grass, gravel
 from pi_classifier.cameras.emulated.garden.light import blurred
 from pi_classifier.cameras.emulated.garden.painting import Canvas, Pose
 from pi_classifier.cameras.emulated.garden.pixels import (
-    Colour,
+    Color,
     Float,
     fill,
     full,
@@ -35,7 +35,7 @@ from pi_classifier.cameras.emulated.garden.pixels import (
 def wall(rng: Rng, height: int, width: int, unit: float) -> Float:
     """Paint bricks, planks or plaster."""
     kind = int(rng.integers(3))
-    tones: list[Colour] = [(0.56, 0.30, 0.22), (0.62, 0.58, 0.52), (0.50, 0.38, 0.26)]
+    tones: list[Color] = [(0.56, 0.30, 0.22), (0.62, 0.58, 0.52), (0.50, 0.38, 0.26)]
     base = jitter(rng, tones[kind] if rng.random() < 0.7 else (0.75, 0.74, 0.70), 0.15)
     grain = 1 + 0.05 * noise(rng, height, width, unit / 40, 3)
     out = full(height, width, base) * grain[..., None]
@@ -81,9 +81,9 @@ def path(rng: Rng, height: int, width: int, unit: float) -> Float:
 
 
 def plain(rng: Rng, height: int, width: int, unit: float) -> Float:
-    """Paint one flat colour, from black to burnt out, or a soft gradient of two."""
+    """Paint one flat color, from black to burnt out, or a soft gradient of two."""
     level = float(rng.uniform(0, 1.05))
-    first: Colour = (level, level, level)
+    first: Color = (level, level, level)
     if rng.random() < 0.5:
         first = (float(rng.random()), float(rng.random()), float(rng.random()))
     second = jitter(rng, first, 0.15)
@@ -110,19 +110,19 @@ def shadows(rng: Rng, height: int, width: int, unit: float) -> Float:
 
 
 def blobs(rng: Rng, height: int, width: int, unit: float) -> Float:
-    """Paint balls, boxes, sticks and stains of any colour: things that are no flower."""
+    """Paint balls, boxes, sticks and stains of any color: things that are no flower."""
     choices = (soil, grass, path, wall, foliage, plain, gravel)
     base = choices[int(rng.integers(len(choices)))](rng, height, width, unit)
     picture = picture_of(base)
     draw = ImageDraw.Draw(picture)
     for _ in range(int(rng.integers(1, 8))):
-        colour = (float(rng.random()), float(rng.random()), float(rng.random()))
+        color = (float(rng.random()), float(rng.random()), float(rng.random()))
         x, y = float(rng.uniform(0, 1)) * width, float(rng.uniform(0, 1)) * height
         w, h = unit * float(rng.uniform(0.03, 0.3)), unit * float(rng.uniform(0.03, 0.3))
         kind = int(rng.integers(4))
         for step in range(6):  # nested shapes make a soft highlight
             shrink, gain = 1 - step * 0.14, 0.75 + step * 0.06
-            tone = fill((colour[0] * gain, colour[1] * gain, colour[2] * gain))
+            tone = fill((color[0] * gain, color[1] * gain, color[2] * gain))
             box = [x - w * shrink, y - h * shrink, x + w * shrink, y + h * shrink]
             if kind == 0:
                 draw.ellipse(box, fill=tone)

@@ -69,7 +69,7 @@ def test_categories_are_the_best_in_order(scores: list[float], top_k: int) -> No
     assert [c.score for c in prediction.categories] == pytest.approx([scores[i] for i in expected])
     assert [c.label for c in prediction.categories] == [f"label {i}" for i in expected]
     assert prediction.stage == 0
-    assert prediction.model == "colours-uint8"
+    assert prediction.model == "colors-uint8"
     assert prediction.latency_ns > 0
 
 
@@ -139,7 +139,7 @@ class TestWhatIsOpened:
         with pytest.raises(ModelFileError, match=r"name one of them: a\.tflite, b\.tflite"):
             open_classifier(ModelSettings(path=str(tmp_path)))
 
-    def test_half_a_normalisation(self) -> None:
+    def test_half_a_normalization(self) -> None:
         settings = ModelSettings(path=str(DATA / "uint8.tflite"), mean=(1.0, 2.0, 3.0))
         with pytest.raises(ConfigError, match="needs both"):
             open_classifier(settings)

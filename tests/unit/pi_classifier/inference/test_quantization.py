@@ -7,18 +7,18 @@ from hypothesis import strategies as st
 
 from pi_classifier.inference.quantization import PixelEncoder, ScoreDecoder, encoding_table
 from pi_classifier.modelfile.tflite_graph import DType, TensorSpec
-from pi_classifier.modelfile.tflite_metadata import Normalisation
+from pi_classifier.modelfile.tflite_metadata import Normalization
 
 PIXELS = np.arange(2 * 128 * 3, dtype=np.uint8).reshape(2, 128, 3)
-HALF = Normalisation((127.5,), (127.5,))
-CHANNELS = Normalisation((123.7, 116.8, 103.9), (58.4, 57.1, 57.4))
+HALF = Normalization((127.5,), (127.5,))
+CHANNELS = Normalization((123.7, 116.8, 103.9), (58.4, 57.1, 57.4))
 
 
 def image(dtype: DType, scale: float = 0.0, zero_point: int = 0) -> TensorSpec:
     return TensorSpec((1, 2, 128, 3), dtype, scale, zero_point)
 
 
-def reference(spec: TensorSpec, norm: Normalisation) -> np.ndarray:
+def reference(spec: TensorSpec, norm: Normalization) -> np.ndarray:
     """The formula, pixel by pixel."""
     low, high = (0, 255) if spec.dtype == "uint8" else (-128, 127)
     mean, std = (np.resize(v, 3).astype(np.float64) for v in (norm.mean, norm.std))
@@ -28,7 +28,7 @@ def reference(spec: TensorSpec, norm: Normalisation) -> np.ndarray:
     return np.clip(np.rint(real / spec.scale) + spec.zero_point, low, high)[None]
 
 
-@pytest.mark.parametrize("norm", [HALF, CHANNELS, Normalisation((0.0,), (1.0,))])
+@pytest.mark.parametrize("norm", [HALF, CHANNELS, Normalization((0.0,), (1.0,))])
 @pytest.mark.parametrize(
     "spec",
     [
@@ -41,7 +41,7 @@ def reference(spec: TensorSpec, norm: Normalisation) -> np.ndarray:
         image("float32"),
     ],
 )
-def test_follows_the_formula(spec: TensorSpec, norm: Normalisation) -> None:
+def test_follows_the_formula(spec: TensorSpec, norm: Normalization) -> None:
     tensor = PixelEncoder(spec, norm)(PIXELS)
     assert tensor.shape == spec.shape
     assert tensor.dtype == spec.dtype
@@ -65,13 +65,13 @@ def test_never_a_bare_cast() -> None:
 
 
 @pytest.mark.parametrize(("dtype", "first"), [("uint8", 0), ("int8", -128)])
-def test_unknown_normalisation_spans_the_whole_range(dtype: DType, first: int) -> None:
+def test_unknown_normalization_spans_the_whole_range(dtype: DType, first: int) -> None:
     tensor = PixelEncoder(image(dtype, 0.0078125, 3), None)(PIXELS)
     assert (tensor[0].astype(int) == PIXELS.astype(int) + first).all()
 
 
 def test_raw_pixels_are_passed_on_without_a_copy() -> None:
-    tensor = PixelEncoder(image("uint8", 1.0, 0), Normalisation((0.0,), (1.0,)))(PIXELS)
+    tensor = PixelEncoder(image("uint8", 1.0, 0), Normalization((0.0,), (1.0,)))(PIXELS)
     assert np.shares_memory(tensor, PIXELS)
 
 
@@ -80,7 +80,7 @@ def test_raw_pixels_are_passed_on_without_a_copy() -> None:
     st.sampled_from([1 / 256, 1 / 255, 0.1]),
     st.sampled_from([-128, -1, 0, 1, 127, 128, 255]),
 )
-def test_scores_are_dequantised(dtype: DType, scale: float, zero_point: int) -> None:
+def test_scores_are_dequantized(dtype: DType, scale: float, zero_point: int) -> None:
     stored = np.arange(256, dtype=np.uint8).view(dtype)
     scores = ScoreDecoder(TensorSpec((1, 256), dtype, scale, zero_point))(stored[None])
     expected = (stored.astype(np.float64) - zero_point) * scale

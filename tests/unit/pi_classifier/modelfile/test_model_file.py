@@ -18,7 +18,7 @@ from pi_classifier_training.modelfile.writer import write_model_file
 
 from pi_classifier.errors import ModelError, ModelFileError, ModelMismatch
 from pi_classifier.modelfile.model_file import enlarged, read_model_file
-from pi_classifier.modelfile.tflite_metadata import Normalisation
+from pi_classifier.modelfile.tflite_metadata import Normalization
 
 DATA = Path(__file__).resolve().parents[3] / "data"
 LABELS = ("background", "cyan", "magenta", "yellow")
@@ -30,7 +30,7 @@ def rewritten(
     tmp_path: Path, change: Callable[[dict[str, Any]], None], source: bytes = BARE
 ) -> Path:
     """A model file whose pi_classifier.json was changed before it was written."""
-    information: dict[str, Any] = {"name": "colours", "silent_labels": ["background"]}
+    information: dict[str, Any] = {"name": "colors", "silent_labels": ["background"]}
     change(information)
     path = tmp_path / "model.tflite"
     path.write_bytes(write_model_file(source, LABELS, information))
@@ -42,7 +42,7 @@ def rewritten(
     [
         ("float32", "float32", 0.0, 0, "softmax"),
         ("dynamic", "float32", 0.0, 0, "softmax"),
-        ("normalised", "float32", 0.0, 0, "softmax"),
+        ("normalized", "float32", 0.0, 0, "softmax"),
         ("logits", "float32", 0.0, 0, "none"),
         ("uint8", "uint8", 1.0, 0, "softmax"),
         ("int8", "int8", 1.0, -128, "softmax"),
@@ -53,7 +53,7 @@ def test_reads_all_of_a_finished_file(
 ) -> None:
     path = DATA / f"{name}.tflite"
     model = read_model_file(path)
-    assert model.name == f"colours-{name}"
+    assert model.name == f"colors-{name}"
     assert model.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert model.size_bytes == path.stat().st_size
     assert model.input_size == (16, 16)
@@ -70,9 +70,9 @@ def test_reads_all_of_a_finished_file(
     assert model.information.golden[0].scores.shape == (4,)
     assert model.metadata is not None
     assert model.metadata.license == "Apache-2.0"
-    expected = (127.5,) * 3 if name == "normalised" else (0.0,)
-    assert model.normalisation is not None
-    assert model.normalisation.mean == expected
+    expected = (127.5,) * 3 if name == "normalized" else (0.0,)
+    assert model.normalization is not None
+    assert model.normalization.mean == expected
 
 
 class TestLabels:
@@ -121,15 +121,15 @@ class TestLabels:
         assert str(labels) in str(caught.value)
 
 
-class TestNormalisation:
-    def test_quantised_without_one_takes_pixels_and_says_so(
+class TestNormalization:
+    def test_quantized_without_one_takes_pixels_and_says_so(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         labels = tmp_path / "labels.txt"
         labels.write_text("a\nb\nc\nd\n")
         with caplog.at_level(logging.INFO):
             model = read_model_file(DATA / "bare.tflite", labels)
-        assert model.normalisation is None
+        assert model.normalization is None
         assert "span the whole range" in caplog.text
 
     def test_float_without_one_must_be_told(self, tmp_path: Path) -> None:
@@ -138,8 +138,8 @@ class TestNormalisation:
         (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")
         with pytest.raises(ModelMismatch, match="mean and std"):
             read_model_file(path)
-        stated = Normalisation((0.0,), (255.0,))
-        assert read_model_file(path, normalisation=stated).normalisation == stated
+        stated = Normalization((0.0,), (255.0,))
+        assert read_model_file(path, normalization=stated).normalization == stated
 
 
 def without_metadata(finished: bytes) -> bytes:
@@ -182,7 +182,7 @@ class TestWhatIsNoClassifier:
         path = rewritten(tmp_path, lambda information: information.update(change))
         if says is None:
             # The writer always writes its own version.
-            assert read_model_file(path).name == "colours"
+            assert read_model_file(path).name == "colors"
             return
         with pytest.raises(ModelError, match=says) as caught:
             read_model_file(path)
@@ -296,7 +296,7 @@ class TestDamage:
             read_model_file(path)
 
 
-def test_golden_pictures_are_enlarged_by_nearest_neighbour() -> None:
+def test_golden_pictures_are_enlarged_by_nearest_neighbor() -> None:
     pixels = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
     large = enlarged(pixels, (5, 7))
     assert large.shape == (5, 7, 3)

@@ -66,7 +66,7 @@ class TestPreprocessor:
 
     @given(SIDES, SIDES, st.sampled_from([0, 1, 127, 128, 254, 255]))
     @settings(max_examples=100, deadline=None)
-    def test_one_colour_stays_exactly_that_colour(self, height: int, width: int, v: int) -> None:
+    def test_one_color_stays_exactly_that_color(self, height: int, width: int, v: int) -> None:
         pixels = np.empty((height, width, 3), np.uint8)
         pixels[...] = (v, 255 - v, 77)
         for resize in ("crop", "stretch"):
@@ -112,7 +112,7 @@ class TestPreprocessor:
             small = Preprocessor((96, 96), "stretch")(pixels)
             assert np.abs(small.astype(int) - 128).max() <= 27
 
-    def test_crop_takes_the_centre_and_stretch_takes_everything(self) -> None:
+    def test_crop_takes_the_center_and_stretch_takes_everything(self) -> None:
         pixels = np.zeros((60, 100, 3), np.uint8)
         pixels[:, :20] = pixels[:, 80:] = 255
         assert Preprocessor((20, 20), "crop")(pixels).max() == 0
@@ -152,7 +152,7 @@ def test_sizes_whose_ratio_rounds_up_can_still_be_resized() -> None:
 
 @given(*[st.integers(1, 4000)] * 4)
 @example(29, 29, 224, 224)
-def test_crop_box_is_inside_centred_and_of_the_right_shape(
+def test_crop_box_is_inside_centered_and_of_the_right_shape(
     h: int, w: int, th: int, tw: int
 ) -> None:
     left, top, right, bottom = crop_box((h, w), (th, tw))
@@ -188,7 +188,7 @@ class TestLoadImage:
         assert (load_image(path) == upright).all()
 
     @pytest.mark.parametrize(
-        ("mode", "colour", "expected"),
+        ("mode", "color", "expected"),
         [
             ("L", 100, (100, 100, 100)),
             ("1", 1, (255, 255, 255)),
@@ -200,10 +200,10 @@ class TestLoadImage:
         ],
     )
     def test_png_modes(
-        self, tmp_path: Path, mode: str, colour: object, expected: tuple[int, ...]
+        self, tmp_path: Path, mode: str, color: object, expected: tuple[int, ...]
     ) -> None:
         path = tmp_path / "picture.png"
-        Image.new(mode, (4, 3), colour).save(path)  # type: ignore[arg-type]
+        Image.new(mode, (4, 3), color).save(path)  # type: ignore[arg-type]
         pixels = load_image(path)
         assert pixels.shape == (3, 4, 3)
         assert pixels.dtype == np.uint8
@@ -235,7 +235,7 @@ class TestLoadImage:
 
     def test_first_frame_of_an_animation(self, tmp_path: Path) -> None:
         path = tmp_path / "moving.gif"
-        frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+        frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
         frames[0].save(path, save_all=True, append_images=frames[1:])
         assert tuple(load_image(path)[0, 0]) == (255, 0, 0)
 

@@ -19,7 +19,7 @@ from pi_classifier.cameras import CameraSettings
 from pi_classifier.cameras.video.network import open_network_camera
 from pi_classifier.errors import ConfigError
 from pi_classifier.preview import drawing
-from pi_classifier.preview.ansi import colours_of, fitted, lines
+from pi_classifier.preview.ansi import colors_of, fitted, lines
 from pi_classifier.preview.files import PictureFile
 from pi_classifier.preview.latest_view import Latest, View
 from pi_classifier.preview.looker import Looker
@@ -43,19 +43,19 @@ def view(
     return View(Frame(pixels, number, number * 100_000_000), prediction, decided)
 
 
-def stripes(*colours: tuple[int, int, int]) -> np.ndarray:
-    return np.repeat(np.array(colours, np.uint8)[:, None, :], 2, axis=1)
+def stripes(*colors: tuple[int, int, int]) -> np.ndarray:
+    return np.repeat(np.array(colors, np.uint8)[:, None, :], 2, axis=1)
 
 
 # --- characters
 
 
-def test_half_blocks_carry_two_pixels_a_cell_and_say_a_colour_once() -> None:
+def test_half_blocks_carry_two_pixels_a_cell_and_say_a_color_once() -> None:
     (line,) = lines(stripes(RED, BLUE), 1, 2, "24-bit", halves=True)
     assert line == "\x1b[38;2;252;4;4m\x1b[48;2;4;4;252m▀▀\x1b[0m"
 
 
-def test_256_colours_are_the_nearest_of_the_cube() -> None:
+def test_256_colors_are_the_nearest_of_the_cube() -> None:
     (line,) = lines(stripes(RED, BLUE), 1, 2, "256", halves=True)
     assert line == "\x1b[38;5;196m\x1b[48;5;21m▀▀\x1b[0m"
     for value, level in ((0, 16), (47, 16), (48, 59), (115, 102), (255, 231)):
@@ -63,19 +63,19 @@ def test_256_colours_are_the_nearest_of_the_cube() -> None:
         assert line == f"\x1b[48;5;{level}m \x1b[0m"
 
 
-def test_without_half_blocks_a_cell_is_one_colour() -> None:
+def test_without_half_blocks_a_cell_is_one_color() -> None:
     assert lines(stripes(RED, RED), 1, 2, "24-bit", halves=False) == [
         "\x1b[48;2;252;4;4m  \x1b[0m"
     ]
 
 
-def test_without_colours_there_are_shades_of_ink() -> None:
+def test_without_colors_there_are_shades_of_ink() -> None:
     shades = [lines(stripes((v,) * 3), 1, 1, "none", halves=True)[0] for v in (0, 128, 255)]
     assert shades == [" ", "+", "@"]
 
 
 @pytest.mark.parametrize(
-    ("environment", "colours"),
+    ("environment", "colors"),
     [
         ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, "24-bit"),
         ({"TERM": "xterm-direct"}, "24-bit"),
@@ -85,8 +85,8 @@ def test_without_colours_there_are_shades_of_ink() -> None:
         ({}, "none"),
     ],
 )
-def test_colours_a_terminal_has(environment: dict[str, str], colours: str) -> None:
-    assert colours_of(environment) == colours
+def test_colors_a_terminal_has(environment: dict[str, str], colors: str) -> None:
+    assert colors_of(environment) == colors
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_another_model_takes_over(settings: Settings) -> None:
         run.reload(
             replace(settings, model=replace(settings.model, path=str(DATA / "uint8.tflite")))
         )
-        assert run.service.parts.classifier.name == "colours-uint8"
+        assert run.service.parts.classifier.name == "colors-uint8"
         frames_pass(run.service)
 
 

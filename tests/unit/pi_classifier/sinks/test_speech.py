@@ -17,18 +17,18 @@ from pi_classifier.speech.engines.espeak import EspeakEngine
 from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.speech.speaker import Speaker, SpokenResult
 from pi_classifier.speech.speech_policy import Manners
-from pi_classifier.speech.synthesis import CHIME, Synthesiser
+from pi_classifier.speech.synthesis import CHIME, Synthesizer
 from pi_classifier.types import Decision
 
 LONG_S = 10.0
-SILENT = Synthesiser(Path("nowhere"), EspeakEngine(Speaking()))
+SILENT = Synthesizer(Path("nowhere"), EspeakEngine(Speaking()))
 
 
 class Mouth(Speaker):
     """A speaker that says as long as it is held, and notes everything."""
 
     def __init__(self, settings: SpeechSettings) -> None:
-        super().__init__(settings, synthesiser=SILENT)
+        super().__init__(settings, synthesizer=SILENT)
         self.log: list[str] = []
         self.begun = threading.Semaphore(0)
         self.prepared = threading.Event()
@@ -64,7 +64,7 @@ class Mouth(Speaker):
         assert self.begun.acquire(timeout=LONG_S)
 
 
-class Prewarming(Synthesiser):
+class Prewarming(Synthesizer):
     """Notes the phrases it is to make; with `fails` all but the first fail."""
 
     def __init__(self, expected: int, *, fails: bool = False) -> None:

@@ -13,10 +13,10 @@ from pi_classifier.speech.engines.base import Speaking
 from pi_classifier.speech.engines.espeak import EspeakEngine
 from pi_classifier.speech.settings import SpeechSettings, language_of
 from pi_classifier.speech.speaker import Speaker, SpokenResult, say
-from pi_classifier.speech.synthesis import Synthesiser
+from pi_classifier.speech.synthesis import Synthesizer
 
 
-class Voice(Synthesiser):
+class Voice(Synthesizer):
     """Has every phrase ready; `meanwhile` happens while it is being made."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ def output() -> Loudspeaker:
 
 @pytest.fixture
 def speaker(voice: Voice, output: Loudspeaker) -> Speaker:
-    return Speaker(SpeechSettings(timeout_s=2.0), synthesiser=voice, output=output)
+    return Speaker(SpeechSettings(timeout_s=2.0), synthesizer=voice, output=output)
 
 
 def test_says_a_phrase_within_its_time(speaker: Speaker, output: Loudspeaker) -> None:
@@ -108,7 +108,7 @@ def test_no_phrase_is_made_without_an_output(
 
     monkeypatch.setattr(speaker_module, "open_output", none)
     with pytest.raises(SinkError, match="no sound card"):
-        Speaker(SpeechSettings(), synthesiser=voice).speak("a")
+        Speaker(SpeechSettings(), synthesizer=voice).speak("a")
     assert voice.made == []
 
 
@@ -122,7 +122,7 @@ def test_looks_for_an_output_again_after_a_failure(
         return output
 
     monkeypatch.setattr(speaker_module, "open_output", open_output)
-    speaker = Speaker(SpeechSettings(), synthesiser=voice)
+    speaker = Speaker(SpeechSettings(), synthesizer=voice)
     assert speaker.prepare() == "loudspeaker"
     speaker.speak("a")
     assert len(opened) == 1
@@ -140,7 +140,7 @@ def test_looks_for_an_output_again_after_a_failure(
 
 def test_unknown_output_is_refused_at_once(voice: Voice) -> None:
     with pytest.raises(ConfigError, match=r"speech\.output = 'radio'"):
-        Speaker(SpeechSettings(output="radio"), synthesiser=voice)
+        Speaker(SpeechSettings(output="radio"), synthesizer=voice)
     with pytest.raises(ConfigError, match=r"speech\.output = 'radio'"):
         say("a", SpeechSettings(output="radio"))
 

@@ -18,7 +18,7 @@ from pi_classifier.speech.child_process import Ended
 from pi_classifier.speech.engines import espeak
 from pi_classifier.speech.engines.base import Command, Speaking, Voice
 from pi_classifier.speech.engines.espeak import EspeakEngine, Pyttsx3Engine, library_version
-from pi_classifier.speech.synthesis import CHIME, Synthesiser
+from pi_classifier.speech.synthesis import CHIME, Synthesizer
 from pi_classifier.speech.wavfile import check_speech, header, read_wav
 
 LONG_S = 10.0
@@ -72,16 +72,16 @@ def cache(tmp_path: Path) -> Path:
 
 
 def test_made_once_then_found(script: Script, cache: Path) -> None:
-    synthesiser = Synthesiser(cache, script)
-    first = synthesiser.wav("I see a daisy")
-    assert first == (synthesiser.path("I see a daisy"), LENGTH_S)
-    assert synthesiser.wav("I see a daisy") == first
-    synthesiser.make("I see a daisy")
-    assert Synthesiser(cache, script).wav("I see a daisy") == first
+    synthesizer = Synthesizer(cache, script)
+    first = synthesizer.wav("I see a daisy")
+    assert first == (synthesizer.path("I see a daisy"), LENGTH_S)
+    assert synthesizer.wav("I see a daisy") == first
+    synthesizer.make("I see a daisy")
+    assert Synthesizer(cache, script).wav("I see a daisy") == first
     assert script.count == 1
-    synthesiser.make("I see a rose")
+    synthesizer.make("I see a rose")
     assert script.count == 2
-    assert set(cache.iterdir()) == {first[0], synthesiser.path("I see a rose")}
+    assert set(cache.iterdir()) == {first[0], synthesizer.path("I see a rose")}
 
 
 def test_edges_are_silent_and_short(script: Script, cache: Path) -> None:
@@ -89,7 +89,7 @@ def test_edges_are_silent_and_short(script: Script, cache: Path) -> None:
     sound = b"\x00\x40" * 4000
     frames = silence + sound + silence
     script.speech.write_bytes(header(1, 2, 8000, len(frames)) + frames)
-    path, _ = Synthesiser(cache, script).wav("daisy")
+    path, _ = Synthesizer(cache, script).wav("daisy")
     form, kept = read_wav(path)
     lead, trail = bytes(2 * round(8000 * LEAD_S)), bytes(2 * round(8000 * TRAIL_S))
     assert kept == lead + sound + trail
@@ -97,11 +97,11 @@ def test_edges_are_silent_and_short(script: Script, cache: Path) -> None:
 
 
 def test_what_comes_before_the_speech(script: Script, cache: Path) -> None:
-    plain, _ = Synthesiser(cache, script).wav("daisy")
-    late, late_s = Synthesiser(cache, script, shape=Shape(lead_in_s=0.5)).wav("daisy")
+    plain, _ = Synthesizer(cache, script).wav("daisy")
+    late, late_s = Synthesizer(cache, script, shape=Shape(lead_in_s=0.5)).wav("daisy")
     assert late_s == LENGTH_S + 0.5
     assert read_wav(late)[1] == bytes(2 * 4000) + read_wav(plain)[1]
-    rung, rung_s = Synthesiser(cache, script, shape=Shape(chime=True)).wav("daisy")
+    rung, rung_s = Synthesizer(cache, script, shape=Shape(chime=True)).wav("daisy")
     assert rung_s > LENGTH_S + 0.2
     assert read_wav(rung)[1].endswith(read_wav(plain)[1])
     assert len({plain, late, rung}) == 3
@@ -110,13 +110,13 @@ def test_what_comes_before_the_speech(script: Script, cache: Path) -> None:
 def test_the_volume_an_engine_lacks_is_added_without_clipping(script: Script, cache: Path) -> None:
     def peak(gain: float) -> int:
         script.gain, script.key = gain, f"{gain}"
-        return max(array("h", read_wav(Synthesiser(cache, script).wav("daisy")[0])[1]))
+        return max(array("h", read_wav(Synthesizer(cache, script).wav("daisy")[0])[1]))
 
     assert [peak(0.5), peak(1.0), peak(1.5), peak(2.0)] == [8192, 16384, 24576, 32767]
 
 
 def test_the_chime_needs_no_engine(script: Script, cache: Path) -> None:
-    path, duration_s = Synthesiser(cache, script).wav(CHIME)
+    path, duration_s = Synthesizer(cache, script).wav(CHIME)
     assert script.count == 0
     assert 0.2 < duration_s < 0.5
     samples = array("h", read_wav(path)[1])
@@ -129,7 +129,7 @@ def test_all_that_shapes_the_sound_names_the_file(
     script: Script, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def path(text: str = "daisy", **speaking: object) -> Path:
-        return Synthesiser(cache, Pyttsx3Engine(Speaking(**speaking))).path(text)  # type: ignore[arg-type]
+        return Synthesizer(cache, Pyttsx3Engine(Speaking(**speaking))).path(text)  # type: ignore[arg-type]
 
     names = {
         path(),
@@ -137,23 +137,23 @@ def test_all_that_shapes_the_sound_names_the_file(
         path(voice="de"),
         path(rate_wpm=151),
         path(volume=0.5),
-        Synthesiser(cache, EspeakEngine(Speaking())).path("daisy"),
-        Synthesiser(cache, script).path("daisy"),
+        Synthesizer(cache, EspeakEngine(Speaking())).path("daisy"),
+        Synthesizer(cache, script).path("daisy"),
     }
     monkeypatch.setattr(espeak, "library_version", lambda: "libespeak-ng.so.2")
     names.add(path())
     assert len(names) == 8
-    assert Synthesiser(cache, script, timeout_s=1).path("daisy") in names
+    assert Synthesizer(cache, script, timeout_s=1).path("daisy") in names
 
 
 @pytest.mark.parametrize(
     "damage", [b"", SPEECH[:-1], b"RIFF", header(1, 2, 8000, 8000) + bytes(8000)]
 )
 def test_damaged_files_are_made_anew(script: Script, cache: Path, damage: bytes) -> None:
-    synthesiser = Synthesiser(cache, script)
-    path, _ = synthesiser.wav("daisy")
+    synthesizer = Synthesizer(cache, script)
+    path, _ = synthesizer.wav("daisy")
     path.write_bytes(damage)
-    synthesiser.wav("daisy")
+    synthesizer.wav("daisy")
     assert check_speech(path) == LENGTH_S
     assert script.count == 2
 
@@ -171,9 +171,9 @@ def test_what_goes_wrong_is_said(
     script: Script, cache: Path, line: str, message: str, calls: int
 ) -> None:
     script.does(line)
-    synthesiser = Synthesiser(cache, script, timeout_s=0.2)
+    synthesizer = Synthesizer(cache, script, timeout_s=0.2)
     with pytest.raises(SinkError, match=message) as error:
-        synthesiser.wav("daisy")
+        synthesizer.wav("daisy")
     assert "\n" not in str(error.value)
     assert script.count == calls
     assert list(cache.iterdir()) == []
@@ -182,30 +182,30 @@ def test_what_goes_wrong_is_said(
 def test_a_crash_by_chance_is_tried_again(script: Script, cache: Path, tmp_path: Path) -> None:
     once = tmp_path / "crashed"
     script.does(f'[ -e {once} ] || {{ : > {once}; kill -ABRT $$; }}; cp {script.speech} "$1"')
-    assert Synthesiser(cache, script).wav("daisy")[1] == LENGTH_S
+    assert Synthesizer(cache, script).wav("daisy")[1] == LENGTH_S
     assert script.count == 2
 
 
 @pytest.mark.parametrize("text", ["", " \n", "x" * 2001, "ä" * 1001])
 def test_too_little_or_too_much_text(script: Script, cache: Path, text: str) -> None:
     with pytest.raises(SinkError, match="expected 1 to 2000 bytes of text"):
-        Synthesiser(cache, script).wav(text)
+        Synthesizer(cache, script).wav(text)
     assert script.count == 0
 
 
 @pytest.mark.parametrize("text", ["x", "x" * 2000, "ä" * 1000])
 def test_just_enough_text(script: Script, cache: Path, text: str) -> None:
-    assert Synthesiser(cache, script).wav(text)[1] == LENGTH_S
+    assert Synthesizer(cache, script).wav(text)[1] == LENGTH_S
 
 
 def test_close_ends_a_synthesis(script: Script, cache: Path, tmp_path: Path) -> None:
     script.does(f": > {tmp_path}/started; exec sleep 60")
-    synthesiser = Synthesiser(cache, script)
+    synthesizer = Synthesizer(cache, script)
     errors = []
 
     def make() -> None:
         with pytest.raises(SinkError) as error:
-            synthesiser.wav("daisy")
+            synthesizer.wav("daisy")
         errors.append(str(error.value))
 
     thread = threading.Thread(target=make)
@@ -213,7 +213,7 @@ def test_close_ends_a_synthesis(script: Script, cache: Path, tmp_path: Path) -> 
     while not (tmp_path / "started").exists():
         pass
     start_s = time.monotonic()
-    synthesiser.close()
+    synthesizer.close()
     thread.join(LONG_S)
     assert time.monotonic() - start_s < PROMPT_S
     assert errors == ["the synthesis was given up"]
@@ -221,10 +221,10 @@ def test_close_ends_a_synthesis(script: Script, cache: Path, tmp_path: Path) -> 
 
 
 def test_cache_keeps_the_newest(script: Script, cache: Path) -> None:
-    synthesiser = Synthesiser(cache, script, cache_max_bytes=2 * MADE_BYTES)
+    synthesizer = Synthesizer(cache, script, cache_max_bytes=2 * MADE_BYTES)
     paths = []
     for age, text in ((30, "a"), (20, "b"), (10, "c")):
-        path, _ = synthesiser.wav(text)
+        path, _ = synthesizer.wav(text)
         stamp = time.time() - age
         os.utime(path, (stamp, stamp))
         paths.append(path)
@@ -237,7 +237,7 @@ def test_what_a_killed_process_left_is_removed(script: Script, cache: Path) -> N
     for path in (old, new):
         path.write_bytes(b"")
     os.utime(old, (time.time() - 4000,) * 2)
-    Synthesiser(cache, script).wav("daisy")
+    Synthesizer(cache, script).wav("daisy")
     assert (old.exists(), new.exists()) == (False, True)
 
 
@@ -246,19 +246,19 @@ def test_an_unusable_cache_folder_is_named_and_done_without(
 ) -> None:
     file = tmp_path / "file"
     file.write_text("")
-    synthesiser = Synthesiser(file, script)
-    path, duration_s = synthesiser.wav("daisy")
+    synthesizer = Synthesizer(file, script)
+    path, duration_s = synthesizer.wav("daisy")
     assert duration_s == LENGTH_S
-    assert synthesiser.wav("daisy") == (path, duration_s)
+    assert synthesizer.wav("daisy") == (path, duration_s)
     assert script.count == 1
     (message,) = [record.getMessage() for record in caplog.records]
     assert re.match(
         r"speech cache .*file: (File exists|Not a directory); .*speech\.cache_dir", message
     )
-    synthesiser.close()
+    synthesizer.close()
     assert not path.parent.exists()
     with pytest.raises(SinkError, match=r"speech cache .*file: "):
-        Synthesiser(file, script, spare=False).make("daisy")
+        Synthesizer(file, script, spare=False).make("daisy")
 
 
 def test_library_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

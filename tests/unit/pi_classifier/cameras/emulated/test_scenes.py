@@ -121,7 +121,7 @@ def test_grounds_cover_the_frame_in_float32(ground: str) -> None:
 
 
 def head(label: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean colour of a head's middle and of a ring at 0.7 radii, seen from the front."""
+    """Mean color of a head's middle and of a ring at 0.7 radii, seen from the front."""
     canvas = Canvas(120, 120)
     rng = np.random.default_rng(seed)
     PAINTERS[label](canvas, Pose(60, 60, 50), (60.0, 125.0), rng)

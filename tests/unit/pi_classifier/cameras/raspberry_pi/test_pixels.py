@@ -54,7 +54,7 @@ def test_every_order_stride_and_turn(
 @pytest.mark.parametrize("padding", [0, 32])
 def test_planes_are_full_range(form: str, padding: int) -> None:
     height, width = 24, 32
-    # smooth, since colours are kept at half the size
+    # smooth, since colors are kept at half the size
     wanted = np.asarray(Image.fromarray(picture(4, 4)).resize((width, height)))
     planes = np.asarray(Image.fromarray(wanted).convert("YCbCr")).astype(int)
     stride = width + padding

@@ -17,11 +17,9 @@ from pi_classifier.errors import ConfigError
 RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
 
 
-def photo(
-    path: Path, colour: tuple[int, int, int] = RED, size: tuple[int, int] = (24, 16)
-) -> Path:
+def photo(path: Path, color: tuple[int, int, int] = RED, size: tuple[int, int] = (24, 16)) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)
+    Image.new("RGB", size, color).save(path)
     return path
 
 
@@ -30,7 +28,7 @@ def replay(folder: Path, **changes: object) -> ReplayCamera:
     return ReplayCamera(str(folder), CameraSettings(**values))  # type: ignore[arg-type]
 
 
-def colours(camera: ReplayCamera, count: int | None = None) -> list[str]:
+def colors(camera: ReplayCamera, count: int | None = None) -> list[str]:
     return ["RGB"[int(f.pixels[0, 0].argmax())] for f in islice(camera.frames(), count)]
 
 
@@ -38,7 +36,7 @@ def test_photos_come_sorted_by_path_from_all_sub_folders(tmp_path: Path) -> None
     photo(tmp_path / "b.png", GREEN)
     photo(tmp_path / "c" / "a.webp", BLUE)
     photo(tmp_path / "a.bmp", RED)
-    assert colours(replay(tmp_path)) == ["R", "G", "B"]
+    assert colors(replay(tmp_path)) == ["R", "G", "B"]
 
 
 def test_truth_is_the_sub_folder(tmp_path: Path) -> None:
@@ -68,10 +66,10 @@ def test_one_second_is_the_default_hold(tmp_path: Path) -> None:
 def test_loop_begins_again_after_the_last_photo(tmp_path: Path) -> None:
     photo(tmp_path / "a.png", RED)
     photo(tmp_path / "b.png", GREEN)
-    assert colours(replay(tmp_path, loop=True), 5) == ["R", "G", "R", "G", "R"]
+    assert colors(replay(tmp_path, loop=True), 5) == ["R", "G", "R", "G", "R"]
 
 
-def test_exif_orientation_is_honoured(tmp_path: Path) -> None:
+def test_exif_orientation_is_honored(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the top of the scene is on the right of the stored picture
     Image.new("RGB", (40, 20), RED).save(tmp_path / "a.jpg", exif=exif)
@@ -92,7 +90,7 @@ def test_an_unreadable_photo_is_logged_once_and_skipped(
     (tmp_path / "a.jpg").write_text("not a photo")
     photo(tmp_path / "b.png", GREEN)
     with caplog.at_level(logging.WARNING):
-        assert colours(replay(tmp_path, loop=True), 3) == ["G", "G", "G"]
+        assert colors(replay(tmp_path, loop=True), 3) == ["G", "G", "G"]
     assert [record.getMessage() for record in caplog.records if "a.jpg" in record.getMessage()]
     assert len(caplog.records) == 1
 

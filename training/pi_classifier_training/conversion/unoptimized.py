@@ -1,4 +1,4 @@
-"""A network converted as it stands: what its model file would be without optimisation.
+"""A network converted as it stands: what its model file would be without optimization.
 
 The TFLite converter always folds batch norms into the convolutions before them when
 their values are constants. Here the values are inputs while it converts, and are put
@@ -25,7 +25,7 @@ Values = NDArray[np.float32]
 _IMAGE = "image"
 
 
-def convert_unoptimised(network: Network) -> bytes:
+def convert_unoptimized(network: Network) -> bytes:
     """Convert a network to a bare TFLite flatbuffer in which every batch norm is apart.
 
     It takes and gives what the delivered float32 file does. Raises ExportError.

@@ -1,4 +1,4 @@
-"""Show what optimising a trained network for inference brings."""
+"""Show what optimizing a trained network for inference brings."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from pi_classifier_training.commands.arguments import add_image_dir, positive, print_lines
 
 if TYPE_CHECKING:
-    from pi_classifier_training.export.folding_gain import Optimisation
+    from pi_classifier_training.export.folding_gain import Optimization
 
 
 def add(commands: Any) -> None:
     """Describe the command's arguments."""
     p = commands.add_parser(
-        "optimise",
-        help="show what optimising for inference brings",
+        "optimize",
+        help="show what optimizing for inference brings",
         description="Compare a trained network as it stands with the model file that is "
         "delivered: operations, size, time, and that the scores are the same.",
     )
@@ -35,7 +35,7 @@ def _run(options: argparse.Namespace) -> int:
     from pi_classifier.preprocessing.preprocessor import Preprocessor
     from pi_classifier_training.data.dataset import decode, labels_of, scan
     from pi_classifier_training.errors import DatasetError
-    from pi_classifier_training.export.folding_gain import optimise
+    from pi_classifier_training.export.folding_gain import optimize
     from pi_classifier_training.progress import watched
     from pi_classifier_training.retraining.run_folder import RunFolder
 
@@ -50,7 +50,7 @@ def _run(options: argparse.Namespace) -> int:
     if not len(images):
         raise DatasetError("no photo of the test split (about one in ten) can be read; give more")
     delivered = options.run_dir / "float32.tflite"
-    result = optimise(
+    result = optimize(
         network,
         images,
         options.rounds,
@@ -63,7 +63,7 @@ def _run(options: argparse.Namespace) -> int:
     return print_lines(_text(options.run_dir, result))
 
 
-def _text(run_dir: Path, result: Optimisation) -> Iterator[str]:
+def _text(run_dir: Path, result: Optimization) -> Iterator[str]:
     before, after = result.before, result.after
     yield f"{run_dir}: float32, {result.photos} photos of the test split"
     yield f"{'':24}{'as it stands':>14}{'delivered':>14}"
@@ -86,5 +86,5 @@ def _text(run_dir: Path, result: Optimisation) -> Iterator[str]:
         f"{result.training_only_nodes} of the training graph's {result.training_nodes} nodes "
         "serve only training; neither file has them."
     )
-    share = max(0.0, 100 * result.normalisation_share)
-    yield f"Normalising the pixels inside the graph takes about {share:.0f} % of the time."
+    share = max(0.0, 100 * result.normalization_share)
+    yield f"Normalizing the pixels inside the graph takes about {share:.0f} % of the time."

@@ -8,57 +8,57 @@ from pathlib import Path
 from pi_classifier.modelfile.tflite_graph import Graph, TensorSpec
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.importing.original import Original
-from pi_classifier_training.modelfile.writer import RAW_PIXELS, Normalisation
+from pi_classifier_training.modelfile.writer import RAW_PIXELS, Normalization
 
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """A normalisation from the command line: one value or three of each."""
+    """A normalization from the command line: one value or three of each."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
 
-def choose_normalisation(
+def choose_normalization(
     source: Path, original: Original, graph: Graph, stated: Stated | None
-) -> tuple[Normalisation, str]:
-    """The normalisation and where it comes from.
+) -> tuple[Normalization, str]:
+    """The normalization and where it comes from.
 
-    In this order: as stated; as the file's metadata say; a normalisation inside the
-    graph; pixels as they are for a quantised input; as the program that wrote it is
+    In this order: as stated; as the file's metadata say; a normalization inside the
+    graph; pixels as they are for a quantized input; as the program that wrote it is
     known to do. Raises ExportError where none of these is known.
     """
     if stated is not None:
         return _checked(stated), "as stated"
-    metadata = graph.metadata.normalisation if graph.metadata is not None else None
+    metadata = graph.metadata.normalization if graph.metadata is not None else None
     if metadata is not None:
         return _shortest(metadata.mean, metadata.std), "as its metadata say"
     if graph.input.dtype != "float32":
         return whole_range(graph.input), f"over the whole range of its {graph.input.dtype} input"
     if original.takes_raw_pixels:
-        return RAW_PIXELS, "the model normalises them itself"
-    if original.normalisation is not None:
-        return original.normalisation, original.normalisation_source
+        return RAW_PIXELS, "the model normalizes them itself"
+    if original.normalization is not None:
+        return original.normalization, original.normalization_source
     raise ExportError(
-        f"{source}: takes float pixels, and nothing says how they were normalised when it was "
+        f"{source}: takes float pixels, and nothing says how they were normalized when it was "
         "trained. State it: --mean 127.5 --std 127.5 for pixels from -1 to 1 (MobileNet, "
         "Inception, Teachable Machine), --mean 0 --std 255 for 0 to 1, --mean 0 --std 1 for 0 to "
         "255, --mean 123.675 116.28 103.53 --std 58.395 57.12 57.375 for PyTorch's ImageNet models"
     )
 
 
-def whole_range(spec: TensorSpec) -> Normalisation:
-    """The normalisation that puts pixel 0 at the lowest stored value, 255 at the highest.
+def whole_range(spec: TensorSpec) -> Normalization:
+    """The normalization that puts pixel 0 at the lowest stored value, 255 at the highest.
 
     Stored q stands for scale · (q − zero point), and pixel x for q = x + lowest.
     """
     lowest = 0 if spec.dtype == "uint8" else -128
     if spec.scale == 0:
         return RAW_PIXELS
-    return Normalisation((float(spec.zero_point - lowest),), (1 / spec.scale,))
+    return Normalization((float(spec.zero_point - lowest),), (1 / spec.scale,))
 
 
-def _checked(stated: Stated) -> Normalisation:
+def _checked(stated: Stated) -> Normalization:
     sizes = (len(stated.mean), len(stated.std))
     if sizes not in ((1, 1), (3, 3)):
         raise ExportError(
@@ -70,8 +70,8 @@ def _checked(stated: Stated) -> Normalisation:
     return _shortest(stated.mean, stated.std)
 
 
-def _shortest(mean: tuple[float, ...], std: tuple[float, ...]) -> Normalisation:
+def _shortest(mean: tuple[float, ...], std: tuple[float, ...]) -> Normalization:
     """One value where all channels have the same: MediaPipe knows no others."""
     if len(set(mean)) == len(set(std)) == 1:
-        return Normalisation(mean[:1], std[:1])
-    return Normalisation(mean, std)
+        return Normalization(mean[:1], std[:1])
+    return Normalization(mean, std)
