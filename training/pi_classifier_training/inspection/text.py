@@ -33,14 +33,15 @@ def size(count: int) -> str:
     """A number of bytes: 812 bytes, 319 kB, 4.2 MB."""
     if count < 1000:
         return f"{count} bytes"
-    return f"{count / 1e3:.0f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
+    # From here on kilobytes would be rounded to 1000.
+    return f"{count / 1e3:.0f} kB" if count < 999_500 else f"{count / 1e6:.1f} MB"
 
 
 def many(count: int) -> str:
     """A large number: 950, 211,880, 4.2 million, 1.1 billion."""
     if count < 1e6:
         return f"{count:,}"
-    return f"{count / 1e6:.1f} million" if count < 1e9 else f"{count / 1e9:.1f} billion"
+    return f"{count / 1e6:.1f} million" if count < 999_950_000 else f"{count / 1e9:.1f} billion"
 
 
 def milliseconds(low: float, high: float) -> str:

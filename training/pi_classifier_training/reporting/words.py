@@ -124,7 +124,7 @@ def copy_sentence(name: str, size_bytes: int) -> str:
 
 def kilobytes(size_bytes: int) -> str:
     """A size for people: ``320 kB``, ``1.3 MB``."""
-    if size_bytes < 1_000_000:
+    if size_bytes < 999_500:
         return f"{max(1, round(size_bytes / 1000))} kB"
     return f"{size_bytes / 1_000_000:.1f} MB"
 

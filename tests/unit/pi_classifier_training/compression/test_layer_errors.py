@@ -80,7 +80,7 @@ def test_a_ratio_in_decibels_is_a_number_json_can_write(
     assert json.loads(json.dumps(entry, allow_nan=False))["sqnr_db"] == round(db, 2)
 
 
-def network(weight: float, last: str = "RELU") -> bytes:
+def network(weight: float | list[float], last: str = "RELU") -> bytes:
     made = Network()
     x = made.input(1, 1, 1, 3)
     first = made.dense(x, weight * np.eye(3), np.zeros(3))
@@ -100,6 +100,11 @@ class TestLayerErrors:
         assert [layer.sqnr_db for layer in found] == pytest.approx([20.0] * 3, abs=0.01)
         # Alone, only the first makes the scores change: by 10 of 100.
         assert [layer.alone for layer in found] == pytest.approx([10.0, 0.0, 0.0], abs=1e-3)
+
+    def test_scores_that_rise_and_fall_do_not_cancel_out(self) -> None:
+        pytest.importorskip("tensorflow")
+        first, *_ = layer_errors(network(1.0), network([1.1, 0.9, 1.0]), self.PHOTOS)
+        assert first.alone == pytest.approx((10 + 10 + 0) / 3, abs=1e-3)
 
     def test_an_operation_that_cannot_be_simulated_leaves_that_column_empty(self) -> None:
         pytest.importorskip("tensorflow")

@@ -29,7 +29,7 @@ LABELS = ("blue", "green", "red")
 
 
 class ByColor:
-    """A classifier that knows its colours: each label's score is its share of the light."""
+    """A classifier that knows its colors: each label's score is its share of the light."""
 
     name = "by-color"
 

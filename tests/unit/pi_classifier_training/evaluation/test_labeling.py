@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.errors import DatasetError
-from pi_classifier_training.evaluation.labelling import match_labels, read_map
+from pi_classifier_training.evaluation.labeling import match_labels, read_map
 
 LABELS = ("background", "day lily", "tench, Tinca tinca", "snow-drop")
 
