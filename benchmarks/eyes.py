@@ -19,9 +19,9 @@ from PIL import Image
 
 from pi_classifier.cameras import CameraSettings, open_camera
 from pi_classifier.preprocessing.area_average import Pixels
-from pi_classifier.preview.ansi import lines
+from pi_classifier.preview.ansi import render
 from pi_classifier.preview.drawing import picture
-from pi_classifier.preview.latest_view import Latest, View
+from pi_classifier.preview.latest_view import LatestView, View
 from pi_classifier.types import Category, Frame, Prediction
 
 WIDTH, HEIGHT = 640, 480
@@ -116,15 +116,15 @@ def _preview(frames: Sequence[Frame]) -> None:
     categories = tuple(Category(i, f"label {i}", 0.3) for i in range(3))
     prediction = Prediction(categories, "model", 0, 1)
     views = [View(frame, prediction, "label 0") for frame in frames]
-    latest = Latest()
+    latest = LatestView()
     puts = [
-        _median_ms(lambda each=each: latest.put(View(each.frame, prediction, None)), 1000)  # type: ignore[misc]
-        for each in views
+        _median_ms(lambda view=view: latest.put(View(view.frame, prediction, None)), 1000)  # type: ignore[misc]
+        for view in views
     ]
-    draws = [_median_ms(lambda each=each: _jpeg(each)) for each in views]  # type: ignore[misc]
+    draws = [_median_ms(lambda view=view: _jpeg(view)) for view in views]  # type: ignore[misc]
     cells = [
-        _median_ms(lambda each=each: lines(each.frame.pixels, 30, 80, "24-bit", halves=True))  # type: ignore[misc]
-        for each in views
+        _median_ms(lambda view=view: render(view.frame.pixels, 30, 80, "24-bit", halves=True))  # type: ignore[misc]
+        for view in views
     ]
     say("\npreview of a frame:  ms of processor")
     say(f"  {'on the frame thread':28}{statistics.median(puts):8.4f} ms")

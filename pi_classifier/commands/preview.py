@@ -15,7 +15,7 @@ from pi_classifier.service.signals import StopOnSignal
 
 if TYPE_CHECKING:
     from pi_classifier.config.reading import Settings
-    from pi_classifier.preview.latest_view import Latest, View
+    from pi_classifier.preview.latest_view import LatestView, View
     from pi_classifier.preview.web import PreviewServer
     from pi_classifier.service.build import Parts
     from pi_classifier.types import Camera
@@ -38,14 +38,14 @@ def _preview(arguments: argparse.Namespace, signals: StopOnSignal) -> None:
     from pi_classifier.cameras.recovery import RecoveringCamera
     from pi_classifier.cameras.video.addresses import masked
     from pi_classifier.inference.classifier import model_names
-    from pi_classifier.preview.latest_view import Latest
+    from pi_classifier.preview.latest_view import LatestView
     from pi_classifier.service.build import close_parts, open_parts
     from pi_classifier.service.camera_recovery_log import CameraSteps
     from pi_classifier.service.liveness import Activity
 
     settings = _settings(arguments)
     source = masked(settings.camera.source)
-    latest = Latest()
+    latest = LatestView()
     with ExitStack() as stack:
         parts = open_parts(settings, on_stdout_closed=lambda: None)
         stack.callback(close_parts, parts)
@@ -91,38 +91,38 @@ def _in_terminal(arguments: argparse.Namespace) -> bool:
 def _open_view(
     arguments: argparse.Namespace,
     stack: ExitStack,
-    latest: Latest,
+    latest: LatestView,
     caption: str,
     stop: Callable[[], None],
 ) -> None:
     """Open what was asked for: a web page, picture files, the terminal, or lines of text."""
-    from pi_classifier.preview.looker import Looker
+    from pi_classifier.preview.latest_view import PreviewThread
 
     if arguments.http is not None:
         stack.enter_context(closing(_web(arguments, latest)))
         stack.callback(latest.close)
         return
     if arguments.png is not None:
-        from pi_classifier.preview.files import PictureFile
+        from pi_classifier.preview.drawing import PictureFile
 
         show: Callable[[View], None] = PictureFile(arguments.png).write
         every_s = arguments.every
         _say(f"writes {arguments.png} every {every_s:g} s; Ctrl-C ends it")
     elif _in_terminal(arguments):
-        from pi_classifier.preview.screen import Screen
+        from pi_classifier.preview.ansi import TerminalScreen
 
         encoding = sys.stdout.encoding or "ascii"
-        screen = Screen(sys.stdout.fileno(), os.environ, encoding, caption)
+        screen = TerminalScreen(sys.stdout.fileno(), os.environ, encoding, caption)
         show, every_s = stack.enter_context(screen).show, _TERMINAL_EVERY_S
     else:
-        from pi_classifier.preview.screen import text_line
+        from pi_classifier.preview.ansi import text_line
 
         show = lambda view: print(text_line(view), flush=True)  # noqa: E731
         every_s = _TEXT_EVERY_S
-    stack.enter_context(closing(Looker(latest, show, every_s, stop)))
+    stack.enter_context(closing(PreviewThread(latest, show, every_s, stop)))
 
 
-def _web(arguments: argparse.Namespace, latest: Latest) -> PreviewServer:
+def _web(arguments: argparse.Namespace, latest: LatestView) -> PreviewServer:
     from pi_classifier.preview.web import PreviewServer
 
     host = arguments.host or "127.0.0.1"
@@ -145,7 +145,7 @@ def _name_of_this_computer() -> str:
     return os.uname().nodename
 
 
-def _watch(settings: Settings, camera: Camera, parts: Parts, latest: Latest) -> None:
+def _watch(settings: Settings, camera: Camera, parts: Parts, latest: LatestView) -> None:
     """The frame thread: classify, decide, and put the newest view; others draw it."""
     from pi_classifier.cameras.limited import limited
     from pi_classifier.pipeline import decisions

@@ -1,15 +1,20 @@
-"""Pictures made of characters: two pixels a cell in color, shades of ink without."""
+"""Views in a terminal: pictures made of characters, the label decided on, bars for the scores.
+
+Two pixels a cell in color, shades of ink without; ECMA-48 and xterm's control sequences.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from pi_classifier.preprocessing.area_average import Pixels
+from pi_classifier.preview.latest_view import View
 
 _Write = Callable[[int, int], str]
 Colors = Literal["24-bit", "256", "none"]
@@ -17,10 +22,14 @@ Colors = Literal["24-bit", "256", "none"]
 RESET = "\x1b[0m"
 _INK = np.array(list(" .:-=+*#%@"))
 _UPPER_HALF = "▀"
+_ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J"  # alternate screen, no cursor, empty
+_LEAVE = "\x1b[0m\x1b[?25h\x1b[?1049l"
+_SCORES = 3
+_BAR_CELLS = 20
 
 
-def colors_of(environment: Mapping[str, str]) -> Colors:
-    """Tell from its environment variables what a terminal can show.
+def supported_colors(environment: Mapping[str, str]) -> Colors:
+    """Return what a terminal can show, by its environment variables.
 
     NO_COLOR is https://no-color.org; COLORTERM is what terminals with 24 bits set.
     """
@@ -32,16 +41,16 @@ def colors_of(environment: Mapping[str, str]) -> Colors:
     return "256" if "256color" in term else "none"
 
 
-def fitted(height: int, width: int, rows: int, columns: int) -> tuple[int, int]:
+def fit_cells(height: int, width: int, rows: int, columns: int) -> tuple[int, int]:
     """Return (rows, columns) of cells, twice as tall as wide, for a picture's shape."""
     scale = min(columns / width, 2 * rows / height)
     return max(1, round(height * scale / 2)), max(1, round(width * scale))
 
 
-def lines(pixels: Pixels, rows: int, columns: int, colors: Colors, *, halves: bool) -> list[str]:
+def render(pixels: Pixels, rows: int, columns: int, colors: Colors, *, halves: bool) -> list[str]:
     """Render RGB uint8 ``[h, w, 3]`` as `rows` strings of `columns` visible characters.
 
-    `halves` tells whether the terminal's alphabet has half blocks.
+    `halves`: the terminal's encoding has half blocks.
     """
     per_row = 2 if halves and colors != "none" else 1
     size = (columns, rows * per_row)
@@ -59,7 +68,7 @@ def lines(pixels: Pixels, rows: int, columns: int, colors: Colors, *, halves: bo
 
 
 def _row(upper: NDArray[np.int32], lower: NDArray[np.int32], cell: str, write: _Write) -> str:
-    """One line of cells; a color is only said when it changes."""
+    """One line of cells; a color is written only where it changes, to save bytes."""
     parts: list[str] = []
     ink = paper = -1
     for above, below in zip(upper.tolist(), lower.tolist(), strict=True):
@@ -96,3 +105,80 @@ def _palette(pixels: Pixels) -> NDArray[np.int32]:
     levels = np.where(values < 48, 0, np.where(values < 115, 1, (values - 35) // 40))
     codes: NDArray[np.int32] = 16 + levels @ np.array((36, 6, 1), np.int32)
     return codes
+
+
+class TerminalScreen:
+    """While entered, the terminal shows views; what it showed before comes back on leaving.
+
+    `fd` is the terminal's descriptor, `caption` the last line. A view is drawn as large as
+    the terminal is at that moment; only lines that changed are written.
+    """
+
+    def __init__(
+        self, fd: int, environment: Mapping[str, str], encoding: str, caption: str
+    ) -> None:
+        self._fd = fd
+        self._encoding = encoding
+        self._caption = caption
+        self._colors: Colors = supported_colors(environment)
+        self._halves = _can_write("▀█", encoding)
+        self._size: os.terminal_size | None = None
+        self._shown: list[str] = []
+
+    def __enter__(self) -> Self:
+        self._write(_ENTER)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._write(_LEAVE)
+
+    def show(self, view: View) -> None:
+        """Draw a view; raises OSError when the terminal is gone."""
+        size = os.get_terminal_size(self._fd)
+        parts: list[str] = []
+        if size != self._size:
+            self._size, self._shown = size, []
+            parts.append("\x1b[0m\x1b[2J")
+        drawn = self._lines(view, size)
+        for row, line in enumerate(drawn):
+            if row >= len(self._shown) or self._shown[row] != line:
+                parts.append(f"\x1b[{row + 1};1H{line}\x1b[K")
+        self._shown = drawn
+        self._write("".join(parts))
+
+    def _lines(self, view: View, size: os.terminal_size) -> list[str]:
+        below = self._below(view, size.columns)[: max(0, size.lines - 2)]
+        height, width, _ = view.frame.pixels.shape
+        rows, columns = fit_cells(height, width, max(1, size.lines - len(below)), size.columns)
+        drawn = render(view.frame.pixels, rows, columns, self._colors, halves=self._halves)
+        return (drawn + below)[: size.lines]
+
+    def _below(self, view: View, columns: int) -> list[str]:
+        block = "█" if self._halves else "#"
+        texts = [f"I see {view.heading}"]
+        for category in view.best(_SCORES):
+            bar = block * round(_BAR_CELLS * min(1.0, max(0.0, category.score)))
+            texts.append(f"{category.score:.2f} {bar:<{_BAR_CELLS}} {category.label}")
+        texts += [""] * (1 + _SCORES - len(texts))
+        texts.append(self._caption)
+        return [" ".join(text.split("\n"))[:columns] for text in texts]
+
+    def _write(self, text: str) -> None:
+        data = text.encode(self._encoding, "replace")
+        while data:
+            data = data[os.write(self._fd, data) :]
+
+
+def text_line(view: View) -> str:
+    """A view as one line of text, for where there is no terminal."""
+    scores = ", ".join(f"{category.label} {category.score:.2f}" for category in view.best(_SCORES))
+    seconds = view.frame.timestamp_ns / 1e9
+    return f"{seconds:.1f} s: {view.heading} ({scores or 'not classified'})"
+
+
+def _can_write(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""A frame as a picture with the labels and scores drawn below it."""
+"""Views as pictures: the frame with labels and scores below it, also as PNG files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from PIL import Image, ImageDraw, ImageFont
 
+from pi_classifier.errors import ConfigError
 from pi_classifier.preview.latest_view import View
 from pi_classifier.types import Category
 
@@ -16,7 +17,6 @@ _LARGEST_WIDTH = 1280
 _LINES = 3
 _BACK, _TEXT, _QUIET = (18, 20, 23), (240, 240, 236), (150, 155, 160)
 _BAR, _DECIDED = (76, 86, 96), (58, 140, 84)
-_NOTHING = "nothing I know"
 # Letters of most alphabets; on every Raspberry Pi OS with a desktop, and most Debians.
 _FONTS = (
     "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
@@ -44,14 +44,13 @@ def picture(view: View) -> Image.Image:
 
 
 def _draw_panel(draw: ImageDraw.ImageDraw, view: View, width: int, line: int, gap: int) -> None:
-    decided = view.decided or _NOTHING
     large = _font(line * 3 // 2)
-    _write(draw, (gap, gap), decided, large, _TEXT if view.decided else _QUIET)
+    _write(draw, (gap, gap), view.heading, large, _TEXT if view.decided else _QUIET)
     time = f"{view.frame.timestamp_ns / 1e9:.1f} s · frame {view.frame.sequence}"
     small = _font(line * 2 // 3)
     _write(draw, (width - gap - _width(draw, time, small), gap), time, small, _QUIET)
     y = gap + line * 2
-    for category in _best(view):
+    for category in view.best(_LINES):
         _draw_score(
             draw, category, (gap, y, width - gap, y + line), category.label == view.decided
         )
@@ -72,10 +71,6 @@ def _draw_score(
     score = f"{category.score:.2f}"
     at = (right - 2 * inset - _width(draw, score, font), top + inset)
     _write(draw, at, score, font, _TEXT)
-
-
-def _best(view: View) -> tuple[Category, ...]:
-    return () if view.prediction is None else view.prediction.categories[:_LINES]
 
 
 def _write(
@@ -109,3 +104,38 @@ def _font(size: int) -> _Font:
         return ImageFont.load_default(size)
     except TypeError:  # before Pillow 10.1, it had one size only
         return ImageFont.load_default()
+
+
+class PictureFile:
+    """Writes views to one file, replaced as a whole, or to many where the name has ``%d``.
+
+    Raises ConfigError for a folder that is not there or a name that cannot be a number's.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._many = "%" in name
+        if self._many and self._path(0) == self._path(1):
+            raise ConfigError(f"--png {name}: expected one number in it, such as seen-%05d.png")
+        folder = self._path(0).parent
+        if not folder.is_dir():
+            raise ConfigError(f"--png {name}: there is no folder {folder}; make it first")
+
+    def write(self, view: View) -> None:
+        """Write one view; a reader meets the old file or the new one, never a part."""
+        path = self._path(view.frame.sequence)
+        unfinished = path.with_name(f".{path.name}.unfinished")
+        try:
+            picture(view).save(unfinished, "PNG", compress_level=1)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def _path(self, number: int) -> Path:
+        try:
+            name = self._name % number if self._many else self._name
+        except (TypeError, ValueError):
+            raise ConfigError(
+                f"--png {self._name}: expected one number in it, such as seen-%05d.png"
+            ) from None
+        return Path(name).expanduser()

@@ -17,11 +17,11 @@ from typing import Any
 
 from pi_classifier.errors import ConfigError
 from pi_classifier.preview.drawing import picture
-from pi_classifier.preview.latest_view import Latest, View
+from pi_classifier.preview.latest_view import LatestView, View
 
 MOST_CONNECTIONS = 16
-# A viewer that takes nothing for so long is cut off.
-_PATIENCE_S = 10.0
+# A viewer that takes nothing for so long is cut off, one that waits for a first frame told so.
+_VIEWER_TIMEOUT_S = 10.0
 _FASTEST_S = 0.1
 _QUALITY = 85
 _BOUNDARY = "frame"
@@ -45,7 +45,7 @@ class PreviewServer:
     the address cannot be had.
     """
 
-    def __init__(self, host: str, port: int, latest: Latest) -> None:
+    def __init__(self, host: str, port: int, latest: LatestView) -> None:
         self.latest = latest
         self.local = host in {"127.0.0.1", "::1", "localhost"}
         self._drawing = threading.Lock()
@@ -54,7 +54,7 @@ class PreviewServer:
         try:
             self._http = _Server((host, port), self)
         except (OSError, OverflowError) as error:
-            raise ConfigError(f"--http {port}: {_why(error, host)}") from None
+            raise ConfigError(f"--http {port}: {_listen_failure(error, host)}") from None
         self.port = self._http.server_port
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.1,), daemon=True)
         self._thread.start()
@@ -103,11 +103,11 @@ class _Server(ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of viewers that went away in the middle."""
+        """Log nothing: viewers go away in the middle of a picture."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    timeout = _PATIENCE_S
+    timeout = _VIEWER_TIMEOUT_S
     server: _Server
 
     def do_GET(self) -> None:
@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _view(self) -> View | None:
         latest = self.server.preview.latest
-        return latest.newest or latest.after(None, _PATIENCE_S)
+        return latest.newest or latest.after(None, _VIEWER_TIMEOUT_S)
 
     def _picture(self) -> None:
         view = self._view()
@@ -163,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._headers({"Content-Type": f"multipart/x-mixed-replace; boundary={_BOUNDARY}"})
         preview, seen = self.server.preview, None
         while not preview.latest.closed or preview.latest.newest is not seen:
-            view = preview.latest.after(seen, _PATIENCE_S)
+            view = preview.latest.after(seen, _VIEWER_TIMEOUT_S)
             if view is None:
                 continue
             began_s, seen = time.monotonic(), view
@@ -181,18 +181,18 @@ def _is_local(host: str) -> bool:
 
 
 def _as_json(view: View) -> dict[str, Any]:
-    categories = view.prediction.categories[:5] if view.prediction else ()
     return {
         "label": view.decided,
         "sequence": view.frame.sequence,
         "timestamp_ns": view.frame.timestamp_ns,
         "categories": [
-            {"label": each.label, "score": round(each.score, 4)} for each in categories
+            {"label": category.label, "score": round(category.score, 4)}
+            for category in view.best(5)
         ],
     }
 
 
-def _why(error: Exception, host: str) -> str:
+def _listen_failure(error: Exception, host: str) -> str:
     number = getattr(error, "errno", None)
     if number == errno.EADDRINUSE:
         return "another program listens there; choose another number, such as --http 8081"
