@@ -1,14 +1,15 @@
 """How a settings dataclass declares what its values may be.
 
 Each configurable class has a frozen dataclass of settings beside it; every field
-is made by `setting`, so that one loader (`config`) can check values, explain them
-and list them, without any module importing the loader.
+is made by `setting`, so that one loader (`config.reading`) can check values, explain
+them and list them, and one module (`config.options`) can make command-line options of
+them, without any module importing either.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import MISSING, field
 from typing import Any
 
 
@@ -17,14 +18,30 @@ def setting(
     doc: str,
     *,
     minimum: float | None = None,
+    above: float | None = None,
     maximum: float | None = None,
     choices: Sequence[str] | None = None,
+    option: str | None = None,
+    metavar: str | None = None,
 ) -> Any:
     """Declare one setting: its default, one line of documentation and its bounds.
 
-    Bounds are inclusive; `choices` lists the allowed strings.
+    `minimum` and `maximum` are inclusive, `above` is not; `choices` lists the allowed
+    strings, which a `Literal` does by itself. `option` is the command-line option where
+    it is not called as the field is, `metavar` what stands for its value in the help.
+    A setting without a default (`dataclasses.MISSING`) has to be given.
     """
-    metadata = {"doc": doc, "minimum": minimum, "maximum": maximum, "choices": choices}
+    metadata = {
+        "doc": doc,
+        "minimum": minimum,
+        "above": above,
+        "maximum": maximum,
+        "choices": choices,
+        "option": option,
+        "metavar": metavar,
+    }
     if isinstance(default, dict):
         return field(default_factory=default.copy, metadata=metadata)
+    if default is MISSING:
+        return field(metadata=metadata)
     return field(default=default, metadata=metadata)

@@ -1,49 +1,13 @@
-"""The arguments of all commands, and what an unknown word may have meant."""
+"""The arguments of all commands."""
 
 from __future__ import annotations
 
 import argparse
-import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 
 from pi_classifier import __version__
-
-_CHOICE = re.compile(r"invalid choice: '([^']*)'")
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser that proposes what an unknown word may have meant."""
-
-    def __init__(self, *args: object, **options: object) -> None:
-        super().__init__(*args, **{"allow_abbrev": False, **options})  # type: ignore[arg-type]
-
-    def error(self, message: str) -> NoReturn:
-        choice = _CHOICE.search(message)
-        if choice is not None:
-            message = f"{message}.{self._proposal(choice[1], _choices(self))}"
-        self.exit(2, f"pi-classifier: error: {message} (see {self.prog} --help)\n")
-
-    def unknown(self, words: Sequence[str]) -> NoReturn:
-        """Complain about arguments that are not known."""
-        options = [option for option in self._option_string_actions if option.startswith("--")]
-        hints = {self._proposal(word.partition("=")[0], options): None for word in words}
-        hint = "".join(hints)
-        self.error(f"unrecognized arguments: {' '.join(words)}{'.' if hint else ''}{hint}")
-
-    def _proposal(self, word: str, known: Sequence[str]) -> str:
-        from pi_classifier.suggest import suggestion
-
-        return suggestion(word, known)
-
-
-def _choices(parser: argparse.ArgumentParser) -> list[str]:
-    return [
-        str(choice)
-        for action in parser._actions  # noqa: SLF001  argparse has no public way to ask
-        for choice in action.choices or ()
-    ]
+from pi_classifier.commands.parser import Parser
 
 
 def parser() -> Parser:

@@ -1,11 +1,12 @@
 """What a settings dataclass allows, read from its fields.
 
 A section of the configuration is a frozen dataclass whose fields were made by
-`settings.setting`. From the annotation, the bounds and the choices of a field
+`setting.setting`. From the annotation, the bounds and the choices of a field
 follow the check of a value, the words that say what is allowed, and its TOML.
 
-Field types: str, int, float, bool, `X | None`, `tuple[X, ...]`, `tuple[X, Y, Z]`
-and `dict[str, str]`. TOML has no null: the string "none" stands for None.
+Field types: str, int, float, bool, Path, `Literal` of strings, `X | None`,
+`tuple[X, ...]`, `tuple[X, Y, Z]` and `dict[str, str]`. TOML has no null: the string
+"none" stands for None.
 """
 
 from __future__ import annotations
@@ -14,13 +15,26 @@ import json
 import math
 import typing
 from collections.abc import Sequence
-from dataclasses import MISSING, Field, dataclass, fields
-from typing import Any
+from dataclasses import MISSING, Field, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
 
 NONE = "none"
 
-_NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
-_PLURALS = {str: "strings", int: "whole numbers", float: "numbers", bool: "true or false"}
+_NAMES = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    Path: "a path",
+}
+_PLURALS = {
+    str: "strings",
+    int: "whole numbers",
+    float: "numbers",
+    bool: "true or false",
+    Path: "paths",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +47,11 @@ class Key:
     default: Any
     doc: str
     minimum: float | None
+    above: float | None
     maximum: float | None
     choices: Sequence[str] | None
+    option: str | None = None
+    metavar: str | None = None
 
     @property
     def path(self) -> str:
@@ -51,18 +68,22 @@ class Key:
         """The type without `| None`."""
         if not self.optional:
             return self.type
-        return next(each for each in typing.get_args(self.type) if each is not type(None))
+        return next(kind for kind in typing.get_args(self.type) if kind is not type(None))
 
     @property
     def allowed(self) -> str:
         """What the value may be, in words."""
         words = _in_words(self.base)
         if self.choices is not None:
-            words = f"one of {', '.join(json.dumps(each) for each in self.choices)}"
+            words = f"one of {', '.join(json.dumps(choice) for choice in self.choices)}"
             if typing.get_origin(self.base) is tuple:
                 words = f"a list, each {words}"
         if self.minimum is not None and self.maximum is not None:
             words += f" from {self.minimum:g} to {self.maximum:g}"
+        elif self.above is not None and self.maximum is not None:
+            words += f" above {self.above:g}, {self.maximum:g} at most"
+        elif self.above is not None:
+            words += f" above {self.above:g}"
         elif self.minimum is not None:
             words += f", {self.minimum:g} or more"
         elif self.maximum is not None:
@@ -95,6 +116,8 @@ class Key:
         return tuple(self._converted(kind, each) for kind, each in zip(kinds, value, strict=True))
 
     def _converted_scalar(self, kind: type, value: object) -> Any:
+        if kind is Path and isinstance(value, str | Path):
+            return Path(value)
         if kind is float and type(value) is int:
             value = float(value)
         if type(value) is not kind:
@@ -112,17 +135,33 @@ class Key:
         return (
             math.isfinite(value)
             and (self.minimum is None or value >= self.minimum)
+            and (self.above is None or value > self.above)
             and (self.maximum is None or value <= self.maximum)
         )
 
 
 def keys_of(section: str, settings: type) -> dict[str, Key]:
-    """The settings of one section, by name, in the order they are declared."""
+    """The settings of one section, by name, in the order they are declared.
+
+    Fields of the dataclass that were not made by `setting` are none.
+    """
     hints = typing.get_type_hints(settings)
     return {
-        each.name: Key(section, each.name, hints[each.name], _default(each), **each.metadata)
-        for each in fields(settings)
+        field.name: _key(section, field, hints[field.name])
+        for field in fields(settings)
+        if "doc" in field.metadata
     }
+
+
+def _key(section: str, field: Field[Any], hint: Any) -> Key:
+    key = Key(section, field.name, hint, _default(field), **field.metadata)
+    element = typing.get_args(key.base)[0] if typing.get_origin(key.base) is tuple else key.base
+    if typing.get_origin(element) is not Literal:
+        return key
+    kind: Any = str if element is key.base else tuple[str, ...]
+    return replace(
+        key, type=kind | None if key.optional else kind, choices=typing.get_args(element)
+    )
 
 
 def to_toml(value: object) -> str:
@@ -155,6 +194,7 @@ def _is_text(value: str) -> bool:
 
 
 def _default(field: Field[Any]) -> Any:
+    """The default, or MISSING."""
     return field.default if field.default_factory is MISSING else field.default_factory()
 
 

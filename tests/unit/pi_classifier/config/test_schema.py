@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import tomllib
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -32,6 +33,12 @@ class Everything:
     size: tuple[int, int] = setting((640, 480), "size", minimum=1)
     mean: tuple[float, float, float] = setting((0.0, 0.0, 0.0), "mean")
     phrases: dict[str, str] = setting({}, "phrases")
+    rate: float = setting(0.1, "rate", above=0)
+    part: float = setting(0.1, "part", above=0, maximum=1)
+    folder: Path | None = setting(None, "folder")
+    pace: Literal["walk", "run"] = setting("walk", "pace")
+    paces: tuple[Literal["walk", "run"], ...] | None = setting(None, "paces")
+    unset: list[int] = field(default_factory=list)  # no setting
 
 
 KEYS = keys_of("all", Everything)
@@ -44,6 +51,7 @@ def test_keys_come_in_order_with_what_was_declared() -> None:
     assert KEYS["phrases"].default == {}
     assert KEYS["maybe"].optional
     assert not count.optional
+    assert "unset" not in KEYS
 
 
 @pytest.mark.parametrize(
@@ -62,6 +70,11 @@ def test_keys_come_in_order_with_what_was_declared() -> None:
         ("size", "a list of 2 whole numbers, 1 or more"),
         ("mean", "a list of 3 numbers"),
         ("phrases", "a table of strings"),
+        ("rate", "a number above 0"),
+        ("part", "a number above 0, 1 at most"),
+        ("folder", 'a path, or "none"'),
+        ("pace", 'one of "walk", "run"'),
+        ("paces", 'a list, each one of "walk", "run", or "none"'),
     ],
 )
 def test_what_is_allowed_in_words(name: str, words: str) -> None:
