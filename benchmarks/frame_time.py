@@ -104,7 +104,7 @@ def _take_turns(passes: dict[str, Pass], rounds: int) -> dict[str, Times]:
 def _loops(subject: Subject, service: Service, pictures: Sequence[Pixels]) -> _Loops:
     with captured_stderr():
         models = [_bare_model(each) for each in subject.models]
-    resize = [Preprocessor(each.input_size, each.information.resize) for each in subject.models]
+    resize = [Preprocessor(each.input_size, each.manifest.resize) for each in subject.models]
     # A cascade asks its later models for some frames only; the bare loop then does as well.
     stages = [service.parts.classifier.classify(Frame(each, 0, 0)).stage for each in pictures]
     asked = [models[: stage + 1] for stage in stages]

@@ -31,7 +31,7 @@ class Subject:
     @property
     def silent_labels(self) -> frozenset[str]:
         """The labels that are never announced."""
-        return frozenset(self.models[0].information.silent_labels)
+        return frozenset(self.models[0].manifest.silent_labels)
 
     def settings(self, cache_dir: Path) -> Settings:
         """The daemon's default settings for this model, without camera and sinks."""

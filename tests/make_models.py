@@ -20,9 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from pi_classifier_training.modelfile.golden import golden_vectors  # noqa: E402
-from pi_classifier_training.modelfile.writer import Normalization, write_model_file  # noqa: E402
+from pi_classifier_training.modelfile.writer import write_model_file  # noqa: E402
 
 from pi_classifier.inference.classifier import ModelSettings, open_classifier  # noqa: E402
+from pi_classifier.modelfile.tflite_metadata import Normalization  # noqa: E402
 
 DATA = Path(__file__).resolve().parent / "data"
 LABELS = ["background", "cyan", "magenta", "yellow"]
@@ -99,9 +100,8 @@ def calibration() -> Iterator[list[Any]]:
         yield [picture[None]]
 
 
-def information(kind: str, golden: dict[str, Any] | None) -> dict[str, Any]:
+def manifest(kind: str, golden: dict[str, Any] | None) -> dict[str, Any]:
     return {
-        "schema_version": 1,
         "name": f"colors-{kind}",
         "version": "1",
         "description": "Tells patches of cyan, magenta and yellow from others",
@@ -121,13 +121,13 @@ def finished(bare: bytes, kind: str, **options: Any) -> bytes:
     """Add metadata and golden vectors, as ``pi-classifier-train`` does."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trial.tflite"
-        path.write_bytes(write_model_file(bare, LABELS, information(kind, None), **options))
+        path.write_bytes(write_model_file(bare, LABELS, manifest(kind, None), **options))
         classifier: Any = open_classifier(ModelSettings(path=str(path), cache_dir=""))
         vectors = golden_vectors(classifier, LABELS, seed=1)
         classifier.close()
     tolerance = 0.06 if kind in ("uint8", "int8") else 0.01
     golden = {"tolerance": tolerance, "vectors": vectors}
-    return write_model_file(bare, LABELS, information(kind, golden), **options)
+    return write_model_file(bare, LABELS, manifest(kind, golden), **options)
 
 
 def main() -> None:

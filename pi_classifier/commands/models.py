@@ -47,7 +47,7 @@ def _stages(path: Path, labels: str | None) -> list[_Stage]:
     stages = []
     for entry in early:
         model = read_model_file(entry.model, labels)
-        accept = model.information.thresholds.accept if entry.accept is None else entry.accept
+        accept = model.manifest.thresholds.accept if entry.accept is None else entry.accept
         stages.append(_Stage(model, accept, entry.accept_labels))
     # The last stage's answer is always taken.
     return [*stages, _Stage(read_model_file(last.model, labels))]
@@ -59,7 +59,7 @@ def _as_json(path: Path, stages: list[_Stage]) -> dict[str, Any]:
 
 def _facts(stage: _Stage) -> dict[str, Any]:
     model = stage.model
-    details = model.information.details
+    details = model.manifest.details
     metadata = model.metadata
     return {
         "model": model.name,
@@ -70,12 +70,12 @@ def _facts(stage: _Stage) -> dict[str, Any]:
         "accept_labels": dict(stage.accept_labels),
         "input": {
             "size": list(model.input_size),
-            "resize": model.information.resize,
+            "resize": model.manifest.resize,
             "dtype": model.input.dtype,
         },
         "labels": list(model.labels),
         "labels_source": model.labels_source,
-        "silent_labels": list(model.information.silent_labels),
+        "silent_labels": list(model.manifest.silent_labels),
         "version": metadata.version if metadata else "",
         "description": metadata.description if metadata else "",
         "author": metadata.author if metadata else "",
@@ -83,7 +83,7 @@ def _facts(stage: _Stage) -> dict[str, Any]:
         "network": details.get("network"),
         "training": details.get("training"),
         "evaluation": details.get("evaluation"),
-        "self_test": len(model.information.golden),
+        "self_test": len(model.manifest.golden),
     }
 
 

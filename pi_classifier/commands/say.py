@@ -54,7 +54,7 @@ def _labels(settings: ModelSettings) -> Sequence[str]:
     if path.suffix == ".toml":
         path = read_cascade_file(path).stages[0].model
     model = read_model_file(path, settings.labels)
-    return [each for each in model.labels if each not in model.information.silent_labels]
+    return [each for each in model.labels if each not in model.manifest.silent_labels]
 
 
 def _say(texts: Sequence[str], settings: SpeechSettings) -> None:

@@ -9,8 +9,6 @@ from pi_classifier.errors import ModelMismatch
 from pi_classifier.suggest import suggestion
 from pi_classifier.types import Classifier, Frame, Prediction
 
-SCHEMA_VERSION = 1
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stage:

@@ -23,7 +23,7 @@ from pi_classifier.inference.quantization import Pixels, Scores
 from pi_classifier.modelfile.cascade_file import StageEntry, read_cascade_file
 from pi_classifier.modelfile.locate import find_model
 from pi_classifier.modelfile.manifest import GoldenVector, Resize
-from pi_classifier.modelfile.model_file import ModelFile, enlarged, read_model_file
+from pi_classifier.modelfile.model_file import ModelFile, read_model_file, upsample_nearest
 from pi_classifier.modelfile.tflite_graph import Activation
 from pi_classifier.modelfile.tflite_metadata import Normalization, normalization
 from pi_classifier.preprocessing.preprocessor import Preprocessor
@@ -79,11 +79,11 @@ class ModelClassifier:
         self.model = model
         self.name = model.name
         self._interpreter = interpreter
-        self._preprocess = Preprocessor(model.input_size, resize or model.information.resize)
+        self._preprocess = Preprocessor(model.input_size, resize or model.manifest.resize)
         self._pixels = np.empty((*model.input_size, 3), np.uint8)
         self._top_k = min(top_k or len(model.labels), len(model.labels))
-        self._temperature = model.information.temperature
-        for number, vector in enumerate(model.information.golden, start=1):
+        self._temperature = model.manifest.temperature
+        for number, vector in enumerate(model.manifest.golden, start=1):
             self._replay(vector, number)
 
     @property
@@ -132,17 +132,17 @@ class ModelClassifier:
 
     def _replay(self, vector: GoldenVector, number: int) -> None:
         model = self.model
-        scores = self.raw_scores(enlarged(vector.pixels, model.input_size))
+        scores = self.raw_scores(upsample_nearest(vector.pixels, model.input_size))
         off = np.abs(scores - vector.scores)
         # Not-a-number must fail too, so the comparison is for being within.
-        if bool((off <= model.information.golden_tolerance).all()):
+        if bool((off <= model.manifest.golden_tolerance).all()):
             return
         worst = int(np.argmax(np.nan_to_num(off, nan=np.inf)))
         raise ModelMismatch(
             f"{model.path}: fails its self-test on {self.runtime}: golden vector {number} of "
-            f"{len(model.information.golden)} gives {model.labels[worst]!r} the score "
+            f"{len(model.manifest.golden)} gives {model.labels[worst]!r} the score "
             f"{scores[worst]:.3f}, expected {vector.scores[worst]:.3f} within "
-            f"{model.information.golden_tolerance:g}; the file is damaged or was put together "
+            f"{model.manifest.golden_tolerance:g}; the file is damaged or was put together "
             "wrongly (copy or export it again), or this runtime computes it wrongly (try "
             "another with the setting model.runtime)"
         )
@@ -191,7 +191,7 @@ def _open_cascade(path: Path, settings: ModelSettings) -> Cascade:
             classifier = open_model(entry.model, settings)
             accept = entry.accept
             if accept is None:
-                accept = classifier.model.information.thresholds.accept
+                accept = classifier.model.manifest.thresholds.accept
             stages.append(Stage(classifier, accept or 0.0, _accept_labels(entry, classifier)))
             if accept is None and number < len(cascade.stages):
                 raise ModelFileError(

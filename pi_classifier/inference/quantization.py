@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.modelfile.tflite_graph import DType, TensorSpec
-from pi_classifier.modelfile.tflite_metadata import Normalization
+from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS, Normalization
 
 Pixels = NDArray[np.uint8]
 Scores = NDArray[np.float32]
@@ -34,13 +34,13 @@ class PixelEncoder:
         self._shape = spec.shape
         self._tensor: Tensor = np.zeros(spec.shape, spec.dtype)
         if spec.dtype == "float32":
-            real = normalization or Normalization((0.0,), (1.0,))
+            real = normalization or RAW_PIXELS
             lines = spec.shape[1], spec.shape[2] * 3
             # Whole lines, so that numpy's inner loop is longer than three channels.
             self._mean = np.resize(np.array(real.mean, np.float32), lines[1])
             self._std = np.resize(np.array(real.std, np.float32), lines[1])
             self._lines = self._tensor.reshape(lines)
-            self._encode = self._plain if real == _RAW else self._normalize
+            self._encode = self._plain if real == RAW_PIXELS else self._normalize
             return
         self._table = encoding_table(spec, normalization)
         steps = np.arange(256)[:, None]
@@ -88,9 +88,6 @@ class PixelEncoder:
         np.subtract(pixels.reshape(self._lines.shape), self._mean, out=self._lines)
         np.divide(self._lines, self._std, out=self._lines)
         return self._tensor
-
-
-_RAW = Normalization((0.0,), (1.0,))
 
 
 def encoding_table(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pi_classifier.errors import ModelFileError
 
+# The name of label files, in the archive of a model file and beside one.
+LABELS_NAME = "labels.txt"
 # ImageNet's 21,841 labels take 600 kB; what is larger is no label file.
 LARGEST_BYTES = 4 << 20
 _NUMBERED = re.compile(r"(\d{1,6})(?:[:,]\s*|\s+)(\S.*)")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pi_classifier.errors import ModelFileError, ModelMismatch
 
+MANIFEST_NAME = "pi_classifier.json"
 SCHEMA_VERSION = 1
 Resize = Literal["crop", "stretch"]
 T = TypeVar("T")
@@ -41,7 +42,7 @@ class GoldenVector:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Information:
+class Manifest:
     """The checked contents of ``pi_classifier.json``; the defaults are those of foreign files.
 
     `flatbuffer_bytes` and `flatbuffer_sha256` are the checksum of the network's part
@@ -99,7 +100,7 @@ def _brief(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def parse_information(content: bytes, place: str, outputs: int) -> Information:
+def parse_manifest(content: bytes, place: str, outputs: int) -> Manifest:
     """Read the JSON text of a model with `outputs` scores; `place` names it in errors.
 
     Raises `ModelFileError` for a wrong value, `ModelMismatch` for an unusable one.
@@ -120,7 +121,7 @@ def parse_information(content: bytes, place: str, outputs: int) -> Information:
     if not (math.isfinite(temperature) and temperature > 0):
         raise top.inner("calibration").wrong("temperature", "a number above 0")
     thresholds = top.inner("thresholds")
-    return Information(
+    return Manifest(
         name=top.take("name", str, ""),
         resize=_resize(contract),
         size=_size(contract),

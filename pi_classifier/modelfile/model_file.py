@@ -21,14 +21,13 @@ from numpy.typing import NDArray
 
 from pi_classifier.errors import ModelFileError, ModelMismatch
 from pi_classifier.modelfile.flatbuffer import DamagedBuffer
-from pi_classifier.modelfile.labels import parse_labels, read_labels
-from pi_classifier.modelfile.manifest import Information, parse_information
+from pi_classifier.modelfile.labels import LABELS_NAME, parse_labels, read_labels
+from pi_classifier.modelfile.manifest import MANIFEST_NAME, Manifest, parse_manifest
 from pi_classifier.modelfile.tflite_graph import Activation, Graph, TensorSpec, read_graph
 from pi_classifier.modelfile.tflite_metadata import Metadata, Normalization
 
 log = logging.getLogger(__name__)
 
-INFORMATION_NAME = "pi_classifier.json"
 _LARGEST_MEMBER = 16 << 20
 # TensorFlow Lite refers to data by 32-bit offsets.
 _LARGEST_FILE = 1 << 31
@@ -54,7 +53,7 @@ class ModelFile:
     labels_source: str
     normalization: Normalization | None
     metadata: Metadata | None
-    information: Information
+    manifest: Manifest
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -110,27 +109,27 @@ def _read(
 ) -> ModelFile:
     graph = read_graph(data)
     members = _archive(path)
-    information = Information()
-    if INFORMATION_NAME in members:
-        place = f"{path}: {INFORMATION_NAME}"
-        information = parse_information(members[INFORMATION_NAME], place, graph.outputs)
-    sha256 = _checksum(path, data, information)
+    manifest = Manifest()
+    if MANIFEST_NAME in members:
+        place = f"{path}: {MANIFEST_NAME}"
+        manifest = parse_manifest(members[MANIFEST_NAME], place, graph.outputs)
+    sha256 = _checksum(path, data, manifest)
     names, source = _labels(path, graph, members, labels)
-    if labels is not None and information.silent_labels:
+    if labels is not None and manifest.silent_labels:
         own, _ = _labels(path, graph, members, None)
-        silent = _renamed(information.silent_labels, own, names)
-        information = replace(information, silent_labels=silent)
-    _check_labels(path, graph, names, source, information)
-    if information.size is not None and information.size != graph.size:
+        silent = _renamed(manifest.silent_labels, own, names)
+        manifest = replace(manifest, silent_labels=silent)
+    _check_labels(path, graph, names, source, manifest)
+    if manifest.size is not None and manifest.size != graph.size:
         raise ModelMismatch(
-            f"{path}: {INFORMATION_NAME} says the input is {list(information.size)}, the "
+            f"{path}: {MANIFEST_NAME} says the input is {list(manifest.size)}, the "
             f"network takes {list(graph.size)}; export the model again"
         )
     return ModelFile(
         path=path,
         sha256=sha256,
         size_bytes=len(data),
-        name=information.name or path.stem,
+        name=manifest.name or path.stem,
         input=graph.input,
         output=graph.output,
         activation=graph.activation,
@@ -138,7 +137,7 @@ def _read(
         labels_source=source,
         normalization=_normalization(path, graph, stated),
         metadata=graph.metadata,
-        information=information,
+        manifest=manifest,
     )
 
 
@@ -163,15 +162,15 @@ def _archive(path: Path) -> dict[str, bytes]:
         ) from None
 
 
-def _checksum(path: Path, data: memoryview, information: Information) -> str:
+def _checksum(path: Path, data: memoryview, manifest: Manifest) -> str:
     """Return the file's SHA-256; check that of the flatbuffer where the file states it."""
-    end = information.flatbuffer_bytes
+    end = manifest.flatbuffer_bytes
     if end is None:
         return hashlib.sha256(data).hexdigest()
     if not 0 <= end <= len(data):
         raise ModelFileError(f"{path}: is cut short or damaged; copy the file again")
     total = hashlib.sha256(data[:end])
-    if total.hexdigest() != information.flatbuffer_sha256:
+    if total.hexdigest() != manifest.flatbuffer_sha256:
         raise ModelFileError(f"{path}: is damaged, its checksum is wrong; copy the file again")
     total.update(data[end:])
     return total.hexdigest()
@@ -191,7 +190,7 @@ def _labels(
                 "is cut short or damaged: copy it again"
             )
         return parse_labels(members[inside], f"{path}: {inside}"), f"{inside} in the model file"
-    for name in (f"{path.stem}.labels.txt", f"{path.stem}.txt", "labels.txt", "labelmap.txt"):
+    for name in (f"{path.stem}.labels.txt", f"{path.stem}.txt", LABELS_NAME, "labelmap.txt"):
         beside = path.with_name(name)
         if beside.is_file():
             log.info("%s: no labels in the model file, taking those of %s", path, beside)
@@ -211,7 +210,7 @@ def _renamed(
 
 
 def _check_labels(
-    path: Path, graph: Graph, labels: tuple[str, ...], source: str, information: Information
+    path: Path, graph: Graph, labels: tuple[str, ...], source: str, manifest: Manifest
 ) -> None:
     if len(labels) != graph.outputs:
         hint = ""
@@ -221,10 +220,10 @@ def _check_labels(
             f"{path}: has {graph.outputs} outputs, but there are {len(labels)} labels in "
             f"{source}; expected one label for each output{hint}"
         )
-    unknown = [label for label in information.silent_labels if label not in labels]
+    unknown = [label for label in manifest.silent_labels if label not in labels]
     if unknown:
         raise ModelMismatch(
-            f"{path}: {INFORMATION_NAME} calls {unknown[0]!r} a silent label, but it is none of "
+            f"{path}: {MANIFEST_NAME} calls {unknown[0]!r} a silent label, but it is none of "
             "the labels; export the model again"
         )
 
@@ -250,7 +249,7 @@ def _normalization(path: Path, graph: Graph, stated: Normalization | None) -> No
     return None
 
 
-def enlarged(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+def upsample_nearest(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Enlarge a golden vector's picture to `size` = (height, width) by nearest neighbor.
 
     Row i of the result is row ``i * h // H``; columns likewise.

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pi_classifier.errors import ModelMismatch
 from pi_classifier.modelfile.flatbuffer import DamagedBuffer, Scalar, Table
-from pi_classifier.modelfile.tflite_metadata import Metadata, read_metadata
+from pi_classifier.modelfile.tflite_metadata import METADATA_NAME, Metadata, read_metadata
 
 DType = Literal["uint8", "int8", "float32"]
 Activation = Literal["softmax", "sigmoid", "none"]
@@ -232,7 +232,7 @@ def _activation(graph: Table, codes: list[int], tensor: int) -> Activation:
 
 def _metadata(model: Table, buffers: list[Table]) -> Metadata | None:
     for entry in model.tables(6):
-        if entry.text(0) == "TFLITE_METADATA":
+        if entry.text(0) == METADATA_NAME:
             index = entry.integer(1, "uint32")
             if index >= len(buffers):
                 raise DamagedBuffer("the metadata are in a buffer that is not there")

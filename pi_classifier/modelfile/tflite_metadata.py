@@ -13,17 +13,24 @@ from dataclasses import dataclass
 from pi_classifier.errors import ModelMismatch
 from pi_classifier.modelfile.flatbuffer import Table
 
-_NORMALIZATION_OPTIONS = 1
-_TENSOR_AXIS_LABELS = 2
-_IMAGE_PROPERTIES, _GRAYSCALE = 2, 2
+# The model's buffer of this name holds the metadata.
+METADATA_NAME = "TFLITE_METADATA"
+# Values of the schema's enums and unions, for the reader here and training's writer.
+NORMALIZATION_OPTIONS = 1
+TENSOR_AXIS_LABELS = 2
+FEATURE_PROPERTIES, IMAGE_PROPERTIES = 1, 2
+RGB, GRAYSCALE = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
 class Normalization:
     """A network's input is (pixel − mean) / std; one value, or one per channel."""
 
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+
+
+RAW_PIXELS = Normalization()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +66,9 @@ def read_metadata(root: Table) -> Metadata:
 
 def _check_colors(tensor: Table) -> None:
     content = tensor.table(3)
-    if content is not None and content.integer(0, "uint8") == _IMAGE_PROPERTIES:
+    if content is not None and content.integer(0, "uint8") == IMAGE_PROPERTIES:
         properties = content.table(1)
-        if properties is not None and properties.integer(0, "int8") == _GRAYSCALE:
+        if properties is not None and properties.integer(0, "int8") == GRAYSCALE:
             raise ModelMismatch("the model expects gray pictures; expected RGB")
 
 
@@ -69,7 +76,7 @@ def _normalizations(inputs: list[Table]) -> Iterator[Normalization]:
     for tensor in inputs[:1]:
         for unit in tensor.tables(4):
             options = unit.table(1)
-            if unit.integer(0, "uint8") == _NORMALIZATION_OPTIONS and options is not None:
+            if unit.integer(0, "uint8") == NORMALIZATION_OPTIONS and options is not None:
                 yield normalization(options.numbers(0, "float32"), options.numbers(1, "float32"))
 
 
@@ -89,7 +96,7 @@ def normalization(mean: tuple[float, ...], std: tuple[float, ...]) -> Normalizat
 
 def _label_files(outputs: list[Table]) -> Iterator[str]:
     for tensor in outputs[:1]:
-        files = [f for f in tensor.tables(6) if f.integer(2, "int8") == _TENSOR_AXIS_LABELS]
+        files = [f for f in tensor.tables(6) if f.integer(2, "int8") == TENSOR_AXIS_LABELS]
         # Translations carry a locale; the file without one comes first.
         for file in sorted(files, key=lambda f: f.text(3)):
             yield file.text(0)

@@ -179,7 +179,7 @@ def make_parts(
 ) -> Parts:
     """Make the parts around an open classifier; see `open_parts`. Raises ConfigError."""
     models = list(model_files(classifier))
-    silent = {label for each in models for label in each.information.silent_labels}
+    silent = {label for each in models for label in each.manifest.silent_labels}
     smoother = Smoother(settings.decision, silent)
     gate = open_gate(settings.gate)
     kept = dict(zip(keep.made_from, keep.sinks, strict=True)) if keep else {}

@@ -35,10 +35,10 @@ def without_self_test(data: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         start = min(member.header_offset for member in archive.infolist())
         files = {member.filename: archive.read(member) for member in archive.infolist()}
-    information = json.loads(files["pi_classifier.json"])
-    for vector in information["golden"]["vectors"]:
+    manifest = json.loads(files["pi_classifier.json"])
+    for vector in manifest["golden"]["vectors"]:
         vector["scores"].reverse()
-    files["pi_classifier.json"] = json.dumps(information).encode()
+    files["pi_classifier.json"] = json.dumps(manifest).encode()
     changed = io.BytesIO(data[:start])
     with zipfile.ZipFile(changed, "a") as archive:
         for name, content in files.items():

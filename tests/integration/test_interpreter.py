@@ -14,7 +14,7 @@ from pi_classifier_training.modelfile.writer import write_model_file
 from pi_classifier.errors import ConfigError, InferenceError, ModelFileError, ModelMismatch
 from pi_classifier.inference.classifier import ModelSettings, open_classifier
 from pi_classifier.inference.interpreter import Interpreter, installed_runtimes, open_interpreter
-from pi_classifier.modelfile.model_file import enlarged, read_model_file
+from pi_classifier.modelfile.model_file import read_model_file, upsample_nearest
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
@@ -33,9 +33,9 @@ def test_a_runtime_is_installed() -> None:
 def test_golden_vectors_reproduce(kind: str, runtime: str) -> None:
     model = read_model_file(DATA / f"{kind}.tflite")
     interpreter = open_interpreter(model, runtime)
-    for vector in model.information.golden:
-        scores = interpreter.invoke(enlarged(vector.pixels, model.input_size))
-        tolerance = model.information.golden_tolerance
+    for vector in model.manifest.golden:
+        scores = interpreter.invoke(upsample_nearest(vector.pixels, model.input_size))
+        tolerance = model.manifest.golden_tolerance
         np.testing.assert_allclose(scores, vector.scores, atol=tolerance)
     interpreter.close()
 
@@ -85,7 +85,7 @@ def test_wrong_pixels_are_refused(pixels: np.ndarray) -> None:
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_golden_vector_of_another_network(tmp_path: Path, runtime: str) -> None:
     """Labels in another order than the network's outputs: the classic silent mistake."""
-    right = read_model_file(DATA / "uint8.tflite").information.details
+    right = read_model_file(DATA / "uint8.tflite").manifest.details
     golden = dict(right["golden"])
     golden["vectors"] = [v | {"scores": v["scores"][::-1]} for v in golden["vectors"]]
     path = tmp_path / "model.tflite"

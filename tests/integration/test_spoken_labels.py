@@ -26,7 +26,7 @@ from pi_classifier.speech.phrases import Phrases
 from pi_classifier.speech.synthesis import Synthesizer
 
 MODEL = read_model_file(find_model("flowers/fast"))
-LABELS = [each for each in MODEL.labels if each not in MODEL.information.silent_labels]
+LABELS = [each for each in MODEL.labels if each not in MODEL.manifest.silent_labels]
 DECOYS = ("violets", "cactus", "orchids", "marigold")
 PHRASES = Phrases()
 

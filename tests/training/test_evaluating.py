@@ -262,21 +262,21 @@ def test_calibrating_changes_scores_and_nothing_else(
     assert main(["calibrate", str(before), "--image-dir", str(photos), "-o", str(after)]) == 0
     said = capsys.readouterr().out
     old, new = read_model_file(before), read_model_file(after)
-    assert f"temperature {new.information.temperature:g}" in said
-    size = old.information.flatbuffer_bytes
+    assert f"temperature {new.manifest.temperature:g}" in said
+    size = old.manifest.flatbuffer_bytes
     assert before.read_bytes()[:size] == after.read_bytes()[:size]
-    assert (new.labels, new.information.details["training"]) == (
+    assert (new.labels, new.manifest.details["training"]) == (
         old.labels,
-        old.information.details["training"],
+        old.manifest.details["training"],
     )
-    assert new.information.thresholds.high is not None
-    assert new.information.details["evaluation"]["top1"] == pytest.approx(
-        old.information.details["evaluation"]["top1"]
+    assert new.manifest.thresholds.high is not None
+    assert new.manifest.details["evaluation"]["top1"] == pytest.approx(
+        old.manifest.details["evaluation"]["top1"]
     )
     # Calibrating what is calibrated finds nearly the same temperature.
     assert main(["calibrate", str(after), "--image-dir", str(photos)]) == 0
-    again = read_model_file(after).information.temperature
-    assert again == pytest.approx(new.information.temperature, rel=0.05)
+    again = read_model_file(after).manifest.temperature
+    assert again == pytest.approx(new.manifest.temperature, rel=0.05)
 
 
 def test_a_foreign_file_has_no_place_for_a_temperature(

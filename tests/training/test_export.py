@@ -61,15 +61,15 @@ def test_the_card_can_be_given(copy: Path, photos: Path) -> None:
     card = ["--name", "discs for school", "--version", "2.1", "--author", "A. Teacher"]
     assert main([*words, *card, "--license", "CC0-1.0", "--description", "three colors"]) == 0
     model = read_model_file(copy / "float16.tflite")
-    found = {k: model.information.details[k] for k in ("name", "version", "author", "license")}
+    found = {k: model.manifest.details[k] for k in ("name", "version", "author", "license")}
     assert found == {
         "name": "discs for school",
         "version": "2.1",
         "author": "A. Teacher",
         "license": "CC0-1.0",
     }
-    assert model.information.details["description"] == "three colors"
-    assert model.information.details["kind"] == "float16"
+    assert model.manifest.details["description"] == "three colors"
+    assert model.manifest.details["kind"] == "float16"
     assert json.loads((copy / "run.json").read_text())["card"]["version"] == "2.1"
     assert (copy / "int8.tflite").read_bytes() == untouched
 
@@ -122,7 +122,7 @@ def test_float_files_agree_but_for_the_order_of_additions(
 
 def test_a_file_that_fails_its_golden_vectors_is_refused(run: Path, tmp_path: Path) -> None:
     model = read_model_file(run / "int8.tflite")
-    details = json.loads(json.dumps(model.information.details))
+    details = json.loads(json.dumps(model.manifest.details))
     require_golden(run / "int8.tflite")
     scores = details["golden"]["vectors"][2]["scores"]
     details["golden"]["vectors"][2]["scores"] = [*scores[1:], scores[0]]
@@ -135,7 +135,7 @@ def test_a_file_that_fails_its_golden_vectors_is_refused(run: Path, tmp_path: Pa
 def test_the_self_test_allows_for_another_runtime_s_kernels() -> None:
     model = read_model_file(Path(__file__).parents[1] / "data" / "uint8.tflite")
     data = model.path.read_bytes()
-    vectors = json.loads(json.dumps(model.information.details["golden"]["vectors"]))
+    vectors = json.loads(json.dumps(model.manifest.details["golden"]["vectors"]))
     assert golden_tolerance("int8", data, vectors, model.input_size) == 0.06
     for vector in vectors:
         vector["scores"] = [score + 0.1 for score in vector["scores"]]

@@ -28,11 +28,11 @@ from pi_classifier_training.importing.raw_pixels import (
     file_takes_raw_pixels,
     function_takes_raw_pixels,
 )
-from pi_classifier_training.modelfile.writer import Normalization
 
 from pi_classifier.inference.classifier import ModelSettings, open_model
 from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.modelfile.tflite_graph import TensorSpec
+from pi_classifier.modelfile.tflite_metadata import Normalization
 from pi_classifier.preprocessing.preprocessor import Preprocessor, load_image
 
 from .conftest import PHOTOS
@@ -96,8 +96,8 @@ class TestTeachableMachine:
         assert read.labels == LABELS
         assert read.normalization is not None
         assert (read.normalization.mean, read.normalization.std) == ((127.5,), (127.5,))
-        assert len(read.information.golden) == 4
-        assert read.information.details["imported"]["file"] == "converted_keras.zip"
+        assert len(read.manifest.golden) == 4
+        assert read.manifest.details["imported"]["file"] == "converted_keras.zip"
 
     def test_tensorflowjs_export(self, tmp_path: Path) -> None:
         folder = tmp_path / "my-model"
@@ -158,7 +158,7 @@ class TestPoets:
         z = np.exp(means @ kernel * 8)
         assert_scores(model, z / z.sum(axis=1, keepdims=True))
         assert read_model_file(model).labels == LABELS
-        assert read_model_file(model).information.resize == "stretch"
+        assert read_model_file(model).manifest.resize == "stretch"
 
     def test_inception_graph_of_2015(self, tmp_path: Path) -> None:
         w = write_inception_graph(tmp_path / "retrained_graph.pb")
@@ -256,14 +256,14 @@ class TestTflite:
             pixels = rng.integers(0, 256, (16, 16, 3), np.uint8)
             assert before.raw_scores(pixels).tolist() == after.raw_scores(pixels).tolist()
         assert before.labels == after.labels
-        assert len(after.model.information.golden) == 4
+        assert len(after.model.manifest.golden) == 4
         before.close()
         after.close()
 
     def test_what_a_file_of_ours_says_is_kept(self, tmp_path: Path) -> None:
         source = ROOT / "models" / "flowers" / "fast.tflite"
         model = imported(source, tmp_path, "--name", "again", "--author", "me")
-        before, after = (read_model_file(p).information.details for p in (source, model))
+        before, after = (read_model_file(p).manifest.details for p in (source, model))
         for key in ("training", "evaluation", "license", "silent_labels"):
             assert after[key] == before[key]
         assert (after["name"], after["author"], after["kind"]) == ("again", "me", "int8")
@@ -353,12 +353,11 @@ class TestNormalization:
         self, dtype: Any, scale: float, zero: int
     ) -> None:
         from pi_classifier.inference.quantization import encoding_table
-        from pi_classifier.modelfile.tflite_metadata import Normalization as Read
 
         zero = zero + 128 if dtype == "uint8" else zero
         spec = TensorSpec((1, 8, 8, 3), dtype, scale, zero)
         chosen: Normalization = whole_range(spec)
-        table = encoding_table(spec, Read(chosen.mean, chosen.std)).astype(int)
+        table = encoding_table(spec, chosen).astype(int)
         low = 0 if dtype == "uint8" else -128
         assert table[:, 0].tolist() == list(range(low, low + 256))
 
@@ -506,7 +505,7 @@ def test_distinct_labels(labels: list[str]) -> None:
 def test_json_of_an_imported_file_says_where_from(tmp_path: Path) -> None:
     model = imported(DATA / "normalized.tflite", tmp_path)
     with zipfile.ZipFile(model) as file:
-        information = json.loads(file.read("pi_classifier.json"))
-    assert information["imported"]["from"] == "TensorFlow Lite file"
-    assert information["imported"]["file"] == "normalized.tflite"
-    assert len(information["imported"]["sha256"]) == 64
+        manifest = json.loads(file.read("pi_classifier.json"))
+    assert manifest["imported"]["from"] == "TensorFlow Lite file"
+    assert manifest["imported"]["file"] == "normalized.tflite"
+    assert len(manifest["imported"]["sha256"]) == 64

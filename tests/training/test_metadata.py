@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.modelfile.golden import golden_vectors
-from pi_classifier_training.modelfile.writer import Normalization, write_model_file
+from pi_classifier_training.modelfile.writer import write_model_file
 
 from pi_classifier.inference.interpreter import open_interpreter
 from pi_classifier.modelfile.flatbuffer import Table
 from pi_classifier.modelfile.model_file import read_model_file
+from pi_classifier.modelfile.tflite_metadata import Normalization
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 BARE = (DATA / "bare.tflite").read_bytes()
 LABELS = ["background", "cyan", "magenta", "yellow"]
-INFORMATION = {
+MANIFEST = {
     "name": "colors",
     "version": "3",
     "description": "Tells colors from others",
@@ -30,7 +31,7 @@ INFORMATION = {
 
 
 def written(**options: Any) -> bytes:
-    return write_model_file(BARE, LABELS, INFORMATION, **options)
+    return write_model_file(BARE, LABELS, MANIFEST, **options)
 
 
 def buffers(data: bytes) -> list[bytes]:
@@ -85,9 +86,9 @@ def test_associated_files_are_an_ordinary_archive(tmp_path: Path) -> None:
         assert archive.testzip() is None
         assert archive.namelist() == ["labels.txt", "pi_classifier.json"]
         assert archive.read("labels.txt") == b"background\ncyan\nmagenta\nyellow\n"
-        information = json.loads(archive.read("pi_classifier.json"))
-    assert information["schema_version"] == 1
-    assert information["name"] == "colors"
+        manifest = json.loads(archive.read("pi_classifier.json"))
+    assert manifest["schema_version"] == 1
+    assert manifest["name"] == "colors"
 
 
 def test_the_reader_finds_what_was_written(tmp_path: Path) -> None:
@@ -96,7 +97,7 @@ def test_the_reader_finds_what_was_written(tmp_path: Path) -> None:
     path.write_bytes(written(normalization=channels))
     model = read_model_file(path)
     assert model.metadata is not None
-    for key, value in INFORMATION.items():
+    for key, value in MANIFEST.items():
         assert getattr(model.metadata, key) == value
     assert model.labels == tuple(LABELS)
     assert model.normalization is not None
@@ -122,7 +123,7 @@ def test_the_network_computes_the_same(tmp_path: Path) -> None:
 
 def test_a_finished_file_can_be_written_again(tmp_path: Path) -> None:
     path = tmp_path / "model.tflite"
-    path.write_bytes(write_model_file(written(), LABELS, INFORMATION | {"name": "second"}))
+    path.write_bytes(write_model_file(written(), LABELS, MANIFEST | {"name": "second"}))
     model = read_model_file(path)
     assert model.name == "second"
     with zipfile.ZipFile(path) as archive:
@@ -132,8 +133,8 @@ def test_a_finished_file_can_be_written_again(tmp_path: Path) -> None:
 
 
 def test_numpy_numbers_are_written_as_numbers() -> None:
-    information = INFORMATION | {"evaluation": {"top1": np.float32(0.5), "n": np.int64(7)}}
-    data = write_model_file(BARE, LABELS, information)
+    manifest = MANIFEST | {"evaluation": {"top1": np.float32(0.5), "n": np.int64(7)}}
+    data = write_model_file(BARE, LABELS, manifest)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         evaluation = json.loads(archive.read("pi_classifier.json"))["evaluation"]
     assert evaluation == {"top1": 0.5, "n": 7}
@@ -152,13 +153,13 @@ def test_numpy_numbers_are_written_as_numbers() -> None:
 )
 def test_refuses_what_would_not_load(tflite: bytes, labels: list[str], says: str) -> None:
     with pytest.raises(ExportError, match=says):
-        write_model_file(tflite, labels, INFORMATION)
+        write_model_file(tflite, labels, MANIFEST)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, object()])
 def test_refuses_what_is_no_json(value: object) -> None:
     with pytest.raises((ExportError, ValueError), match="JSON"):
-        write_model_file(BARE, LABELS, INFORMATION | {"training": {"loss": value}})
+        write_model_file(BARE, LABELS, MANIFEST | {"training": {"loss": value}})
 
 
 class Linear:
@@ -187,11 +188,11 @@ class TestGoldenVectors:
         assert golden_vectors(Linear(), ["r", "g", "b"], seed=2) != first
 
     def test_go_into_the_file_and_come_out(self, tmp_path: Path) -> None:
-        details = read_model_file(DATA / "uint8.tflite").information
+        details = read_model_file(DATA / "uint8.tflite").manifest
         path = tmp_path / "model.tflite"
         golden = details.details["golden"]
-        path.write_bytes(write_model_file(BARE, LABELS, INFORMATION | {"golden": golden}))
-        vectors = read_model_file(path).information.golden
+        path.write_bytes(write_model_file(BARE, LABELS, MANIFEST | {"golden": golden}))
+        vectors = read_model_file(path).manifest.golden
         assert [v.scores.tolist() for v in vectors] == [v.scores.tolist() for v in details.golden]
 
     def test_a_network_that_says_always_the_same_is_refused(self) -> None:

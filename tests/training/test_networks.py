@@ -157,8 +157,8 @@ def test_a_network_runs_in_the_daemon_as_in_training(
     photos = Images((), pixels, np.zeros(2, np.int64), np.ones(2, np.float32), ())
     path = tmp_path / f"{name}.tflite"
     data = convert(network, kind, photos)
-    information = {"schema_version": 1, "name": name, "kind": kind}
-    path.write_bytes(write_model_file(data, network.labels, information))
+    manifest = {"schema_version": 1, "name": name, "kind": kind}
+    path.write_bytes(write_model_file(data, network.labels, manifest))
     expected = network.inference_model()(images, training=False).numpy()
     with contextlib.closing(open_model(path, ModelSettings(cache_dir=""))) as classifier:
         found = np.stack([classifier.raw_scores(p).copy() for p in pixels])

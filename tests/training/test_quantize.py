@@ -102,7 +102,7 @@ def test_every_kind_runs_in_the_daemon_and_says_what_it_costs(
     share, dtype = SIZES[mode]
     assert record["size_bytes"] == model.path.stat().st_size < share * record["float_bytes"]
     assert model.input.dtype == dtype
-    assert model.information.details["kind"] == mode
+    assert model.manifest.details["kind"] == mode
     test = record["splits"]["test"]
     assert test["n"] == sum(p.split == "test" for p in scan([photos]))
     # Chance is a third; wrong ranges, channels or a wrong normalization fall to it.
@@ -113,7 +113,7 @@ def test_every_kind_runs_in_the_daemon_and_says_what_it_costs(
     )
     require_all_runtimes_agree(model.path, copy / "float32.tflite", photos)
     stored = json.loads((copy / "run.json").read_text())["evaluation"][mode]
-    assert stored["top1"] == model.information.details["evaluation"]["top1"]
+    assert stored["top1"] == model.manifest.details["evaluation"]["top1"]
     assert stored["top1"] == test["after"]["top1"]
 
 

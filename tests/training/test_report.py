@@ -144,7 +144,7 @@ def hostile_copy(run: Path, photos: Path, folder: Path) -> tuple[Path, Path]:
     (there / "float32.tflite").unlink()
     model = read_model_file(there / "int8.tflite")
     (there / "int8.tflite").write_bytes(
-        write_model_file((there / "int8.tflite").read_bytes(), HOSTILE, model.information.details)
+        write_model_file((there / "int8.tflite").read_bytes(), HOSTILE, model.manifest.details)
     )
     turned = (*model.labels[1:], model.labels[0])
     for label, attack in zip(turned, HOSTILE, strict=True):
@@ -259,7 +259,7 @@ def test_a_file_of_other_labels_is_left_out_not_fatal(
 ) -> None:
     there = Path(shutil.copytree(run, tmp_path / "run"))
     data = (there / "int8.tflite").read_bytes()
-    details = read_model_file(there / "int8.tflite").information.details
+    details = read_model_file(there / "int8.tflite").manifest.details
     (there / "int8.tflite").write_bytes(write_model_file(data, ("a", "b", "c"), details))
     with caplog.at_level(logging.WARNING):
         arguments = ["report", str(there), "--image-dir", str(photos), "--no-learning-curve"]

@@ -114,23 +114,23 @@ def test_structure_and_alignment_stay(rounded: Rounded) -> None:
 
 def test_the_file_says_what_it_is_and_passes_its_self_test(rounded: Rounded) -> None:
     before, after = (read_model_file(f) for f in (rounded.float_file, rounded.file))
-    details = after.information.details
+    details = after.manifest.details
     assert (details["kind"], details["rounding"]["method"]) == ("rounded", "compensated")
     assert details["evaluation"]["top1"] == pytest.approx(details["rounding"]["test"]["top1"])
-    assert details["training"] == before.information.details["training"]
+    assert details["training"] == before.manifest.details["training"]
     assert after.labels == before.labels
-    assert len(after.information.golden) == 4
+    assert len(after.manifest.golden) == 4
     # Opening replays the golden vectors, which are the rounded network's own.
     classifier = open_model(rounded.file, ModelSettings())
     classifier.close()
     assert any(
         (a.scores != b.scores).any()
-        for a, b in zip(before.information.golden, after.information.golden, strict=True)
+        for a, b in zip(before.manifest.golden, after.manifest.golden, strict=True)
     )
 
 
 def test_the_network_still_knows_its_labels(rounded: Rounded) -> None:
-    details = read_model_file(rounded.file).information.details["rounding"]
+    details = read_model_file(rounded.file).manifest.details["rounding"]
     for split in ("validation", "test"):
         assert details[split]["n"] >= 10
         assert details[split]["agreement"] >= 0.9
@@ -139,7 +139,7 @@ def test_the_network_still_knows_its_labels(rounded: Rounded) -> None:
 def test_the_same_bytes_again(
     rounded: Rounded, run: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    setting = read_model_file(rounded.file).information.details["rounding"]["setting"]
+    setting = read_model_file(rounded.file).manifest.details["rounding"]["setting"]
     # Begins where the first search ended, so that this one ends at once.
     monkeypatch.setattr(rounding_search, "FIRST", float(setting.partition("^")[2]))
     again = round_discs(run, photos, tmp_path / "again.tflite")
@@ -175,7 +175,7 @@ def test_simple_methods_need_no_photos_and_say_so(
     options = ["--method", "channel", "--levels", "64"]
     assert main(["round", str(run / "float32.tflite"), str(out), *options]) == 0
     assert "never use a rounded model unevaluated" in capsys.readouterr().out
-    details = read_model_file(out).information.details
+    details = read_model_file(out).manifest.details
     assert "evaluation" not in details
     source = read_source(out)
     for layer in source.layers:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pi_classifier.errors import PiClassifierError
 from pi_classifier.inference.interpreter import Interpreter, open_interpreter
-from pi_classifier.modelfile.model_file import ModelFile, enlarged, read_model_file
+from pi_classifier.modelfile.model_file import ModelFile, read_model_file, upsample_nearest
 from pi_classifier.preprocessing.preprocessor import Preprocessor
 
 Scores = NDArray[np.float32]
@@ -82,7 +82,7 @@ def answers(model: Path, pictures: NDArray[np.uint8], runtime: str, cache: Path 
     """Show `pictures` uint8 ``[n, height, width, 3]`` to `model`. Raises ModelError."""
     file = read_model_file(model)
     interpreter = open_interpreter(file, runtime, 1, cache)
-    preprocess = Preprocessor(file.input_size, file.information.resize)
+    preprocess = Preprocessor(file.input_size, file.manifest.resize)
     scores = np.empty((len(pictures), len(file.labels)), np.float32)
     checksums = np.empty(len(pictures), np.uint64)
     for number, picture in enumerate(pictures):
@@ -96,7 +96,7 @@ def answers(model: Path, pictures: NDArray[np.uint8], runtime: str, cache: Path 
         runtime=interpreter.runtime,
         scores=scores,
         golden_off=golden_off,
-        golden_tolerance=file.information.golden_tolerance,
+        golden_tolerance=file.manifest.golden_tolerance,
         pixels=checksums,
         step=file.output.scale,
     )
@@ -105,9 +105,11 @@ def answers(model: Path, pictures: NDArray[np.uint8], runtime: str, cache: Path 
 def _golden_off(file: ModelFile, interpreter: Interpreter) -> float:
     return max(
         float(
-            np.abs(interpreter.invoke(enlarged(each.pixels, file.input_size)) - each.scores).max()
+            np.abs(
+                interpreter.invoke(upsample_nearest(each.pixels, file.input_size)) - each.scores
+            ).max()
         )
-        for each in file.information.golden
+        for each in file.manifest.golden
     )
 
 

@@ -151,14 +151,14 @@ def _compared(source: Source, original: bytes, path: Path) -> dict[str, Comparis
     """Both files on the validation and the test photos, through the daemon's classifier."""
     labels = source.network.labels
     photos = [p for p in scan(source.image_dirs) if p.label in labels]
-    information = {
+    manifest = {
         "name": "float32",
         "input": {"resize": source.record["options"]["resize"], "channels": "RGB"},
     }
     compared = {}
     with contextlib.ExitStack() as stack:
         trial = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "float32.tflite"
-        trial.write_bytes(write_model_file(original, labels, information))
+        trial.write_bytes(write_model_file(original, labels, manifest))
         both = [
             stack.enter_context(contextlib.closing(open_model(f, TRIAL))) for f in (trial, path)
         ]

@@ -208,7 +208,7 @@ class Workbench:
                 f"{model.path}: its input is {width} × {height} pixels; --method compensated "
                 "takes square ones only: use --method channel"
             )
-        preprocessor = Preprocessor((height, width), model.information.resize)
+        preprocessor = Preprocessor((height, width), model.manifest.resize)
         images = decode([photos[i] for i in drawn[:count]], model.labels, preprocessor, height)
         if len(images) < FEWEST_PHOTOS:
             raise DatasetError(

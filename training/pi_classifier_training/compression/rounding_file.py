@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from pi_classifier.inference.classifier import ModelSettings, open_model
 from pi_classifier.modelfile.model_file import ModelFile, read_model_file
+from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.files import write_whole
 from pi_classifier_training.inspection.model_graph import ModelGraph, Operation, read_model_graph
 from pi_classifier_training.modelfile.golden import golden_vectors
-from pi_classifier_training.modelfile.writer import RAW_PIXELS, Normalization, write_model_file
+from pi_classifier_training.modelfile.writer import write_model_file
 
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 GOLDEN_TOLERANCE = 1e-3
@@ -111,7 +112,7 @@ def distinct_values(source: Source, weights: Mapping[int, Values]) -> dict[str, 
 
 def write_trial(source: Source, weights: Mapping[int, Values], path: Path) -> None:
     """Write the rounded model without a self-test, to be measured and thrown away."""
-    path.write_bytes(_written(source.model, patched(source, weights), _information(source.model)))
+    path.write_bytes(_written(source.model, patched(source, weights), _manifest(source.model)))
 
 
 def write_rounded(
@@ -127,7 +128,7 @@ def write_rounded(
     so does what `evaluation` returns for the finished file under a temporary name.
     """
     model, bare = source.model, patched(source, weights)
-    contents = _information(model) | dict(entries)
+    contents = _manifest(model) | dict(entries)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / path.name
@@ -141,15 +142,13 @@ def write_rounded(
     write_whole(path, _written(model, bare, contents))
 
 
-def _information(model: ModelFile) -> dict[str, Any]:
+def _manifest(model: ModelFile) -> dict[str, Any]:
     """What stays true of the rounded file; what was measured on the float one does not."""
     dropped = ("golden", "evaluation", "flatbuffer", "kind")
-    known = {k: v for k, v in model.information.details.items() if k not in dropped}
-    size = {"size": list(model.input_size), "resize": model.information.resize, "channels": "RGB"}
-    return {"schema_version": 1, "name": model.name, "input": size} | known | {"kind": "rounded"}
+    known = {k: v for k, v in model.manifest.details.items() if k not in dropped}
+    size = {"size": list(model.input_size), "resize": model.manifest.resize, "channels": "RGB"}
+    return {"name": model.name, "input": size} | known | {"kind": "rounded"}
 
 
 def _written(model: ModelFile, data: bytes, contents: Mapping[str, Any]) -> bytes:
-    stated = model.normalization
-    expected = RAW_PIXELS if stated is None else Normalization(stated.mean, stated.std)
-    return write_model_file(data, list(model.labels), contents, expected)
+    return write_model_file(data, list(model.labels), contents, model.normalization or RAW_PIXELS)

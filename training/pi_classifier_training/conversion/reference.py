@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier.modelfile.model_file import enlarged
+from pi_classifier.modelfile.model_file import upsample_nearest
+from pi_classifier.modelfile.tflite_metadata import Normalization
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.inspection.model_graph import read_model_graph
-from pi_classifier_training.modelfile.writer import Normalization
 
 Pixels = NDArray[np.uint8]
 # Network inputs float32 [1, height, width, 3] → scores float32 [outputs].
@@ -83,7 +83,7 @@ def kernel_spread(
     off = 0.0
     for vector in vectors:
         pixels = np.frombuffer(base64.b64decode(vector["pixels"]), np.uint8)
-        picture = enlarged(pixels.reshape(vector["shape"]), size)
+        picture = upsample_nearest(pixels.reshape(vector["shape"]), size)
         found = other_kernels(normalized(picture, normalization))
         off = max(off, float(np.abs(found - np.array(vector["scores"])).max()))
     return off

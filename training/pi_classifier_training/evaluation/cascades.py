@@ -36,7 +36,7 @@ from pi_classifier_training.evaluation.scoring import Answers, Watch, answer_pho
 from pi_classifier_training.evaluation.significance import paired
 from pi_classifier_training.evaluation.timing import frame_ms, network_ms
 from pi_classifier_training.files import write_whole
-from pi_classifier_training.modelfile.cascade_file import Thresholds, toml_text
+from pi_classifier_training.modelfile.cascade_file import StageThresholds, toml_text
 
 OTHER_LOSSES = (0.0, 0.003, 0.01, 0.02)
 
@@ -152,13 +152,13 @@ def _require_usable(models: Sequence[Path], choice: Choice) -> None:
         )
 
 
-def choose(found: Frontier, material: Material, choice: Choice) -> Thresholds:
+def choose(found: Frontier, material: Material, choice: Choice) -> StageThresholds:
     """The thresholds that `choice` asks for, by the frontier on the validation photos.
 
     Raises TrainingError where no cascade is within the budget.
     """
     if choice.accept:
-        return Thresholds(tuple(choice.accept), note="as given")
+        return StageThresholds(tuple(choice.accept), note="as given")
     accuracy = guarded(found.accuracy)
     n = len(material.validation[0].truth)
     if choice.budget_ms is not None:
@@ -171,7 +171,7 @@ def choose(found: Frontier, material: Material, choice: Choice) -> Thresholds:
                 "a cheaper first model"
             )
         note = f"the most accurate within {choice.budget_ms:g} ms on {n} validation photos"
-        return Thresholds(found.at(point), note=note)
+        return StageThresholds(found.at(point), note=note)
     least = float(material.validation[-1].right.mean()) - choice.max_loss
     point = cheapest(found, accuracy, least)
     if point is None:
@@ -182,7 +182,7 @@ def choose(found: Frontier, material: Material, choice: Choice) -> Thresholds:
         )
     else:
         note = f"the cheapest within {choice.max_loss:.1%} on {n} validation photos"
-    return Thresholds(found.at(point), note=note)
+    return StageThresholds(found.at(point), note=note)
 
 
 def _verified(
@@ -190,7 +190,7 @@ def _verified(
     classifiers: Sequence[ModelClassifier],
     name: str,
     output: Path,
-    thresholds: Thresholds,
+    thresholds: StageThresholds,
     progress: Watch,
 ) -> tuple[dict[str, Any], list[Answers]]:
     """Measure the models and the cascade, opened from a file, on the test photos."""

@@ -38,7 +38,7 @@ from pi_classifier_training.evaluation.significance import (
     loss_column,
 )
 from pi_classifier_training.files import write_whole
-from pi_classifier_training.modelfile.writer import with_information
+from pi_classifier_training.modelfile.writer import with_manifest_entries
 
 LOWEST, HIGHEST = 0.2, 5.0
 # Of the logarithm: most networks' temperatures lie between 0.6 and 1.6.
@@ -124,8 +124,8 @@ def calibrate_model(
     clearly worse, or where the file has no ``pi_classifier.json``.
     """
     with contextlib.closing(_opened(path)) as classifier:
-        information = classifier.model.information
-        if information.flatbuffer_bytes is None:
+        manifest = classifier.model.manifest
+        if manifest.flatbuffer_bytes is None:
             raise TrainingError(
                 f"{path}: was not written by this project and has no place for a temperature; "
                 "make it a model file first: pi-classifier-train import"
@@ -136,7 +136,7 @@ def calibrate_model(
         temperature = fit_temperature(
             scored,
             sigmoid=classifier.model.activation == "sigmoid",
-            given=information.temperature,
+            given=manifest.temperature,
         )
         temperature = round(temperature, 4)
         n = len(scored.truth)
@@ -151,11 +151,11 @@ def calibrate_model(
             f"photos gets clearly worse (by {low:.3f} to {high:.3f}); nothing was written. The "
             "validation photos may be too few, or unlike the test photos"
         )
-    details = information.details
+    details = manifest.details
     changes["evaluation"] = details.get("evaluation", {}) | trial.first_folder
     changes["thresholds"] = details.get("thresholds", {}) | {"high": trial.announce_from}
     target = output or path
-    write_whole(target, with_information(path.read_bytes(), changes))
+    write_whole(target, with_manifest_entries(path.read_bytes(), changes))
     yield (
         f"{target}: written; at least {ANNOUNCED_RIGHT:.0%} of its answers with a score of "
         f"{trial.announce_from:g} or more were right on the validation photos (a start "
@@ -189,7 +189,7 @@ def _tried(
     first = next(part for part in parts if part.test)
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / path.name
-        trial.write_bytes(with_information(path.read_bytes(), changes))
+        trial.write_bytes(with_manifest_entries(path.read_bytes(), changes))
         with contextlib.closing(_opened(trial)) as changed:
             test = [p for part in parts for p in part.test]
             before, after = answer_photos([classifier, changed], test, progress)

@@ -92,7 +92,7 @@ def write_kind(
     """
     record, side = source.record, source.network.spec.resolution
     resize = record["options"]["resize"]
-    information = {
+    manifest = {
         "input": {"size": [side, side], "resize": resize, "channels": "RGB"},
         "training": {k: record[k] for k in ("data", "options", "versions")},
     }
@@ -101,7 +101,7 @@ def write_kind(
         kind,
         card or source.card,
         calibration,
-        information | (entries or {}),
+        manifest | (entries or {}),
         lambda trial: evaluate_each(trial, source.image_dirs),
         path,
         bare,

@@ -10,6 +10,7 @@ from typing import Any
 
 from pi_classifier.errors import ModelMismatch
 from pi_classifier.inference.classifier import ModelSettings, open_model
+from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS
 from pi_classifier_training.conversion.conversion import Kind, convert
 from pi_classifier_training.data.dataset import Images
 from pi_classifier_training.errors import ParityError
@@ -17,7 +18,7 @@ from pi_classifier_training.export.parity import require_parity, require_raw_pix
 from pi_classifier_training.files import write_whole
 from pi_classifier_training.modelfile.golden import golden_vectors
 from pi_classifier_training.modelfile.model_card import ModelCard
-from pi_classifier_training.modelfile.writer import RAW_PIXELS, write_model_file
+from pi_classifier_training.modelfile.writer import write_model_file
 from pi_classifier_training.networks.network import Network
 
 # A full-integer model differs between processors by a few of its 256 steps; with
@@ -42,7 +43,7 @@ def export(
     kind: Kind,
     card: ModelCard,
     calibration: Images,
-    information: dict[str, Any],
+    manifest: dict[str, Any],
     evaluation: Evaluation,
     path: Path,
     bare: bytes | None = None,
@@ -51,7 +52,7 @@ def export(
 
     `calibration` are training photos as the device sees them, from which a full-integer
     model takes its ranges, and on which every file must do what the network does.
-    `information` are further entries of ``pi_classifier.json``. `evaluation` is called
+    `manifest` are further entries of ``pi_classifier.json``. `evaluation` is called
     with the path of the finished file under a temporary name, and what it returns is
     written into the file. `bare` is the TFLite flatbuffer where it is not made by
     `convert`. Returns the contents of ``pi_classifier.json``.
@@ -63,7 +64,7 @@ def export(
     require_raw_pixels_wanted(network.inference_model())
     if bare is None:
         bare = convert(network, kind, calibration)
-    contents = _contents(network, kind, card) | information
+    contents = _contents(network, kind, card) | manifest
     labels = list(network.labels)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -100,7 +101,6 @@ def golden_tolerance(
 def _contents(network: Network, kind: Kind, card: ModelCard) -> dict[str, Any]:
     side = network.spec.resolution
     return {
-        "schema_version": 1,
         "name": card.name,
         "version": card.version,
         "description": card.description,

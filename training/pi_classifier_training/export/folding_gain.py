@@ -131,10 +131,10 @@ def _without_normalization(network: Network) -> bytes:
 @contextlib.contextmanager
 def _opened(data: bytes, network: Network) -> Iterator[ModelClassifier]:
     """A flatbuffer in the daemon's classifier, without metadata of its own."""
-    information = {"schema_version": 1, "name": network.spec.name, "kind": "float32"}
+    manifest = {"name": network.spec.name, "kind": "float32"}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trial.tflite"
-        path.write_bytes(write_model_file(data, network.labels, information))
+        path.write_bytes(write_model_file(data, network.labels, manifest))
         with contextlib.closing(open_model(path, TRIAL)) as classifier:
             yield classifier
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from pi_classifier.errors import ImageError
 from pi_classifier.modelfile.manifest import Resize
-from pi_classifier.modelfile.model_file import enlarged
+from pi_classifier.modelfile.model_file import upsample_nearest
+from pi_classifier.modelfile.tflite_metadata import Normalization
 from pi_classifier.preprocessing.preprocessor import Preprocessor, load_image
 from pi_classifier_training.conversion.reference import Pixels, normalized
 from pi_classifier_training.data.dataset import scan
 from pi_classifier_training.importing.original import Original
 from pi_classifier_training.modelfile.golden import Scorer
-from pi_classifier_training.modelfile.writer import Normalization
 
 # How far two scores may be off, times the largest score where outputs are logits. Float
 # networks compute the same up to the order of additions; integer ones round.
@@ -36,7 +36,7 @@ def comparison_pictures(
     if not image_dirs:
         rng = np.random.default_rng(1)
         tiles = (rng.integers(0, 256, (_TILES, _TILES, 3), np.uint8) for _ in range(MOSAICS))
-        return (enlarged(each, size) for each in tiles), f"{MOSAICS} mosaics"
+        return (upsample_nearest(each, size) for each in tiles), f"{MOSAICS} mosaics"
     photos = scan(image_dirs)
     chosen = photos[:: -(-len(photos) // PHOTOS)]
     return _photos([p.path for p in chosen], Preprocessor(size, resize)), f"{len(chosen)} photos"

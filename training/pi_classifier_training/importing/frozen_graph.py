@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pi_classifier.modelfile.tflite_metadata import Normalization
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.importing.old_operations import modernized
-from pi_classifier_training.modelfile.writer import Normalization
 
 # Inputs of the graphs that TensorFlow for Poets' retrain.py wrote, behind any decoding:
 # MobileNet (input), Inception v3 (Mul); later ones took a module of TensorFlow Hub.

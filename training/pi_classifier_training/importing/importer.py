@@ -16,6 +16,7 @@ from pi_classifier.inference.native_stderr import captured_stderr
 from pi_classifier.modelfile.manifest import Resize
 from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.modelfile.tflite_graph import Graph, read_graph
+from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS, Normalization
 from pi_classifier_training.conversion.reference import kernel_spread
 from pi_classifier_training.errors import ExportError, ParityError
 from pi_classifier_training.export.export import require_golden
@@ -34,7 +35,7 @@ from pi_classifier_training.inspection.model_graph import read_model_graph
 from pi_classifier_training.inspection.weights import model_kind
 from pi_classifier_training.modelfile.golden import golden_vectors
 from pi_classifier_training.modelfile.model_card import ModelCard
-from pi_classifier_training.modelfile.writer import RAW_PIXELS, Normalization, write_model_file
+from pi_classifier_training.modelfile.writer import write_model_file
 
 # What a file of ours says beyond what is found anew.
 _KEPT = ("training", "evaluation", "calibration", "thresholds", "network")
@@ -115,7 +116,6 @@ def _contents(
         k: getattr(card, k) for k in ("description", "author", "license") if getattr(card, k)
     }
     return {
-        "schema_version": 1,
         **{k: earlier[k] for k in ("description", "author", "license") if k in earlier},
         **stated,
         **{k: earlier[k] for k in _KEPT if k in earlier},
@@ -142,7 +142,7 @@ def _earlier(original: Original) -> dict[str, Any]:
         return {}
     with contextlib.suppress(ModelError):
         model = read_model_file(original.path, None, None)
-        found = dict(model.information.details)
+        found = dict(model.manifest.details)
         if model.metadata is not None:
             texts = {k: getattr(model.metadata, k) for k in ("description", "author", "license")}
             found = {k: v for k, v in texts.items() if v} | found

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pi_classifier.modelfile.tflite_graph import Graph, TensorSpec
+from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS, Normalization
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.importing.original import Original
-from pi_classifier_training.modelfile.writer import RAW_PIXELS, Normalization
 
 
 @dataclass(frozen=True, slots=True)

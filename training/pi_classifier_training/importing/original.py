@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.modelfile.manifest import Resize
+from pi_classifier.modelfile.tflite_metadata import Normalization
 from pi_classifier_training.conversion.converter import to_tflite
 from pi_classifier_training.conversion.reference import Reference
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.importing.raw_pixels import function_takes_raw_pixels
-from pi_classifier_training.modelfile.writer import Normalization
 
 Format = Literal["tflite", "keras", "savedmodel", "graph", "tensorflowjs"]
 

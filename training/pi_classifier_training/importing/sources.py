@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pi_classifier.modelfile.tflite_metadata import Normalization
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.importing.archives import unpack
 from pi_classifier_training.importing.original import Format, Original, converted
 from pi_classifier_training.importing.raw_pixels import file_takes_raw_pixels
-from pi_classifier_training.modelfile.writer import Normalization
 
 # https://teachablemachine.withgoogle.com: the code it shows beside each export
 # crops the center and takes (x / 127.5) − 1.

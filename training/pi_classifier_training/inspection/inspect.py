@@ -106,7 +106,7 @@ def _described(path: Path, kind: str) -> dict[str, Any]:
         model = read_model_file(path)
     except ModelError as error:
         return {"usable": False, "problem": str(error)}
-    details = model.information.details
+    details = model.manifest.details
     entry: dict[str, Any] = {
         "usable": True,
         "name": model.name,
@@ -114,7 +114,7 @@ def _described(path: Path, kind: str) -> dict[str, Any]:
         "labels_source": model.labels_source,
         "ends_with": model.activation,
         "normalization": _normalization(model),
-        "golden_vectors": len(model.information.golden),
+        "golden_vectors": len(model.manifest.golden),
     }
     if model.metadata is not None:
         texts = ("description", "version", "author", "license")

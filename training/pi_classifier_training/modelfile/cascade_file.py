@@ -1,4 +1,4 @@
-"""The only writer of ``cascade.toml``; `pi_classifier.inference.cascade` reads it."""
+"""The only writer of ``cascade.toml``; `pi_classifier.modelfile.cascade_file` reads it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pi_classifier.modelfile.cascade_file import SCHEMA_VERSION
+
 
 @dataclass(frozen=True, slots=True)
-class Thresholds:
+class StageThresholds:
     """What each stage but the last accepts: its threshold, and those of some labels."""
 
     accept: tuple[float, ...]
@@ -23,13 +25,13 @@ def toml_text(
     models: Sequence[Path],
     name: str,
     output: Path,
-    thresholds: Thresholds,
+    thresholds: StageThresholds,
     record: Mapping[str, Any],
 ) -> str:
     """The text of cascade.toml; model paths are relative to its folder."""
     lines = [
         "# Written by 'pi-classifier-train calibrate'; calibrate again rather than edit.",
-        "schema_version = 1",
+        f"schema_version = {SCHEMA_VERSION}",
         f"name = {_quoted(name)}",
     ]
     for number, model in enumerate(models):

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier.modelfile.model_file import enlarged
+from pi_classifier.modelfile.model_file import upsample_nearest
 from pi_classifier_training.errors import ExportError
 
 CANDIDATES = 96
@@ -45,7 +45,7 @@ def golden_vectors(classifier: Scorer, labels: Sequence[str], seed: int) -> list
     rng = np.random.default_rng(seed)
     mosaics = [_mosaic(rng) for _ in range(CANDIDATES)]
     size = classifier.input_size
-    scores = np.stack([classifier.raw_scores(enlarged(m, size)).copy() for m in mosaics])
+    scores = np.stack([classifier.raw_scores(upsample_nearest(m, size)).copy() for m in mosaics])
     if scores.shape[1] != len(labels):
         raise ExportError(f"{len(labels)} labels for a network with {scores.shape[1]} outputs")
     kept = _most_different(scores)

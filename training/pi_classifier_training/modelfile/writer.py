@@ -14,51 +14,42 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import flatbuffers
 
 from pi_classifier.modelfile.flatbuffer import DamagedBuffer, Table
+from pi_classifier.modelfile.labels import LABELS_NAME
+from pi_classifier.modelfile.manifest import MANIFEST_NAME, SCHEMA_VERSION
+from pi_classifier.modelfile.tflite_metadata import (
+    FEATURE_PROPERTIES,
+    IMAGE_PROPERTIES,
+    METADATA_NAME,
+    NORMALIZATION_OPTIONS,
+    RAW_PIXELS,
+    RGB,
+    TENSOR_AXIS_LABELS,
+    Normalization,
+)
 from pi_classifier_training.errors import ExportError
-
-LABELS_NAME = "labels.txt"
-INFORMATION_NAME = "pi_classifier.json"
-METADATA_NAME = "TFLITE_METADATA"
-SCHEMA_VERSION = 1
 
 _MODEL_SLOTS = 8
 _BUFFERS, _METADATA = 4, 6
 # What the schema asks of buffers (force_align); kept relative to the file's start.
 _ALIGNMENT = 16
-_IMAGE_PROPERTIES, _FEATURE_PROPERTIES = 2, 1
-_NORMALIZATION_OPTIONS = 1
-_TENSOR_AXIS_LABELS = 2
-_RGB = 1
 # The earliest date a ZIP archive can hold: files of equal content are equal files.
 _DATE = (1980, 1, 1, 0, 0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Normalization:
-    """What the network expects: (pixel - mean) / std, one value or one per channel."""
-
-    mean: tuple[float, ...] = (0.0,)
-    std: tuple[float, ...] = (1.0,)
-
-
-RAW_PIXELS = Normalization()
 
 
 def write_model_file(
     tflite: bytes,
     labels: Sequence[str],
-    information: Mapping[str, Any],
+    manifest: Mapping[str, Any],
     normalization: Normalization = RAW_PIXELS,
 ) -> bytes:
     """Return `tflite` (a bare flatbuffer or a finished model file) as a model file.
 
-    `information` becomes ``pi_classifier.json``; its name, version, description,
+    `manifest` becomes ``pi_classifier.json``; its name, version, description,
     author and license also go into the standard metadata. `normalization` says what
     the graph expects, `RAW_PIXELS` where it begins with a Rescaling layer. Equal
     arguments give equal bytes. Raises ExportError.
@@ -67,14 +58,14 @@ def write_model_file(
     try:
         model = Table.root(memoryview(bare), b"TFL3")
         _check_labels(model, labels)
-        metadata = _metadata(labels, information, normalization, _input_size(model))
+        metadata = _metadata(labels, manifest, normalization, _input_size(model))
         flatbuffer = _with_metadata(model, bare, metadata)
     except DamagedBuffer as error:
         raise ExportError(f"this is not a TFLite model: {error}") from error
-    return flatbuffer + _archive(flatbuffer, labels, information)
+    return flatbuffer + _archive(flatbuffer, labels, manifest)
 
 
-def with_information(finished: bytes, changes: Mapping[str, Any]) -> bytes:
+def with_manifest_entries(finished: bytes, changes: Mapping[str, Any]) -> bytes:
     """Return a finished model file with other entries in its ``pi_classifier.json``.
 
     The flatbuffer stays as it is, byte for byte, and so do the labels. Raises
@@ -82,14 +73,14 @@ def with_information(finished: bytes, changes: Mapping[str, Any]) -> bytes:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(finished)) as archive:
-            information = json.loads(archive.read(INFORMATION_NAME))
+            manifest = json.loads(archive.read(MANIFEST_NAME))
             labels = archive.read(LABELS_NAME).decode().splitlines()
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise ExportError(
-            f"this file has no {INFORMATION_NAME} ({error}); make it a model file first"
+            f"this file has no {MANIFEST_NAME} ({error}); make it a model file first"
         ) from error
-    flatbuffer = finished[: information["flatbuffer"]["bytes"]]
-    return flatbuffer + _archive(flatbuffer, labels, {**information, **changes})
+    flatbuffer = finished[: manifest["flatbuffer"]["bytes"]]
+    return flatbuffer + _archive(flatbuffer, labels, {**manifest, **changes})
 
 
 def _without_archive(tflite: bytes) -> bytes:
@@ -163,7 +154,7 @@ def _with_metadata(model: Table, bare: bytes, metadata: bytes) -> bytes:
 
 def _metadata(
     labels: Sequence[str],
-    information: Mapping[str, Any],
+    manifest: Mapping[str, Any],
     normalization: Normalization,
     size: tuple[int, int],
 ) -> bytes:
@@ -178,9 +169,9 @@ def _metadata(
     )
     texts = {0: "name", 1: "description", 2: "version", 4: "author", 5: "license"}
     fields = {
-        slot: builder.CreateString(str(information[key]))
+        slot: builder.CreateString(str(manifest[key]))
         for slot, key in texts.items()
-        if information.get(key)
+        if manifest.get(key)
     }
     fields[3] = _offsets(builder, [graph])
     # Normalization and labels are as old as the schema itself.
@@ -195,7 +186,7 @@ def _input_metadata(
     mean, std = normalization.mean, normalization.std
     options = _table(builder, 2, {0: _floats(builder, mean), 1: _floats(builder, std)})
     builder.StartObject(2)
-    builder.PrependUint8Slot(0, _NORMALIZATION_OPTIONS, 0)
+    builder.PrependUint8Slot(0, NORMALIZATION_OPTIONS, 0)
     builder.PrependUOffsetTRelativeSlot(1, options, 0)
     unit = builder.EndObject()
     builder.StartObject(2)
@@ -203,7 +194,7 @@ def _input_metadata(
     builder.PrependUint32Slot(1, size[0], 0)
     default_size = builder.EndObject()
     builder.StartObject(2)
-    builder.PrependInt8Slot(0, _RGB, 0)
+    builder.PrependInt8Slot(0, RGB, 0)
     builder.PrependUOffsetTRelativeSlot(1, default_size, 0)
     image = builder.EndObject()
     lowest = [(0 - m) / s for m, s in zip(mean, std, strict=True)]
@@ -214,7 +205,7 @@ def _input_metadata(
         {
             0: builder.CreateString("image"),
             1: builder.CreateString("RGB picture to classify"),
-            3: _content(builder, _IMAGE_PROPERTIES, image),
+            3: _content(builder, IMAGE_PROPERTIES, image),
             4: _offsets(builder, [unit]),
             5: _statistics(builder, lowest, highest),
         },
@@ -227,7 +218,7 @@ def _output_metadata(builder: flatbuffers.Builder, labels: int) -> int:
     builder.StartObject(5)
     builder.PrependUOffsetTRelativeSlot(0, name, 0)
     builder.PrependUOffsetTRelativeSlot(1, description, 0)
-    builder.PrependInt8Slot(2, _TENSOR_AXIS_LABELS, 0)
+    builder.PrependInt8Slot(2, TENSOR_AXIS_LABELS, 0)
     file = builder.EndObject()
     return _table(
         builder,
@@ -235,7 +226,7 @@ def _output_metadata(builder: flatbuffers.Builder, labels: int) -> int:
         {
             0: builder.CreateString("probability"),
             1: builder.CreateString("score of each label"),
-            3: _content(builder, _FEATURE_PROPERTIES, _table(builder, 0, {})),
+            3: _content(builder, FEATURE_PROPERTIES, _table(builder, 0, {})),
             5: _statistics(builder, [0.0], [1.0]),
             6: _offsets(builder, [file]),
         },
@@ -288,10 +279,13 @@ def _aligned_bytes(builder: flatbuffers.Builder, data: bytes) -> int:
     return int(builder.EndVector())
 
 
-def _archive(flatbuffer: bytes, labels: Sequence[str], information: Mapping[str, Any]) -> bytes:
+def _archive(flatbuffer: bytes, labels: Sequence[str], manifest: Mapping[str, Any]) -> bytes:
     """Return the ZIP archive that follows the flatbuffer in the file."""
-    contents = dict(information) | {
-        "schema_version": SCHEMA_VERSION,
+    version = {"schema_version": SCHEMA_VERSION}
+    contents = {
+        **version,  # stands first, whatever version the manifest was read as
+        **manifest,
+        **version,
         "flatbuffer": {
             "bytes": len(flatbuffer),
             "sha256": hashlib.sha256(flatbuffer).hexdigest(),
@@ -303,7 +297,7 @@ def _archive(flatbuffer: bytes, labels: Sequence[str], information: Mapping[str,
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, content in (
             (LABELS_NAME, "".join(f"{label}\n" for label in labels)),
-            (INFORMATION_NAME, text + "\n"),
+            (MANIFEST_NAME, text + "\n"),
         ):
             item = zipfile.ZipInfo(name, _DATE)
             item.create_system = 3

@@ -126,7 +126,7 @@ def _measured(classifier: ModelClassifier, validation: Answers | None, test: Ans
     path = classifier.model.path
     return ModelFile(
         path,
-        str(classifier.model.information.details.get("kind", "unknown")),
+        str(classifier.model.manifest.details.get("kind", "unknown")),
         tuple(classifier.labels),
         path.stat().st_size,
         len(gzip.compress(path.read_bytes(), mtime=0)),

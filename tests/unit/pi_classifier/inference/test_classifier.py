@@ -46,9 +46,9 @@ def model(labels: int = 4, **changes: object) -> ModelFile:
     """The model file of the fixtures, without its golden vectors unless given."""
     base = read_model_file(DATA / "uint8.tflite")
     changes = {"golden": (), **changes}
-    information = dataclasses.replace(base.information, **changes)  # type: ignore[arg-type]
+    manifest = dataclasses.replace(base.manifest, **changes)  # type: ignore[arg-type]
     names = tuple(f"label {i}" for i in range(labels))
-    return dataclasses.replace(base, information=information, labels=names)
+    return dataclasses.replace(base, manifest=manifest, labels=names)
 
 
 def classifier(scores: list[float], top_k: int = 0, **changes: object) -> ModelClassifier:

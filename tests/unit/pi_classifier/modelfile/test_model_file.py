@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pi_classifier_training.modelfile.writer import write_model_file
 
 from pi_classifier.errors import ModelError, ModelFileError, ModelMismatch
-from pi_classifier.modelfile.model_file import enlarged, read_model_file
+from pi_classifier.modelfile.model_file import read_model_file, upsample_nearest
 from pi_classifier.modelfile.tflite_metadata import Normalization
 
 DATA = Path(__file__).resolve().parents[3] / "data"
@@ -30,10 +30,10 @@ def rewritten(
     tmp_path: Path, change: Callable[[dict[str, Any]], None], source: bytes = BARE
 ) -> Path:
     """A model file whose pi_classifier.json was changed before it was written."""
-    information: dict[str, Any] = {"name": "colors", "silent_labels": ["background"]}
-    change(information)
+    manifest: dict[str, Any] = {"name": "colors", "silent_labels": ["background"]}
+    change(manifest)
     path = tmp_path / "model.tflite"
-    path.write_bytes(write_model_file(source, LABELS, information))
+    path.write_bytes(write_model_file(source, LABELS, manifest))
     return path
 
 
@@ -62,12 +62,12 @@ def test_reads_all_of_a_finished_file(
     assert model.activation == activation
     assert model.labels == LABELS
     assert model.labels_source == "labels.txt in the model file"
-    assert model.information.silent_labels == ("background",)
-    assert model.information.temperature == 1.0
-    assert model.information.thresholds.accept == 0.8
-    assert model.information.details["training"]["n"] == 2000
-    assert len(model.information.golden) == 4
-    assert model.information.golden[0].scores.shape == (4,)
+    assert model.manifest.silent_labels == ("background",)
+    assert model.manifest.temperature == 1.0
+    assert model.manifest.thresholds.accept == 0.8
+    assert model.manifest.details["training"]["n"] == 2000
+    assert len(model.manifest.golden) == 4
+    assert model.manifest.golden[0].scores.shape == (4,)
     assert model.metadata is not None
     assert model.metadata.license == "Apache-2.0"
     expected = (127.5,) * 3 if name == "normalized" else (0.0,)
@@ -81,7 +81,7 @@ class TestLabels:
         labels.write_text("nichts\ncyan\nlila\ngelb\n")
         model = read_model_file(DATA / "int8.tflite", labels)
         assert model.labels == ("nichts", "cyan", "lila", "gelb")
-        assert model.information.silent_labels == ("nichts",)
+        assert model.manifest.silent_labels == ("nichts",)
 
     def test_stated_file_comes_first(self, tmp_path: Path) -> None:
         labels = tmp_path / "mine.txt"
@@ -176,10 +176,10 @@ class TestWhatIsNoClassifier:
             ({"golden": {"vectors": [{"shape": [2, 1, 3], "pixels": "AAAA"}]}}, "6 bytes"),
         ],
     )
-    def test_wrong_information(
+    def test_wrong_manifest(
         self, tmp_path: Path, change: dict[str, Any], says: str | None
     ) -> None:
-        path = rewritten(tmp_path, lambda information: information.update(change))
+        path = rewritten(tmp_path, lambda manifest: manifest.update(change))
         if says is None:
             # The writer always writes its own version.
             assert read_model_file(path).name == "colors"
@@ -191,7 +191,7 @@ class TestWhatIsNoClassifier:
     @pytest.mark.parametrize(
         ("text", "says"), [("{", "is not JSON"), ('{"schema_version": 2}', "update pi-classifier")]
     )
-    def test_information_that_is_not_ours(self, tmp_path: Path, text: str, says: str) -> None:
+    def test_manifest_that_is_not_ours(self, tmp_path: Path, text: str, says: str) -> None:
         path = tmp_path / "model.tflite"
         path.write_bytes(BARE)
         with zipfile.ZipFile(path, "a") as archive:
@@ -298,7 +298,7 @@ class TestDamage:
 
 def test_golden_pictures_are_enlarged_by_nearest_neighbor() -> None:
     pixels = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
-    large = enlarged(pixels, (5, 7))
+    large = upsample_nearest(pixels, (5, 7))
     assert large.shape == (5, 7, 3)
     assert large.flags.c_contiguous
     for i in range(5):

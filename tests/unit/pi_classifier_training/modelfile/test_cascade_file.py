@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pi_classifier_training.modelfile.cascade_file import Thresholds, toml_text
+from pi_classifier_training.modelfile.cascade_file import StageThresholds, toml_text
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
 
@@ -18,18 +18,18 @@ NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_
 def written(
     name: str = "flowers",
     models: tuple[str, ...] = ("fast.tflite", "accurate.tflite"),
-    thresholds: Thresholds | None = None,
+    thresholds: StageThresholds | None = None,
     record: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     folder = Path("/models/flowers")
-    chosen = thresholds or Thresholds((0.71,))
+    chosen = thresholds or StageThresholds((0.71,))
     paths = [folder / model for model in models]
     return tomllib.loads(toml_text(paths, name, folder / "cascade.toml", chosen, record or {}))
 
 
 @given(NAMES, NAMES, st.sampled_from([0.3, 0.55, 0.7, 0.99]))
 def test_names_and_thresholds_come_back(name: str, label: str, accept: float) -> None:
-    found = written(name, thresholds=Thresholds((accept,), ({label: 0.5},)))
+    found = written(name, thresholds=StageThresholds((accept,), ({label: 0.5},)))
     assert found["name"] == name
     assert found["stage"] == [
         {"model": "fast.tflite", "accept": accept, "accept_labels": {label: 0.5}},
@@ -52,7 +52,7 @@ def test_models_are_named_from_the_files_folder_on() -> None:
 def test_three_stages_have_two_thresholds() -> None:
     found = written(
         models=("a.tflite", "b.tflite", "c.tflite"),
-        thresholds=Thresholds((0.8, 0.6), ({}, {"x": 0.4})),
+        thresholds=StageThresholds((0.8, 0.6), ({}, {"x": 0.4})),
     )
     assert [stage.get("accept") for stage in found["stage"]] == [0.8, 0.6, None]
     assert [stage.get("accept_labels") for stage in found["stage"]] == [None, {"x": 0.4}, None]
