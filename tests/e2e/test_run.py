@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import signal
@@ -203,3 +204,36 @@ def test_the_configuration_of_the_home_is_used(
     )
     done = program("run", "--json")
     assert [each["sequence"] for each in objects(done.stdout)] == [0, 10, 20, 30, 40, 50]
+
+
+UNREAD = (
+    *("run", "--model", MODEL, "--camera", "emulated", "--fast", "--frames", 2000),
+    *("--set", "camera.width=96", "--set", "camera.height=96"),  # soon drawn
+    *("--debug", "--summary", "--no-speech", "--json"),
+)
+
+
+def test_a_stderr_that_nobody_reads_stops_neither_frames_nor_the_exit(start: Start) -> None:
+    with start(*UNREAD) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 4096)  # about fifty frames
+        decisions = objects(process.stdout.read())
+        assert process.wait(timeout=60) == 0
+    assert decisions[-1]["sequence"] > 1500
+
+
+def test_what_is_missing_from_the_log_is_told_when_somebody_reads_again(start: Start) -> None:
+    with start(*UNREAD) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        while json.loads(process.stdout.readline())["sequence"] < 1500:
+            pass
+        log = process.communicate(timeout=60)[1].splitlines()
+    lost = [re.search(r"WARNING (\d+) log messages are missing here", line) for line in log]
+    frames = [line for line in log if re.search(r"DEBUG   frame \d+:", line)]
+    missing = sum(int(found[1]) for found in lost if found)
+    assert missing > 0
+    assert 2000 - missing <= len(frames) < 2000
+    assert log[-2].startswith("2000 frames, ")
