@@ -17,8 +17,9 @@ from benchmarks.subject import Subject
 from pi_classifier.inference.native_stderr import captured_stderr
 from pi_classifier.modelfile.model_file import ModelFile
 from pi_classifier.preprocessing.preprocessor import Preprocessor
-from pi_classifier.service.build import Service, build
-from pi_classifier.service.run_loop import watch
+from pi_classifier.service.build import build
+from pi_classifier.service.run_loop import run
+from pi_classifier.service.service import Service
 from pi_classifier.types import Frame
 
 SECTION = "Time per frame"
@@ -127,7 +128,7 @@ def _path(service: Service, pictures: Sequence[Pixels]) -> Pass:
     prepared = Service(camera, service.parts)
 
     def once() -> list[int]:
-        watch(prepared)
+        run(prepared)
         return camera.times_ns
 
     return once

@@ -79,8 +79,8 @@ class Smoother:
         """The label announced last; None when nothing is announced."""
         return self._label
 
-    def go_on_from(self, other: Smoother) -> None:
-        """Take over what the other one holds announced, so that nothing is announced twice."""
+    def resume_from(self, other: Smoother) -> None:
+        """Take over what the other one has announced, so that nothing is announced twice."""
         self._label = other._label
         self._spoke_ns = other._spoke_ns
 

@@ -99,8 +99,8 @@ def _snapshot(configuration: Configuration, path: Path, as_json: bool) -> int:
 
 
 def _one_frame(settings: CameraSettings) -> Frame:
-    from pi_classifier.cameras import open_camera
     from pi_classifier.cameras.video.addresses import masked
+    from pi_classifier.service.build import open_camera
 
     name = settings.source.strip().partition(":")[0]
     count = 1 if name in _AS_RECORDED else _SETTLING_FRAMES

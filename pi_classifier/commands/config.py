@@ -33,5 +33,5 @@ def _checked(configuration: Configuration) -> str:
         camera_opener(settings.camera, frame_size(classifier))
         return (
             f"The configuration is good: {model_names(classifier)} knows "
-            f"{len(classifier.labels)} labels and sees through {masked(settings.camera.source)}."
+            f"{len(classifier.labels)} labels; camera: {masked(settings.camera.source)}."
         )

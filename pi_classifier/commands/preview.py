@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from pi_classifier.config.reading import Settings
     from pi_classifier.preview.latest_view import LatestView, View
     from pi_classifier.preview.web import PreviewServer
-    from pi_classifier.service.build import Parts
-    from pi_classifier.types import Camera
+    from pi_classifier.types import Frame, Prediction
 
 _TERMINAL_EVERY_S = 0.1
 _TEXT_EVERY_S = 0.0
@@ -34,32 +33,30 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _preview(arguments: argparse.Namespace, signals: StopOnSignal) -> None:
-    from pi_classifier.cameras import camera_opener
-    from pi_classifier.cameras.recovery import RecoveringCamera
     from pi_classifier.cameras.video.addresses import masked
     from pi_classifier.inference.classifier import model_names
-    from pi_classifier.preview.latest_view import LatestView
-    from pi_classifier.service.build import close_parts, open_parts
-    from pi_classifier.service.camera_recovery_log import CameraSteps
-    from pi_classifier.service.liveness import Activity
+    from pi_classifier.preview.latest_view import LatestView, View
+    from pi_classifier.service.build import build
+    from pi_classifier.service.run_loop import run
 
     settings = _settings(arguments)
-    source = masked(settings.camera.source)
     latest = LatestView()
-    with ExitStack() as stack:
-        parts = open_parts(settings, on_stdout_closed=lambda: None)
-        stack.callback(close_parts, parts)
-        camera = RecoveringCamera(
-            camera_opener(settings.camera),
-            settings.camera.recovery_s,
-            on_step=CameraSteps(source, Activity()),
-        )
-        stack.enter_context(closing(camera))
-        signals.on_stop(camera.stop)
-        camera.open()
-        caption = f"{model_names(parts.classifier)} through {source}; Ctrl-C ends it"
-        _open_view(arguments, stack, latest, caption, camera.stop)
-        _watch(settings, camera, parts, latest)
+    last: Prediction | None = None
+
+    def show(frame: Frame, prediction: Prediction | None) -> None:
+        nonlocal last
+        last = prediction or last
+        decision = service.liveness.decision
+        latest.put(View(frame, last, decision.label if decision else None))
+
+    with (
+        build(settings, on_stop=signals.on_stop, whole_frames=True) as service,
+        ExitStack() as stack,
+    ):
+        source = masked(settings.camera.source)
+        caption = f"{model_names(service.parts.classifier)} through {source}; Ctrl-C ends it"
+        _open_view(arguments, stack, latest, caption, service.stop)
+        run(service, show)
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -143,26 +140,6 @@ def _web(arguments: argparse.Namespace, latest: LatestView) -> PreviewServer:
 
 def _name_of_this_computer() -> str:
     return os.uname().nodename
-
-
-def _watch(settings: Settings, camera: Camera, parts: Parts, latest: LatestView) -> None:
-    """The frame thread: classify, decide, and put the newest view; others draw it."""
-    from pi_classifier.cameras.limited import limited
-    from pi_classifier.pipeline import decisions
-    from pi_classifier.preview.latest_view import View
-    from pi_classifier.types import Frame, Prediction
-
-    decided: str | None = None
-    last: Prediction | None = None
-
-    def observe(frame: Frame, prediction: Prediction | None) -> None:
-        nonlocal last
-        last = prediction or last
-        latest.put(View(frame, last, decided))
-
-    frames = limited(camera.frames(), settings.run.frames, settings.run.duration_s)
-    for decision in decisions(frames, parts.gate, parts.classifier, parts.smoother, observe):
-        decided = decision.label
 
 
 def _say(text: str) -> None:

@@ -20,17 +20,14 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _record(arguments: argparse.Namespace, signals: StopOnSignal) -> int:
-    from pi_classifier.cameras import camera_opener
     from pi_classifier.cameras.limited import limited
-    from pi_classifier.cameras.recovery import RecoveringCamera
     from pi_classifier.cameras.replay.recording import Recorder, check_unused
     from pi_classifier.cameras.video.addresses import masked
     from pi_classifier.commands.camera_options import camera_layers
     from pi_classifier.config.reading import read_configuration
     from pi_classifier.logs.handlers import setup_logging
-    from pi_classifier.service.camera_recovery_log import CameraSteps
+    from pi_classifier.service.build import open_camera
     from pi_classifier.service.counters import Counters
-    from pi_classifier.service.liveness import Activity
 
     settings = read_configuration(
         arguments.config, arguments.set, camera_layers(arguments)
@@ -39,14 +36,7 @@ def _record(arguments: argparse.Namespace, signals: StopOnSignal) -> int:
     source = masked(settings.camera.source)
     folder = Path(arguments.folder).expanduser()
     check_unused(folder)
-    recovering = RecoveringCamera(
-        camera_opener(settings.camera),
-        settings.camera.recovery_s,
-        on_step=CameraSteps(source, Activity()),
-    )
-    with closing(recovering):
-        signals.on_stop(recovering.stop)
-        recovering.open()
+    with closing(open_camera(settings.camera, on_stop=signals.on_stop)) as camera:
         recorder = Recorder(
             folder,
             source=source,
@@ -56,9 +46,7 @@ def _record(arguments: argparse.Namespace, signals: StopOnSignal) -> int:
         with closing(recorder):
             _say(f"records {source} into {folder}; Ctrl-C ends it")
             counters, ended = Counters(), ""
-            for frame in limited(
-                recovering.frames(), settings.run.frames, settings.run.duration_s
-            ):
+            for frame in limited(camera.frames(), settings.run.frames, settings.run.duration_s):
                 if not recorder.add(frame):
                     ended = f", as much as --max-mb {arguments.max_mb:g} allows"
                     break

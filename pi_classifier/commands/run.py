@@ -18,7 +18,7 @@ from pi_classifier.service.signals import StopOnSignal
 if TYPE_CHECKING:
     from pi_classifier.config.reading import Layer, Settings
     from pi_classifier.service.counters import Counters
-    from pi_classifier.service.notifier import Supervisor
+    from pi_classifier.service.notifier import ServiceNotifier
 
 _logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def main(arguments: argparse.Namespace) -> int:
     if os.environ.get("NOTIFY_SOCKET"):
         return _serve(arguments)
     with StopOnSignal() as signals:
-        counters = _watch(arguments, signals, None)
+        counters = _run(arguments, signals, None)
     if arguments.summary:
         from pi_classifier.logs.handlers import print_to_stderr
 
@@ -46,66 +46,70 @@ def _serve(arguments: argparse.Namespace) -> int:
     with StopOnSignal(reloads=True) as signals:
         from pi_classifier.errors import PiClassifierError
         from pi_classifier.logs.handlers import log_end, setup_logging
-        from pi_classifier.service.liveness import Activity
-        from pi_classifier.service.notifier import Supervisor
+        from pi_classifier.service.liveness import Liveness
+        from pi_classifier.service.notifier import ServiceNotifier
         from pi_classifier.system.systemd import notifier, watchdog_s
 
         setup_logging()  # for errors in the configuration that says how to log
-        notify, activity = notifier(), Activity()
-        with Supervisor(notify, activity, watchdog_s()) as supervisor:
+        with ServiceNotifier(notifier(), Liveness(), watchdog_s()) as manager:
             try:
-                counters = _watch(arguments, signals, supervisor)
+                counters = _run(arguments, signals, manager)
             except (PiClassifierError, OSError) as error:
                 code = log_end(error)
-                supervisor.stopping(str(error))
+                manager.stopping(str(error))
                 return code
-            supervisor.stopping(f"Ended: {counters}")
+            manager.stopping(f"Ended: {counters}")
     return 0
 
 
-def _watch(
-    arguments: argparse.Namespace, signals: StopOnSignal, supervisor: Supervisor | None
+def _run(
+    arguments: argparse.Namespace, signals: StopOnSignal, manager: ServiceNotifier | None
 ) -> Counters:
+    """Build the service and run it to its end; `manager` is there under systemd."""
     from pi_classifier.cameras.video.addresses import masked
     from pi_classifier.config.reading import read_configuration
     from pi_classifier.inference.classifier import model_names
     from pi_classifier.logs.events import Event, entry
     from pi_classifier.logs.handlers import setup_logging
     from pi_classifier.service.build import build
-    from pi_classifier.service.run_loop import watch
+    from pi_classifier.service.run_loop import run
     from pi_classifier.service.state_lock import hold_state_folder, state_folder
 
     def read() -> Settings:
         return read_configuration(arguments.config, arguments.set, _shorthands(arguments)).settings
 
-    setup_logging("debug" if arguments.debug else "info")  # until the settings are known
     settings = read()
     setup_logging(settings.run.log_level)
-    activity = None if supervisor is None else supervisor.activity
+    liveness = None if manager is None else manager.liveness
     with (
         hold_state_folder(state_folder(settings.run.state_dir)),
-        build(settings, activity=activity, patient=supervisor is not None) as service,
+        build(
+            settings,
+            liveness=liveness,
+            on_stop=signals.on_stop,
+            wait_for_camera=manager is not None,
+        ) as service,
         ExitStack() as stack,
     ):
-        if supervisor is not None:
+        if manager is not None:
             from pi_classifier.service.reload import Reloader
 
-            supervisor.grant(settings.camera.timeout_s, settings.camera.fps)
-            reloader = Reloader(service, settings, read, supervisor)
-            stack.enter_context(closing(reloader))
+            manager.fit_watchdog(settings.camera.timeout_s, settings.camera.fps)
+            reloader = stack.enter_context(closing(Reloader(service, settings, read, manager)))
             signals.on_reload(reloader.ask)
         signals.on_stop(service.stop)
+        source = masked(settings.camera.source)
         _logger.info(
-            "%s sees through %s",
+            "watching %s with the model %s",
+            source,
             model_names(service.parts.classifier),
-            masked(settings.camera.source),
-            extra=entry(Event.STARTED, CAMERA=masked(settings.camera.source)),
+            extra=entry(Event.STARTED, CAMERA=source),
         )
-        counters = watch(service)
-        if supervisor is not None and signals.received is not None:
+        counters = run(service)
+        if manager is not None and signals.received is not None:
             _logger.info("stopping, as asked", extra=entry(Event.STOPPING))
-            supervisor.stopping("Stopping, as asked")
-        _logger.info("ends: %s", counters, extra=entry(Event.ENDED))
+            manager.stopping("Stopping, as asked")
+        _logger.info("ended: %s", counters, extra=entry(Event.ENDED))
     return counters
 
 

@@ -1,4 +1,4 @@
-"""The steps of a camera's recovery: into the log once each, and to whoever watches."""
+"""The phases of a camera's recovery: into the log once each, and to whoever watches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 
 from pi_classifier.cameras.recovery import Step
 from pi_classifier.logs.events import Event, entry
-from pi_classifier.service.liveness import Activity
+from pi_classifier.service.liveness import Liveness
 
 _logger = logging.getLogger(__name__)
 
@@ -14,30 +14,28 @@ _logger = logging.getLogger(__name__)
 _GRACE_S = 5.0
 
 
-class CameraSteps:
-    """Tells log and activity of the steps of a camera's recovery, and counts them.
+class CameraRecoveryLog:
+    """Logs the phases of a camera's recovery, and announces them as waiting.
 
     `source` is the camera's name. The first reason is logged as it is; the tries after
     it only when the reason changes, so that a camera that stays away for a night does
     not fill the journal.
     """
 
-    def __init__(self, source: str, activity: Activity) -> None:
+    def __init__(self, source: str, liveness: Liveness) -> None:
         self._source = source
-        self._activity = activity
+        self._liveness = liveness
         self._reason = ""
         self._lost = False
-        self.counts: dict[str, int] = {}
 
     def __call__(self, step: Step) -> None:
         """Take one step."""
-        self.counts[step.kind] = self.counts.get(step.kind, 0) + 1
         if step.kind == "recovered":
             self._recovered(step)
         elif step.kind == "gave up":
             self._gave_up(step)
         else:
-            self._activity.busy(self._doing(step), step.limit_s + _GRACE_S)
+            self._liveness.waiting(_waiting_for(step), step.limit_s + _GRACE_S)
             if step.kind == "failed":
                 self._lost = True
                 self._log(logging.WARNING, Event.CAMERA_LOST, "the camera failed", step)
@@ -58,7 +56,7 @@ class CameraSteps:
         _logger.log(level, "%s: %s", what, step.reason, extra=extra)
 
     def _recovered(self, step: Step) -> None:
-        self._activity.flowing()
+        self._liveness.resumed()
         extra = entry(
             Event.CAMERA_RECOVERED,
             CAMERA=self._source,
@@ -76,11 +74,12 @@ class CameraSteps:
             text = "the camera did not come back: %s in %.1f s"
             _logger.warning(text, _tries(step), step.elapsed_s, extra=extra)
 
-    def _doing(self, step: Step) -> str:
-        if step.kind == "opening" and not step.reason:
-            return "Starting: opens the camera"
-        tries = f" (try {step.attempt}, {step.elapsed_s:.0f} s)" if step.attempt else ""
-        return f"Waiting for the camera{tries}: {step.reason}"
+
+def _waiting_for(step: Step) -> str:
+    if step.kind == "opening" and not step.reason:
+        return "Starting: opens the camera"
+    tries = f" (try {step.attempt}, {step.elapsed_s:.0f} s)" if step.attempt else ""
+    return f"Waiting for the camera{tries}: {step.reason}"
 
 
 def _tries(step: Step) -> str:

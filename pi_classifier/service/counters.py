@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from pi_classifier.types import Frame, Prediction
+from pi_classifier.types import Decision, Frame, Prediction
 
 
 @dataclass(slots=True)
 class Counters:
-    """What the loop has done so far; pass `observe` to `decisions`.
+    """What the loop has done so far.
 
     `frames` counts the camera's frames, `admitted` those the gate let through,
     `answered[stage]` those a stage of the cascade had the last word on.
@@ -38,6 +38,11 @@ class Counters:
             self.admitted += 1
             self.latency_ns += prediction.latency_ns
             self.answered[prediction.stage] += 1
+
+    def decided(self, decision: Decision) -> None:
+        """Count one decision."""
+        self.decisions += 1
+        self.labels += decision.label is not None
 
     @property
     def first_stage_share(self) -> float:

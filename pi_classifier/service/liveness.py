@@ -1,4 +1,4 @@
-"""What the frame thread is at, for whoever watches over it from another thread."""
+"""Whether the frame thread is alive, for the threads that watch over it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 
 from pi_classifier.service.counters import Counters
-from pi_classifier.types import Decision
+from pi_classifier.types import Decision, Frame, Prediction
 
 
-class Activity:
-    """Frames counted, and what the frame thread is knowingly at instead of frames.
+class Liveness:
+    """Frames counted, and what the frame thread waits for while there are none.
 
     The frame thread writes, others read; every value is replaced whole, so that the
     frame path needs no lock. `counters.frames` grows with every frame that came
@@ -24,34 +24,41 @@ class Activity:
         self.decision: Decision | None = None
         # Set when the first frame was classified.
         self.ready = threading.Event()
-        # Set whenever somebody should look at once.
+        # Set whenever the watching thread should look at once.
         self.changed = threading.Event()
-        self._doing = ""
-        self._allowed_until_s = now_s()
+        self._waiting_for = ""
+        self._deadline_s = now_s()
 
     @property
-    def doing(self) -> str:
-        """What it is knowingly at; empty while frames flow."""
-        return self._doing
+    def waiting_for(self) -> str:
+        """What the frame thread waits for; empty while frames flow."""
+        return self._waiting_for
 
     @property
-    def allowed_until_s(self) -> float:
+    def deadline_s(self) -> float:
         """The monotonic time until which no frame needs to come."""
-        return self._allowed_until_s
+        return self._deadline_s
 
-    def busy(self, doing: str, limit_s: float) -> None:
+    def waiting(self, what: str, limit_s: float) -> None:
         """Announce work without frames: what it is, and how long it may take at most."""
-        self._doing = doing
-        self._allowed_until_s = self.now_s() + limit_s
+        self._waiting_for = what
+        self._deadline_s = self.now_s() + limit_s
         self.changed.set()
 
-    def flowing(self) -> None:
+    def resumed(self) -> None:
         """Announce that frames flow: from now on they alone are the sign of life."""
-        self._doing = ""
-        self._allowed_until_s = self.now_s()
+        self._waiting_for = ""
+        self._deadline_s = self.now_s()
         self.changed.set()
 
-    def first_classified(self) -> None:
-        """Announce the first classified frame."""
-        self.ready.set()
-        self.flowing()
+    def progress(self, frame: Frame, prediction: Prediction | None) -> None:
+        """Count a frame that was classified, or that the gate kept out (None)."""
+        self.counters.observe(frame, prediction)
+        if prediction is not None and not self.ready.is_set():
+            self.ready.set()
+            self.resumed()
+
+    def decided(self, decision: Decision) -> None:
+        """Count a decision on its way to the sinks."""
+        self.counters.decided(decision)
+        self.decision = decision

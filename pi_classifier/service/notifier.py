@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Self
 
 from pi_classifier.logs.events import Event, entry
-from pi_classifier.service.liveness import Activity
+from pi_classifier.service.liveness import Liveness
 from pi_classifier.service.status import status_line
 from pi_classifier.service.watchdog import Watchdog, sufficient_limit_s
 
@@ -23,7 +23,7 @@ _STATUS_EVERY_S = 2.0
 _EXTENSION_S = 10.0
 
 
-class Supervisor:
+class ServiceNotifier:
     """While entered, a thread tells the service manager how the service is.
 
     READY once, with the first classified frame; STATUS when it changes, and every two
@@ -33,20 +33,20 @@ class Supervisor:
     """
 
     def __init__(
-        self, notify: Notify, activity: Activity, watchdog_s: float | None = None
+        self, notify: Notify, liveness: Liveness, watchdog_s: float | None = None
     ) -> None:
-        self.activity = activity
+        self.liveness = liveness
         self._notify = notify
-        self._watchdog_s = self._granted_s = watchdog_s
-        now_s = activity.now_s()
+        self._watchdog_s = self._limit_s = watchdog_s
+        now_s = liveness.now_s()
         self._watchdog = None if watchdog_s is None else Watchdog(watchdog_s, now_s)
         self._tick_s = min(_TICK_S, (watchdog_s or 4 * _TICK_S) / 8)
-        self._told_ready = False
+        self._ready_sent = False
         self._ended = threading.Event()
         self._status = ""
         self._status_s = now_s - _STATUS_EVERY_S
         self._rate = _Rate(now_s)
-        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -56,17 +56,17 @@ class Supervisor:
     def __exit__(self, *_: object) -> None:
         self._end()
 
-    def grant(self, timeout_s: float, fps: float) -> None:
-        """Leave a camera the time it is granted: ask for a longer limit where it needs one.
+    def fit_watchdog(self, timeout_s: float, fps: float) -> None:
+        """Ask the manager for a longer watchdog limit where the camera's own times need one.
 
         `timeout_s` is when the camera counts as failed, `fps` its frames per second.
         """
         if self._watchdog_s is None:
             return
         needed_s = sufficient_limit_s(self._watchdog_s, timeout_s, fps)
-        if needed_s != self._granted_s:
-            self._granted_s = needed_s
-            self._watchdog = Watchdog(needed_s, self.activity.now_s())
+        if needed_s != self._limit_s:
+            self._limit_s = needed_s
+            self._watchdog = Watchdog(needed_s, self.liveness.now_s())
             self._notify(f"WATCHDOG_USEC={round(needed_s * 1e6)}")
             _logger.info("a hang is noticed after %.0f s: camera.timeout_s asks for it", needed_s)
 
@@ -77,7 +77,7 @@ class Supervisor:
 
     def reloading(self) -> None:
         """Say that the configuration is being read anew; `reloaded` must follow."""
-        monotonic_us = round(self.activity.now_s() * 1e6)
+        monotonic_us = round(self.liveness.now_s() * 1e6)
         self._notify(f"RELOADING=1\nMONOTONIC_USEC={monotonic_us}")
 
     def reloaded(self, problem: str = "") -> None:
@@ -85,43 +85,43 @@ class Supervisor:
         if problem:
             with self._lock:
                 self._status = f"Reload refused, the old configuration stays: {one_line(problem)}"
-                self._status_s = self.activity.now_s()
+                self._status_s = self.liveness.now_s()
                 self._notify(f"READY=1\nSTATUS={self._status}")
         else:
             self._notify("READY=1")
 
     def _end(self) -> None:
         self._ended.set()
-        self.activity.changed.set()
+        self.liveness.changed.set()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join()
 
     def _run(self) -> None:
         while not self._ended.is_set():
             self.tick()
-            self.activity.changed.wait(self._tick_s)
-            self.activity.changed.clear()
+            self.liveness.changed.wait(self._tick_s)
+            self.liveness.changed.clear()
 
     def tick(self) -> None:
-        """Look once and say what there is to say."""
-        activity, now_s = self.activity, self.activity.now_s()
+        """Send what has changed since the last tick."""
+        liveness, now_s = self.liveness, self.liveness.now_s()
         states = []
-        if activity.ready.is_set() and not self._told_ready:
-            self._told_ready = True
+        if liveness.ready.is_set() and not self._ready_sent:
+            self._ready_sent = True
             states.append("READY=1")
             _logger.info("ready: the first frame is classified", extra=entry(Event.READY))
-        elif not self._told_ready and now_s < activity.allowed_until_s:
-            left_s = activity.allowed_until_s - now_s
+        elif not self._ready_sent and now_s < liveness.deadline_s:
+            left_s = liveness.deadline_s - now_s
             states.append(f"EXTEND_TIMEOUT_USEC={round((left_s + _EXTENSION_S) * 1e6)}")
         if self._watchdog is not None:
-            states += self._look(self._watchdog, now_s)
+            states += self._watch(self._watchdog, now_s)
         states += self._new_status(now_s)
         if states:
             self._notify("\n".join(states))
 
-    def _look(self, watchdog: Watchdog, now_s: float) -> list[str]:
-        frames = self.activity.counters.frames
-        ping = watchdog.ping_due(frames, self.activity.allowed_until_s, now_s)
+    def _watch(self, watchdog: Watchdog, now_s: float) -> list[str]:
+        frames = self.liveness.counters.frames
+        ping = watchdog.ping_due(frames, self.liveness.deadline_s, now_s)
         stuck_s = watchdog.stuck_s(now_s)
         if stuck_s is not None:
             _logger.error(
@@ -133,9 +133,9 @@ class Supervisor:
         return ["WATCHDOG=1"] if ping else []
 
     def _new_status(self, now_s: float) -> list[str]:
-        activity = self.activity
-        per_s = self._rate.update(activity.counters.frames, now_s)
-        line = status_line(activity.doing, activity.decision, activity.counters, per_s)
+        liveness = self.liveness
+        per_s = self._rate.update(liveness.counters.frames, now_s)
+        line = status_line(liveness.waiting_for, liveness.decision, liveness.counters, per_s)
         line = one_line(line)
         head, _, _ = line.partition(" · ")
         with self._lock:

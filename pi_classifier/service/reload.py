@@ -1,4 +1,4 @@
-"""Reload: a changed configuration or model, checked first, then taken between two frames."""
+"""Reload: a changed configuration or model, checked first, then applied between two frames."""
 
 from __future__ import annotations
 
@@ -14,18 +14,12 @@ from pi_classifier.config.reading import Settings
 from pi_classifier.errors import PiClassifierError
 from pi_classifier.inference.classifier import frame_size, model_names
 from pi_classifier.logs.events import Event, entry
-from pi_classifier.service.build import (
-    Change,
-    Parts,
-    Service,
-    close_parts,
-    open_parts,
-)
-from pi_classifier.service.notifier import Supervisor, one_line
+from pi_classifier.service.build import open_parts
+from pi_classifier.service.notifier import ServiceNotifier, one_line
+from pi_classifier.service.service import PipelineParts, Service
 
 _logger = logging.getLogger(__name__)
 
-_POLL_S = 0.2
 # Sections that are read once, at the start.
 _AT_START = ("run",)
 
@@ -42,7 +36,7 @@ class Reloader:
         service: Service,
         settings: Settings,
         read: Callable[[], Settings],
-        supervisor: Supervisor,
+        notifier: ServiceNotifier,
     ) -> None:
         self._service = service
         if not isinstance(service.camera, RecoveringCamera):
@@ -50,7 +44,7 @@ class Reloader:
         self._camera = service.camera
         self._settings = settings
         self._read = read
-        self._supervisor = supervisor
+        self._notifier = notifier
         self._asked = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reload", daemon=True)
@@ -76,11 +70,10 @@ class Reloader:
 
     def reload(self) -> None:
         """Reload now; logs what came of it."""
-        self._supervisor.reloading()
+        self._notifier.reloading()
         problem = ""
         try:
-            settings = self._read()
-            self._take(settings)
+            self._apply(self._read())
         except (PiClassifierError, OSError) as error:
             problem = str(error)
         except Exception as error:
@@ -92,35 +85,28 @@ class Reloader:
                 one_line(problem),
                 extra=entry(Event.RELOAD_REFUSED),
             )
-        self._supervisor.reloaded(problem)
+        self._notifier.reloaded(problem)
 
-    def _take(self, settings: Settings) -> None:
+    def _apply(self, settings: Settings) -> None:
         changed = [
-            each.name
-            for each in fields(Settings)
-            if getattr(settings, each.name) != getattr(self._settings, each.name)
+            section.name
+            for section in fields(Settings)
+            if getattr(settings, section.name) != getattr(self._settings, section.name)
         ]
         old = self._service.parts
         new = open_parts(settings, old, on_stdout_closed=self._camera.stop)
         try:
-            change = Change(new, self._camera_switch(settings, new, changed))
-            self._service.request(change)
-            while not change.taken.wait(_POLL_S):
-                over = self._ended.is_set() or self._service.stopped.is_set()
-                if over and self._service.withdraw(change):
-                    raise PiClassifierError("the service was stopped meanwhile")
-            if change.error is not None:
-                raise change.error
+            self._service.exchange(new, self._camera_switch(settings, new, changed))
         except BaseException:
-            close_parts(new, keep=old)
+            new.close(keep=old)
             raise
-        close_parts(old, keep=new)
+        old.close(keep=new)
         self._settings = settings
-        self._supervisor.grant(settings.camera.timeout_s, settings.camera.fps)
-        self._say(changed, new)
+        self._notifier.fit_watchdog(settings.camera.timeout_s, settings.camera.fps)
+        self._log(changed, new)
 
     def _camera_switch(
-        self, settings: Settings, new: Parts, changed: Sequence[str]
+        self, settings: Settings, new: PipelineParts, changed: Sequence[str]
     ) -> Callable[[], None] | None:
         """What opens the other camera; None when the one there is will do."""
         size = frame_size(new.classifier)
@@ -135,7 +121,7 @@ class Reloader:
             opening_limit_s(settings.camera),
         )
 
-    def _say(self, changed: Sequence[str], new: Parts) -> None:
+    def _log(self, changed: Sequence[str], new: PipelineParts) -> None:
         what = ", ".join(f"[{name}]" for name in changed) or "no setting"
         _logger.info(
             "reloaded: %s changed; %s decides",

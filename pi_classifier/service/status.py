@@ -10,18 +10,18 @@ _PHRASES = Phrases()
 
 
 def status_line(
-    doing: str, decision: Decision | None, counters: Counters, frames_per_s: float | None
+    waiting_for: str, decision: Decision | None, counters: Counters, frames_per_s: float | None
 ) -> str:
     """``I see a daisy (0.93) · 10.0 frames/s · 74 % by the first stage``.
 
-    `doing` is what is being done instead of watching, and comes first.
+    `waiting_for` is what the frame thread waits for, "" while frames flow; it comes first.
     """
-    parts = [doing] if doing else [_seen(decision)]
-    if frames_per_s is not None and not doing:
+    parts = [waiting_for] if waiting_for else [_seen(decision)]
+    if frames_per_s is not None and not waiting_for:
         parts.append(f"{frames_per_s:.1f} frames/s")
         if counters.admitted:
             parts.append(f"{counters.first_stage_share * 100:.0f} % by the first stage")
-    if doing and decision is not None:
+    if waiting_for and decision is not None:
         parts.append(f"last: {_seen(decision)}")
     if counters.dropped:
         parts.append(f"{counters.dropped} frames dropped")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-# A ping is due this often within the time after which the service manager acts,
-# so that one that comes late is no death sentence.
+# A ping is due this often within the time after which the service manager acts, so that
+# the service survives one that comes late.
 _PINGS_PER_LIMIT = 4
-_NS_PER_S = 1_000_000_000
 
 
 class Watchdog:
-    """Pure: says when to ping. Without a frame since the last ping there is none.
+    """Decides when to ping the service manager; `limit_s` is the manager's own limit.
 
-    Unless the frame thread is knowingly at work, within the time it asked for:
-    then a ping may be sent without a frame.
+    A ping needs a frame since the last one, unless the frame thread has said what it
+    waits for and its deadline is not over. All times are seconds on one monotonic clock.
     """
 
     def __init__(self, limit_s: float, now_s: float) -> None:
@@ -23,9 +22,9 @@ class Watchdog:
         self._alive_s = now_s
         self._reported = False
 
-    def ping_due(self, frames: int, allowed_until_s: float, now_s: float) -> bool:
+    def ping_due(self, frames: int, deadline_s: float, now_s: float) -> bool:
         """Whether to ping now, given the number of frames that have passed so far."""
-        alive = frames != self._frames or now_s < allowed_until_s
+        alive = frames != self._frames or now_s < deadline_s
         if alive:
             self._alive_s = now_s
             self._reported = False

@@ -192,7 +192,7 @@ def test_a_configuration_is_checked_with_its_model(program: Program, tmp_path: P
     good = program("config", "--check", "--config", mine)
     assert (good.returncode, good.stderr) == (0, "")
     assert good.stdout == (
-        "The configuration is good: colors-int8 knows 4 labels and sees through emulated.\n"
+        "The configuration is good: colors-int8 knows 4 labels; camera: emulated.\n"
     )
 
 

@@ -15,11 +15,12 @@ from pi_classifier.config.reading import Settings
 from pi_classifier.decision import SmootherSettings
 from pi_classifier.errors import ConfigError, InferenceError
 from pi_classifier.inference.classifier import ModelSettings
-from pi_classifier.service.build import Service, build
-from pi_classifier.service.liveness import Activity
-from pi_classifier.service.notifier import Supervisor
+from pi_classifier.service.build import build
+from pi_classifier.service.liveness import Liveness
+from pi_classifier.service.notifier import ServiceNotifier
 from pi_classifier.service.reload import Reloader
-from pi_classifier.service.run_loop import watch
+from pi_classifier.service.run_loop import run
+from pi_classifier.service.service import Service
 from pi_classifier.sinks.jsonl import JsonlSettings
 from pi_classifier.sinks.log import LogSettings
 from pi_classifier.sinks.stdout import StdoutSettings
@@ -61,14 +62,14 @@ def settings(tmp_path: Path) -> Settings:
 
 @contextmanager
 def running(settings: Settings) -> Iterator[Running]:
-    activity, told = Activity(), list[str]()
-    supervisor = Supervisor(lambda state: told.extend(state.splitlines()), activity)
-    with build(settings, activity=activity) as service:
-        frames = threading.Thread(target=watch, args=(service,))
+    liveness, told = Liveness(), list[str]()
+    notifier = ServiceNotifier(lambda state: told.extend(state.splitlines()), liveness)
+    with build(settings, liveness=liveness) as service:
+        frames = threading.Thread(target=run, args=(service,))
         frames.start()
-        assert activity.ready.wait(20)
+        assert liveness.ready.wait(20)
         wanted: list[Settings] = []
-        reloader = Reloader(service, settings, lambda: wanted[-1], supervisor)
+        reloader = Reloader(service, settings, lambda: wanted[-1], notifier)
         try:
             yield Running(service, settings, told, reloader, wanted)
         finally:
@@ -80,7 +81,7 @@ def running(settings: Settings) -> Iterator[Running]:
 
 def frames_pass(service: Service, count: int = 3) -> None:
     """Wait until so many more frames have passed."""
-    counters = service.activity.counters
+    counters = service.liveness.counters
     target = counters.frames + count
     waiting = threading.Event()
     for _ in range(2000):
@@ -97,59 +98,59 @@ def refusal(told: list[str]) -> str:
 
 
 def test_what_did_not_change_is_kept_and_what_did_is_replaced(settings: Settings) -> None:
-    with running(settings) as run:
-        before = run.service.parts
-        told = run.reload(replace(settings, decision=SmootherSettings(patience=9)))
-        after = run.service.parts
+    with running(settings) as live:
+        before = live.service.parts
+        told = live.reload(replace(settings, decision=SmootherSettings(patience=9)))
+        after = live.service.parts
         assert told[-1] == "READY=1"
         assert after.sinks == before.sinks
         assert after.smoother is not before.smoother
         with pytest.raises(InferenceError, match="closed"):
-            before.classifier.classify(next(iter_frames(run)))
-        frames_pass(run.service)
-        assert run.service.activity.counters.dropped == 0
+            before.classifier.classify(next(iter_frames(live)))
+        frames_pass(live.service)
+        assert live.service.liveness.counters.dropped == 0
 
 
-def iter_frames(run: Running) -> Iterator[Frame]:
+def iter_frames(live: Running) -> Iterator[Frame]:
     from pi_classifier.cameras import open_camera
 
-    return open_camera(run.settings.camera).frames()
+    return open_camera(live.settings.camera).frames()
 
 
 def test_what_was_announced_is_not_announced_again(settings: Settings) -> None:
-    with running(settings) as run:
-        run.service.parts.smoother._label = "daisy"
-        run.reload(replace(settings, decision=SmootherSettings(patience=10**6)))
-        assert run.service.parts.smoother.label == "daisy"
+    with running(settings) as live:
+        live.service.parts.smoother._label = "daisy"
+        live.reload(replace(settings, decision=SmootherSettings(patience=10**6)))
+        assert live.service.parts.smoother.label == "daisy"
 
 
 def test_a_sink_is_replaced_when_its_settings_change(settings: Settings, tmp_path: Path) -> None:
     other = tmp_path / "other.jsonl"
-    with running(settings) as run:
-        log, jsonl = run.service.parts.sinks
-        run.reload(replace(settings, jsonl=JsonlSettings(path=str(other))))
-        assert run.service.parts.sinks[0] is log
-        assert run.service.parts.sinks[1] is not jsonl
-        run.reload(replace(settings, jsonl=JsonlSettings(path="")))
-        assert run.service.parts.sinks == (log,)
-        frames_pass(run.service)
+    with running(settings) as live:
+        log, jsonl = live.service.parts.sinks
+        live.reload(replace(settings, jsonl=JsonlSettings(path=str(other))))
+        assert live.service.parts.sinks[0] is log
+        assert live.service.parts.sinks[1] is not jsonl
+        live.reload(replace(settings, jsonl=JsonlSettings(path="")))
+        assert live.service.parts.sinks == (log,)
+        frames_pass(live.service)
 
 
 def test_another_model_takes_over(settings: Settings) -> None:
-    with running(settings) as run:
-        run.reload(
+    with running(settings) as live:
+        live.reload(
             replace(settings, model=replace(settings.model, path=str(DATA / "uint8.tflite")))
         )
-        assert run.service.parts.classifier.name == "colors-uint8"
-        frames_pass(run.service)
+        assert live.service.parts.classifier.name == "colors-uint8"
+        frames_pass(live.service)
 
 
 def test_another_camera_goes_on_in_the_same_stream(settings: Settings) -> None:
-    with running(settings) as run:
-        run.reload(replace(settings, camera=replace(settings.camera, seed=7)))
-        frames_pass(run.service)
-        assert run.service.activity.counters.dropped == 0
-        assert run.service.activity.doing == ""
+    with running(settings) as live:
+        live.reload(replace(settings, camera=replace(settings.camera, seed=7)))
+        frames_pass(live.service)
+        assert live.service.liveness.counters.dropped == 0
+        assert live.service.liveness.waiting_for == ""
 
 
 def wrong_model(settings: Settings) -> Settings:
@@ -168,32 +169,32 @@ def absent_camera(settings: Settings) -> Settings:
 def test_on_an_error_everything_stays_as_it_was(
     settings: Settings, wrong: Callable[[Settings], Settings]
 ) -> None:
-    with running(settings) as run:
-        before = run.service.parts
-        said = refusal(run.reload(wrong(settings)))
+    with running(settings) as live:
+        before = live.service.parts
+        said = refusal(live.reload(wrong(settings)))
         assert said.startswith("STATUS=Reload refused, the old configuration stays: ")
-        assert run.service.parts is before
-        frames_pass(run.service)
-        assert run.service.activity.doing == ""
+        assert live.service.parts is before
+        frames_pass(live.service)
+        assert live.service.liveness.waiting_for == ""
 
 
 def test_an_unreadable_configuration_is_refused(settings: Settings) -> None:
     def read() -> Settings:
         raise ConfigError("config.toml: camera.fsp: no such setting")
 
-    with running(settings) as run:
-        run.reloader._read = read
-        run.reloader.reload()
-        assert "camera.fsp" in refusal(run.told[-4:])
+    with running(settings) as live:
+        live.reloader._read = read
+        live.reloader.reload()
+        assert "camera.fsp" in refusal(live.told[-4:])
 
 
 def test_a_service_that_waits_for_its_camera_is_not_reloaded_into_limbo(
     settings: Settings,
 ) -> None:
     """The frame thread takes no change while it waits; a stop meanwhile ends the reload."""
-    with running(settings) as run:
+    with running(settings) as live:
         held, release = threading.Event(), threading.Event()
-        classifier = run.service.parts.classifier
+        classifier = live.service.parts.classifier
         classify = classifier.classify
 
         def hold(frame: Frame) -> Prediction:
@@ -203,12 +204,12 @@ def test_a_service_that_waits_for_its_camera_is_not_reloaded_into_limbo(
 
         classifier.classify = hold  # type: ignore[method-assign]
         assert held.wait(20)
-        before = run.service.parts
-        reload = threading.Thread(target=run.reload, args=[settings])
+        before = live.service.parts
+        reload = threading.Thread(target=live.reload, args=[settings])
         reload.start()
-        run.service.stop()
+        live.service.stop()
         reload.join(20)
         assert not reload.is_alive()
-        assert "stopped meanwhile" in run.told[-1]
+        assert "stopped meanwhile" in live.told[-1]
         release.set()
-    assert run.service.parts is before
+    assert live.service.parts is before

@@ -1,4 +1,4 @@
-"""The service's loop with parts made for the test: who gets which decision, what is logged."""
+"""The run loop with parts made for the test: who gets which decision, what is logged."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pi_classifier.config.run_settings import RunSettings
 from pi_classifier.decision import Smoother, SmootherSettings
 from pi_classifier.errors import CameraTimeout, InferenceError
 from pi_classifier.gate import IntervalGate
-from pi_classifier.service.build import Parts, Service, close_together
-from pi_classifier.service.run_loop import watch
+from pi_classifier.service.run_loop import run
+from pi_classifier.service.service import PipelineParts, Service, close_together
 from pi_classifier.types import Camera, Category, Decision, Frame, Prediction
 
 PIXELS = np.zeros((1, 1, 3), np.uint8)
@@ -73,7 +73,7 @@ class Kept:
 
 def service(camera: Camera, *sinks: Kept, frames: int | None = None) -> Service:
     smoother = Smoother(SmootherSettings(patience=1), ("background",))
-    parts = Parts(IntervalGate(0), Rounds(), smoother, sinks)
+    parts = PipelineParts(IntervalGate(0), Rounds(), smoother, sinks)
     return Service(camera, parts, limits=RunSettings(frames=frames))
 
 
@@ -84,7 +84,7 @@ def first(frames: int, *sinks: Kept) -> Service:
 
 def test_every_sink_gets_every_decision() -> None:
     one, other = Kept(), Kept()
-    counters = watch(first(35, one, other))
+    counters = run(first(35, one, other))
     assert [(each.sequence, each.label) for each in one.decisions] == [
         (0, "daisy"),
         (10, None),
@@ -97,19 +97,19 @@ def test_every_sink_gets_every_decision() -> None:
 
 def test_sinks_finish_what_they_are_at_when_the_camera_ends() -> None:
     slow = Kept(looks=3)
-    watch(first(1, Kept(), slow))
+    run(first(1, Kept(), slow))
     assert slow.looks < 0
 
 
 def test_a_sink_that_does_not_finish_is_not_waited_for_long() -> None:
-    watch(first(1, Kept(math.inf)), finish_s=0.05)
+    run(first(1, Kept(math.inf)), finish_s=0.05)
 
 
 def test_a_stopped_service_waits_for_no_sink() -> None:
     waiting = first(1, Kept(math.inf))
     waiting.stop()
     began_s = time.monotonic()
-    watch(waiting)
+    run(waiting)
     assert time.monotonic() - began_s < 1
 
 
@@ -127,7 +127,7 @@ def test_sinks_that_hang_are_closed_at_the_same_time() -> None:
 def test_a_fault_comes_through_after_what_was_decided() -> None:
     kept = Kept()
     with pytest.raises(CameraTimeout):
-        watch(service(TenASecond(fails_at=15), kept))
+        run(service(TenASecond(fails_at=15), kept))
     assert len(kept.decisions) == 2
 
 
@@ -138,7 +138,7 @@ def test_a_model_that_fails_ends_it() -> None:
 
     smoother = Smoother(SmootherSettings())
     with pytest.raises(InferenceError):
-        watch(Service(TenASecond(), Parts(IntervalGate(0), Broken(), smoother)))
+        run(Service(TenASecond(), PipelineParts(IntervalGate(0), Broken(), smoother)))
 
 
 def lines(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
@@ -147,7 +147,7 @@ def lines(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
 
 def test_the_counters_are_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    watch(first(1801))
+    run(first(1801))
     logged = lines(caplog, logging.INFO)
     assert [line.split(" frames")[0] for line in logged] == ["601", "1201", "1801"]
     assert logged[0] == (
@@ -158,7 +158,7 @@ def test_the_counters_are_logged_once_a_minute(caplog: pytest.LogCaptureFixture)
 
 def test_a_minute_that_is_not_over_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    watch(first(600))
+    run(first(600))
     assert lines(caplog, logging.INFO) == []
 
 
@@ -166,7 +166,11 @@ def test_frames_are_logged_at_debug(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     closed = IntervalGate(500)
     smoother = Smoother(SmootherSettings())
-    watch(Service(TenASecond(), Parts(closed, Rounds(), smoother), limits=RunSettings(frames=2)))
+    run(
+        Service(
+            TenASecond(), PipelineParts(closed, Rounds(), smoother), limits=RunSettings(frames=2)
+        )
+    )
     assert lines(caplog, logging.DEBUG) == [
         "frame 0: daisy 0.90 by stage 0 in 1.5 ms",
         "frame 1: kept out by the gate",
