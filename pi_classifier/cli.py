@@ -27,7 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code. Usage errors exit with 2."""
     mend_streams()
     top = parser()
-    arguments, unknown = top.parse_known_args(argv)
+    try:
+        arguments, unknown = top.parse_known_args(argv)
+    except KeyboardInterrupt:  # a command's settings are being imported
+        return EXIT_INTERRUPTED
     if not hasattr(arguments, "command"):
         if unknown:
             top.unknown(unknown)

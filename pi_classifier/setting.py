@@ -22,13 +22,15 @@ def setting(
     maximum: float | None = None,
     choices: Sequence[str] | None = None,
     option: str | None = None,
+    option_doc: str | None = None,
     metavar: str | None = None,
 ) -> Any:
     """Declare one setting: its default, one line of documentation and its bounds.
 
     `minimum` and `maximum` are inclusive, `above` is not; `choices` lists the allowed
     strings, which a `Literal` does by itself. `option` is the command-line option where
-    it is not called as the field is, `metavar` what stands for its value in the help.
+    it is not called as the field is, `option_doc` its help where the setting's own does
+    not fit (a switch that turns it off), `metavar` what stands for its value there.
     A setting without a default (`dataclasses.MISSING`) has to be given.
     """
     metadata = {
@@ -38,6 +40,7 @@ def setting(
         "maximum": maximum,
         "choices": choices,
         "option": option,
+        "option_doc": option_doc,
         "metavar": metavar,
     }
     if isinstance(default, dict):

@@ -34,6 +34,8 @@ class CameraSettings:
         "pi",
         '"pi", "webcam", "emulated", "replay:FOLDER", "replay:VIDEO", "rtsp://…" or "http://…"; '
         "`pi-classifier cameras` lists what is here",
+        option="--camera",
+        metavar="SOURCE",
     )
     width: int = setting(
         640, "frame width in pixels, even", minimum=SMALLEST_SIDE, maximum=LARGEST_SIDE
@@ -56,7 +58,10 @@ class CameraSettings:
         minimum=0.0,
     )
     realtime: bool = setting(
-        True, "emulated, replay: deliver at the frame rate, not as fast as possible"
+        True,
+        "emulated, replay: deliver at the frame rate, not as fast as possible",
+        option="--fast",
+        option_doc="emulated, replay: as fast as possible",
     )
     seed: int = setting(
         0, "emulated: what is shown; the same seed gives the same frames", minimum=0

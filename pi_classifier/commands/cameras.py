@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pi_classifier.errors import CameraUnavailable, ConfigError
+from pi_classifier.setting import setting
 
 if TYPE_CHECKING:
     from pi_classifier.cameras.discovery import FoundCamera
     from pi_classifier.cameras.settings import CameraSettings
+    from pi_classifier.commands.parser import Parser
     from pi_classifier.config.reading import Configuration
     from pi_classifier.types import Frame, Prediction
 
@@ -25,20 +27,39 @@ _AS_RECORDED = ("emulated", "replay")
 _MOST_MODES = 6
 
 
+@dataclass(frozen=True, slots=True)
+class CamerasOptions:
+    """The command's own options."""
+
+    snapshot: Path | None = setting(
+        None,
+        "save a picture from the chosen camera (.png or .jpg) and tell what it shows",
+        metavar="FILE",
+    )
+    json: bool = setting(False, "print one JSON object per camera")
+
+
+def add_arguments(command: Parser) -> None:
+    """Add the command's arguments."""
+    from pi_classifier.commands.options import MODEL, SOURCE, add_setting_options
+    from pi_classifier.config.options import add_options
+
+    add_setting_options(command, MODEL, SOURCE)
+    add_options(command, CamerasOptions)
+
+
 def main(arguments: argparse.Namespace) -> int:
     """List the cameras, or take one picture; raises PiClassifierError."""
-    from pi_classifier.commands.options import model_layers
-    from pi_classifier.config.reading import Layer, read_configuration
+    from pi_classifier.commands.options import MODEL, SOURCE, effective
+    from pi_classifier.config.options import read_options
     from pi_classifier.logs.handlers import setup_logging
 
-    layers = [*model_layers(arguments)]
-    if arguments.camera is not None:
-        layers.append(Layer("--camera", {"camera": {"source": arguments.camera}}))
-    configuration = read_configuration(arguments.config, arguments.set, layers)
+    options = read_options(arguments, CamerasOptions)
+    configuration = effective(arguments, MODEL, SOURCE)
     setup_logging("debug" if arguments.debug else "warning")
-    if arguments.snapshot is not None:
-        return _snapshot(configuration, Path(arguments.snapshot).expanduser(), arguments.json)
-    return _list(configuration, as_json=arguments.json)
+    if options.snapshot is not None:
+        return _snapshot(configuration, options.snapshot.expanduser(), options.json)
+    return _list(configuration, as_json=options.json)
 
 
 def _list(configuration: Configuration, *, as_json: bool) -> int:
@@ -104,7 +125,8 @@ def _one_frame(settings: CameraSettings) -> Frame:
 
     name = settings.source.strip().partition(":")[0]
     count = 1 if name in _AS_RECORDED else _SETTLING_FRAMES
-    with closing(open_camera(settings)) as camera:
+    # Nobody wants to wait a minute for a picture: the first fault is the answer.
+    with closing(open_camera(replace(settings, recovery_s=0.0))) as camera:
         frames = list(islice(camera.frames(), count))
     if not frames:
         raise CameraUnavailable(f"camera {masked(settings.source)}: gave no frame")

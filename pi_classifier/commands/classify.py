@@ -6,16 +6,37 @@ import argparse
 import json
 import sys
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from pi_classifier.commands.options import model_layers
-from pi_classifier.config.reading import Layer, read_configuration
+from pi_classifier.commands.options import MODEL, Shared, add_setting_options, effective
+from pi_classifier.commands.parser import Parser
+from pi_classifier.config.options import add_options, read_options
+from pi_classifier.config.reading import Layer
 from pi_classifier.errors import EXIT_DATA, ImageError
 from pi_classifier.inference.classifier import open_classifier
 from pi_classifier.logs.handlers import setup_logging
 from pi_classifier.preprocessing.preprocessor import load_image
+from pi_classifier.setting import setting
 from pi_classifier.types import Frame, Prediction
+
+TOP_K: Shared = {"model": ("top_k",)}
+# As many as are read at a glance; the service is asked for more.
+_FIVE_LABELS = Layer("classify", {"model": {"top_k": 5}})
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifyOptions:
+    """The command's own options."""
+
+    json: bool = setting(False, "print one JSON object per photo")
+
+
+def add_arguments(command: Parser) -> None:
+    """Add the command's arguments."""
+    add_setting_options(command, MODEL, TOP_K)
+    add_options(command, ClassifyOptions)
+    command.add_argument("images", nargs="+", metavar="IMAGE", help="photos")
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -23,8 +44,8 @@ def main(arguments: argparse.Namespace) -> int:
 
     Raises ConfigError, ModelError.
     """
-    layers = [*model_layers(arguments), Layer("--top-k", {"model": {"top_k": arguments.top_k}})]
-    configuration = read_configuration(arguments.config, arguments.set, layers)
+    as_json = read_options(arguments, ClassifyOptions).json
+    configuration = effective(arguments, MODEL, TOP_K, defaults=[_FIVE_LABELS])
     setup_logging("debug" if arguments.debug else "warning")
     code = 0
     with closing(open_classifier(configuration.settings.model)) as classifier:
@@ -37,7 +58,7 @@ def main(arguments: argparse.Namespace) -> int:
                 code = EXIT_DATA
                 continue
             prediction = classifier.classify(Frame(pixels, sequence, 0))
-            if arguments.json:
+            if as_json:
                 print(json.dumps(_as_json(image, prediction), ensure_ascii=False))
             else:
                 print(_as_text(image, prediction))

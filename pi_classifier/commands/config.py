@@ -4,18 +4,40 @@ from __future__ import annotations
 
 import argparse
 from contextlib import closing
+from dataclasses import dataclass
 
-from pi_classifier.config.reading import Configuration, read_configuration
+from pi_classifier.commands.options import add_setting_options, effective
+from pi_classifier.commands.parser import Parser
+from pi_classifier.config.options import add_options, read_options
+from pi_classifier.config.reading import Configuration
 from pi_classifier.config.text import effective_toml, reference_markdown
+from pi_classifier.setting import setting
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigOptions:
+    """The command's own options."""
+
+    check: bool = setting(
+        False, "only say whether configuration and model are good; exit code 78 if not"
+    )
+    reference: bool = setting(False, "print the reference page of all settings")
+
+
+def add_arguments(command: Parser) -> None:
+    """Add the command's arguments."""
+    add_setting_options(command)
+    add_options(command, ConfigOptions, exclusive=("check", "reference"))
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Print it; raises ConfigError, and with --check whatever a start would."""
-    if arguments.reference:
+    options = read_options(arguments, ConfigOptions)
+    if options.reference:
         print(reference_markdown(), end="")
         return 0
-    configuration = read_configuration(arguments.config, arguments.set)
-    if arguments.check:
+    configuration = effective(arguments)
+    if options.check:
         print(_checked(configuration))
     else:
         print(effective_toml(configuration), end="")

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pi_classifier.commands.parser import Parser
+from pi_classifier.config.options import add_options, read_options
 from pi_classifier.modelfile.cascade_file import read_cascade_file
 from pi_classifier.modelfile.locate import find_model, model_folders, shipped_models
 from pi_classifier.modelfile.model_file import ModelFile, read_model_file
+from pi_classifier.setting import setting
 
 _LABELS_SHOWN = 12
 
@@ -23,16 +26,33 @@ class _Stage:
     accept_labels: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class ModelsOptions:
+    """The command's own options."""
+
+    labels: str | None = setting(None, "label file, one label a line", metavar="FILE")
+    json: bool = setting(False, "print one JSON object per model")
+
+
+def add_arguments(command: Parser) -> None:
+    """Add the command's arguments."""
+    add_options(command, ModelsOptions)
+    command.add_argument(
+        "models", nargs="*", metavar="MODEL", help="names or files; default: the shipped ones"
+    )
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Print what is known of each model; raises ModelError for the first that is wrong."""
+    options = read_options(arguments, ModelsOptions)
     names = arguments.models or list(shipped_models())
     if not names:
         folders = ", ".join(str(each) for each in model_folders())
         print(f"no models in {folders}; name a model file")
     for number, name in enumerate(names):
         path = find_model(name)
-        stages = _stages(path, arguments.labels)
-        if arguments.json:
+        stages = _stages(path, options.labels)
+        if options.json:
             print(json.dumps(_as_json(path, stages), ensure_ascii=False))
         else:
             print("\n" * bool(number) + "\n".join(_as_text(path, stages)))

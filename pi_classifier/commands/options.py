@@ -1,30 +1,74 @@
-"""`--model`, `--labels`, `--mean` and `--std`, as a layer of the configuration."""
+"""The options through which commands are configured: which there are, and what they say."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from pi_classifier.config.reading import Layer
+from pi_classifier.commands.parser import Parser
+from pi_classifier.config.options import add_options, flag_of, given_options, read_options
+from pi_classifier.config.reading import KEYS, SECTIONS, Configuration, Layer, read_configuration
 from pi_classifier.config.schema import NONE
+from pi_classifier.setting import setting
 
+Shared = Mapping[str, Sequence[str]]
+"""By section, the settings that are options of a command, too."""
+
+MODEL: Shared = {"model": ("path", "labels", "mean", "std")}
+SOURCE: Shared = {"camera": ("source",)}
+CAMERA: Shared = {"camera": ("source", "seed", "realtime"), "run": ("frames", "duration_s")}
+
+# What is configured for the configured model does not hold for another one.
 _OF_ONE_MODEL = {"labels": NONE, "mean": NONE, "std": NONE}
 
 
-def model_layers(arguments: argparse.Namespace) -> Iterator[Layer]:
-    """What the options say of the model.
+@dataclass(frozen=True, slots=True)
+class ConfigurationOptions:
+    """What every command takes that reads the configuration."""
 
-    A model named here is another than the configured one, whose labels and
+    config: Path | None = setting(None, "a configuration file to read as well", metavar="FILE")
+    set: tuple[str, ...] = setting(
+        (),
+        "one setting, such as decision.patience=5; see `pi-classifier config`",
+        metavar="SECTION.KEY=VALUE",
+    )
+
+
+def add_setting_options(command: Parser, *shared: Shared) -> None:
+    """Add ``--config``, ``--set`` and the options that stand for settings to a command."""
+    add_options(command, ConfigurationOptions)
+    for section, names in _sections(shared):
+        add_options(command, SECTIONS[section], names, configured=True)
+
+
+def effective(
+    arguments: argparse.Namespace, *shared: Shared, defaults: Sequence[Layer] = ()
+) -> Configuration:
+    """The configuration with what the command line says; raises ConfigError.
+
+    `defaults` are what the command itself wants where its options say nothing else.
+    """
+    given = read_options(arguments, ConfigurationOptions)
+    layers = [*defaults, *_layers(arguments, shared)]
+    return read_configuration(given.config, given.set, layers)
+
+
+def _layers(arguments: argparse.Namespace, shared: Sequence[Shared]) -> Iterator[Layer]:
+    """What the options say, one layer each, so that an error names the option.
+
+    A model that is named is another than the configured one, whose labels and
     normalization do not hold for it: they are unset unless given as well.
     """
-    if arguments.model is not None:
-        yield Layer("--model", {"model": {"path": arguments.model, **_OF_ONE_MODEL}})
-    given: dict[str, Any] = {
-        "labels": arguments.labels,
-        "mean": arguments.mean,
-        "std": arguments.std,
-    }
-    for key, value in given.items():
-        if value is not None:
-            yield Layer(f"--{key}", {"model": {key: value}})
+    for section, names in _sections(shared):
+        given = given_options(arguments, SECTIONS[section], names)
+        if section == "model" and "path" in given:
+            yield Layer("--model", {"model": _OF_ONE_MODEL})
+        for name, value in given.items():
+            yield Layer(flag_of(KEYS[section][name]), {section: {name: value}})
+
+
+def _sections(shared: Sequence[Shared]) -> Iterator[tuple[str, Sequence[str]]]:
+    for sections in shared:
+        yield from sections.items()

@@ -7,13 +7,15 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pi_classifier.errors import ConfigError
 from pi_classifier.service.signals import StopOnSignal
+from pi_classifier.setting import setting
 
 if TYPE_CHECKING:
+    from pi_classifier.commands.parser import Parser
     from pi_classifier.config.reading import Settings
     from pi_classifier.preview.latest_view import LatestView, View
     from pi_classifier.preview.web import PreviewServer
@@ -23,23 +25,56 @@ _TERMINAL_EVERY_S = 0.1
 _TEXT_EVERY_S = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class PreviewOptions:
+    """The command's own options."""
+
+    png: str | None = setting(
+        None, "write it to FILE; seen-%05d.png makes one file a frame", metavar="FILE"
+    )
+    http: int | None = setting(
+        None, "show it on a web page at this port", minimum=0, maximum=65535, metavar="PORT"
+    )
+    host: str | None = setting(
+        None,
+        "who can see the web page: this computer (127.0.0.1, the default), or everybody on "
+        "the network (0.0.0.0)",
+        metavar="ADDRESS",
+    )
+    every: float = setting(1.0, "with --png, seconds between two pictures", above=0.0, metavar="S")
+
+
+def add_arguments(command: Parser) -> None:
+    """Add the command's arguments."""
+    from pi_classifier.commands.options import CAMERA, MODEL, add_setting_options
+    from pi_classifier.config.options import add_options
+
+    add_setting_options(command, MODEL, CAMERA)
+    add_options(command, PreviewOptions, exclusive=("png", "http"))
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Show what the camera sees until it ends or a signal comes; raises PiClassifierError."""
-    if arguments.host is not None and arguments.http is None:
+    from pi_classifier.config.options import read_options
+
+    options = read_options(arguments, PreviewOptions)
+    if options.host is not None and options.http is None:
         raise ConfigError("--host is for --http; write --http PORT as well")
     with StopOnSignal() as signals:
-        _preview(arguments, signals)
+        _preview(arguments, options, signals)
     return 0
 
 
-def _preview(arguments: argparse.Namespace, signals: StopOnSignal) -> None:
+def _preview(
+    arguments: argparse.Namespace, options: PreviewOptions, signals: StopOnSignal
+) -> None:
     from pi_classifier.cameras.video.addresses import masked
     from pi_classifier.inference.classifier import model_names
     from pi_classifier.preview.latest_view import LatestView, View
     from pi_classifier.service.build import build
     from pi_classifier.service.run_loop import run
 
-    settings = _settings(arguments)
+    settings = _settings(arguments, options)
     latest = LatestView()
     last: Prediction | None = None
 
@@ -55,21 +90,18 @@ def _preview(arguments: argparse.Namespace, signals: StopOnSignal) -> None:
     ):
         source = masked(settings.camera.source)
         caption = f"{model_names(service.parts.classifier)} through {source}; Ctrl-C ends it"
-        _open_view(arguments, stack, latest, caption, service.stop)
+        _open_view(options, stack, latest, caption, service.stop)
         run(service, show)
 
 
-def _settings(arguments: argparse.Namespace) -> Settings:
+def _settings(arguments: argparse.Namespace, options: PreviewOptions) -> Settings:
     """The effective settings, without sinks: nothing is spoken or logged by looking."""
-    from pi_classifier.commands.camera_options import camera_layers
-    from pi_classifier.commands.options import model_layers
-    from pi_classifier.config.reading import read_configuration
+    from pi_classifier.commands.options import CAMERA, MODEL, effective
     from pi_classifier.logs.handlers import setup_logging
 
-    layers = [*model_layers(arguments), *camera_layers(arguments)]
-    settings = read_configuration(arguments.config, arguments.set, layers).settings
+    settings = effective(arguments, MODEL, CAMERA).settings
     # Log lines would be written across the picture.
-    quiet = "error" if _in_terminal(arguments) else "warning"
+    quiet = "error" if _in_terminal(options) else "warning"
     setup_logging("debug" if arguments.debug else quiet)
     return replace(
         settings,
@@ -80,13 +112,13 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     )
 
 
-def _in_terminal(arguments: argparse.Namespace) -> bool:
-    elsewhere = arguments.png is not None or arguments.http is not None
+def _in_terminal(options: PreviewOptions) -> bool:
+    elsewhere = options.png is not None or options.http is not None
     return not elsewhere and sys.stdout.isatty() and os.environ.get("TERM") not in {None, "dumb"}
 
 
 def _open_view(
-    arguments: argparse.Namespace,
+    options: PreviewOptions,
     stack: ExitStack,
     latest: LatestView,
     caption: str,
@@ -95,17 +127,17 @@ def _open_view(
     """Open what was asked for: a web page, picture files, the terminal, or lines of text."""
     from pi_classifier.preview.latest_view import PreviewThread
 
-    if arguments.http is not None:
-        stack.enter_context(closing(_web(arguments, latest)))
+    if options.http is not None:
+        stack.enter_context(closing(_web(options.http, options.host, latest)))
         stack.callback(latest.close)
         return
-    if arguments.png is not None:
+    if options.png is not None:
         from pi_classifier.preview.drawing import PictureFile
 
-        show: Callable[[View], None] = PictureFile(arguments.png).write
-        every_s = arguments.every
-        _say(f"writes {arguments.png} every {every_s:g} s; Ctrl-C ends it")
-    elif _in_terminal(arguments):
+        show: Callable[[View], None] = PictureFile(options.png).write
+        every_s = options.every
+        _say(f"writes {options.png} every {every_s:g} s; Ctrl-C ends it")
+    elif _in_terminal(options):
         from pi_classifier.preview.ansi import TerminalScreen
 
         encoding = sys.stdout.encoding or "ascii"
@@ -119,11 +151,10 @@ def _open_view(
     stack.enter_context(closing(PreviewThread(latest, show, every_s, stop)))
 
 
-def _web(arguments: argparse.Namespace, latest: LatestView) -> PreviewServer:
+def _web(port: int, host: str | None, latest: LatestView) -> PreviewServer:
     from pi_classifier.preview.web import PreviewServer
 
-    host = arguments.host or "127.0.0.1"
-    server = PreviewServer(host, arguments.http, latest)
+    server = PreviewServer(host or "127.0.0.1", port, latest)
     if server.local:
         _say(
             f"open http://127.0.0.1:{server.port}/ on this computer (others cannot see it; "

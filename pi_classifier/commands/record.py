@@ -5,9 +5,37 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pi_classifier.service.signals import StopOnSignal
+from pi_classifier.setting import setting
+
+if TYPE_CHECKING:
+    from pi_classifier.commands.parser import Parser
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOptions:
+    """The command's own options."""
+
+    max_mb: float = setting(
+        1000.0, "end before the recording is larger than N megabytes", above=0.0, metavar="N"
+    )
+    uncompressed: bool = setting(
+        False, "less work and more bytes: for slow processors and large disks"
+    )
+
+
+def add_arguments(command: Parser) -> None:
+    """Add the command's arguments."""
+    from pi_classifier.commands.options import CAMERA, add_setting_options
+    from pi_classifier.config.options import add_options
+
+    add_setting_options(command, CAMERA)
+    add_options(command, RecordOptions)
+    command.add_argument("folder", metavar="FOLDER", help="a new folder")
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -23,15 +51,14 @@ def _record(arguments: argparse.Namespace, signals: StopOnSignal) -> int:
     from pi_classifier.cameras.limited import limited
     from pi_classifier.cameras.replay.recording import Recorder, check_unused
     from pi_classifier.cameras.video.addresses import masked
-    from pi_classifier.commands.camera_options import camera_layers
-    from pi_classifier.config.reading import read_configuration
+    from pi_classifier.commands.options import CAMERA, effective
+    from pi_classifier.config.options import read_options
     from pi_classifier.logs.handlers import setup_logging
     from pi_classifier.service.build import open_camera
     from pi_classifier.service.counters import Counters
 
-    settings = read_configuration(
-        arguments.config, arguments.set, camera_layers(arguments)
-    ).settings
+    settings = effective(arguments, CAMERA).settings
+    options = read_options(arguments, RecordOptions)
     setup_logging("debug" if arguments.debug else "warning")
     source = masked(settings.camera.source)
     folder = Path(arguments.folder).expanduser()
@@ -40,15 +67,15 @@ def _record(arguments: argparse.Namespace, signals: StopOnSignal) -> int:
         recorder = Recorder(
             folder,
             source=source,
-            max_bytes=round(arguments.max_mb * 1_000_000),
-            uncompressed=arguments.uncompressed,
+            max_bytes=round(options.max_mb * 1_000_000),
+            uncompressed=options.uncompressed,
         )
         with closing(recorder):
             _say(f"records {source} into {folder}; Ctrl-C ends it")
             counters, ended = Counters(), ""
             for frame in limited(camera.frames(), settings.run.frames, settings.run.duration_s):
                 if not recorder.add(frame):
-                    ended = f", as much as --max-mb {arguments.max_mb:g} allows"
+                    ended = f", as much as --max-mb {options.max_mb:g} allows"
                     break
                 counters.observe(frame, None)
     _say(

@@ -8,19 +8,44 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pi_classifier.service.signals import StopOnSignal
+from pi_classifier.setting import setting
 
 # The rest is imported once signals are caught: that takes longer than anything else here.
 if TYPE_CHECKING:
-    from pi_classifier.config.reading import Layer, Settings
+    from pi_classifier.commands.options import Shared
+    from pi_classifier.commands.parser import Parser
+    from pi_classifier.config.reading import Settings
     from pi_classifier.service.counters import Counters
     from pi_classifier.service.notifier import ServiceNotifier
 
 _logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """The command's own options."""
+
+    summary: bool = setting(False, "print at the end, on stderr, what was counted")
+
+
+def add_arguments(command: Parser) -> None:
+    """Add the command's arguments."""
+    from pi_classifier.commands.options import add_setting_options
+    from pi_classifier.config.options import add_options
+
+    add_setting_options(command, *_shared())
+    add_options(command, RunOptions)
+
+
+def _shared() -> tuple[Shared, ...]:
+    from pi_classifier.commands.options import CAMERA, MODEL
+
+    return MODEL, CAMERA, {"stdout": ("json",), "speech": ("enabled",)}
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -34,7 +59,9 @@ def main(arguments: argparse.Namespace) -> int:
         return _serve(arguments)
     with StopOnSignal() as signals:
         counters = _run(arguments, signals, None)
-    if arguments.summary:
+    from pi_classifier.config.options import read_options
+
+    if read_options(arguments, RunOptions).summary:
         from pi_classifier.logs.handlers import print_to_stderr
 
         print_to_stderr(summary(counters, time.monotonic() - started_s))
@@ -67,7 +94,8 @@ def _run(
 ) -> Counters:
     """Build the service and run it to its end; `manager` is there under systemd."""
     from pi_classifier.cameras.video.addresses import masked
-    from pi_classifier.config.reading import read_configuration
+    from pi_classifier.commands.options import effective
+    from pi_classifier.config.reading import Layer
     from pi_classifier.inference.classifier import model_names
     from pi_classifier.logs.events import Event, entry
     from pi_classifier.logs.handlers import setup_logging
@@ -76,8 +104,9 @@ def _run(
     from pi_classifier.service.state_lock import hold_state_folder, state_folder
 
     def read() -> Settings:
-        return read_configuration(arguments.config, arguments.set, _shorthands(arguments)).settings
+        return effective(arguments, *_shared(), defaults=debug).settings
 
+    debug = [Layer("--debug", {"run": {"log_level": "debug"}})] if arguments.debug else []
     settings = read()
     setup_logging(settings.run.log_level)
     liveness = None if manager is None else manager.liveness
@@ -122,19 +151,3 @@ def summary(counters: Counters, elapsed_s: float) -> str:
         f"{counters.first_stage_share:.0%} answered by the first stage, "
         f"{counters.ms_per_frame:.1f} ms per frame"
     )
-
-
-def _shorthands(arguments: argparse.Namespace) -> Iterator[Layer]:
-    from pi_classifier.commands.camera_options import camera_layers
-    from pi_classifier.commands.options import model_layers
-    from pi_classifier.config.reading import Layer
-
-    yield from model_layers(arguments)
-    yield from camera_layers(arguments)
-    for option, section, key, value in (
-        ("--debug", "run", "log_level", "debug" if arguments.debug else None),
-        ("--json", "stdout", "json", arguments.json or None),
-        ("--no-speech", "speech", "enabled", False if arguments.no_speech else None),
-    ):
-        if value is not None:
-            yield Layer(option, {section: {key: value}})

@@ -6,13 +6,18 @@ import argparse
 import logging
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 
-from pi_classifier.config.reading import Settings, read_configuration
+from pi_classifier.commands.options import add_setting_options, effective
+from pi_classifier.commands.parser import Parser
+from pi_classifier.config.options import add_options, read_options
+from pi_classifier.config.reading import Settings
 from pi_classifier.inference.classifier import ModelSettings
 from pi_classifier.logs.handlers import setup_logging
 from pi_classifier.modelfile.cascade_file import read_cascade_file
 from pi_classifier.modelfile.locate import find_model
 from pi_classifier.modelfile.model_file import read_model_file
+from pi_classifier.setting import setting
 from pi_classifier.sinks.speech import phrases_of
 from pi_classifier.speech.engines.registry import open_engine
 from pi_classifier.speech.settings import SpeechSettings
@@ -21,26 +26,44 @@ from pi_classifier.speech.speaker import Speaker, make_synthesizer
 _logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class SayOptions:
+    """The command's own options."""
+
+    all_labels: bool = setting(False, "say what is said of each label of the model")
+    make_only: bool = setting(False, "only make the sound and keep it for later")
+    list_voices: bool = setting(False, "list the voices of the engine")
+
+
+def add_arguments(command: Parser) -> None:
+    """Add the command's arguments."""
+    command.add_argument("text", nargs="*", metavar="TEXT", help="what to say")
+    add_setting_options(command)
+    add_options(command, SayOptions)
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Say it to its end; raises ConfigError, ModelError, SinkError."""
-    configuration = read_configuration(arguments.config, arguments.set)
+    options = read_options(arguments, SayOptions)
+    settings = effective(arguments).settings
     setup_logging("debug" if arguments.debug else "warning")
-    settings = configuration.settings
-    if arguments.list_voices:
+    if options.list_voices:
         _list_voices(settings.speech)
         return 0
-    texts = _texts(arguments, settings)
-    if arguments.make_only:
+    texts = _texts(arguments, options, settings)
+    if options.make_only:
         _make(texts, settings.speech)
     else:
         _say(texts, settings.speech)
     return 0
 
 
-def _texts(arguments: argparse.Namespace, settings: Settings) -> Sequence[str]:
+def _texts(
+    arguments: argparse.Namespace, options: SayOptions, settings: Settings
+) -> Sequence[str]:
     """What is to be said; ends the program when that is nothing."""
     texts = [" ".join(arguments.text)] if arguments.text else []
-    if arguments.all_labels:
+    if options.all_labels:
         phrases = phrases_of(settings.speech)
         texts += [phrases.of(label) for label in _labels(settings.model)]
     if not texts:

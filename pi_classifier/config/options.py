@@ -7,7 +7,8 @@ type, the default, the bounds, the choices and the help (see `setting`).
     training = read_options(namespace, TrainingOptions)
 
 True-or-false fields become switches that turn the default round (``--no-NAME`` where it
-is true). A tuple of numbers takes several values behind its option; any other tuple is
+is true). A tuple of a fixed number of values is one word, ``X,Y,Z`` or one number for all;
+a tuple of any number of numbers takes several words behind its option, any other tuple is
 an option that may be given several times.
 """
 
@@ -104,9 +105,12 @@ def _described(key: Key, configured: bool) -> dict[str, Any]:
     keywords: dict[str, Any] = {"help": _help(key, configured), "default": None}
     if key.base is bool:
         return {**keywords, "action": "store_const", "const": not key.default}
+    if _fixed_length(key):
+        names = "XYZUVW"[: _fixed_length(key)]
+        several = f"{names[0]}[,{','.join(names[1:])}]"
+        return {**keywords, "type": _values_of(key), "metavar": key.metavar or several}
     if typing.get_origin(key.base) is tuple:
-        several = {"nargs": "+"} if _element(key) in (int, float) else {"action": "append"}
-        keywords |= several
+        keywords |= {"nargs": "+"} if _element(key) in (int, float) else {"action": "append"}
     metavar = key.metavar or (None if key.choices else _METAVARS[_element(key)])
     return {
         **keywords,
@@ -117,13 +121,35 @@ def _described(key: Key, configured: bool) -> dict[str, Any]:
     }
 
 
+def _fixed_length(key: Key) -> int:
+    """How many values a tuple holds; 0 for one of any length, and for no tuple."""
+    kinds = typing.get_args(key.base) if typing.get_origin(key.base) is tuple else ()
+    return 0 if Ellipsis in kinds else len(kinds)
+
+
+def _values_of(key: Key) -> Callable[[str], Any]:
+    """A converter of ``X,Y,Z``, or of one number that stands for all of them."""
+    length = _fixed_length(key)
+    one = value_of(key)
+
+    def convert(text: str) -> Any:
+        values = tuple(one(part) for part in text.split(","))
+        if len(values) not in (1, length):
+            raise argparse.ArgumentTypeError(
+                f"{text!r}: expected one number, or {length} with commas between"
+            )
+        return values * length if len(values) == 1 else values
+
+    return convert
+
+
 def _element(key: Key) -> Any:
     """The type of one value."""
     return typing.get_args(key.base)[0] if typing.get_origin(key.base) is tuple else key.base
 
 
 def _help(key: Key, configured: bool) -> str:
-    text = key.doc.replace("%", "%%")
+    text = (key.option_doc or key.doc).replace("%", "%%")
     if configured or isinstance(key.default, bool) or key.default in (None, "", (), MISSING):
         return text
     default = f"{key.default:g}" if isinstance(key.default, float) else str(key.default)

@@ -12,7 +12,9 @@ class RunSettings:
     """How long it runs (without limits until it is stopped), and how much it logs."""
 
     frames: int | None = setting(None, "end after so many frames", minimum=1)
-    duration_s: float | None = setting(None, "end after so many seconds of frames", minimum=0.0)
+    duration_s: float | None = setting(
+        None, "end after so many seconds of frames", minimum=0.0, option="--duration", metavar="S"
+    )
     log_level: str = setting(
         "info",
         "how much is logged: info on change, debug every frame",

@@ -51,6 +51,7 @@ class Key:
     maximum: float | None
     choices: Sequence[str] | None
     option: str | None = None
+    option_doc: str | None = None
     metavar: str | None = None
 
     @property

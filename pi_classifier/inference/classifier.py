@@ -43,8 +43,12 @@ class ModelSettings:
     path: str = setting(
         "flowers",
         "model file (.tflite), cascade.toml, folder that holds one, or a shipped model's name",
+        option="--model",
+        metavar="M",
     )
-    labels: str | None = setting(None, "label file, for models that carry no labels")
+    labels: str | None = setting(
+        None, "label file, for models that carry no labels", metavar="FILE"
+    )
     runtime: str = setting("auto", "what runs the model", choices=RUNTIMES)
     num_threads: int = setting(1, "threads the runtime may use", minimum=1, maximum=64)
     cache_dir: str = setting(

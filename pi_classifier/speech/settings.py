@@ -14,7 +14,9 @@ DEFAULT_LANGUAGE = "en"
 class SpeechSettings:
     """What is said, in which voice, and where it is heard."""
 
-    enabled: bool = setting(True, "speak decisions")
+    enabled: bool = setting(
+        True, "speak decisions", option="--no-speech", option_doc="do not speak"
+    )
     engine: str = setting(
         "pyttsx3",
         "what makes the voice: pyttsx3, espeak-ng (the same voice, made faster), flite (small, "

@@ -66,6 +66,7 @@ def _subparsers(top: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPars
 
 
 def _options(command: argparse.ArgumentParser) -> Iterator[str]:
+    command.format_help()  # adds the arguments, which is put off until they are needed
     formatter = command._get_formatter()  # noqa: SLF001
     for action in command._actions:  # noqa: SLF001
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001

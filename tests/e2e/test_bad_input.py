@@ -100,7 +100,7 @@ def test_label_files_that_are_none(program: Program, tmp_path: Path) -> None:
         (("--set", "camera.fsp=5"), 78, "camera.fsp = 5: no such setting. Did you mean 'fps'?"),
         (("--set", "camera.fps=fast"), 78, 'camera.fps = "fast": expected a number from'),
         (("--set", "camera"), 78, "--set camera: expected section.key=value"),
-        (("--frames", "0"), 78, "--frames: run.frames = 0: expected a whole number, 1 or more"),
+        (("--frames", "0"), 2, "argument --frames: '0': expected a whole number, 1 or more"),
         (("--camera", "emulatd"), 78, "no such camera. Did you mean 'emulated'?"),
         (("--camera", "pi"), 75, 'camera "pi"'),
         (("--camera", "replay:empty"), 78, "no photos in it"),
@@ -129,14 +129,14 @@ def test_settings(
 def test_all_mistakes_of_a_configuration_at_once(program: Program, tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("[camera]\nfsp = 5\nwidth = 'wide'\n[speach]\nenabled = true\n")
-    done = program("run", "--config", file, "--frames", "-1")
+    done = program("run", "--config", file, "--set", "run.frames=-1")
     assert done.returncode == 78
     assert done.stderr.splitlines() == [
         "pi-classifier: error: 4 errors in the configuration:",
         f"  {file}: camera.fsp = 5: no such setting. Did you mean 'fps'?",
         f'  {file}: camera.width = "wide": expected a whole number from 16 to 8192.',
         f"  {file}: [speach]: no such section. Did you mean 'speech'?",
-        '  --frames: run.frames = -1: expected a whole number, 1 or more, or "none".',
+        '  --set: run.frames = -1: expected a whole number, 1 or more, or "none".',
     ]
 
 

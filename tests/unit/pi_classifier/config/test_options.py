@@ -145,3 +145,27 @@ def test_a_command_is_described_when_it_is_first_used() -> None:
     assert top.parse_args(["two", "--epochs", "3"]).epochs == 3
     assert "--epochs" in commands.choices["two"].format_help()
     assert described == ["train two"]
+
+
+def test_one_number_stands_for_all_of_a_fixed_number() -> None:
+    @dataclass(frozen=True)
+    class Pixels:
+        mean: tuple[float, float, float] | None = setting(None, "subtracted from pixels")
+
+    parser = Parser()
+    add_options(parser, Pixels)
+    assert read_options(parser.parse_args(["--mean", "127.5"]), Pixels).mean == (127.5,) * 3
+    assert read_options(parser.parse_args(["--mean", "1,2,3"]), Pixels).mean == (1.0, 2.0, 3.0)
+    assert read_options(parser.parse_args([]), Pixels).mean is None
+    assert "--mean X[,Y,Z]" in parser.format_help()
+
+
+def test_a_switch_that_turns_off_has_a_help_of_its_own() -> None:
+    @dataclass(frozen=True)
+    class Voice:
+        enabled: bool = setting(True, "speak", option="--no-speech", option_doc="do not speak")
+
+    parser = Parser()
+    add_options(parser, Voice)
+    assert "--no-speech  do not speak" in parser.format_help()
+    assert not read_options(parser.parse_args(["--no-speech"]), Voice).enabled
