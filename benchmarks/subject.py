@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.errors import BenchmarkError
 from pi_classifier.cameras import CameraSettings
-from pi_classifier.config.reading import Settings
+from pi_classifier.config.settings import Settings
 from pi_classifier.modelfile.cascade_file import read_cascade_file
 from pi_classifier.modelfile.locate import find_model
 from pi_classifier.modelfile.model_file import ModelFile, read_model_file

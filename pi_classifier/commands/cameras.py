@@ -114,8 +114,8 @@ def _snapshot(configuration: Configuration, path: Path, as_json: bool) -> int:
     if as_json:
         print(json.dumps(record, ensure_ascii=False))
     else:
-        told = ", ".join(f"{each.label} {each.score:.2f}" for each in prediction.categories)
-        print(f"{path}: {record['width']}x{record['height']}; {prediction.model} says {told}")
+        labels = ", ".join(f"{top.label} {top.score:.2f}" for top in prediction.categories)
+        print(f"{path}: {record['width']}x{record['height']}; {prediction.model} says {labels}")
     return 0
 
 
@@ -152,6 +152,6 @@ def _record(path: Path, frame: Frame, prediction: Prediction) -> dict[str, Any]:
         "height": height,
         "model": prediction.model,
         "categories": [
-            {"label": each.label, "score": round(each.score, 6)} for each in prediction.categories
+            {"label": top.label, "score": round(top.score, 6)} for top in prediction.categories
         ],
     }

@@ -70,7 +70,8 @@ def _as_json(image: str, prediction: Prediction) -> dict[str, Any]:
         "image": image,
         "model": prediction.model,
         "categories": [
-            asdict(each) | {"score": round(each.score, 6)} for each in prediction.categories
+            asdict(category) | {"score": round(category.score, 6)}
+            for category in prediction.categories
         ],
         "stage": prediction.stage,
         "latency_ms": round(prediction.latency_ns / 1e6, 3),
@@ -79,6 +80,6 @@ def _as_json(image: str, prediction: Prediction) -> dict[str, Any]:
 
 def _as_text(image: str, prediction: Prediction) -> str:
     lines = [image]
-    lines += [f"{each.label} {each.score:.4f}" for each in prediction.categories]
+    lines += [f"{top.label} {top.score:.4f}" for top in prediction.categories]
     lines.append(f"{prediction.latency_ns / 1e6:.1f} ms ({prediction.model})\n")
     return "\n".join(lines)

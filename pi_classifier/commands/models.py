@@ -47,7 +47,7 @@ def main(arguments: argparse.Namespace) -> int:
     options = read_options(arguments, ModelsOptions)
     names = arguments.models or list(shipped_models())
     if not names:
-        folders = ", ".join(str(each) for each in model_folders())
+        folders = ", ".join(str(folder) for folder in model_folders())
         print(f"no models in {folders}; name a model file")
     for number, name in enumerate(names):
         path = find_model(name)
@@ -144,7 +144,7 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _labels(labels: list[str], silent: list[str], source: str) -> str:
-    named = [f"{each} (silent)" if each in silent else each for each in labels[:_LABELS_SHOWN]]
+    named = [f"{label} (silent)" if label in silent else label for label in labels[:_LABELS_SHOWN]]
     more = ", …" if len(labels) > _LABELS_SHOWN else ""
     return f"{len(labels)}: {', '.join(named)}{more} (from {source})"
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pi_classifier.commands.parser import Parser
 from pi_classifier.config.options import add_options, flag_of, given_options, read_options
-from pi_classifier.config.reading import KEYS, SECTIONS, Configuration, Layer, read_configuration
+from pi_classifier.config.reading import Configuration, Layer, read_configuration
 from pi_classifier.config.schema import NONE
+from pi_classifier.config.settings import KEYS, SECTIONS
 from pi_classifier.setting import setting
 
 Shared = Mapping[str, Sequence[str]]

@@ -16,7 +16,7 @@ from pi_classifier.setting import setting
 
 if TYPE_CHECKING:
     from pi_classifier.commands.parser import Parser
-    from pi_classifier.config.reading import Settings
+    from pi_classifier.config.settings import Settings
     from pi_classifier.preview.latest_view import LatestView, View
     from pi_classifier.preview.web import PreviewServer
     from pi_classifier.types import Frame, Prediction

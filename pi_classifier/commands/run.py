@@ -19,7 +19,7 @@ from pi_classifier.setting import setting
 if TYPE_CHECKING:
     from pi_classifier.commands.options import Shared
     from pi_classifier.commands.parser import Parser
-    from pi_classifier.config.reading import Settings
+    from pi_classifier.config.settings import Settings
     from pi_classifier.service.counters import Counters
     from pi_classifier.service.notifier import ServiceNotifier
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pi_classifier.commands.options import add_setting_options, effective
 from pi_classifier.commands.parser import Parser
 from pi_classifier.config.options import add_options, read_options
-from pi_classifier.config.reading import Settings
+from pi_classifier.config.settings import Settings
 from pi_classifier.inference.classifier import ModelSettings
 from pi_classifier.logs.handlers import setup_logging
 from pi_classifier.modelfile.cascade_file import read_cascade_file
@@ -77,7 +77,7 @@ def _labels(settings: ModelSettings) -> Sequence[str]:
     if path.suffix == ".toml":
         path = read_cascade_file(path).stages[0].model
     model = read_model_file(path, settings.labels)
-    return [each for each in model.labels if each not in model.manifest.silent_labels]
+    return [label for label in model.labels if label not in model.manifest.silent_labels]
 
 
 def _say(texts: Sequence[str], settings: SpeechSettings) -> None:
@@ -99,8 +99,8 @@ def _list_voices(settings: SpeechSettings) -> None:
     """One voice a line, its language beside it; those of `speech.language` if it is set."""
     engine = open_engine(settings.engine, settings.speaking)
     wanted = settings.language.lower()
-    voices = [each for each in engine.voices() if each.language.lower().startswith(wanted)]
-    width = max((len(each.name) for each in voices), default=0)
+    voices = [voice for voice in engine.voices() if voice.language.lower().startswith(wanted)]
+    width = max((len(voice.name) for voice in voices), default=0)
     for voice in voices:
         print(f"{voice.name:{width}}  {voice.language}")
     if not voices:

@@ -10,49 +10,19 @@ from __future__ import annotations
 
 import re
 import tomllib
-import typing
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pi_classifier.cameras import CameraSettings
-from pi_classifier.config.run_settings import RunSettings
-from pi_classifier.config.schema import Key, keys_of, to_toml
-from pi_classifier.decision import SmootherSettings
+from pi_classifier.config.schema import Key, to_toml
+from pi_classifier.config.settings import KEYS, SECTIONS, Settings
 from pi_classifier.errors import ConfigError
-from pi_classifier.gate import GateSettings
-from pi_classifier.inference.classifier import ModelSettings
-from pi_classifier.sinks.jsonl import JsonlSettings
-from pi_classifier.sinks.log import LogSettings
-from pi_classifier.sinks.stdout import StdoutSettings
-from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.suggest import suggestion
 
 SYSTEM_FILE = Path("/etc/pi-classifier/config.toml")
 USER_FILE = Path("~/.config/pi-classifier/config.toml")
 DEFAULT = "default"
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """All sections of the configuration."""
-
-    camera: CameraSettings = field(default_factory=CameraSettings)
-    gate: GateSettings = field(default_factory=GateSettings)
-    model: ModelSettings = field(default_factory=ModelSettings)
-    decision: SmootherSettings = field(default_factory=SmootherSettings)
-    stdout: StdoutSettings = field(default_factory=StdoutSettings)
-    log: LogSettings = field(default_factory=LogSettings)
-    jsonl: JsonlSettings = field(default_factory=JsonlSettings)
-    speech: SpeechSettings = field(default_factory=SpeechSettings)
-    run: RunSettings = field(default_factory=RunSettings)
-
-
-SECTIONS: Mapping[str, type] = typing.get_type_hints(Settings)
-KEYS: Mapping[str, Mapping[str, Key]] = {
-    section: keys_of(section, settings) for section, settings in SECTIONS.items()
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +59,8 @@ def read_configuration(
     reading.file(user_file, may_miss=(FileNotFoundError, NotADirectoryError, PermissionError))
     if file is not None:
         reading.file(file, may_miss=())
-    for each in assignments:
-        reading.assignment(each)
+    for assignment in assignments:
+        reading.assignment(assignment)
     for layer in shorthands:
         reading.layer(layer)
     return reading.result()
@@ -215,7 +185,7 @@ def _value(raw: str, *, text_wanted: bool) -> Any:
 
 def _unknown_section(section: str, table: object) -> str:
     if isinstance(table, dict):
-        known = ", ".join(f"[{each}]" for each in KEYS)
+        known = ", ".join(f"[{name}]" for name in KEYS)
         hint = suggestion(section, KEYS) or f" Sections: {known}."
         return f"[{section}]: no such section.{hint}"
     return f"{section} = {to_toml(table)}: a setting must stand in a section.{_homes(section)}"

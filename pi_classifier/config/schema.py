@@ -104,7 +104,7 @@ class Key:
         if origin is dict:
             if not isinstance(value, dict):
                 raise ValueError(self.allowed)
-            return {str(name): self._converted(str, each) for name, each in value.items()}
+            return {str(name): self._converted(str, text) for name, text in value.items()}
         return self._converted_scalar(kind, value)
 
     def _converted_list(self, kinds: tuple[Any, ...], value: object) -> tuple[Any, ...]:
@@ -114,7 +114,7 @@ class Key:
             kinds = (kinds[0],) * len(value)
         if len(kinds) != len(value):
             raise ValueError(self.allowed)
-        return tuple(self._converted(kind, each) for kind, each in zip(kinds, value, strict=True))
+        return tuple(self._converted(kind, item) for kind, item in zip(kinds, value, strict=True))
 
     def _converted_scalar(self, kind: type, value: object) -> Any:
         if kind is Path and isinstance(value, str | Path):
@@ -174,9 +174,9 @@ def to_toml(value: object) -> str:
     if isinstance(value, str):
         return _quoted(value)
     if isinstance(value, list | tuple):
-        return f"[{', '.join(to_toml(each) for each in value)}]"
+        return f"[{', '.join(to_toml(item) for item in value)}]"
     if isinstance(value, dict):
-        pairs = (f"{_quoted(str(name))} = {to_toml(each)}" for name, each in value.items())
+        pairs = (f"{_quoted(str(name))} = {to_toml(item)}" for name, item in value.items())
         return f"{{ {', '.join(pairs)} }}" if value else "{}"
     return repr(value) if isinstance(value, int | float) else str(value)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
-from pi_classifier.config.reading import KEYS, SECTIONS, SYSTEM_FILE, USER_FILE, Configuration
+from pi_classifier.config.reading import SYSTEM_FILE, USER_FILE, Configuration
 from pi_classifier.config.schema import NONE, Key, to_toml
+from pi_classifier.config.settings import KEYS, SECTIONS
 
 
 def effective_toml(configuration: Configuration) -> str:
@@ -46,7 +47,7 @@ def _reference_lines() -> Iterator[str]:
         yield "| setting | default | allowed | meaning |"
         yield "|---|---|---|---|"
         for key in keys.values():
-            yield f"| {' | '.join(_cell(each) for each in _row(key))} |"
+            yield f"| {' | '.join(_cell(text) for text in _row(key))} |"
 
 
 def _row(key: Key) -> tuple[str, str, str, str]:
@@ -62,7 +63,7 @@ def _summary(section: str) -> str:
 
 
 def _on_one_line(text: str) -> str:
-    return "".join(each if each.isprintable() else "?" for each in text)
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 _INTRODUCTION = f"""\

@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pi_classifier.cameras import CameraSettings, camera_opener, opening_limit_s
 from pi_classifier.cameras.recovery import RecoveringCamera
 from pi_classifier.cameras.video.addresses import masked
-from pi_classifier.config.reading import Settings
+from pi_classifier.config.settings import Settings
 from pi_classifier.decision import Smoother
 from pi_classifier.errors import SinkError
 from pi_classifier.gate import open_gate

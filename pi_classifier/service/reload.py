@@ -10,7 +10,7 @@ from functools import partial
 
 from pi_classifier.cameras import camera_opener, follows_model, opening_limit_s
 from pi_classifier.cameras.recovery import RecoveringCamera
-from pi_classifier.config.reading import Settings
+from pi_classifier.config.settings import Settings
 from pi_classifier.errors import PiClassifierError
 from pi_classifier.inference.classifier import frame_size, model_names
 from pi_classifier.logs.events import Event, entry

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pi_classifier.cameras.limited import limited
-from pi_classifier.config.run_settings import RunSettings
+from pi_classifier.config.settings import RunSettings
 from pi_classifier.decision import Smoother
 from pi_classifier.errors import PiClassifierError
 from pi_classifier.service.liveness import Liveness

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pi_classifier.config.reading import Settings, read_configuration
+from pi_classifier.config.reading import read_configuration
+from pi_classifier.config.settings import Settings
 from pi_classifier.errors import EXIT_CONFIG, EXIT_DATA, EXIT_TEMPORARY
 
 SYSTEMD = Path(__file__).parents[3] / "systemd"

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pi_classifier.config.reading import KEYS, Configuration, Layer, Settings, read_configuration
+from pi_classifier.config.reading import Configuration, Layer, read_configuration
+from pi_classifier.config.settings import KEYS, Settings
 from pi_classifier.config.text import effective_toml, reference_markdown
 from pi_classifier.errors import ConfigError
 

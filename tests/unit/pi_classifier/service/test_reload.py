@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pi_classifier.cameras import CameraSettings
-from pi_classifier.config.reading import Settings
+from pi_classifier.config.settings import Settings
 from pi_classifier.decision import SmootherSettings
 from pi_classifier.errors import ConfigError, InferenceError
 from pi_classifier.inference.classifier import ModelSettings

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from pi_classifier.config.run_settings import RunSettings
+from pi_classifier.config.settings import RunSettings
 from pi_classifier.decision import Smoother, SmootherSettings
 from pi_classifier.errors import CameraTimeout, InferenceError
 from pi_classifier.gate import IntervalGate

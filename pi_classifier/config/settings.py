@@ -1,0 +1,59 @@
+"""All sections of the configuration, each the settings dataclass of the part it configures."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pi_classifier.cameras import CameraSettings
+from pi_classifier.config.schema import Key, keys_of
+from pi_classifier.decision import SmootherSettings
+from pi_classifier.gate import GateSettings
+from pi_classifier.inference.classifier import ModelSettings
+from pi_classifier.setting import setting
+from pi_classifier.sinks.jsonl import JsonlSettings
+from pi_classifier.sinks.log import LogSettings
+from pi_classifier.sinks.stdout import StdoutSettings
+from pi_classifier.speech.settings import SpeechSettings
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """How long it runs (without limits until it is stopped), and how much it logs."""
+
+    frames: int | None = setting(None, "end after so many frames", minimum=1)
+    duration_s: float | None = setting(
+        None, "end after so many seconds of frames", minimum=0.0, option="--duration", metavar="S"
+    )
+    log_level: str = setting(
+        "info",
+        "how much is logged: info on change, debug every frame",
+        choices=("debug", "info", "warning", "error"),
+    )
+    state_dir: str = setting(
+        "",
+        "the folder that only one copy of the program may use at a time; as a service the one "
+        "that systemd gives it (STATE_DIRECTORY), otherwise none",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All sections of the configuration."""
+
+    camera: CameraSettings = field(default_factory=CameraSettings)
+    gate: GateSettings = field(default_factory=GateSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    decision: SmootherSettings = field(default_factory=SmootherSettings)
+    stdout: StdoutSettings = field(default_factory=StdoutSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    jsonl: JsonlSettings = field(default_factory=JsonlSettings)
+    speech: SpeechSettings = field(default_factory=SpeechSettings)
+    run: RunSettings = field(default_factory=RunSettings)
+
+
+SECTIONS: Mapping[str, type] = typing.get_type_hints(Settings)
+KEYS: Mapping[str, Mapping[str, Key]] = {
+    section: keys_of(section, settings) for section, settings in SECTIONS.items()
+}
