@@ -15,12 +15,16 @@ from importlib import import_module
 
 from pi_classifier import __version__
 from pi_classifier.commands.arguments import parser
-from pi_classifier.errors import EXIT_BUG, EXIT_SYSTEM, PiClassifierError
+from pi_classifier.errors import (
+    EXIT_BUG,
+    EXIT_INTERRUPTED,
+    EXIT_SYSTEM,
+    EXIT_USAGE,
+    PiClassifierError,
+)
 from pi_classifier.logs.events import Event, entry
 from pi_classifier.system.stdio import mend_streams
 from pi_classifier.system.systemd import under_journal
-
-EXIT_INTERRUPTED = 130  # as a shell reports SIGINT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if unknown:
             top.unknown(unknown)
         top.print_help(sys.stderr)
-        return 2
+        return EXIT_USAGE
     if unknown:
         arguments.parser.unknown(unknown)
     return guarded(lambda: _perform(arguments), debug=arguments.debug)

@@ -23,17 +23,20 @@ not restart). A wrong command line exits with 2, as argparse does.
 
 from __future__ import annotations
 
+EXIT_FAILURE = 1
+EXIT_USAGE = 2  # argparse's
 EXIT_DATA = 65
 EXIT_BUG = 70
 EXIT_SYSTEM = 74
 EXIT_TEMPORARY = 75
 EXIT_CONFIG = 78
+EXIT_INTERRUPTED = 130  # as a shell reports SIGINT
 
 
 class PiClassifierError(Exception):
     """Base of all errors a user can cause or meet."""
 
-    exit_code = 1
+    exit_code = EXIT_FAILURE
 
 
 class ConfigError(PiClassifierError, ValueError):
