@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pi_classifier_training.cli import main
 from pi_classifier_training.data.dataset import Photo, scan
 from pi_classifier_training.errors import DatasetError
@@ -28,7 +26,6 @@ from pi_classifier_training.evaluation.scoring import (
 from pi_classifier_training.evaluation.temperature import (
     announce_from,
     fit_temperature,
-    golden_section,
     sharpened,
 )
 
@@ -213,11 +210,6 @@ def test_worse_is_by_chance_or_by_points() -> None:
     assert worse([{}, record(+0.05, 0.01)], None) == []
     assert worse([{}, record(-0.05, 0.2)], 4.9) == ["b"]
     assert worse([{}, record(-0.05, 0.01)], 5.0) == []
-
-
-@given(st.sampled_from([-3.0, -0.5, 0.0, 1.0, 2.9]))
-def test_the_valley_is_found(bottom: float) -> None:
-    assert golden_section(lambda x: (x - bottom) ** 2, -3, 3) == pytest.approx(bottom, abs=1e-5)
 
 
 @pytest.mark.parametrize("true", [0.5, 1.0, 2.0])

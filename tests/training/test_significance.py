@@ -21,7 +21,6 @@ from pi_classifier_training.evaluation.significance import (
     interval,
     mcnemar,
     paired,
-    resampled_means,
 )
 
 
@@ -57,21 +56,20 @@ def test_mcnemar_of_many_photos_is_finite() -> None:
     assert mcnemar(10, 26) == pytest.approx(0.01132, abs=1e-4)
 
 
-def test_equal_seeds_draw_equally_and_chunks_do_not_matter(
+def test_an_interval_is_the_same_every_time_and_however_much_is_drawn_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     columns = np.random.default_rng(2).normal(size=(50, 2))
-    whole = resampled_means(columns, 40, seed=3)
-    assert np.array_equal(whole, resampled_means(columns, 40, seed=3))
-    assert not np.array_equal(whole, resampled_means(columns, 40, seed=4))
-    monkeypatch.setattr(significance, "_WEIGHTS", 150)  # three resamples at a time
-    assert np.allclose(whole, resampled_means(columns, 40, seed=3))
+    whole = interval(columns)
+    assert interval(columns) == whole
+    monkeypatch.setattr(significance, "_DRAWN", 300)  # three resamples at a time
+    assert interval(columns) == pytest.approx(whole)
 
 
 def test_every_column_sees_the_same_draw() -> None:
     column = np.random.default_rng(2).normal(size=(30, 1))
-    means = resampled_means(np.hstack([column, 2 * column]), 20)
-    assert np.allclose(means[:, 1], 2 * means[:, 0])
+    both = np.hstack([column, 2 * column])
+    assert interval(both, lambda means: means[..., 1] - 2 * means[..., 0]) == (0, 0)
 
 
 def test_an_interval_has_the_width_the_normal_distribution_gives() -> None:

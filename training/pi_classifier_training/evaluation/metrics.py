@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-# The two-sided 95 % point of the normal distribution.
-Z_95 = 1.959963984540054
 CALIBRATION_BINS = 10
 SMALLEST_SCORE = 1e-7
 
@@ -25,12 +22,12 @@ class Accuracy:
 
 def wilson(hits: int, n: int) -> Accuracy:
     """The share `hits / n` with Wilson's score interval (Wilson 1927)."""
+    from scipy.stats import binomtest
+
     if n == 0:
         raise ValueError("no photos were evaluated")
-    share, z2 = hits / n, Z_95**2
-    center = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z_95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return Accuracy(share, max(0.0, center - half), min(1.0, center + half))
+    low, high = binomtest(hits, n).proportion_ci(method="wilson")
+    return Accuracy(hits / n, float(low), float(high))
 
 
 def ranks(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,47 +17,45 @@ from pi_classifier_training.evaluation.scoring import Answers
 
 RESAMPLES = 2000
 SEED = 1
-# Weights drawn at a time: a million of 8 bytes.
-_WEIGHTS = 1 << 20
+# Numbers drawn at a time: a million of 8 bytes.
+_DRAWN = 1 << 20
 
 Columns = NDArray[np.float64]
 Interval = tuple[float, float]
 
 
-def resampled_means(columns: Columns, resamples: int = RESAMPLES, seed: int = SEED) -> Columns:
-    """Means of the columns ``[n, c]`` over `resamples` draws of n rows with replacement.
-
-    Returns float64 ``[resamples, c]``; the same rows are drawn for every column, so that
-    differences between models are those on the same photos (Efron 1979).
-    """
-    n = len(columns)
-    rng = np.random.default_rng(seed)
-    means = np.empty((resamples, columns.shape[1]))
-    step = max(1, _WEIGHTS // n)
-    for start in range(0, resamples, step):
-        count = min(step, resamples - start)
-        drawn = rng.integers(0, n, (count, n)) + np.arange(count)[:, np.newaxis] * n
-        weights = np.bincount(drawn.ravel(), minlength=count * n).reshape(count, n)
-        means[start : start + count] = weights @ columns / n
-    return means
-
-
 def interval(
     columns: Columns,
-    statistic: Callable[[Columns], Columns] = lambda means: means[:, 0],
+    statistic: Callable[[Columns], Columns] = lambda means: means[..., 0],
     *,
     basic: bool = False,
 ) -> Interval:
-    """The 95 % bootstrap interval of a statistic of column means.
+    """The 95 % bootstrap interval of a statistic of column means (Efron 1979).
 
-    `statistic` turns means ``[k, c]`` into values ``[k]``. The percentiles themselves are
-    taken, or, `basic`, mirrored at the estimate (Davison and Hinkley 1997, 5.6): for a
-    statistic that resampling pushes to one side, such as the calibration error.
+    `columns` is ``[n, c]``; n rows are drawn with replacement, the same for every column,
+    so that differences between models are those on the same photos. `statistic` turns
+    means ``[..., c]`` into values ``[...]``. The percentiles themselves are taken, or,
+    `basic`, mirrored at the estimate (Davison and Hinkley 1997, 5.6): for a statistic
+    that resampling pushes to one side, such as the calibration error.
     """
-    low, high = np.percentile(statistic(resampled_means(columns)), (2.5, 97.5))
-    if basic:
-        estimate = float(statistic(columns.mean(axis=0, keepdims=True))[0])
-        low, high = 2 * estimate - high, 2 * estimate - low
+    from scipy.stats import bootstrap
+
+    n, width = columns.shape
+    if n == 1:  # every draw is that one photo
+        only = float(statistic(columns)[0])
+        return only, only
+
+    def drawn(rows: NDArray[np.int64], axis: int) -> Columns:  # noqa: ARG001 (always the last)
+        return statistic(columns[rows].mean(axis=-2))
+
+    low, high = bootstrap(
+        (np.arange(n),),
+        drawn,
+        n_resamples=RESAMPLES,
+        method="basic" if basic else "percentile",
+        batch=max(1, _DRAWN // (n * width)),
+        rng=SEED,
+    ).confidence_interval
     return float(low), float(high)
 
 
@@ -84,8 +81,8 @@ def gap_columns(answers: Answers) -> Columns:
 
 
 def calibration_error_of(means: Columns) -> Columns:
-    """The calibration error ``[k]`` from means ``[k, bins]`` of `gap_columns`."""
-    total: Columns = np.abs(means[:, :CALIBRATION_BINS]).sum(axis=1)
+    """The calibration error ``[...]`` from means ``[..., bins]`` of `gap_columns`."""
+    total: Columns = np.abs(means[..., :CALIBRATION_BINS]).sum(axis=-1)
     return total
 
 
@@ -109,7 +106,7 @@ def calibration_change_interval(before: Answers, after: Answers) -> Interval:
     """The 95 % interval of the calibration error's change, on the same photos."""
 
     def change(means: Columns) -> Columns:
-        return calibration_error_of(means[:, CALIBRATION_BINS:]) - calibration_error_of(means)
+        return calibration_error_of(means[..., CALIBRATION_BINS:]) - calibration_error_of(means)
 
     return interval(np.hstack([gap_columns(before), gap_columns(after)]), change, basic=True)
 
@@ -121,15 +118,10 @@ def mcnemar(only_ours: int, only_theirs: int) -> float:
     both equally good, each such photo would be a fair coin (McNemar 1947); the two-sided
     binomial probability is returned.
     """
-    n, fewer = only_ours + only_theirs, min(only_ours, only_theirs)
-    if n == 0:
-        return 1.0
-    log_half = n * math.log(0.5)
-    logs = [
-        math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) + log_half
-        for k in range(fewer + 1)
-    ]
-    return min(1.0, 2 * math.fsum(math.exp(log) for log in logs))
+    from scipy.stats import binomtest
+
+    n = only_ours + only_theirs
+    return float(binomtest(only_ours, n).pvalue) if n else 1.0
 
 
 def paired(ours: Answers, theirs: Answers) -> dict[str, Any]:

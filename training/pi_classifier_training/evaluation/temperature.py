@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,31 +43,11 @@ from pi_classifier_training.modelfile.writer import with_manifest_entries
 LOWEST, HIGHEST = 0.2, 5.0
 # Of the logarithm: most networks' temperatures lie between 0.6 and 1.6.
 SPREAD = 0.5
-_GOLDEN = (math.sqrt(5) - 1) / 2
-_STEPS = 40
 # A label may be announced from the score at which this share of the answers is right.
 ANNOUNCED_RIGHT = 0.9
 # A rise of cross-entropy (nats) that nobody would notice is no reason to refuse.
 WORSE = 0.005
 _SCORES = np.round(np.arange(0.50, 0.96, 0.01), 2)
-
-
-def golden_section(
-    function: Callable[[float], float], low: float, high: float, steps: int = _STEPS
-) -> float:
-    """Where a function with one valley between `low` and `high` is lowest (Kiefer 1953)."""
-    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-    at_left, at_right = function(left), function(right)
-    for _ in range(steps):
-        if at_left <= at_right:
-            high, right, at_right = right, left, at_left
-            left = high - _GOLDEN * (high - low)
-            at_left = function(left)
-        else:
-            low, left, at_left = left, right, at_right
-            right = low + _GOLDEN * (high - low)
-            at_right = function(right)
-    return (low + high) / 2
 
 
 def sharpened(scores: NDArray[np.float32], temperature: float, sigmoid: bool) -> Any:
@@ -88,6 +68,8 @@ def fit_temperature(scored: Scores, *, sigmoid: bool = False, given: float = 1.0
     logarithm around 0 with the deviation `SPREAD`. A true label whose score a full-integer
     output rounds to 0 stays at 0: it weighs the same at any temperature.
     """
+    from scipy.optimize import minimize_scalar
+
     n = len(scored.truth)
 
     def loss(logarithm: float) -> float:
@@ -95,7 +77,9 @@ def fit_temperature(scored: Scores, *, sigmoid: bool = False, given: float = 1.0
         doubt = (logarithm / SPREAD) ** 2 / (2 * n)
         return cross_entropy(rows[np.arange(n), scored.truth]) + doubt
 
-    return math.exp(golden_section(loss, math.log(LOWEST), math.log(HIGHEST)))
+    bounds = math.log(LOWEST), math.log(HIGHEST)
+    lowest = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-7})
+    return math.exp(lowest.x)
 
 
 def announce_from(answers: Answers) -> float:

@@ -16,33 +16,10 @@ from pi_classifier_training.evaluation.temperature import (
     SPREAD,
     announce_from,
     fit_temperature,
-    golden_section,
     sharpened,
 )
 
 from tests.unit.pi_classifier_training.answers import answers_with, scores_of
-
-
-class TestGoldenSection:
-    @pytest.mark.parametrize(
-        ("function", "bottom"),
-        [
-            (lambda x: abs(x - 1.3), 1.3),
-            (lambda x: (x + 2) ** 4, -2.0),
-            (lambda x: -math.exp(-((x - 0.5) ** 2)), 0.5),
-            (lambda x: x, -3.0),  # at the lower end
-            (lambda x: -x, 3.0),  # at the upper end
-        ],
-    )
-    def test_finds_the_valley(self, function: object, bottom: float) -> None:
-        assert golden_section(function, -3, 3) == pytest.approx(bottom, abs=1e-3)  # type: ignore[arg-type]
-
-    @given(st.sampled_from([-2.9, -1.0, 0.0, 0.7, 2.9]), st.sampled_from([0.1, 1.0, 40.0]))
-    def test_the_flanks_may_differ(self, bottom: float, steepness: float) -> None:
-        def valley(x: float) -> float:
-            return (bottom - x) if x < bottom else steepness * (x - bottom)
-
-        assert golden_section(valley, -3, 3) == pytest.approx(bottom, abs=1e-6)
 
 
 class TestSharpened:
