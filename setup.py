@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from setuptools import setup
@@ -17,11 +18,15 @@ class BuildWithModels(build_py):
     """
 
     def run(self) -> None:
+        if self.editable_mode:
+            super().run()
+            return
+        # setuptools packs all that lies there, modules of an earlier version as well
+        shutil.rmtree(self.build_lib, ignore_errors=True)
         super().run()
-        if not self.editable_mode:
-            for source, target in self._models():
-                self.mkpath(str(target.parent))
-                self.copy_file(str(source), str(target))
+        for source, target in self._models():
+            self.mkpath(str(target.parent))
+            self.copy_file(str(source), str(target))
 
     def get_outputs(self, include_bytecode: bool = True) -> list[str]:
         models = [] if self.editable_mode else [str(target) for _, target in self._models()]

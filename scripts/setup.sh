@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 [ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # for those who type `sh scripts/demo`
 set -euo pipefail
+# shellcheck disable=SC2034 # for the scripts that source this one
 started_in=$PWD
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
@@ -33,20 +34,25 @@ apt_install() {
     die "apt could not install ${missing[*]} (it says why above); is this computer online?"
 }
 
-# find_python [NEWEST]: the newest Python from 3.11 to 3.NEWEST that works here.
+# find_python NEWEST: the newest Python from 3.11 to 3.NEWEST that works here.
 find_python() {
   local minor
-  for minor in $(seq "${1:-13}" -1 11); do
+  for minor in $(seq "$1" -1 11); do
     if "python3.$minor" -c 'import venv, ensurepip' 2>/dev/null; then
       command -v "python3.$minor"
       return
     fi
   done
-  if python3 -c "import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, ${1:-13}))" 2>/dev/null; then
+  if python3 -c "import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $1))" 2>/dev/null; then
     command -v python3
     return
   fi
   return 1
+}
+
+# own_python: the newest Python this program runs on; ends the script where there is none.
+own_python() {
+  find_python 13 || die "no Python 3.11, 3.12 or 3.13 here; apt install python3 python3-venv"
 }
 
 # install_into FOLDER PYTHON REQUIREMENT...: a virtual environment that holds the requirements.
@@ -56,13 +62,21 @@ install_into() {
   # On a Pi the camera library comes from apt, which only such an environment sees.
   if dpkg-query -W python3-picamera2 >/dev/null 2>&1; then site=(--system-site-packages); fi
   # A moved environment must be made anew as well: its programs name their folder.
-  stamp=$(cat pyproject.toml training/pyproject.toml <(printf '%s\n' "$root" "$@") | sha256sum | cut -d' ' -f1)
+  stamp=$(cat pyproject.toml training/pyproject.toml constraints-dev.txt <(printf '%s\n' "$root" "$@") | sha256sum | cut -d' ' -f1)
   if [ -x "$folder/bin/python" ] && grep -qsx "$stamp" "$folder/installed"; then return 0; fi
   say "Installing Python packages into $folder (once) ..."
   [ -x "$folder/bin/pip" ] || "$python" -m venv "${site[@]}" "$folder"
   "$folder/bin/python" -m pip install -q --disable-pip-version-check "$@" 2> >(grep -v '^WARNING: Location' >&2) ||
     die "pip could not install $* (it says why above); is this computer online?"
   echo "$stamp" >>"$folder/installed"
+}
+
+# install_development: .venv with both packages and the pinned tools of the gate.
+install_development() {
+  local python
+  apt_install python3-venv python3-dev gcc pkg-config libsystemd-dev shellcheck
+  python=$(own_python)
+  install_into .venv "$python" -c constraints-dev.txt -e '.[dev,video]' -e ./training
 }
 
 # install_picamera2 PYTHON: for that Python, the oldest picamera2 this program works with and the

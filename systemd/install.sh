@@ -73,7 +73,7 @@ keep_needed() {
   local pattern file
   while read -r pattern; do
     case "$pattern" in '' | '#'*) continue ;; esac
-    (cd "$1" && compgen -G "$pattern" || true)
+    (cd "$1" && { compgen -G "$pattern" || true; })
   done <"$here/systemd/debian/vendored.txt" | while read -r file; do
     install -D -m 644 "$1/$file" "$2/$file"
   done

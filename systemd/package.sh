@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds pi-classifier as a Debian package for a Pi or a PC, on any Debian machine, without root.
 #   systemd/package.sh ARCH PYTHON        ARCH: arm64, amd64 or armhf; PYTHON: 3.11 or 3.13
-#   systemd/package.sh python             the wheel and the source archive instead, for pip
+#   systemd/package.sh python             wheels and source archives instead, for pip: device and bench
 # Raspberry Pi OS bookworm has Python 3.11, trixie 3.13. What is built lands in dist/, and is the
 # same, byte for byte, whoever builds it (the date is the last commit's, or SOURCE_DATE_EPOCH).
 # OUT names another folder than dist/, DEBFULLNAME and DEBEMAIL the maintainer.
@@ -34,30 +34,38 @@ version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' pi_classifier/__init__.py)
 exec {lock}>"$work/lock"
 flock "$lock"
 
-own_python() {
-  local found
-  found=$(find_python) || { apt_install python3-venv && found=$(find_python); } ||
-    die "no Python 3.11, 3.12 or 3.13 here; apt install python3-venv"
-  [ -x "$work/python/bin/pip" ] || "$found" -m venv "$work/python"
+# building_python: an environment for pip and the build.
+building_python() {
+  find_python 13 >/dev/null || apt_install python3-venv
+  python=$(own_python)
+  [ -x "$work/python/bin/pip" ] || "$python" -m venv "$work/python"
   python=$work/python/bin/python
 }
 
 pip() { "$python" -m pip --disable-pip-version-check -q "$@" 2> >(grep -v '^WARNING: Location' >&2); }
 
-build_python() {
-  own_python
-  pip install build 'setuptools>=68' wheel
+# build_distribution NAME FOLDER FILE...: the wheel and the source archive of what lies in FOLDER.
+build_distribution() {
+  local name=$1 folder=$2 stem=$1-$version
+  shift 2
   rm -rf "$work/source" && mkdir "$work/source"
   # from a copy: what lies about in a working tree (build/, *.egg-info) must not get in
-  cp -r LICENSE MANIFEST.in README.md CHANGELOG.md pyproject.toml setup.py pi_classifier models systemd docs "$work/source"
-  install -D scripts/setup.sh "$work/source/scripts/setup.sh"
+  (cd "$folder" && cp -rL --parents "$@" "$work/source")
   find "$work/source" -name __pycache__ -prune -exec rm -rf {} +
   even_times "$work/source"
   # the wheel is made from the source archive, which so proves to be whole
   "$python" -m build --no-isolation --outdir "$out" "$work/source" >"$work/build.log" 2>&1 ||
-    die "the wheel could not be built: $(tail -5 "$work/build.log")"
+    die "the wheel of $name could not be built: $(tail -5 "$work/build.log")"
   rm -rf "$work/source"
-  say "Built $out/pi_classifier-$version-py3-none-any.whl and $out/pi_classifier-$version.tar.gz"
+  say "Built $out/$stem-py3-none-any.whl and $out/$stem.tar.gz"
+}
+
+build_python() {
+  building_python
+  pip install build 'setuptools>=77' wheel
+  build_distribution pi_classifier . LICENSE MANIFEST.in README.md CHANGELOG.md pyproject.toml setup.py \
+    pi_classifier models systemd docs scripts/setup.sh
+  build_distribution pi_classifier_training training LICENSE README.md pyproject.toml pi_classifier_training
 }
 
 megabytes() { du -sb "$1" | awk '{ printf "%.1f", $1 / 1e6 }'; }
@@ -96,7 +104,7 @@ vendored() {
     --target "$unpacked" -r "systemd/requirements-$lock_file.txt"
   while read -r pattern; do
     case "$pattern" in '' | '#'*) continue ;; esac
-    (cd "$unpacked" && compgen -G "$pattern" || true)
+    (cd "$unpacked" && { compgen -G "$pattern" || true; })
   done <systemd/debian/vendored.txt | sort -u | while read -r file; do
     install -D -m 644 "$unpacked/$file" "$1/$file"
   done
@@ -171,7 +179,7 @@ control_files() {
 
 build_deb() {
   describe_target
-  own_python
+  building_python
   maintainer="${DEBFULLNAME:-pi-classifier developers} <${DEBEMAIL:-pi-classifier@example.org}>"
   tree=$work/tree
   rm -rf "$tree" && mkdir "$tree"
