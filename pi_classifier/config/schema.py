@@ -161,7 +161,9 @@ def _key(section: str, field: Field[Any], hint: Any) -> Key:
         return key
     kind: Any = str if element is key.base else tuple[str, ...]
     return replace(
-        key, type=kind | None if key.optional else kind, choices=typing.get_args(element)
+        key,
+        type=kind | None if key.optional else kind,
+        choices=key.choices or typing.get_args(element),
     )
 
 

@@ -73,6 +73,6 @@ def test_a_student_learns_from_kept_answers_at_another_size(
     ]
     assert main(arguments) != 0
     assert "2 teachers need a folder" in capsys.readouterr().err
-    assert main([*arguments, "--answers", str(kept)]) == 0
+    assert main([*arguments, "--teacher-cache", str(kept)]) == 0
     assert len(list(kept.glob("*.npy"))) == 1  # two epochs of one view
     assert (tmp_path / "student" / "int8.tflite").exists()

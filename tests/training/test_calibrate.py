@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pi_classifier_training.errors import TrainingError
-from pi_classifier_training.evaluation.cascades import Choice, Costs, Material, choose, measure
+from pi_classifier_training.evaluation.cascades import (
+    Costs,
+    Material,
+    ThresholdPolicy,
+    choose,
+    measure,
+)
 from pi_classifier_training.evaluation.frontier import (
     THRESHOLDS,
     cheapest,
@@ -43,7 +49,7 @@ COSTLY = answered([0.9] * 6, [True] * 6)
 COSTS = Costs((1.0, 4.0), (0.5, 3.0))
 
 
-def chosen(cheap: Answers, costly: Answers, choice: Choice) -> float:
+def chosen(cheap: Answers, costly: Answers, choice: ThresholdPolicy) -> float:
     material = Material((), ("cheap", "costly"), COSTS, (cheap, costly))
     (accept,) = choose(frontier((cheap, costly), COSTS.frame_ms), material, choice).accept
     return accept
@@ -51,26 +57,26 @@ def chosen(cheap: Answers, costly: Answers, choice: Choice) -> float:
 
 def test_the_lowest_threshold_that_loses_nothing_is_chosen() -> None:
     # 0.71 passes on all three mistakes and none of the right answers.
-    assert chosen(CHEAP, COSTLY, Choice(max_loss=0.0)) == pytest.approx(0.71)
+    assert chosen(CHEAP, COSTLY, ThresholdPolicy(max_loss=0.0)) == pytest.approx(0.71)
 
 
 def test_allowing_one_mistake_lowers_the_threshold() -> None:
-    assert chosen(CHEAP, COSTLY, Choice(max_loss=1 / 6)) == pytest.approx(0.66)
+    assert chosen(CHEAP, COSTLY, ThresholdPolicy(max_loss=1 / 6)) == pytest.approx(0.66)
 
 
 def test_a_cheap_model_that_is_surely_wrong_passes_on_all_it_can() -> None:
     wrong = answered([0.999] * 6, [False] * 6)
-    assert chosen(wrong, COSTLY, Choice(max_loss=0.0)) == THRESHOLDS[-1]
+    assert chosen(wrong, COSTLY, ThresholdPolicy(max_loss=0.0)) == THRESHOLDS[-1]
 
 
 def test_a_budget_buys_what_accuracy_it_can() -> None:
     # A third of the photos may be passed on: 1 ms and a third of 4 ms.
-    assert chosen(CHEAP, COSTLY, Choice(budget_ms=1 + 4 / 3)) == pytest.approx(0.66)
+    assert chosen(CHEAP, COSTLY, ThresholdPolicy(budget_ms=1 + 4 / 3)) == pytest.approx(0.66)
 
 
 def test_a_budget_below_the_cheapest_model_is_refused_with_numbers() -> None:
     with pytest.raises(TrainingError, match=r"within 0\.5 ms: cheap alone takes 1\.00 ms"):
-        chosen(CHEAP, COSTLY, Choice(budget_ms=0.5))
+        chosen(CHEAP, COSTLY, ThresholdPolicy(budget_ms=0.5))
 
 
 def test_a_lucky_dip_is_not_taken() -> None:
@@ -80,7 +86,7 @@ def test_a_lucky_dip_is_not_taken() -> None:
     found = frontier((cheap, costly), COSTS.frame_ms)
     assert found.accuracy[0] == found.accuracy[-1] == pytest.approx(0.5)
     assert found.accuracy.min() == 0
-    assert chosen(cheap, costly, Choice(max_loss=0.0)) == pytest.approx(0.66)
+    assert chosen(cheap, costly, ThresholdPolicy(max_loss=0.0)) == pytest.approx(0.66)
 
 
 def test_measure_counts_what_is_passed_on_and_what_it_costs() -> None:

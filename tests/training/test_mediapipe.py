@@ -20,7 +20,7 @@ import pytest
 from numpy.typing import NDArray
 from pi_classifier_training.cli import main
 from pi_classifier_training.conversion.converter import to_tflite
-from pi_classifier_training.evaluation.evaluate import evaluate
+from pi_classifier_training.evaluation.evaluate import EvaluationOptions, evaluate
 from PIL import Image
 
 from pi_classifier.cameras.emulated.scenes import LABELS as SCENES
@@ -144,7 +144,7 @@ def test_a_file_written_elsewhere_evaluates_here(photos: Path, tmp_path: Path) -
     model.write_bytes(to_tflite(lambda x: net(x, training=False), SIDE, "elsewhere"))
     write_labels(tmp_path)
     settings = ModelSettings(mean=(127.5,) * 3, std=(127.5,) * 3, cache_dir="", resize="stretch")
-    record = evaluate(str(model), [photos], "all", settings)
+    record = evaluate(str(model), [photos], EvaluationOptions(split="all"), settings)
     files = sorted(photos.rglob("*.png"))
     images = [
         Image.open(f).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX) for f in files
@@ -171,5 +171,5 @@ def test_a_published_file_evaluates_here(name: str, cat: str, tmp_path: Path) ->
     for label, image in ((cat, "cat.jpg"), ("macaw", "parrot.jpg")):
         (tmp_path / label).mkdir()
         shutil.copy(images / image, tmp_path / label / image)
-    record: dict[str, Any] = evaluate(str(model), [tmp_path], "all")
+    record: dict[str, Any] = evaluate(str(model), [tmp_path], EvaluationOptions(split="all"))
     assert (record["n"], record["top1"]) == (2, 1.0)

@@ -105,7 +105,7 @@ def test_the_page_is_one_file_that_loads_nothing(page: str) -> None:
 def test_its_figures_are_those_of_evaluate(page: str, run: Path, photos: Path) -> None:
     text = Parsed(page).text
     for kind in ("int8", "float32"):
-        record = evaluate(str(run / f"{kind}.tflite"), [photos], "test")
+        record = evaluate(str(run / f"{kind}.tflite"), [photos])
         assert f"{kind}.tflite" in text
         assert f"{100 * record['top1']:.1f}" in text
         assert f"measured on {record['n']} photos kept aside" in text

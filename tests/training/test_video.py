@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pi_classifier_training.cli import main
 from pi_classifier_training.data.dataset import scan, split_of
-from pi_classifier_training.data.video import Cut, split_video
+from pi_classifier_training.data.video import CutOptions, split_video
 from pi_classifier_training.errors import DatasetError, TrainingError
 from PIL import Image, ImageFilter
 
@@ -53,7 +53,7 @@ def times(folder: Path) -> list[float]:
 
 
 def test_one_photo_a_second_without_repeats_and_blur(video: Path, tmp_path: Path) -> None:
-    done = split_video(video, tmp_path / "rose", Cut())
+    done = split_video(video, tmp_path / "rose", CutOptions())
     assert (done.kept, done.alike, done.blurred) == (4, 1, 1)
     assert times(tmp_path / "rose") == pytest.approx([0, 1, 4, 5], abs=0.11)
     assert [p.name for p in tmp_path.iterdir()] == ["rose"]
@@ -64,13 +64,13 @@ def test_one_photo_a_second_without_repeats_and_blur(video: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("cut", "expected"),
     [
-        (Cut(count=3), [0, 2, 4]),
-        (Cut(every_s=2.0, start_s=0.5), [0.5, 2.5, 4.5]),
-        (Cut(start_s=4.0, end_s=4.9), [4]),
-        (Cut(count=2, start_s=4.0), [4, 5]),
+        (CutOptions(count=3), [0, 2, 4]),
+        (CutOptions(every_s=2.0, start_s=0.5), [0.5, 2.5, 4.5]),
+        (CutOptions(start_s=4.0, end_s=4.9), [4]),
+        (CutOptions(count=2, start_s=4.0), [4, 5]),
     ],
 )
-def test_which_frames(video: Path, tmp_path: Path, cut: Cut, expected: list[float]) -> None:
+def test_which_frames(video: Path, tmp_path: Path, cut: CutOptions, expected: list[float]) -> None:
     split_video(video, tmp_path / "rose", cut)
     assert times(tmp_path / "rose") == pytest.approx(expected, abs=0.11)
 
@@ -85,7 +85,7 @@ def test_all_frames_of_a_video_are_in_one_split(video: Path, tmp_path: Path, spl
 def test_each_video_goes_where_photos_lack(tmp_path: Path) -> None:
     splits = [
         split_video(
-            film(tmp_path / f"{i}.mp4", [picture(i)]), tmp_path / "photos" / "rose", Cut()
+            film(tmp_path / f"{i}.mp4", [picture(i)]), tmp_path / "photos" / "rose", CutOptions()
         ).split
         for i in range(4)
     ]
@@ -99,10 +99,10 @@ def test_the_part_before_the_marker_decides_the_split() -> None:
 
 
 def test_a_video_is_cut_once(video: Path, tmp_path: Path) -> None:
-    split_video(video, tmp_path / "rose", Cut(), "test")
+    split_video(video, tmp_path / "rose", CutOptions(split="test"))
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(DatasetError, match=r"holds photos of garden\.mp4 already"):
-        split_video(video, tmp_path / "rose", Cut(), "training")
+        split_video(video, tmp_path / "rose", CutOptions(split="training"))
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -113,7 +113,7 @@ def test_a_turned_video_gives_upright_photos(video: Path, tmp_path: Path) -> Non
     place = data.index(b"tkhd") + 4 + 40
     data[place : place + 36] = struct.pack(">9i", 0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
     turned.write_bytes(data)
-    split_video(turned, tmp_path / "rose", Cut(count=1))
+    split_video(turned, tmp_path / "rose", CutOptions(count=1))
     found = np.asarray(Image.open(next((tmp_path / "rose").iterdir())).convert("RGB"))
     upright = np.asarray(picture(1).transpose(Image.Transpose.ROTATE_270))
     assert found.shape == (160, 120, 3)
@@ -129,13 +129,13 @@ def test_what_is_no_video_is_named(tmp_path: Path, content: bytes | None, says: 
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(DatasetError, match=rf"x\.mp4.*{says}"):
-        split_video(path, tmp_path / "photos" / "rose", Cut())
+        split_video(path, tmp_path / "photos" / "rose", CutOptions())
     assert not list((tmp_path / "photos").glob("*"))
 
 
 def test_a_span_without_frames_writes_nothing(video: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no frame lies between"):
-        split_video(video, tmp_path / "rose", Cut(start_s=60))
+        split_video(video, tmp_path / "rose", CutOptions(start_s=60))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -144,4 +144,4 @@ def test_without_av_the_error_names_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(TrainingError, match=r"pi-classifier\[video\]"):
-        split_video(video, tmp_path / "rose", Cut())
+        split_video(video, tmp_path / "rose", CutOptions())

@@ -13,10 +13,9 @@ import errno
 from pathlib import Path
 from typing import Self
 
-from pi_classifier.errors import EXIT_DATA, PiClassifierError
+from pi_classifier.errors import EXIT_BUG, EXIT_DATA, EXIT_SYSTEM, PiClassifierError
 
-EXIT_SOFTWARE = 70
-EXIT_IO = 74
+EXIT_UNAVAILABLE = 69  # of sysexits.h: a package that is not installed
 
 
 class TrainingError(PiClassifierError):
@@ -32,7 +31,7 @@ class DatasetError(TrainingError):
 class CacheError(TrainingError):
     """The folder in which bottlenecks are kept cannot be used."""
 
-    exit_code = EXIT_IO
+    exit_code = EXIT_SYSTEM
 
     @classmethod
     def of(cls, folder: Path, error: OSError) -> Self:
@@ -48,10 +47,10 @@ class CacheError(TrainingError):
 class ExportError(TrainingError):
     """The model file could not be made or written."""
 
-    exit_code = EXIT_SOFTWARE
+    exit_code = EXIT_BUG
 
 
 class ParityError(TrainingError):
     """An exported file does not do what its original does."""
 
-    exit_code = EXIT_SOFTWARE
+    exit_code = EXIT_BUG

@@ -15,7 +15,7 @@ T = TypeVar("T")
 class Progress:
     """A bar with an estimate of the time left; silent lines where there is no terminal."""
 
-    def __init__(self, title: str, total: int, done: int = 0) -> None:
+    def __init__(self, title: str, total: int | None, done: int = 0) -> None:
         # Without a terminal one line every 30 s keeps a log readable.
         self._bar = tqdm(
             total=total,

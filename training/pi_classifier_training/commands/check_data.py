@@ -7,21 +7,29 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pi_classifier_training.commands.arguments import add_image_dir, print_lines
+from pi_classifier.errors import EXIT_DATA
+from pi_classifier_training.commands.arguments import add_image_dir, add_json, print_lines
 
 
 def add(commands: Any) -> None:
-    """Describe the command's arguments."""
-    p = commands.add_parser(
+    """Describe the command; its arguments are added when it is used."""
+    commands.add_parser(
         "check-data",
         help="find damaged, doubled and mislabeled photos; exit code 65 where there are errors",
+        describe=_describe,
+    ).set_defaults(run=_run)
+
+
+def _describe(parser: argparse.ArgumentParser) -> None:
+    add_image_dir(parser, required=False)
+    add_json(parser, "all findings, as one JSON object")
+    parser.add_argument(
+        "--fix", action="store_true", help="move problem files aside, rename others"
     )
-    p.set_defaults(run=_run)
-    add_image_dir(p, required=False)
-    p.add_argument("--json", action="store_true", help="everything found, as one JSON object")
-    p.add_argument("--fix", action="store_true", help="move problem files aside, rename others")
-    p.add_argument("--moved-to", type=Path, metavar="DIR", help="where --fix moves files to")
-    p.add_argument("--undo", type=Path, metavar="DIR", help="put back what --fix moved to DIR")
+    parser.add_argument("--moved-to", type=Path, metavar="DIR", help="where --fix moves files to")
+    parser.add_argument(
+        "--undo", type=Path, metavar="DIR", help="put back what --fix moved to DIR"
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -35,15 +43,15 @@ def _run(options: argparse.Namespace) -> int:
         options.parser.error("--image-dir is needed: the folder of photos to check")
     if options.fix != (options.moved_to is not None):
         options.parser.error("--fix and --moved-to DIR go together")
-    health = check(options.image_dir, lambda paths: watched("looking at photos", paths))
+    health = check(options.image_dir, lambda paths: watched("checking photos", paths))
     if options.fix:
         steps = mend(health, options.moved_to)
         if not options.json:
             print_lines(f"{step.action}: {step.source} → {step.target}" for step in steps)
         if steps:
-            health = check(options.image_dir, lambda paths: watched("looking again", paths))
+            health = check(options.image_dir, lambda paths: watched("checking again", paths))
     if options.json:
         print(json.dumps(health.as_record()))
     else:
         print_lines(health.lines())
-    return 0 if health.trainable else 65
+    return 0 if health.trainable else EXIT_DATA

@@ -10,15 +10,18 @@ from pi_classifier_training.commands.arguments import print_lines
 
 
 def add(commands: Any) -> None:
-    """Describe the command's arguments."""
-    p = commands.add_parser(
+    """Describe the command; its arguments are added when it is used."""
+    commands.add_parser(
         "experiments",
         help="compare the runs in a folder",
         description="Print a table of the runs in the sub-folders of DIR, made by "
         "'retrain --output-dir DIR/NAME': what differs, and how good each is.",
-    )
-    p.set_defaults(run=_run)
-    p.add_argument("dir", type=Path, metavar="DIR")
+        describe=_describe,
+    ).set_defaults(run=_run)
+
+
+def _describe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dir", type=Path, metavar="DIR")
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -8,13 +8,19 @@ from typing import Any
 
 
 def add(commands: Any) -> None:
-    """Describe the command's arguments."""
-    p = commands.add_parser(
-        "fetch", help="download a public data set of photos (218 MB), again where it broke off"
-    )
-    p.set_defaults(run=_run)
-    p.add_argument("data_set", choices=("flower_photos",), help="which one")
-    p.add_argument(
+    """Describe the command; its arguments are added when it is used."""
+    commands.add_parser(
+        "fetch",
+        help="download a public data set of photos (218 MB), again where it broke off",
+        describe=_describe,
+    ).set_defaults(run=_run)
+
+
+def _describe(parser: argparse.ArgumentParser) -> None:
+    from pi_classifier_training.data.fetch import DATA_SETS
+
+    parser.add_argument("data_set", choices=tuple(DATA_SETS), help="which one")
+    parser.add_argument(
         "--to",
         type=Path,
         default=Path(),

@@ -7,20 +7,26 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pi_classifier_training.commands.arguments import print_lines
+from pi_classifier_training.commands.arguments import add_json, print_lines
 
 
 def add(commands: Any) -> None:
-    """Describe the command's arguments."""
-    p = commands.add_parser(
-        "inspect", help="show what is inside a model file: operations, size, work, memory, time"
+    """Describe the command; its arguments are added when it is used."""
+    commands.add_parser(
+        "inspect",
+        help="show what is inside a model file: operations, size, work, memory, time",
+        describe=_describe,
+    ).set_defaults(run=_run)
+
+
+def _describe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model", metavar="MODEL", help="any .tflite file, a cascade.toml or its folder"
     )
-    p.set_defaults(run=_run)
-    p.add_argument("model", metavar="MODEL", help="any .tflite file, a cascade.toml or its folder")
-    p.add_argument("--json", action="store_true", help="everything as one JSON object")
-    p.add_argument("--layers", action="store_true", help="every layer, not only the heaviest")
-    p.add_argument("--dot", type=Path, metavar="FILE", help="write the graph for Graphviz")
-    p.add_argument("--picture", type=Path, metavar="FILE.svg", help="draw the graph")
+    add_json(parser, "everything as one JSON object")
+    parser.add_argument("--layers", action="store_true", help="every layer, not only the heaviest")
+    parser.add_argument("--dot", type=Path, metavar="FILE", help="write the graph for Graphviz")
+    parser.add_argument("--picture", type=Path, metavar="FILE.svg", help="draw the graph")
 
 
 def _run(options: argparse.Namespace) -> int:

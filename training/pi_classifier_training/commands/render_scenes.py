@@ -6,22 +6,30 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pi_classifier_training.commands.arguments import count
+from pi_classifier.config.options import add_options, read_options
 
 
 def add(commands: Any) -> None:
-    """Describe the command's arguments."""
-    p = commands.add_parser("render-scenes", help="draw garden scenes as photos to train with")
-    p.set_defaults(run=_run)
-    p.add_argument("--output-dir", type=Path, required=True, metavar="DIR")
-    p.add_argument("--per-label", type=count, default=200, help="scenes of each flower (200)")
-    p.add_argument("--background", type=count, default=400, help="scenes without any (400)")
-    p.add_argument("--seed", type=int, default=1000)
+    """Describe the command; its arguments are added when it is used."""
+    commands.add_parser(
+        "render-scenes",
+        help="draw garden scenes as photos to train with",
+        describe=_describe,
+    ).set_defaults(run=_run)
+
+
+def _describe(parser: argparse.ArgumentParser) -> None:
+    from pi_classifier_training.data.render import SceneOptions
+
+    parser.add_argument(
+        "--output-dir", type=Path, required=True, metavar="DIR", help="a new folder"
+    )
+    add_options(parser, SceneOptions)
 
 
 def _run(options: argparse.Namespace) -> int:
-    from pi_classifier_training.data.render import render_scenes
+    from pi_classifier_training.data.render import SceneOptions, render_scenes
 
-    n = render_scenes(options.output_dir, options.per_label, options.background, options.seed)
-    print(f"{n} scenes in {options.output_dir}")
+    count = render_scenes(options.output_dir, read_options(options, SceneOptions))
+    print(f"{count} scenes in {options.output_dir}")
     return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.inference.classifier import open_model
+from pi_classifier.setting import setting
 from pi_classifier_training.compression.layer_errors import LayerError, layer_errors
 from pi_classifier_training.compression.quantization_aware import Aware, AwareOptions, train_aware
 from pi_classifier_training.conversion.conversion import Kind, convert
@@ -33,14 +34,21 @@ SQUARE_MARGIN = 1.25
 # Photos whose layers are compared, evenly over the labels; each costs a run per layer.
 LAYER_PHOTOS = 20
 VALIDATION_PER_LABEL = 200
+MODES: tuple[Kind, ...] = ("dynamic", "float16", "int8", "qat")
 
 
 @dataclass(frozen=True, slots=True)
 class QuantizeOptions:
     """The kind of file, whether to compare layers, and how to train where it is "qat"."""
 
-    kind: Kind
-    layers: bool = False
+    kind: Kind = setting(
+        "int8",
+        "int8: all in 8 bits; qat: the same, trained for it; dynamic: only the weights in 8 "
+        "bits; float16: the weights in 16 bits",
+        choices=MODES,
+        option="--mode",
+    )
+    layers: bool = setting(False, "also say layer by layer what quantization does")
     training: AwareOptions = AwareOptions()
 
 

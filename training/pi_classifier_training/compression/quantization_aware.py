@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pi_classifier.setting import setting
 from pi_classifier_training.conversion.execution import WEIGHTED, execute, is_rectified
 from pi_classifier_training.conversion.full_integer import (
     FIXED,
@@ -49,10 +50,10 @@ class AwareOptions:
     channel's largest.
     """
 
-    epochs: int = 1
-    rate: float = 1e-4
-    batch: int = 32
-    seed: int = 1
+    epochs: int = setting(1, "epochs of --mode qat", minimum=1)
+    rate: float = setting(1e-4, "learning rate of qat", above=0, metavar="RATE")
+    batch: int = setting(32, "photos a step of qat", minimum=1)
+    seed: int = setting(1, "other random numbers for qat")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pi_classifier.setting import setting
 from pi_classifier_training.compression.rounding import (
     USUAL_LEVELS,
     Attempt,
@@ -33,11 +34,33 @@ USUAL_SAVING = 0.75
 class RoundOptions:
     """What to round for: a saving (fraction), a loss (points) or, for simple methods, levels."""
 
-    method: Method = "compensated"
-    levels: int | None = None
-    saving: float | None = None
-    target_loss: float | None = None
-    frontier: Path | None = None
+    method: Method = setting(
+        "compensated",
+        "compensated: fitted to training photos, levels by sensitivity; channel: power-of-two "
+        "steps for each channel; classic: one set of levels for each tensor",
+    )
+    levels: int | None = setting(
+        None, f"of channel and classic: values (default: {USUAL_LEVELS})", minimum=1
+    )
+    saving: float | None = setting(
+        None,
+        f"share of the file that gzip -9 should save (default: {USUAL_SAVING})",
+        minimum=0,
+        maximum=1,
+        metavar="SHARE",
+    )
+    target_loss: float | None = setting(
+        None,
+        "the smallest file that loses at most so many percentage points of top-1",
+        minimum=0,
+        maximum=100,
+        metavar="POINTS",
+    )
+    frontier: Path | None = setting(
+        None,
+        "also write table and plot of saving against accuracy, all methods (minutes)",
+        metavar="FOLDER",
+    )
 
 
 def round_model(

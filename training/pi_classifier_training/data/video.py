@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pi_classifier.preprocessing.area_average import Pixels
+from pi_classifier.setting import setting
 from pi_classifier_training.data.dataset import PHOTO_SUFFIXES, VIDEO_MARKER, Split, split_of
 from pi_classifier_training.data.similarity import GRAY_SIDE, correlation
 from pi_classifier_training.errors import DatasetError, TrainingError
@@ -35,13 +36,21 @@ _WANTED: dict[Split, int] = {"training": 80, "validation": 10, "test": 10}
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """Which frames: one every `every_s` seconds, or `count` in all, between two times."""
+class CutOptions:
+    """Which frames: one every `every_s` seconds, or `count` in all, between two times.
 
-    every_s: float = 1.0
-    count: int | None = None
-    start_s: float = 0.0
-    end_s: float | None = None
+    The whole video joins one split: `split`, or the one the label is shortest of.
+    """
+
+    every_s: float = setting(
+        1.0, "a photo every …", minimum=0, option="--every", metavar="SECONDS"
+    )
+    count: int | None = setting(None, "this many photos, evenly spread", minimum=1)
+    start_s: float = setting(0.0, "from here on", minimum=0, option="--start", metavar="SECONDS")
+    end_s: float | None = setting(None, "up to here", minimum=0, option="--end", metavar="SECONDS")
+    split: Split | None = setting(
+        None, "what the video is for (default: what the label has too little of)"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +67,12 @@ class CutResult:
 def split_video(
     video: Path,
     folder: Path,
-    cut: Cut,
-    split: Split | None = None,
+    options: CutOptions,
     step: Callable[[], None] = lambda: None,
 ) -> CutResult:
     """Write frames of `video` as photos into the label folder `folder`.
 
-    The whole video joins one split: `split`, or the one the label is shortest of. `step`
-    is called for each frame looked at. Nothing is written unless all goes well. Raises
+    `step` is called for each frame looked at. Nothing is written unless all goes well. Raises
     DatasetError when the file is no video, holds no frame in the span, or its frames
     are there already; TrainingError when PyAV is missing.
     """
@@ -79,14 +86,14 @@ def split_video(
             f"{folder}: holds photos of {video.name} already ({earlier[0].name} and so on); "
             "move them away to cut it again, or rename the video if it is another one"
         )
-    chosen = split or _shortest(there)
+    chosen = options.split or _shortest(there)
     group = _group_name(video.stem, chosen)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".cutting-") as place:
         sharpness: list[tuple[Path, float]] = []
         alike = 0
         last: NDArray[np.uint8] | None = None
-        for time_s, pixels in _frames(video, cut):
+        for time_s, pixels in _frames(video, options):
             step()
             small, sharp = _small(pixels)
             if last is not None and _is_alike(small, last):
@@ -138,15 +145,15 @@ def _opened(av: ModuleType, video: Path) -> Any:
     return container
 
 
-def _frames(video: Path, cut: Cut) -> Iterator[tuple[float, Pixels]]:
+def _frames(video: Path, options: CutOptions) -> Iterator[tuple[float, Pixels]]:
     """Yield (time in seconds, upright RGB uint8 ``[h, w, 3]``) of the frames wanted."""
     av = _pyav()
-    every_s = cut.every_s
-    if cut.count is not None:
+    every_s = options.every_s
+    if options.count is not None:
         whole = duration_s(video)
-        if cut.end_s is None and whole is None:
+        if options.end_s is None and whole is None:
             raise DatasetError(f"{video}: does not say how long it is; use --every or --end")
-        every_s = max(0.0, (cut.end_s or whole or 0.0) - cut.start_s) / cut.count
+        every_s = max(0.0, (options.end_s or whole or 0.0) - options.start_s) / options.count
     number = 0
     with _opened(av, video) as container:
         stream = container.streams.video[0]
@@ -154,14 +161,14 @@ def _frames(video: Path, cut: Cut) -> Iterator[tuple[float, Pixels]]:
         try:
             for frame in container.decode(stream):
                 time_s = _time_s(frame, stream)
-                if cut.end_s is not None and time_s > cut.end_s:
+                if options.end_s is not None and time_s > options.end_s:
                     return
                 # A frame lies up to its own duration before the moment it shows.
-                if time_s + 1e-3 < cut.start_s + number * every_s:
+                if time_s + 1e-3 < options.start_s + number * every_s:
                     continue
                 number += 1
                 yield time_s, _upright(frame)
-                if number == cut.count:
+                if number == options.count:
                     return
         except av.FFmpegError as error:
             raise DatasetError(f"{video}: is damaged or cut off ({error})") from None

@@ -19,6 +19,7 @@ from pi_classifier.inference.classifier import (
     open_classifier,
     open_model,
 )
+from pi_classifier.setting import setting
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.frontier import (
     Frontier,
@@ -42,7 +43,7 @@ OTHER_LOSSES = (0.0, 0.003, 0.01, 0.02)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ThresholdPolicy:
     """How thresholds are chosen: `accept` gives them; else `budget_ms`; else `max_loss`.
 
     `max_loss` is the share of photos the cascade may get right less than its last model,
@@ -50,10 +51,29 @@ class Choice:
     of labels that lose nothing by it.
     """
 
-    max_loss: float = 0.003
-    budget_ms: float | None = None
-    accept: Sequence[float] = ()
-    per_label: bool = False
+    max_loss: float = setting(
+        0.003,
+        "accuracy the cascade may lose against its last model",
+        minimum=0,
+        maximum=1,
+        metavar="FRACTION",
+    )
+    budget_ms: float | None = setting(
+        None,
+        "the most accurate cascade whose frames take this long here on average",
+        above=0,
+        metavar="MS",
+    )
+    accept: tuple[float, ...] = setting(
+        (),
+        "accept thresholds of all models but the last, instead of chosen ones",
+        minimum=0,
+        maximum=1,
+        metavar="SCORE",
+    )
+    per_label: bool = setting(
+        False, "lower the thresholds of labels that lose nothing by it on the validation photos"
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +104,7 @@ def make_cascade(
     image_dirs: Sequence[Path],
     name: str,
     output: Path,
-    choice: Choice,
+    policy: ThresholdPolicy,
     plot: Path | None = None,
     progress: Watch = iter,
 ) -> Iterator[str]:
@@ -94,7 +114,7 @@ def make_cascade(
     opened from its file as the daemon would, is measured on the test photos. `plot`
     names a picture of the frontier. Yields lines to print. Raises TrainingError.
     """
-    _require_usable(models, choice)
+    _require_usable(models, policy)
     if plot is not None:
         require_plot_name(plot)
     with contextlib.ExitStack() as opened:
@@ -110,8 +130,8 @@ def make_cascade(
         )
         material = Material(models, [c.name for c in classifiers], costs, validation, photos)
         found = frontier(validation, costs.frame_ms)
-        thresholds = choose(found, material, choice)
-        if choice.per_label:
+        thresholds = choose(found, material, policy)
+        if policy.per_label:
             own = label_thresholds(validation, thresholds.accept, classifiers[0].labels)
             thresholds = replace(thresholds, labels=own)
         record, test = _verified(material, classifiers, name, output, thresholds, progress)
@@ -142,46 +162,46 @@ def _other_choices(found: Frontier, material: Material) -> Iterator[str]:
         )
 
 
-def _require_usable(models: Sequence[Path], choice: Choice) -> None:
+def _require_usable(models: Sequence[Path], policy: ThresholdPolicy) -> None:
     if len(models) < 2:
         raise TrainingError("a cascade joins two models or more, the cheapest first; got one")
-    if choice.accept and len(choice.accept) != len(models) - 1:
+    if policy.accept and len(policy.accept) != len(models) - 1:
         raise TrainingError(
-            f"--accept gives {len(choice.accept)} thresholds for {len(models)} models; every "
+            f"--accept gives {len(policy.accept)} thresholds for {len(models)} models; every "
             f"model but the last needs one: {len(models) - 1}"
         )
 
 
-def choose(found: Frontier, material: Material, choice: Choice) -> StageThresholds:
-    """The thresholds that `choice` asks for, by the frontier on the validation photos.
+def choose(found: Frontier, material: Material, policy: ThresholdPolicy) -> StageThresholds:
+    """The thresholds that `policy` asks for, by the frontier on the validation photos.
 
     Raises TrainingError where no cascade is within the budget.
     """
-    if choice.accept:
-        return StageThresholds(tuple(choice.accept), note="as given")
+    if policy.accept:
+        return StageThresholds(policy.accept, note="as given")
     accuracy = guarded(found.accuracy)
     n = len(material.validation[0].truth)
-    if choice.budget_ms is not None:
-        point = most_accurate(found, accuracy, choice.budget_ms)
+    if policy.budget_ms is not None:
+        point = most_accurate(found, accuracy, policy.budget_ms)
         if point is None:
             raise TrainingError(
-                f"no thresholds keep a frame within {choice.budget_ms:g} ms: "
+                f"no thresholds keep a frame within {policy.budget_ms:g} ms: "
                 f"{material.names[0]} alone takes {material.costs.frame_ms[0]:.2f} ms here and "
                 f"the cheapest cascade {found.cost_ms.min():.2f} ms; raise --budget-ms or take "
                 "a cheaper first model"
             )
-        note = f"the most accurate within {choice.budget_ms:g} ms on {n} validation photos"
+        note = f"the most accurate within {policy.budget_ms:g} ms on {n} validation photos"
         return StageThresholds(found.at(point), note=note)
-    least = float(material.validation[-1].right.mean()) - choice.max_loss
+    least = float(material.validation[-1].right.mean()) - policy.max_loss
     point = cheapest(found, accuracy, least)
     if point is None:
         point = (len(found.grid) - 1,) * found.accuracy.ndim
         note = (
-            f"the highest there are: at none the loss stays within {choice.max_loss:.1%} on the "
+            f"the highest there are: at none the loss stays within {policy.max_loss:.1%} on the "
             f"{n} validation photos"
         )
     else:
-        note = f"the cheapest within {choice.max_loss:.1%} on {n} validation photos"
+        note = f"the cheapest within {policy.max_loss:.1%} on {n} validation photos"
     return StageThresholds(found.at(point), note=note)
 
 
@@ -255,7 +275,7 @@ def _accuracy(answers: Answers) -> dict[str, Any]:
 def _drawing(
     found: Frontier, material: Material, record: Mapping[str, Any], test: Sequence[Answers]
 ) -> tuple[dict[str, list[tuple[float, float]]], dict[str, tuple[float, float]]]:
-    """Curves and marks of the plot: the frontier on both splits, models, the choice."""
+    """Curves and marks of the plot: the frontier on both splits, models, the policy."""
     curves = {
         f"every threshold, {len(material.validation[0].truth)} validation photos": outline(found),
         f"every threshold, {record['n']} test photos": outline(

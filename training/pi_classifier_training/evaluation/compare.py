@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pi_classifier.inference.classifier import ModelSettings, open_classifier
+from pi_classifier.inference.classifier import open_classifier
 from pi_classifier.preprocessing.preprocessor import load_image
 from pi_classifier_training.errors import TrainingError
-from pi_classifier_training.evaluation.evaluate import Which, photos_of, record_of
+from pi_classifier_training.evaluation.evaluate import EvaluationOptions, photos_of, record_of
 from pi_classifier_training.evaluation.labeling import match_labels
 from pi_classifier_training.evaluation.report_text import SIGNIFICANT, between, difference_words
 from pi_classifier_training.evaluation.scoring import Watch, answer_photos
@@ -27,10 +26,8 @@ from pi_classifier_training.evaluation.timing import ROUNDS, frame_ms
 def compare(
     models: Sequence[str],
     image_dirs: Sequence[Path],
-    split: Which = "test",
-    settings: ModelSettings | None = None,
+    options: EvaluationOptions | None = None,
     progress: Watch = iter,
-    names: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Evaluate models or cascades on the same photos; return the record of each.
 
@@ -41,13 +38,11 @@ def compare(
     """
     if len(models) < 2:
         raise TrainingError("comparing needs two models or more; got one: use evaluate")
-    photos = photos_of(image_dirs, split)
-    settings = settings or ModelSettings()
+    options = options or EvaluationOptions()
+    photos, names = photos_of(image_dirs, options.split), options.label_names()
     with contextlib.ExitStack() as opened:
         classifiers = [
-            opened.enter_context(
-                contextlib.closing(open_classifier(replace(settings, path=m, top_k=0)))
-            )
+            opened.enter_context(contextlib.closing(open_classifier(options.applied_to(None, m))))
             for m in models
         ]
         for classifier in classifiers[1:]:
@@ -60,7 +55,9 @@ def compare(
         answers = answer_photos(classifiers, photos, progress)
         shown = answers[0].photos[:: max(1, len(answers[0].photos) // ROUNDS)][:ROUNDS]
         times_ms = frame_ms(classifiers, [load_image(photo.path) for photo in shown])
-        records = [record_of(c, a, split) for c, a in zip(classifiers, answers, strict=True)]
+        records = [
+            record_of(c, a, options.split) for c, a in zip(classifiers, answers, strict=True)
+        ]
     for i, (record, theirs) in enumerate(zip(records, answers, strict=True)):
         record["file"], record["frame_ms"] = models[i], times_ms[i]
         if i > 0:

@@ -14,10 +14,11 @@ import numpy as np
 from pi_classifier.inference.cascade import Cascade
 from pi_classifier.inference.classifier import ModelClassifier, ModelSettings, open_classifier
 from pi_classifier.modelfile.model_file import ModelFile
+from pi_classifier.setting import setting
 from pi_classifier.types import Classifier
 from pi_classifier_training.data.dataset import Photo, scan
 from pi_classifier_training.errors import DatasetError
-from pi_classifier_training.evaluation.labeling import match_labels
+from pi_classifier_training.evaluation.labeling import match_labels, read_map
 from pi_classifier_training.evaluation.metrics import (
     calibration_bins,
     calibration_error,
@@ -41,6 +42,7 @@ from pi_classifier_training.evaluation.significance import (
 
 __all__ = [
     "Answers",
+    "EvaluationOptions",
     "Mistake",
     "Scores",
     "answers_of",
@@ -58,6 +60,40 @@ Which = Literal["all", "test", "validation"]
 # A full confusion matrix of more labels would hold mostly zeros.
 MATRIX_LABELS = 50
 PORTABLE_LABELS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationOptions:
+    """Which photos a model is measured on, and which of its labels they show.
+
+    `split` ``test`` or ``validation`` takes only those held-out photos (by the hash of the
+    file name), ``all`` takes every photo: right only for photos the model has never seen.
+    """
+
+    split: Which = setting(
+        "test",
+        "test: the held-out tenth; validation: the tenth that choices are made on; all: for "
+        "photos never trained on",
+    )
+    labels: str | None = setting(None, "label file of a model without labels", metavar="FILE")
+    map: Path | None = setting(
+        None,
+        "lines 'folder = label', for folders not named as the model's labels; 'folder =' "
+        "leaves one out",
+        metavar="FILE",
+    )
+
+    def applied_to(self, settings: ModelSettings | None, model: str) -> ModelSettings:
+        """Settings that open `model` with these labels and with all its scores."""
+        settings = settings or ModelSettings(labels=self.labels)
+        return replace(settings, path=model, top_k=0)
+
+    def label_names(self) -> dict[str, str] | None:
+        """Which label a folder means, see `match_labels`; None without a map.
+
+        Raises DatasetError for a map that cannot be read.
+        """
+        return None if self.map is None else read_map(self.map)
 
 
 def figures(result: Scores | Answers) -> dict[str, Any]:
@@ -173,23 +209,20 @@ def chosen_split(photos: Sequence[Photo], split: Which) -> list[Photo]:
 def evaluate(
     model: str,
     image_dirs: Sequence[Path],
-    split: Which = "test",
+    options: EvaluationOptions | None = None,
     settings: ModelSettings | None = None,
     progress: Watch = iter,
-    names: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Evaluate a model file or cascade on photos; return its figures of merit.
 
-    `split` ``test`` or ``validation`` takes only those held-out photos (by the hash of the
-    file name), ``all`` takes every photo: right only for photos the model has never seen.
-    `names` says which label a folder means, see `match_labels`.
+    `settings` open the model where there is more to say of it than its labels.
     """
-    photos = photos_of(image_dirs, split)
-    settings = replace(settings or ModelSettings(), path=model, top_k=0)
-    with contextlib.closing(open_classifier(settings)) as classifier:
+    options = options or EvaluationOptions()
+    photos, names = photos_of(image_dirs, options.split), options.label_names()
+    with contextlib.closing(open_classifier(options.applied_to(settings, model))) as classifier:
         photos = match_labels(photos, classifier.labels, classifier.name, names)
         (answers,) = answer_photos([classifier], photos, progress)
-        return record_of(classifier, answers, split)
+        return record_of(classifier, answers, options.split)
 
 
 def record_of(classifier: Classifier, answers: Answers, split: Which) -> dict[str, Any]:

@@ -142,8 +142,7 @@ def drawn_photos(source: Source, split: str, per_label: int) -> Images:
 def evaluate_each(model: Path, image_dirs: Sequence[Path]) -> dict[str, Any]:
     """Figures on the held-out photos of the first folder; those of others beside them."""
     first, *others = (
-        {"data": d.resolve().name, **portable(evaluate(str(model), [d], "test"))}
-        for d in image_dirs
+        {"data": d.resolve().name, **portable(evaluate(str(model), [d]))} for d in image_dirs
     )
     if others:
         first["others"] = [

@@ -1,4 +1,4 @@
-"""What optimizing for inference brings: a network converted as it stands, and as delivered.
+"""What folding batch norms brings: a network converted as it stands, and as delivered.
 
 Both files run through the daemon's own classifier on the same photos, in turns.
 """
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.inference.classifier import ModelClassifier, open_model
+from pi_classifier.setting import setting
 from pi_classifier_training.conversion.conversion import convert
 from pi_classifier_training.conversion.converter import to_tflite
 from pi_classifier_training.conversion.unoptimized import convert_unoptimized
@@ -51,8 +52,15 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Optimization:
-    """A network before and after optimization, as measured on `photos` photos.
+class FoldingOptions:
+    """How long to measure."""
+
+    rounds: int = setting(201, "time so many photos", minimum=1)
+
+
+@dataclass(frozen=True, slots=True)
+class FoldingGain:
+    """A network before and after folding, as measured on `photos` photos.
 
     `largest_difference` is that of any score (0–1) on any photo. `time_ratio` is the
     median over `rounds` of after / before, `time_ratio_quartiles` its quartiles.
@@ -78,14 +86,14 @@ class Optimization:
         return asdict(self)
 
 
-def optimize(
+def measure_folding(
     network: Network,
     photos: Images,
-    rounds: int,
+    options: FoldingOptions,
     delivered: Path | None = None,
     progress: Progress = iter,
-) -> Optimization:
-    """Measure what optimization brings to a trained network on photos as the device sees them.
+) -> FoldingGain:
+    """Measure what folding brings to a trained network on photos as the device sees them.
 
     `delivered` is its float32 model file; without one it is converted here. Raises
     ParityError where a score differs by `LARGEST_DIFFERENCE` or more.
@@ -96,7 +104,7 @@ def optimize(
     with contextlib.ExitStack() as stack:
         first, second, third = (stack.enter_context(_opened(b, network)) for b in bare)
         largest = _largest_difference(first, second, photos.pixels)
-        times = _times_ns((first, second, third), photos.pixels, rounds, progress)
+        times = _times_ns((first, second, third), photos.pixels, options.rounds, progress)
     ratios = times[:, 1] / times[:, 0]
     low, ratio, high = (float(q) for q in np.quantile(ratios, (0.25, 0.5, 0.75)))
     files = [
@@ -104,11 +112,11 @@ def optimize(
         for i, data in enumerate((before, after))
     ]
     trained, training_only = _training_nodes(network)
-    return Optimization(
+    return FoldingGain(
         files[0],
         files[1],
         len(photos.pixels),
-        rounds,
+        options.rounds,
         largest,
         ratio,
         (low, high),

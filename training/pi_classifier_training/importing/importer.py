@@ -17,6 +17,7 @@ from pi_classifier.modelfile.manifest import Resize
 from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.modelfile.tflite_graph import Graph, read_graph
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS, Normalization
+from pi_classifier.setting import setting
 from pi_classifier_training.conversion.reference import kernel_spread
 from pi_classifier_training.errors import ExportError, ParityError
 from pi_classifier_training.export.export import require_golden
@@ -46,10 +47,10 @@ _TRIAL = ModelSettings(cache_dir="")
 class ImportOptions:
     """What the user states; None is for what the source says itself."""
 
-    labels: Path | None = None
+    labels: Path | None = setting(None, "one label a line, in output order", metavar="FILE")
     card: ModelCard = ModelCard()
     normalization: Stated | None = None
-    resize: Resize | None = None
+    resize: Resize | None = setting(None, "how photos get its shape")
     choices: Choices = Choices()
     image_dirs: tuple[Path, ...] = ()
 
@@ -182,11 +183,15 @@ def _tried(
 
 
 def _accuracy(trial: Path, image_dirs: Sequence[Path]) -> Iterator[str]:
-    from pi_classifier_training.evaluation.evaluate import evaluate
+    from pi_classifier_training.evaluation.evaluate import EvaluationOptions, evaluate
     from pi_classifier_training.evaluation.report_text import share
     from pi_classifier_training.progress import watched
 
     record = evaluate(
-        str(trial), list(image_dirs), "all", _TRIAL, lambda photos: watched("classifying", photos)
+        str(trial),
+        image_dirs,
+        EvaluationOptions(split="all"),
+        _TRIAL,
+        lambda photos: watched("classifying", photos),
     )
     yield f"  photos right   {share(record, 'top1')}, if it was not trained on them"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pi_classifier.modelfile.tflite_graph import Graph, TensorSpec
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS, Normalization
+from pi_classifier.setting import setting
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.importing.original import Original
 
@@ -15,8 +16,8 @@ from pi_classifier_training.importing.original import Original
 class Stated:
     """A normalization from the command line: one value or three of each."""
 
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: tuple[float, ...] = setting((), "subtracted from pixels")
+    std: tuple[float, ...] = setting((), "then divided by")
 
 
 def choose_normalization(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.modelfile.tflite_metadata import Normalization
+from pi_classifier.setting import setting
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.importing.archives import unpack
 from pi_classifier_training.importing.original import Format, Original, converted
@@ -36,9 +37,9 @@ _KNOWN = (
 class Choices:
     """What the user states about a source that may not say it itself."""
 
-    size: int | None = None
-    input_node: str | None = None
-    output_node: str | None = None
+    size: int | None = setting(None, "input side, where it is open", minimum=1, metavar="PIXELS")
+    input_node: str | None = setting(None, "where pictures go into a .pb graph", metavar="NAME")
+    output_node: str | None = setting(None, "where its scores come out", metavar="NAME")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pi_classifier.setting import setting
 from pi_classifier_training.errors import TrainingError
 
 Triple = tuple[float, float, float]
@@ -56,9 +57,17 @@ class NetworkSpec:
     Raises TrainingError for one that there is not.
     """
 
-    name: str = "mobilenet_v1"
-    width: float = 0.25
-    resolution: int = 128
+    name: str = setting(
+        "mobilenet_v1",
+        f"{', '.join(NETWORKS)} (default: mobilenet_v1)",
+        choices=NETWORKS,
+        option="--network",
+        metavar="NAME",
+    )
+    width: float = setting(0.25, "width multiplier (default: the network's smallest)", above=0)
+    resolution: int = setting(
+        128, "input side in pixels (default: 128; 299 for inception_v3)", minimum=1, metavar="SIDE"
+    )
 
     def __post_init__(self) -> None:
         if self.name not in FAMILIES:
@@ -84,7 +93,7 @@ class NetworkSpec:
 
 
 def network_spec(
-    name: str, width: float | None = None, resolution: int | None = None
+    name: str = "mobilenet_v1", width: float | None = None, resolution: int | None = None
 ) -> NetworkSpec:
     """The network called `name`; what is left out is chosen for it.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pi_classifier.errors import PiClassifierError
+from pi_classifier.setting import setting
 from pi_classifier_training.data.dataset import Photo, scan
 from pi_classifier_training.data_check.findings import DataHealth
 from pi_classifier_training.errors import TrainingError
@@ -46,9 +47,15 @@ T = TypeVar("T")
 class ReportOptions:
     """What to put in: the learning curve or not, and where its weights and features lie."""
 
-    learning_curve: bool = True
-    weights: str | None = None
-    cache_dir: str | None = None
+    learning_curve: bool = setting(True, "leave out whether more photos would help: quicker")
+    weights: str | None = setting(
+        None,
+        "published weights for the learning curve, where the run does not tell them",
+        metavar="imagenet|FILE",
+    )
+    cache_dir: str | None = setting(
+        None, "folder of the bottleneck cache; 'none' keeps none", metavar="DIR"
+    )
 
 
 def write_report(

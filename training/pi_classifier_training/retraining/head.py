@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pi_classifier.setting import setting
 from pi_classifier_training.features.bottlenecks import Features
 from pi_classifier_training.networks.network import Network
 from pi_classifier_training.progress import Progress
@@ -35,8 +36,8 @@ class HeadOptions:
     validation has not got better for `patience` epochs (0: never).
     """
 
-    epochs: int = 60
-    rate: float = 3e-3
+    epochs: int = setting(60, "epochs of training the head", minimum=1, option="--head-epochs")
+    rate: float = setting(3e-3, "its learning rate", above=0, option="--head-rate", metavar="RATE")
     steps: int | None = None
     patience: int = 0
 

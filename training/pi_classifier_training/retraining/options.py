@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pi_classifier.preprocessing.preprocessor import Resize
+from pi_classifier.setting import setting
 from pi_classifier_training.modelfile.model_card import ModelCard
 from pi_classifier_training.networks.network import NetworkSpec
 from pi_classifier_training.retraining.head import HeadOptions
@@ -22,23 +23,52 @@ class RetrainOptions:
     the whole network, or of its last `blocks`; an earlier run goes straight to
     fine-tuning; without weights the whole network is trained from scratch for
     `training.epochs`. `teachers` are run folders of trained networks to distil from; with
-    `answers`, a folder, they are asked once for each view and their answers kept there:
-    the only way for several, or for one that sees pictures of another size.
+    `teacher_cache`, a folder, they are asked once for each view and their scores kept
+    there: the only way for several, or for one that sees pictures of another size.
     `cache_dir` is where bottlenecks are kept: None the user's cache, ``none`` nowhere.
     """
 
     network: NetworkSpec = field(default_factory=NetworkSpec)
-    weights: str = "imagenet"
-    fine_tune: int = 0
-    blocks: int | None = None
-    teachers: tuple[Path, ...] = ()
-    answers: Path | None = None
-    resize: Resize = "crop"
-    class_weights: Literal["auto", "none"] = "auto"
+    weights: str = setting(
+        "imagenet",
+        "where to start: published weights, from scratch, a .h5 file or an earlier run",
+        metavar="imagenet|none|FILE|RUN",
+    )
+    fine_tune: int = setting(
+        0,
+        "epochs of training the whole network behind the head, on varied photos",
+        minimum=0,
+        metavar="EPOCHS",
+    )
+    blocks: int | None = setting(
+        None, "fine-tune only the last N blocks of the network (default: all)", minimum=0
+    )
+    teachers: tuple[Path, ...] = setting(
+        (),
+        "output folder of a run to distil from; several with --teacher-cache",
+        option="--teacher",
+        metavar="RUN",
+    )
+    teacher_cache: Path | None = setting(
+        None,
+        "keep there what the teachers say, for all students of the same photos",
+        metavar="DIR",
+    )
+    resize: Resize = setting("crop", "what becomes of photos that are not square")
+    class_weights: Literal["auto", "none"] = setting(
+        "auto",
+        "auto: labels with few photos weigh more where one has over 1.5 times the photos of "
+        "another",
+    )
     head: HeadOptions = field(default_factory=HeadOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
     card: ModelCard = field(default_factory=ModelCard)
-    cache_dir: str | None = None
+    cache_dir: str | None = setting(
+        None,
+        "where the features of photos are kept for later runs; 'none' keeps none "
+        "(default: ~/.cache/pi-classifier/bottlenecks)",
+        metavar="DIR",
+    )
 
     @property
     def goes_on(self) -> bool:
@@ -54,7 +84,7 @@ class RetrainOptions:
         """The options as they stand in ``run.json`` and in model files."""
         record = asdict(self)
         # Entries of their own, or without influence on the result.
-        del record["card"], record["network"], record["cache_dir"], record["answers"]
+        del record["card"], record["network"], record["cache_dir"], record["teacher_cache"]
         # A model file travels: it names files, never the folders of the machine it was made on.
         record["weights"] = Path(self.weights).name
         record["teachers"] = [teacher.resolve().name for teacher in self.teachers]

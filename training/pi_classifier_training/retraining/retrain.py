@@ -97,15 +97,17 @@ def retrain(
 
 
 def _load_teachers(options: RetrainOptions, labels: tuple[str, ...]) -> tuple[Network, ...]:
-    if options.answers is None:
+    if options.teacher_cache is None:
         if len(options.teachers) > 1:
             raise TrainingError(
                 f"{len(options.teachers)} teachers need a folder where their answers are kept; "
-                "add --answers DIR, or name one --teacher"
+                "add --teacher-cache DIR, or name one --teacher"
             )
         return tuple(RunFolder(each).load(labels) for each in options.teachers)
     if not options.teachers:
-        raise TrainingError("--answers keeps what teachers say; name at least one: --teacher RUN")
+        raise TrainingError(
+            "--teacher-cache keeps what teachers say; name at least one: --teacher RUN"
+        )
     return tuple(RunFolder(each).load() for each in options.teachers)
 
 
@@ -225,12 +227,16 @@ def _label_weights(training: _Training, indices: NDArray[np.int64]) -> NDArray[n
 def _answers(training: _Training) -> Answers | None:
     """The teachers with the photos as large as the largest of them wants its views."""
     options = training.options
-    if options.answers is None:
+    if options.teacher_cache is None:
         return None
     side = max(teacher.spec.resolution for teacher in training.teachers)
     squares = decode_squares(training.photos, training.network.labels, side)
     return Answers(
-        training.teachers, squares, training.network.labels, options.training.seed, options.answers
+        training.teachers,
+        squares,
+        training.network.labels,
+        options.training.seed,
+        options.teacher_cache,
     )
 
 

@@ -59,7 +59,7 @@ class Answers:
         except OSError as error:
             raise TrainingError(
                 f"{error.filename or path}: the teachers' answers cannot be kept "
-                f"({error.strerror}); name another folder: --answers DIR"
+                f"({error.strerror}); name another folder: --teacher-cache DIR"
             ) from error
         return found
 

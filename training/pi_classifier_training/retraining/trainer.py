@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pi_classifier.setting import setting
 from pi_classifier_training.data.augmentation import augment, draw_views, min_crop_area
 from pi_classifier_training.data.dataset import Images
 from pi_classifier_training.networks.network import Network, Taught, as_list
@@ -59,16 +60,40 @@ class TrainingOptions:
     the photos come again (0: never).
     """
 
-    epochs: int = 60
-    batch: int = 64
-    rate: float = 2e-3
+    epochs: int = setting(60, "epochs with --weights none", minimum=1)
+    batch: int = setting(64, "photos a step", minimum=1)
+    rate: float = setting(
+        2e-3,
+        "highest learning rate; a twentieth of it in fine-tuning",
+        above=0,
+        metavar="RATE",
+    )
     weight_decay: float = 0.02
-    seed: int = 1
-    small_share: float = 0.0
+    seed: int = setting(1, "other random numbers")
+    small_share: float = setting(
+        0.0,
+        "share of the epochs at small views, faster",
+        minimum=0,
+        maximum=1,
+        metavar="SHARE",
+    )
     small_scale: float = 0.625
-    steps: int | None = None
-    patience: int = 0
-    views: int = 0
+    steps: int | None = setting(
+        None,
+        "steps of the head (with --weights none: of all training), instead of epochs",
+        minimum=1,
+    )
+    patience: int = setting(
+        0,
+        "stop when validation has not got better for so long, and take the best; 0: never",
+        minimum=0,
+        metavar="EPOCHS",
+    )
+    views: int = setting(
+        0,
+        "show the same N varied views of each photo again and again; 0: never the same",
+        minimum=0,
+    )
 
     def total_steps(self, photos: int) -> int:
         """Steps of the whole training on so many photos."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pi_classifier_training.data.dataset import split_of
 from pi_classifier_training.data.video import (
     ALIKE_LEVELS,
-    Cut,
+    CutOptions,
     _group_name,
     _is_alike,
     _shortest,
@@ -100,11 +100,11 @@ class TestSplit:
 
 def test_a_video_that_is_not_there_or_cut_already_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"garden\.mp4: there is no such file"):
-        split_video(tmp_path / "garden.mp4", tmp_path / "daisy", Cut())
+        split_video(tmp_path / "garden.mp4", tmp_path / "daisy", CutOptions())
     (tmp_path / "garden.mp4").write_bytes(b"")
     (tmp_path / "daisy").mkdir()
     for name in ("garden~3@video-000000.000s.jpg", "garden@video-000000.000s.jpg"):
         (tmp_path / "daisy" / name).touch()
         with pytest.raises(DatasetError, match=r"holds photos of garden\.mp4 already"):
-            split_video(tmp_path / "garden.mp4", tmp_path / "daisy", Cut())
+            split_video(tmp_path / "garden.mp4", tmp_path / "daisy", CutOptions())
         (tmp_path / "daisy" / name).unlink()

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.cascades import (
-    Choice,
     Costs,
     Material,
+    ThresholdPolicy,
     choose,
     make_cascade,
     measure,
@@ -42,7 +42,9 @@ def test_a_frame_costs_what_the_stages_cost_that_are_asked(
 
 class TestChoose:
     def test_given_thresholds_are_taken_as_they_are(self) -> None:
-        chosen = choose(FOUND, MATERIAL, Choice(accept=(0.123,), max_loss=0, budget_ms=0.001))
+        chosen = choose(
+            FOUND, MATERIAL, ThresholdPolicy(accept=(0.123,), max_loss=0, budget_ms=0.001)
+        )
         assert chosen.accept == (0.123,)
         assert chosen.note == "as given"
 
@@ -53,7 +55,7 @@ class TestChoose:
     def test_a_loss_buys_lower_thresholds_photo_by_photo(
         self, max_loss: float, accept: float
     ) -> None:
-        chosen = choose(FOUND, MATERIAL, Choice(max_loss=max_loss))
+        chosen = choose(FOUND, MATERIAL, ThresholdPolicy(max_loss=max_loss))
         assert chosen.accept == (accept,)
         assert chosen.note == f"the cheapest within {max_loss:.1%} on 10 validation photos"
 
@@ -64,7 +66,7 @@ class TestChoose:
         self, budget: float, accept: float
     ) -> None:
         """2 ms a frame and 10 for each photo passed on: 5 ms buy three of ten."""
-        chosen = choose(FOUND, MATERIAL, Choice(budget_ms=budget))
+        chosen = choose(FOUND, MATERIAL, ThresholdPolicy(budget_ms=budget))
         assert chosen.accept == (accept,)
         assert chosen.note == f"the most accurate within {budget:g} ms on 10 validation photos"
 
@@ -72,13 +74,15 @@ class TestChoose:
         with pytest.raises(
             TrainingError, match=r"within 1\.9 ms: cheap alone takes 2\.00 ms here"
         ):
-            choose(FOUND, MATERIAL, Choice(budget_ms=1.9))
+            choose(FOUND, MATERIAL, ThresholdPolicy(budget_ms=1.9))
 
     def test_where_nothing_holds_the_highest_thresholds_are_taken_and_it_is_said(self) -> None:
         """Sure and wrong: even above 0.99 the cheap model answers, and errs."""
         sure = answers_with([1.0] * 10, [False] * 10)
         material = Material((), ("cheap", "costly"), COSTS, (sure, COSTLY))
-        chosen = choose(frontier((sure, COSTLY), COSTS.frame_ms), material, Choice(max_loss=0.01))
+        chosen = choose(
+            frontier((sure, COSTLY), COSTS.frame_ms), material, ThresholdPolicy(max_loss=0.01)
+        )
         assert chosen.accept == (0.99,)
         assert chosen.note.startswith("the highest there are: at none the loss stays within 1.0%")
 
@@ -137,4 +141,8 @@ def test_what_cannot_be_a_cascade_is_refused_before_any_model_is_opened(
 ) -> None:
     missing = [tmp_path / f"{i}.tflite" for i in range(models)]
     with pytest.raises(TrainingError, match=says):
-        list(make_cascade(missing, [], "name", tmp_path / "out.toml", Choice(accept=accept)))
+        list(
+            make_cascade(
+                missing, [], "name", tmp_path / "out.toml", ThresholdPolicy(accept=accept)
+            )
+        )

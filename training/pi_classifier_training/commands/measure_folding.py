@@ -1,4 +1,4 @@
-"""Show what optimizing a trained network for inference brings."""
+"""Measure what folding batch norms into convolutions brings."""
 
 from __future__ import annotations
 
@@ -8,52 +8,60 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pi_classifier_training.commands.arguments import add_image_dir, positive, print_lines
+from pi_classifier.config.options import add_options, read_options
+from pi_classifier_training.commands.arguments import add_image_dir, add_json, print_lines
 
 if TYPE_CHECKING:
-    from pi_classifier_training.export.folding_gain import Optimization
+    from pi_classifier_training.export.folding_gain import FoldingGain
 
 
 def add(commands: Any) -> None:
-    """Describe the command's arguments."""
-    p = commands.add_parser(
-        "optimize",
-        help="show what optimizing for inference brings",
+    """Describe the command; its arguments are added when it is used."""
+    commands.add_parser(
+        "measure-folding",
+        help="measure what folding batch norms into convolutions brings",
         description="Compare a trained network as it stands with the model file that is "
         "delivered: operations, size, time, and that the scores are the same.",
-    )
-    p.set_defaults(run=_run)
-    p.add_argument("run_dir", type=Path, metavar="RUN", help="output folder of a retrain run")
-    add_image_dir(p)
-    p.add_argument(
-        "--rounds", type=positive, default=201, metavar="N", help="time so many photos (201)"
-    )
-    p.add_argument("--json", action="store_true", help="print one JSON object")
+        describe=_describe,
+    ).set_defaults(run=_run)
+
+
+def _describe(parser: argparse.ArgumentParser) -> None:
+    from pi_classifier_training.export.folding_gain import FoldingOptions
+
+    parser.add_argument("run_dir", type=Path, metavar="RUN", help="output folder of retrain")
+    add_image_dir(parser)
+    add_options(parser, FoldingOptions)
+    add_json(parser)
 
 
 def _run(options: argparse.Namespace) -> int:
     from pi_classifier.preprocessing.preprocessor import Preprocessor
     from pi_classifier_training.data.dataset import decode, labels_of, scan
     from pi_classifier_training.errors import DatasetError
-    from pi_classifier_training.export.folding_gain import optimize
+    from pi_classifier_training.export.folding_gain import FoldingOptions, measure_folding
     from pi_classifier_training.progress import watched
     from pi_classifier_training.retraining.run_folder import RunFolder
 
     run = RunFolder(options.run_dir)
     network = run.load()
     side = network.spec.resolution
-    photos = [p for p in scan(options.image_dir) if p.split == "test"]
+    photos = [photo for photo in scan(options.image_dir) if photo.split == "test"]
     preprocess = Preprocessor((side, side), run.record()["options"]["resize"])
     images = decode(
-        photos, labels_of(photos), preprocess, side, lambda p: watched("reading photos", p)
+        photos,
+        labels_of(photos),
+        preprocess,
+        side,
+        lambda chosen: watched("reading photos", chosen),
     )
     if not len(images):
         raise DatasetError("no photo of the test split (about one in ten) can be read; give more")
     delivered = options.run_dir / "float32.tflite"
-    result = optimize(
+    result = measure_folding(
         network,
         images,
-        options.rounds,
+        read_options(options, FoldingOptions),
         delivered if delivered.is_file() else None,
         lambda turns: iter(watched("taking the time", turns)),
     )
@@ -63,7 +71,7 @@ def _run(options: argparse.Namespace) -> int:
     return print_lines(_text(options.run_dir, result))
 
 
-def _text(run_dir: Path, result: Optimization) -> Iterator[str]:
+def _text(run_dir: Path, result: FoldingGain) -> Iterator[str]:
     before, after = result.before, result.after
     yield f"{run_dir}: float32, {result.photos} photos of the test split"
     yield f"{'':24}{'as it stands':>14}{'delivered':>14}"

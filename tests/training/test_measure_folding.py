@@ -1,4 +1,4 @@
-"""What optimization brings is measured on files that do the same."""
+"""What folding batch norms brings is measured on files that do the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pi_classifier_training.cli import main
 from pi_classifier_training.conversion.unoptimized import convert_unoptimized
 from pi_classifier_training.data.dataset import Images
 from pi_classifier_training.errors import ParityError
-from pi_classifier_training.export.folding_gain import optimize
+from pi_classifier_training.export.folding_gain import FoldingOptions, measure_folding
 from pi_classifier_training.inspection.model_graph import read_model_graph
 from pi_classifier_training.networks.network import Network, NetworkSpec
 from pi_classifier_training.retraining.run_folder import RunFolder
@@ -21,7 +21,7 @@ from pi_classifier_training.retraining.run_folder import RunFolder
 def test_the_command_shows_fewer_operations_and_equal_scores(
     run: Path, photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["optimize", str(run), "--image-dir", str(photos), "--rounds", "3"]
+    arguments = ["measure-folding", str(run), "--image-dir", str(photos), "--rounds", "3"]
     assert main([*arguments, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     before, after = result["before"]["operations"], result["after"]["operations"]
@@ -50,7 +50,7 @@ def test_a_file_of_another_training_is_found_out(
     kernel = network.head.weights[0]
     kernel.assign(kernel * 1.01)
     RunFolder(other).save(network, RunFolder(other).record())
-    code = main(["optimize", str(other), "--image-dir", str(photos), "--rounds", "1"])
+    code = main(["measure-folding", str(other), "--image-dir", str(photos), "--rounds", "1"])
     assert code == ParityError.exit_code
     assert "made from another training" in capsys.readouterr().err
 
@@ -63,7 +63,7 @@ def test_without_a_delivered_file_one_is_converted() -> None:
     network.backbone.set_weights([w + rng.uniform(-0.1, 0.1, w.shape) for w in weights])
     pixels = rng.integers(0, 256, (2, 96, 96, 3)).astype(np.uint8)
     photos = Images((), pixels, np.zeros(2, np.int64), np.ones(2, np.float32), ())
-    result = optimize(network, photos, rounds=2)
+    result = measure_folding(network, photos, FoldingOptions(rounds=2))
     assert sum(result.after.operations.values()) == 32
     assert result.photos == 2
 
