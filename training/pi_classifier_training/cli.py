@@ -17,6 +17,7 @@ from pi_classifier.errors import (
     PiClassifierError,
 )
 from pi_classifier_training.commands import MODULES
+from pi_classifier_training.errors import EXIT_UNAVAILABLE
 
 PROGRAM = "pi-classifier-train"
 # What the distribution pi-classifier-training installs.
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(
             f"the package {error.name} is needed and not installed; install the training bench, "
             "in a clone of the repository: pip install . ./training",
+            EXIT_UNAVAILABLE,
         )
     except OSError as error:
         return _complain(f"{error.filename}: {error.strerror}", EXIT_SYSTEM)
