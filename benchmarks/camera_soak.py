@@ -51,7 +51,7 @@ class Soak:
 def soak(hours: float, seed: int = 0, between_s: tuple[float, float] = _BETWEEN_S) -> Soak:
     """Run `hours` of simulated time; raises CameraError when the camera stays away."""
     from pi_classifier.cameras.raspberry_pi.camera import PiCamera
-    from pi_classifier.cameras.recovery import RecoveringCamera, Step
+    from pi_classifier.cameras.recovery import RecoveringCamera, RecoveryStep
     from pi_classifier.cameras.settings import CameraSettings
 
     emulated = emulated_hardware()
@@ -67,9 +67,9 @@ def soak(hours: float, seed: int = 0, between_s: tuple[float, float] = _BETWEEN_
 
     trouble = _Trouble(emulated.HARDWARE, sensor, opened, random.Random(seed))
 
-    def on_step(step: Step) -> None:
-        result.steps[step.kind] += 1
-        if step.kind == "waiting":
+    def on_step(step: RecoveryStep) -> None:
+        result.steps[step.phase] += 1
+        if step.phase == "waiting":
             trouble.time_passes()
 
     camera = RecoveringCamera(opener, 600.0, on_step=on_step, clock=clock)

@@ -164,17 +164,17 @@ os._exit(0)
 _FRAMES = r"""
 import json, sys, time
 from pi_classifier import cli
-from pi_classifier.cameras.emulated.camera import EmulatedCamera
+from pi_classifier.cameras.playback import PlayedCamera
 
 taken = []
 
-def timed(self, frames=EmulatedCamera.frames):
+def timed(self, frames=PlayedCamera.frames):
     for frame in frames(self):
         begin = time.perf_counter_ns()
         yield frame
         taken.append(time.perf_counter_ns() - begin)
 
-EmulatedCamera.frames = timed
+PlayedCamera.frames = timed
 words = "run --camera emulated --fast --debug --no-speech --set stdout.enabled=false"
 small = ["--set", "camera.width=224", "--set", "camera.height=224"]  # soon drawn
 code = cli.main([*words.split(), *small, "--frames", sys.argv[1]])

@@ -12,7 +12,7 @@ from statistics import median
 
 sys.path.insert(0, "/usr/lib/pi-classifier")
 
-from pi_classifier.cameras.emulated.camera import EmulatedCamera
+from pi_classifier.cameras.emulated.camera import open_emulated_camera
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.inference.classifier import ModelSettings, open_classifier
 
@@ -22,7 +22,7 @@ _ROUNDS = 5
 
 def main() -> None:
     """Draw the frames, then classify them again and again."""
-    camera = EmulatedCamera(CameraSettings(source="emulated", realtime=False))
+    camera = open_emulated_camera(CameraSettings(source="emulated", realtime=False))
     frames = list(islice(camera.frames(), _FRAMES))
     classifier = open_classifier(ModelSettings())
     for frame in frames:

@@ -8,9 +8,8 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from pi_classifier.cameras.recovery import STEP_S
+from pi_classifier.cameras.recovery import STEP_S, Opener
 from pi_classifier.cameras.settings import CameraSettings
-from pi_classifier.cameras.video.addresses import masked
 from pi_classifier.errors import ConfigError
 from pi_classifier.suggest import suggestion
 from pi_classifier.types import Camera
@@ -25,8 +24,8 @@ __all__ = [
     "opening_limit_s",
 ]
 
-Size = tuple[int, int]
-"""Height and width in pixels."""
+ModelSize = tuple[int, int]
+"""Height and width in pixels of the frames that a model looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ def list_cameras() -> list[CameraInfo]:
     ]
 
 
-def open_camera(settings: CameraSettings, model_size: Size | None = None) -> Camera:
+def open_camera(settings: CameraSettings, model_size: ModelSize | None = None) -> Camera:
     """Open the camera that `settings.source` names; see `camera_opener`.
 
     Raises ConfigError, and CameraUnavailable when it is not there.
@@ -73,34 +72,30 @@ def open_camera(settings: CameraSettings, model_size: Size | None = None) -> Cam
     return camera_opener(settings, model_size)()
 
 
-def camera_opener(
-    settings: CameraSettings, model_size: Size | None = None
-) -> Callable[[], Camera]:
-    """Return what opens the camera that `settings.source` names, as often as it is called.
+def camera_opener(settings: CameraSettings, model_size: ModelSize | None = None) -> Opener:
+    """Return what opens the camera that `settings.source` names.
 
     `model_size` is the frame size the model looks at: a camera that scales for free
-    delivers that. Raises ConfigError for an unknown camera or settings it refuses; the
-    opener raises CameraUnavailable when the camera is not there.
+    delivers that. Raises ConfigError for an unknown camera or settings it refuses.
     """
-    source = settings.source.strip()
-    name, colon, argument = _parts(source)
-    prepare = _CAMERAS.get(name)
-    if prepare is None:
+    name, colon, argument = _parts(settings.source)
+    kind = _KINDS.get(name)
+    if kind is None:
         known = ", ".join(camera.select for camera in list_cameras())
         raise ConfigError(
-            f"camera {masked(source)!r}: no such camera.{suggestion(name, _CAMERAS)} "
-            f"Cameras: {known}"
+            f"camera {settings.shown_source!r}: no such camera."
+            f"{suggestion(name, _KINDS)} Cameras: {known}"
         )
-    if colon and name not in _WITH_ARGUMENT:
+    if colon and not kind.takes_argument:
         raise ConfigError(
             f"camera {settings.source!r}: {name} takes nothing after a colon; write {name}"
         )
     if settings.faults and name != "emulated":
         raise ConfigError(
-            f"faults {', '.join(settings.faults)}: only the emulated camera fails to order; "
-            f"remove them or use it instead of {masked(source)!r}"
+            f"faults {', '.join(settings.faults)}: only the emulated camera has faults to order; "
+            f"remove them or use it instead of {settings.shown_source!r}"
         )
-    return prepare(settings, argument, model_size)
+    return kind.prepare(settings, argument, model_size)
 
 
 def opening_limit_s(settings: CameraSettings) -> float:
@@ -115,90 +110,94 @@ def opening_limit_s(settings: CameraSettings) -> float:
 def follows_model(settings: CameraSettings) -> bool:
     """Whether the camera delivers frames of the model's size, and so depends on the model."""
     name, _, argument = _parts(settings.source)
-    return name in _SCALED or (name == "replay" and Path(argument).expanduser().is_file())
+    if name == "replay":  # a video is scaled, photos and recordings are not
+        return Path(argument).expanduser().is_file()
+    return name in _KINDS and _KINDS[name].scales
 
 
 def _parts(source: str) -> tuple[str, str, str]:
-    """The camera's name, a colon if there is one, and what it is given."""
+    """Return the camera's name, a colon if there is one, and the argument behind it."""
     source = source.strip()
     return ("webcam", ":", source) if source.startswith("/dev/") else source.partition(":")
 
 
-def _pi(settings: CameraSettings, argument: str, model_size: Size | None) -> Callable[[], Camera]:
+# Each imports its camera when it is chosen: a camera's libraries may be missing or slow to load.
+
+
+def _pi(settings: CameraSettings, argument: str, model_size: ModelSize | None) -> Opener:
     from pi_classifier.cameras.raspberry_pi.camera import PiCamera
 
     return partial(PiCamera, settings, argument, model_size)
 
 
-def _imx500(
-    settings: CameraSettings, argument: str, model_size: Size | None
-) -> Callable[[], Camera]:
+def _imx500(settings: CameraSettings, argument: str, model_size: ModelSize | None) -> Opener:
     del model_size  # the network is in the sensor
     from pi_classifier.cameras.raspberry_pi.imx500 import network_file, open_imx500
 
     return partial(open_imx500, network_file(argument), settings)
 
 
-def _emulated(
-    settings: CameraSettings, argument: str, model_size: Size | None
-) -> Callable[[], Camera]:
+def _emulated(settings: CameraSettings, argument: str, model_size: ModelSize | None) -> Opener:
     del argument, model_size
-    from pi_classifier.cameras.emulated.camera import EmulatedCamera, Garden
+    from pi_classifier.cameras.emulated.camera import Garden, open_emulated_camera
 
-    return partial(EmulatedCamera, settings, garden=Garden(settings))
+    return partial(open_emulated_camera, settings, garden=Garden(settings))
 
 
-def _replay(
-    settings: CameraSettings, argument: str, model_size: Size | None
-) -> Callable[[], Camera]:
-    from pi_classifier.cameras.replay.photo_folder import ENDINGS, ReplayCamera
-    from pi_classifier.cameras.replay.recorded import RecordedCamera
-    from pi_classifier.cameras.replay.recording import is_recording
+def _replay(settings: CameraSettings, argument: str, model_size: ModelSize | None) -> Opener:
+    from pi_classifier.cameras.replay.photo_folder import ENDINGS, open_photo_folder
+    from pi_classifier.cameras.replay.recording import is_recording, open_recording
 
     path = Path(argument).expanduser()
     if argument and is_recording(path):
-        return partial(RecordedCamera, path, settings)
+        return partial(open_recording, path, settings)
     if path.is_file() and path.suffix.lower() not in ENDINGS:
-        from pi_classifier.cameras.video.file import VideoFileCamera
+        from pi_classifier.cameras.video.file import open_video_file
 
-        return partial(VideoFileCamera, path, settings, _side(settings, model_size))
-    return partial(ReplayCamera, argument, settings)
+        return partial(open_video_file, path, settings, _side(settings, model_size))
+    return partial(open_photo_folder, argument, settings)
 
 
-def _webcam(
-    settings: CameraSettings, argument: str, model_size: Size | None
-) -> Callable[[], Camera]:
+def _webcam(settings: CameraSettings, argument: str, model_size: ModelSize | None) -> Opener:
     from pi_classifier.cameras.video.webcam import open_webcam
 
     return partial(open_webcam, argument, settings, _side(settings, model_size))
 
 
-def _network(
-    settings: CameraSettings, argument: str, model_size: Size | None
-) -> Callable[[], Camera]:
+def _network(settings: CameraSettings, argument: str, model_size: ModelSize | None) -> Opener:
     del argument
     from pi_classifier.cameras.video.network import open_network_camera
 
-    return partial(
-        open_network_camera, settings.source.strip(), settings, _side(settings, model_size)
-    )
+    side = _side(settings, model_size)
+    return partial(open_network_camera, settings.source.strip(), settings, side)
 
 
-def _side(settings: CameraSettings, model_size: Size | None) -> int:
-    """The shorter side of the frames a video is scaled to."""
+def _side(settings: CameraSettings, model_size: ModelSize | None) -> int:
+    """The shorter side, in pixels, of the frames that a video is scaled to."""
     return min(settings.width, settings.height) if model_size is None else max(model_size)
 
 
-_CAMERAS: dict[str, Callable[[CameraSettings, str, Size | None], Callable[[], Camera]]] = {
-    "pi": _pi,
-    "imx500": _imx500,
-    "emulated": _emulated,
-    "replay": _replay,
-    "webcam": _webcam,
-    "rtsp": _network,
-    "rtsps": _network,
-    "http": _network,
-    "https": _network,
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How the cameras of one name are opened.
+
+    `takes_argument`: something may follow the name and a colon. `scales`: frames come at
+    the model's size.
+    """
+
+    prepare: Callable[[CameraSettings, str, ModelSize | None], Opener]
+    takes_argument: bool = True
+    scales: bool = False
+
+
+_KINDS = {
+    "pi": _Kind(_pi, scales=True),
+    "imx500": _Kind(_imx500),
+    "emulated": _Kind(_emulated, takes_argument=False),
+    "replay": _Kind(_replay),
+    "webcam": _Kind(_webcam, scales=True),
+    "rtsp": _Kind(_network, scales=True),
+    "rtsps": _Kind(_network, scales=True),
+    "http": _Kind(_network, scales=True),
+    "https": _Kind(_network, scales=True),
 }
-_WITH_ARGUMENT = ("pi", "imx500", "replay", "webcam", "rtsp", "rtsps", "http", "https")
-_SCALED = ("pi", "webcam", "rtsp", "rtsps", "http", "https")

@@ -10,14 +10,14 @@ from typing import Literal, cast
 from pi_classifier.errors import ConfigError
 from pi_classifier.suggest import suggestion
 
-Kind = Literal["stall", "error", "disappear", "hang", "drop", "dark"]
+FaultKind = Literal["stall", "error", "disappear", "hang", "drop", "dark"]
 
-FAULTS: dict[Kind, str] = {
+FAULTS: dict[FaultKind, str] = {
     "stall": "stall@40: frames stop before frame 40, until the time-out",
     "error": "error@40: the camera fails before frame 40",
     "disappear": "disappear@40:3: the camera is gone before frame 40 and cannot be opened 3 times "
     "(disappear@40: ever)",
-    "hang": "hang@40: the program hangs before frame 40, deaf to everything",
+    "hang": "hang@40: the program hangs before frame 40 and can only be killed",
     "drop": "drop@40:5: frames 40 to 44 are missing",
     "dark": "dark@40:20: frames 40 to 59 are black",
 }
@@ -32,7 +32,7 @@ class Fault:
     `count` 0, which only "disappear" has, is for ever.
     """
 
-    kind: Kind
+    kind: FaultKind
     at: int
     count: int = 1
 
@@ -62,4 +62,4 @@ def _parse(text: str) -> Fault:
         raise ConfigError(f"fault {text!r}: {kind} takes no count; write {kind}@{at}")
     if count is not None and int(count) == 0:
         raise ConfigError(f"fault {text!r}: expected a count of 1 or more")
-    return Fault(cast("Kind", kind), int(at), int(count or (kind != "disappear")))
+    return Fault(cast("FaultKind", kind), int(at), int(count or (kind != "disappear")))

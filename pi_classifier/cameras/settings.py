@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from pi_classifier.cameras.faults import parse_faults
@@ -24,6 +25,12 @@ WHITE_BALANCES = (
     "daylight",
     "cloudy",
 )
+_PASSWORD = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]*://[^\s/@:]*):[^\s/]*@", re.IGNORECASE)
+
+
+def masked(text: str) -> str:
+    """Return `text` with the password of every ``scheme://user:password@host`` as ``***``."""
+    return _PASSWORD.sub(r"\g<head>:***@", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +105,11 @@ class CameraSettings:
     )
     hold_s: float = setting(1.0, "replay: each photo is shown for so long", minimum=0.0)
     loop: bool = setting(False, "replay: start again after the last photo or frame")
+
+    @property
+    def shown_source(self) -> str:
+        """The source as it may be shown and logged: without a password."""
+        return masked(self.source.strip())
 
     def __post_init__(self) -> None:
         for name, value in (("width", self.width), ("height", self.height)):

@@ -14,7 +14,7 @@ from pi_classifier.errors import CameraUnavailable, ConfigError
 from pi_classifier.setting import setting
 
 if TYPE_CHECKING:
-    from pi_classifier.cameras.discovery import FoundCamera
+    from pi_classifier.cameras.discovery import DiscoveredCamera
     from pi_classifier.cameras.settings import CameraSettings
     from pi_classifier.commands.parser import Parser
     from pi_classifier.config.reading import Configuration
@@ -63,13 +63,12 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _list(configuration: Configuration, *, as_json: bool) -> int:
-    from pi_classifier.cameras.discovery import found_cameras, meant
-    from pi_classifier.cameras.video.addresses import masked
+    from pi_classifier.cameras.discovery import discover_cameras, match_source
 
     settings = configuration.settings.camera
-    found = found_cameras(settings)
-    chosen = meant(settings.source, found)
-    for camera in found:
+    cameras = discover_cameras(settings)
+    chosen = match_source(settings.source, cameras)
+    for camera in cameras:
         if as_json:
             more = {"available": camera.available, "chosen": camera is chosen}
             print(json.dumps(asdict(camera) | more, ensure_ascii=False))
@@ -78,13 +77,13 @@ def _list(configuration: Configuration, *, as_json: bool) -> int:
     if not as_json:
         where = configuration.sources["camera.source"]
         why = "nothing else is configured" if where == "default" else f"says {where}"
-        print(f"\nchosen: {masked(settings.source)} ({why}); another one: --camera SOURCE")
+        print(f"\nchosen: {settings.shown_source} ({why}); another one: --camera SOURCE")
         if chosen is not None and chosen.problem:
             print("It cannot be used now: see above.")
     return 0
 
 
-def _as_text(camera: FoundCamera) -> str:
+def _as_text(camera: DiscoveredCamera) -> str:
     lines = [f"{camera.select:<16} {camera.description}"]
     if camera.problem:
         lines[0] += ": not available"
@@ -120,7 +119,6 @@ def _snapshot(configuration: Configuration, path: Path, as_json: bool) -> int:
 
 
 def _one_frame(settings: CameraSettings) -> Frame:
-    from pi_classifier.cameras.video.addresses import masked
     from pi_classifier.service.build import open_camera
 
     name = settings.source.strip().partition(":")[0]
@@ -129,7 +127,7 @@ def _one_frame(settings: CameraSettings) -> Frame:
     with closing(open_camera(replace(settings, recovery_s=0.0))) as camera:
         frames = list(islice(camera.frames(), count))
     if not frames:
-        raise CameraUnavailable(f"camera {masked(settings.source)}: gave no frame")
+        raise CameraUnavailable(f"camera {settings.shown_source}: gave no frame")
     return frames[-1]
 
 

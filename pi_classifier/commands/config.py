@@ -47,7 +47,6 @@ def main(arguments: argparse.Namespace) -> int:
 def _checked(configuration: Configuration) -> str:
     """Try all that can be tried without a camera and without a sound; say what was found."""
     from pi_classifier.cameras import camera_opener
-    from pi_classifier.cameras.video.addresses import masked
     from pi_classifier.inference.classifier import frame_size, model_names, open_classifier
 
     settings = configuration.settings
@@ -55,5 +54,5 @@ def _checked(configuration: Configuration) -> str:
         camera_opener(settings.camera, frame_size(classifier))
         return (
             f"The configuration is good: {model_names(classifier)} knows "
-            f"{len(classifier.labels)} labels; camera: {masked(settings.camera.source)}."
+            f"{len(classifier.labels)} labels; camera: {settings.camera.shown_source}."
         )

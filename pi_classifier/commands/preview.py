@@ -68,7 +68,6 @@ def main(arguments: argparse.Namespace) -> int:
 def _preview(
     arguments: argparse.Namespace, options: PreviewOptions, signals: StopOnSignal
 ) -> None:
-    from pi_classifier.cameras.video.addresses import masked
     from pi_classifier.inference.classifier import model_names
     from pi_classifier.preview.latest_view import LatestView, View
     from pi_classifier.service.build import build
@@ -88,7 +87,7 @@ def _preview(
         build(settings, on_stop=signals.on_stop, whole_frames=True) as service,
         ExitStack() as stack,
     ):
-        source = masked(settings.camera.source)
+        source = settings.camera.shown_source
         caption = f"{model_names(service.parts.classifier)} through {source}; Ctrl-C ends it"
         _open_view(options, stack, latest, caption, service.stop)
         run(service, show)

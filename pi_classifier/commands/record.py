@@ -48,9 +48,8 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _record(arguments: argparse.Namespace, signals: StopOnSignal) -> int:
-    from pi_classifier.cameras.limited import limited
     from pi_classifier.cameras.replay.recording import Recorder, check_unused
-    from pi_classifier.cameras.video.addresses import masked
+    from pi_classifier.cameras.stream import limited
     from pi_classifier.commands.options import CAMERA, effective
     from pi_classifier.config.options import read_options
     from pi_classifier.logs.handlers import setup_logging
@@ -60,7 +59,7 @@ def _record(arguments: argparse.Namespace, signals: StopOnSignal) -> int:
     settings = effective(arguments, CAMERA).settings
     options = read_options(arguments, RecordOptions)
     setup_logging("debug" if arguments.debug else "warning")
-    source = masked(settings.camera.source)
+    source = settings.camera.shown_source
     folder = Path(arguments.folder).expanduser()
     check_unused(folder)
     with closing(open_camera(settings.camera, on_stop=signals.on_stop)) as camera:

@@ -93,7 +93,6 @@ def _run(
     arguments: argparse.Namespace, signals: StopOnSignal, manager: ServiceNotifier | None
 ) -> Counters:
     """Build the service and run it to its end; `manager` is there under systemd."""
-    from pi_classifier.cameras.video.addresses import masked
     from pi_classifier.commands.options import effective
     from pi_classifier.config.reading import Layer
     from pi_classifier.inference.classifier import model_names
@@ -127,7 +126,7 @@ def _run(
             reloader = stack.enter_context(closing(Reloader(service, settings, read, manager)))
             signals.on_reload(reloader.ask)
         signals.on_stop(service.stop)
-        source = masked(settings.camera.source)
+        source = settings.camera.shown_source
         _logger.info(
             "watching %s with the model %s",
             source,

@@ -8,7 +8,6 @@ from contextlib import ExitStack, closing, contextmanager
 
 from pi_classifier.cameras import CameraSettings, camera_opener, opening_limit_s
 from pi_classifier.cameras.recovery import RecoveringCamera
-from pi_classifier.cameras.video.addresses import masked
 from pi_classifier.config.settings import Settings
 from pi_classifier.decision import Smoother
 from pi_classifier.errors import SinkError
@@ -85,7 +84,7 @@ def open_camera(
     camera = RecoveringCamera(
         camera_opener(settings, model_size),
         settings.recovery_s,
-        on_step=CameraRecoveryLog(masked(settings.source), liveness or Liveness()),
+        on_step=CameraRecoveryLog(settings.shown_source, liveness or Liveness()),
         step_s=opening_limit_s(settings),
     )
     on_stop(camera.stop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from pi_classifier.cameras.recovery import Step
+from pi_classifier.cameras.recovery import RecoveryStep
 from pi_classifier.logs.events import Event, entry
 from pi_classifier.service.liveness import Liveness
 
@@ -28,34 +28,34 @@ class CameraRecoveryLog:
         self._reason = ""
         self._lost = False
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: RecoveryStep) -> None:
         """Take one step."""
-        if step.kind == "recovered":
+        if step.phase == "recovered":
             self._recovered(step)
-        elif step.kind == "gave up":
+        elif step.phase == "gave up":
             self._gave_up(step)
         else:
             self._liveness.waiting(_waiting_for(step), step.limit_s + _GRACE_S)
-            if step.kind == "failed":
+            if step.phase == "failed":
                 self._lost = True
                 self._log(logging.WARNING, Event.CAMERA_LOST, "the camera failed", step)
-            elif step.kind == "waiting":
+            elif step.phase == "waiting":
                 self._waiting(step)
-            elif step.kind in {"restarting", "reopening"}:
-                _logger.debug("camera: %s, try %d", step.kind, step.attempt)
+            elif step.phase in {"restarting", "reopening"}:
+                _logger.debug("camera: %s, try %d", step.phase, step.attempt)
 
-    def _waiting(self, step: Step) -> None:
+    def _waiting(self, step: RecoveryStep) -> None:
         if step.reason == self._reason:
             return
         kind = Event.CAMERA_STEP if self._lost else Event.CAMERA_WAITING
         self._log(logging.WARNING, kind, "waiting for the camera", step)
 
-    def _log(self, level: int, event: Event, what: str, step: Step) -> None:
+    def _log(self, level: int, event: Event, what: str, step: RecoveryStep) -> None:
         self._reason = step.reason
-        extra = entry(event, CAMERA=self._source, STEP=step.kind, TRY=step.attempt)
+        extra = entry(event, CAMERA=self._source, STEP=step.phase, TRY=step.attempt)
         _logger.log(level, "%s: %s", what, step.reason, extra=extra)
 
-    def _recovered(self, step: Step) -> None:
+    def _recovered(self, step: RecoveryStep) -> None:
         self._liveness.resumed()
         extra = entry(
             Event.CAMERA_RECOVERED,
@@ -67,20 +67,20 @@ class CameraRecoveryLog:
         _logger.info(text, _tries(step), step.elapsed_s, extra=extra)
         self._reason, self._lost = "", False
 
-    def _gave_up(self, step: Step) -> None:
+    def _gave_up(self, step: RecoveryStep) -> None:
         # What ends the program is logged where it ends.
-        extra = entry(Event.CAMERA_STEP, CAMERA=self._source, STEP=step.kind, TRY=step.attempt)
+        extra = entry(Event.CAMERA_STEP, CAMERA=self._source, STEP=step.phase, TRY=step.attempt)
         if step.attempt:
             text = "the camera did not come back: %s in %.1f s"
             _logger.warning(text, _tries(step), step.elapsed_s, extra=extra)
 
 
-def _waiting_for(step: Step) -> str:
-    if step.kind == "opening" and not step.reason:
+def _waiting_for(step: RecoveryStep) -> str:
+    if step.phase == "opening" and not step.reason:
         return "Starting: opens the camera"
     tries = f" (try {step.attempt}, {step.elapsed_s:.0f} s)" if step.attempt else ""
     return f"Waiting for the camera{tries}: {step.reason}"
 
 
-def _tries(step: Step) -> str:
+def _tries(step: RecoveryStep) -> str:
     return "1 try" if step.attempt == 1 else f"{step.attempt} tries"

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pi_classifier.cameras.limited import limited
+from pi_classifier.cameras.stream import limited
 from pi_classifier.config.settings import RunSettings
 from pi_classifier.decision import Smoother
 from pi_classifier.errors import PiClassifierError

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 
-def holders(*devices: Path, proc: Path = Path("/proc")) -> list[str]:
+def processes_using(*devices: Path, proc: Path = Path("/proc")) -> list[str]:
     """Return the programs that have one of `devices` open, as "motion (process 812)".
 
     Of other users' programs only root learns; this process is "this program itself".

@@ -22,14 +22,13 @@ import pytest
 from PIL import Image
 
 from pi_classifier.cameras import open_camera
-from pi_classifier.cameras.emulated.camera import EmulatedCamera
+from pi_classifier.cameras.emulated.camera import open_emulated_camera
 from pi_classifier.cameras.raspberry_pi.camera import PiCamera
 from pi_classifier.cameras.recovery import RecoveringCamera
-from pi_classifier.cameras.replay.photo_folder import ReplayCamera
-from pi_classifier.cameras.replay.recorded import RecordedCamera
-from pi_classifier.cameras.replay.recording import Recorder
+from pi_classifier.cameras.replay.photo_folder import open_photo_folder
+from pi_classifier.cameras.replay.recording import Recorder, open_recording
 from pi_classifier.cameras.settings import CameraSettings
-from pi_classifier.cameras.video.file import VideoFileCamera
+from pi_classifier.cameras.video.file import open_video_file
 from pi_classifier.cameras.video.network import open_network_camera
 from pi_classifier.errors import CameraClosed, CameraError
 from pi_classifier.types import Camera, Frame
@@ -45,7 +44,9 @@ Maker = Callable[..., Camera]
 
 
 def emulated(folder: Path, *, fps: float = 100.0, realtime: bool = False) -> Camera:
-    return EmulatedCamera(CameraSettings(width=64, height=48, fps=fps, seed=3, realtime=realtime))
+    return open_emulated_camera(
+        CameraSettings(width=64, height=48, fps=fps, seed=3, realtime=realtime)
+    )
 
 
 def replay(folder: Path, *, fps: float = 100.0, realtime: bool = False) -> Camera:
@@ -55,12 +56,12 @@ def replay(folder: Path, *, fps: float = 100.0, realtime: bool = False) -> Camer
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (31, 45, 3), np.uint8)).save(path)
     settings = CameraSettings(fps=fps, realtime=realtime, loop=True, hold_s=0.02)
-    return ReplayCamera(str(folder), settings)
+    return open_photo_folder(str(folder), settings)
 
 
 def video_file(folder: Path, *, fps: float = 100.0, realtime: bool = False) -> Camera:
     path = film(folder / "video.mkv", frames=40, fps=Fraction(fps).limit_denominator(1000))
-    return VideoFileCamera(path, CameraSettings(realtime=realtime), side=48)
+    return open_video_file(path, CameraSettings(realtime=realtime), side=48)
 
 
 def recording(folder: Path, *, fps: float = 100.0, realtime: bool = False) -> Camera:
@@ -70,7 +71,7 @@ def recording(folder: Path, *, fps: float = 100.0, realtime: bool = False) -> Ca
         for frame in islice(emulated(folder, fps=fps).frames(), 40):
             recorder.add(frame)
         recorder.close()
-    return RecordedCamera(kept, CameraSettings(realtime=realtime))
+    return open_recording(kept, CameraSettings(realtime=realtime))
 
 
 def recovering(folder: Path, *, fps: float = 100.0, realtime: bool = False) -> Camera:

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from pi_classifier.cameras import CameraSettings, open_camera
-from pi_classifier.cameras.recovery import RecoveringCamera, Step
+from pi_classifier.cameras.recovery import RecoveringCamera, RecoveryStep
+from pi_classifier.cameras.video import network
 from pi_classifier.cameras.video.live import LiveCamera
 from pi_classifier.cameras.video.network import open_network_camera
-from pi_classifier.cameras.video.pyav import network
 from pi_classifier.errors import CameraError, CameraTimeout, CameraUnavailable, ConfigError
 from pi_classifier.types import Frame
 from tests.servers.mjpeg import MjpegServer, mjpeg_server
@@ -116,11 +116,11 @@ def test_a_camera_that_goes_away_comes_back(which: str) -> None:
         if isinstance(server, MjpegServer)
         else (server.kill, server.start)
     )
-    steps: list[Step] = []
+    steps: list[RecoveryStep] = []
 
-    def note(step: Step) -> None:
+    def note(step: RecoveryStep) -> None:
         steps.append(step)
-        if step.kind == "waiting" and step.attempt == 1:
+        if step.phase == "waiting" and step.attempt == 1:
             again()
 
     settings = CameraSettings(source=server.url, timeout_s=2.0, fps=50.0)
@@ -135,8 +135,8 @@ def test_a_camera_that_goes_away_comes_back(which: str) -> None:
     finally:
         camera.close()
         cut()
-    assert "recovered" in [step.kind for step in steps]
-    failed = next(step for step in steps if step.kind == "failed")
+    assert "recovered" in [step.phase for step in steps]
+    failed = next(step for step in steps if step.phase == "failed")
     assert "connection broke" in failed.reason or "has ended" in failed.reason
     for one, other in pairwise(frames):
         assert other.sequence > one.sequence

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import threading
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -12,29 +11,17 @@ import numpy as np
 import pytest
 
 from pi_classifier.cameras import CameraSettings, open_camera
-from pi_classifier.cameras.video.file import VideoFileCamera
+from pi_classifier.cameras.playback import PlayedCamera
+from pi_classifier.cameras.video.file import open_video_file
 from pi_classifier.cameras.video.pyav import covering
 from pi_classifier.errors import ConfigError
 from tests.servers.films import film
+from tests.virtual_clock import VirtualClock
 
 
-class VirtualClock:
-    """Time passes only by waiting."""
-
-    def __init__(self) -> None:
-        self.time_s = 100.0
-
-    def now_s(self) -> float:
-        return self.time_s
-
-    def wait(self, event: threading.Event, timeout_s: float) -> bool:
-        self.time_s += max(0.0, timeout_s)
-        return event.is_set()
-
-
-def played(path: Path, side: int = 48, **changes: object) -> VideoFileCamera:
+def played(path: Path, side: int = 48, **changes: object) -> PlayedCamera:
     settings = CameraSettings(**({"realtime": False} | changes))  # type: ignore[arg-type]
-    return VideoFileCamera(path, settings, side)
+    return open_video_file(path, settings, side)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +44,7 @@ def test_times_are_the_files(tmp_path: Path) -> None:
 def test_the_pace_is_the_files(tmp_path: Path) -> None:
     clock = VirtualClock()
     path = film(tmp_path / "a.mp4", fps=4, frames=9)
-    camera = VideoFileCamera(path, CameraSettings(fps=100.0), 48, clock)
+    camera = open_video_file(path, CameraSettings(fps=100.0), 48, clock)
     assert len(list(camera.frames())) == 9
     assert clock.time_s == pytest.approx(102.0)
 

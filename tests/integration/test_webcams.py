@@ -16,10 +16,9 @@ from pathlib import Path
 import pytest
 
 from pi_classifier.cameras import CameraSettings, open_camera
-from pi_classifier.cameras.video.live import LiveCamera
 from pi_classifier.cameras.video.pyav import VideoError
 from pi_classifier.cameras.video.v4l2 import Webcam
-from pi_classifier.cameras.video.webcam import WebcamFeed, find_device, refusal
+from pi_classifier.cameras.video.webcam import find_device, open_webcam, refusal
 from pi_classifier.errors import CameraError, CameraUnavailable, ConfigError
 from tests.servers.mjpeg import picture
 
@@ -87,8 +86,7 @@ def pipe(tmp_path: Path) -> Iterator[tuple[Path, threading.Event]]:
 
 def test_pictures_of_a_device_and_its_end(pipe: tuple[Path, threading.Event]) -> None:
     path, ended = pipe
-    feed = WebcamFeed(path, SETTINGS, 48, demuxer="mjpeg")
-    camera = LiveCamera(feed, f"webcam {path}", SETTINGS)
+    camera = open_webcam(str(path), SETTINGS, 48, demuxer="mjpeg")
     frames = list(islice(camera.frames(), 10))
     assert [frame.pixels.shape for frame in frames] == [(48, 64, 3)] * 10
     assert all(one.sequence < other.sequence for one, other in pairwise(frames))

@@ -19,7 +19,7 @@ import pytest
 
 from pi_classifier.cameras.raspberry_pi import device
 from pi_classifier.cameras.raspberry_pi.camera import PiCamera
-from pi_classifier.cameras.recovery import RecoveringCamera, Step
+from pi_classifier.cameras.recovery import RecoveringCamera, RecoveryStep
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.errors import CameraClosed, CameraError, CameraTimeout, CameraUnavailable
 from pi_classifier.types import Frame
@@ -89,11 +89,11 @@ FAULTS: dict[str, tuple[Callable[[EmulatedSensor], None], str]] = {
 def test_the_ladder_brings_it_back(sensor: EmulatedSensor, fault: str) -> None:
     """Broken for the first tries, then mended: frames go on, with numbers and times growing."""
     harm, words = FAULTS[fault]
-    steps: list[Step] = []
+    steps: list[RecoveryStep] = []
 
-    def watch(step: Step) -> None:
+    def watch(step: RecoveryStep) -> None:
         steps.append(step)
-        if step.kind == "waiting" and step.attempt == 2:
+        if step.phase == "waiting" and step.attempt == 2:
             mend(sensor)
 
     camera = RecoveringCamera(
@@ -108,7 +108,7 @@ def test_the_ladder_brings_it_back(sensor: EmulatedSensor, fault: str) -> None:
     assert [frame.sequence for frame in everything] == sorted({f.sequence for f in everything})
     times = [frame.timestamp_ns for frame in everything]
     assert times == sorted(set(times))
-    kinds = [step.kind for step in steps]
+    kinds = [step.phase for step in steps]
     # all but one sees the camera started again at once, to stall again: nobody mended it yet
     assert kinds[:3] == ["opening", "failed", "waiting"]
     assert kinds[-1] == "recovered"
@@ -216,7 +216,7 @@ def test_the_death_of_picamera2s_thread_is_survived_by_opening_anew(
     camera = RecoveringCamera(
         opener,
         60.0,
-        on_step=lambda step: steps.append(step.kind),
+        on_step=lambda step: steps.append(step.phase),
         clock=SensorClock(sensor),
     )
     threads = threading.active_count()

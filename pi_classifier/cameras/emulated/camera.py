@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.cameras.emulated.scenes import BACKGROUND, LABELS, Scene
-from pi_classifier.cameras.faults import Fault, parse_faults
-from pi_classifier.cameras.playback import Clock, Playback
+from pi_classifier.cameras.faults import Fault, FaultKind, parse_faults
+from pi_classifier.cameras.playback import Playback, PlayedCamera, frame_time_ns
 from pi_classifier.cameras.settings import CameraSettings
+from pi_classifier.cameras.stream import Clock
 from pi_classifier.errors import CameraError, CameraTimeout, CameraUnavailable
 from pi_classifier.types import Frame
 
@@ -41,10 +42,10 @@ class Garden:
 
     def __init__(self, settings: CameraSettings) -> None:
         faults = parse_faults(settings.faults)
-        self.lasting = [fault for fault in faults if fault.kind in {"drop", "dark"}]
-        self.pending = [fault for fault in faults if fault.kind not in {"drop", "dark"}]
-        self.sequence = 0
-        self.gone: Fault | None = None
+        self._lasting = [fault for fault in faults if fault.kind in {"drop", "dark"}]
+        self._pending = [fault for fault in faults if fault.kind not in {"drop", "dark"}]
+        self.sequence = 0  # the next frame
+        self._gone: Fault | None = None
         self._refused = 0
         self._shots = _schedule(settings.seed, settings.fps)
         self._shot = next(self._shots)
@@ -57,100 +58,101 @@ class Garden:
 
     def admit(self) -> None:
         """Let a camera be opened; raises CameraUnavailable while it is gone."""
-        if self.gone is None:
+        if self._gone is None:
             return
-        if self.gone.count and self._refused >= self.gone.count:
-            self.gone = None
+        if self._gone.count and self._refused >= self._gone.count:
+            self._gone = None
             self._refused = 0
             return
         self._refused += 1
         raise CameraUnavailable("emulated camera: there is no camera, as ordered; try again later")
 
+    def due_fault(self) -> Fault | None:
+        """Take the fault that comes before the next frame; a camera that is gone stays so."""
+        fault = next((fault for fault in self._pending if fault.at <= self.sequence), None)
+        if fault is not None:
+            self._pending.remove(fault)
+            if fault.kind == "disappear":
+                self._gone = fault
+        return fault or self._gone
 
-class EmulatedCamera:
-    """Flowers of about two seconds each, empty ground of about one between them.
+    def lasting_kinds(self, sequence: int) -> set[FaultKind]:
+        """Return the kinds of fault that concern this very frame."""
+        return {fault.kind for fault in self._lasting if fault.covers(sequence)}
 
-    Every frame says in `truth` what it shows. Timestamps are ``sequence / fps``,
-    so equal settings give equal frames, byte for byte, at any pace. A fault comes
-    once: after a time-out or an error `frames` may be called again and goes on.
-    `garden` is what it looks at (default: one of its own); raises CameraUnavailable
-    while the camera is gone from it.
+
+def open_emulated_camera(
+    settings: CameraSettings, clock: Clock | None = None, garden: Garden | None = None
+) -> PlayedCamera:
+    """Show flowers of about two seconds each, empty ground of about one between them.
+
+    Every frame says in `truth` what it shows. Timestamps are ``sequence / fps``, so equal
+    settings give equal frames, byte for byte, at any pace. `garden` is what it looks at
+    (default: one of its own). A fault comes once: after CameraTimeout or CameraError the
+    frames may be called for again and go on. Raises CameraUnavailable while the camera is
+    gone from the garden.
     """
+    garden = garden or Garden(settings)
+    garden.admit()
+    playback = Playback("emulated camera", realtime=settings.realtime, clock=clock)
+    return PlayedCamera(playback, _GardenFrames(garden, settings, playback))
 
-    def __init__(
-        self, settings: CameraSettings, clock: Clock | None = None, garden: Garden | None = None
-    ) -> None:
-        self.settings = settings
-        self._garden = garden or Garden(settings)
-        self._garden.admit()
-        self._playback = Playback(
-            "emulated camera", self.settings.fps, realtime=self.settings.realtime, clock=clock
-        )
-        self._black = np.zeros((self.settings.height, self.settings.width, 3), np.uint8)
+
+class _GardenFrames:
+    """The garden's frames and faults; no generator, which an error would end for good."""
+
+    def __init__(self, garden: Garden, settings: CameraSettings, playback: Playback) -> None:
+        self._garden = garden
+        self._settings = settings
+        self._playback = playback
+        self._black = np.zeros((settings.height, settings.width, 3), np.uint8)
         self._black.flags.writeable = False
 
-    def frames(self) -> Iterator[Frame]:
-        """Yield frames until `stop`.
+    def __iter__(self) -> Iterator[Frame]:
+        return self
 
-        Raises CameraClosed after `close`, CameraTimeout, CameraError and
-        CameraUnavailable as ordered.
+    def __next__(self) -> Frame:
+        """Return the next frame that is not dropped, or raise the fault due before it.
+
+        What comes in place of a frame comes when that frame would have been due.
         """
-        self._playback.check_open()
-        return self._frames()
+        while True:
+            sequence = self._garden.sequence
+            time_ns = frame_time_ns(sequence, self._settings.fps)
+            fault = self._garden.due_fault()
+            if fault is not None:
+                if not self._playback.wait_until_due(time_ns):
+                    raise StopIteration
+                self._fail(fault)
+            self._garden.sequence += 1
+            kinds = self._garden.lasting_kinds(sequence)
+            if "drop" not in kinds:
+                return self._frame(sequence, time_ns, dark="dark" in kinds)
+            if not self._playback.wait_until_due(time_ns):
+                raise StopIteration
 
-    def stop(self) -> None:
-        """End the frames for good."""
-        self._playback.stop()
-
-    def close(self) -> None:
-        """End the frames and refuse further ones."""
-        self._playback.close()
-
-    def _frames(self) -> Iterator[Frame]:
-        garden = self._garden
-        with self._playback.running():
-            for _ in self._playback.ticks():
-                if self._fails(garden.sequence):
-                    return
-                sequence = garden.sequence
-                garden.sequence += 1
-                faults = {fault.kind for fault in garden.lasting if fault.covers(sequence)}
-                if "drop" not in faults:
-                    yield self._frame(sequence, dark="dark" in faults)
-
-    def _frame(self, sequence: int, *, dark: bool) -> Frame:
-        timestamp_ns = self._playback.timestamp_ns(sequence)
+    def _frame(self, sequence: int, time_ns: int, *, dark: bool) -> Frame:
         if dark:
-            return Frame(self._black, sequence, timestamp_ns, BACKGROUND)
+            return Frame(self._black, sequence, time_ns, BACKGROUND)
         scene = self._garden.scene(sequence)
-        noise = np.random.default_rng((self.settings.seed, sequence))
+        noise = np.random.default_rng((self._settings.seed, sequence))
         pixels: NDArray[np.uint8] = scene.render(
-            self.settings.height, self.settings.width, timestamp_ns / 1e9, noise
+            self._settings.height, self._settings.width, time_ns / 1e9, noise
         )
         pixels.flags.writeable = False
-        return Frame(pixels, sequence, timestamp_ns, scene.label)
+        return Frame(pixels, sequence, time_ns, scene.label)
 
-    def _fails(self, sequence: int) -> bool:
-        """Raise the fault due before this frame; True if stopped during a stall."""
-        garden = self._garden
-        due = next((fault for fault in garden.pending if fault.at <= sequence), None)
-        if due is not None:
-            garden.pending.remove(due)
-            if due.kind == "hang":
-                _hang()
-            if due.kind == "stall":
-                return self._stall(due)
-            if due.kind == "error":
-                raise CameraError(f"emulated camera: failed before frame {due.at}, as ordered")
-            garden.gone = due
-        if garden.gone is not None:
+    def _fail(self, fault: Fault) -> None:
+        """Raise what a camera with this fault raises; StopIteration if stopped meanwhile."""
+        if fault.kind == "hang":
+            _hang()
+        if fault.kind == "disappear":
             raise CameraUnavailable("emulated camera: disappeared, as ordered; open it again")
-        return False
-
-    def _stall(self, fault: Fault) -> bool:
-        timeout_s = self.settings.timeout_s
-        if self._playback.wait(timeout_s):
-            return True
+        if fault.kind == "error":
+            raise CameraError(f"emulated camera: failed before frame {fault.at}, as ordered")
+        timeout_s = self._settings.timeout_s
+        if not self._playback.wait(timeout_s):
+            raise StopIteration
         raise CameraTimeout(
             f"emulated camera: no frame within {timeout_s:g} s before frame {fault.at}, as ordered"
         )

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from pi_classifier.cameras.emulated.garden.backdrops import BEHIND_FLOWERS, GROUNDS
-from pi_classifier.cameras.emulated.garden.flowers import PAINTERS
+from pi_classifier.cameras.emulated.garden import BEHIND_FLOWERS, GROUNDS, PAINTERS
 from pi_classifier.cameras.emulated.garden.light import (
     Light,
     blurred,

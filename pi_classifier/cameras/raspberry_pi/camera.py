@@ -8,7 +8,6 @@ here: see `recovery`.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -17,21 +16,21 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier.cameras.playback import Clock, SystemClock
-from pi_classifier.cameras.raspberry_pi import diagnosis
-from pi_classifier.cameras.raspberry_pi import picamera2_api as library
+from pi_classifier.cameras.raspberry_pi import diagnosis, picamera2_api
 from pi_classifier.cameras.raspberry_pi.device import PiDevice
-from pi_classifier.cameras.raspberry_pi.pixels import Numbering, PixelReader, Pixels
+from pi_classifier.cameras.raspberry_pi.pixels import FrameNumbering, PixelReader
 from pi_classifier.cameras.raspberry_pi.stream_plan import (
     START_FPS,
     WHOLE,
-    Plan,
+    StreamPlan,
     crop_for,
     make_plan,
     wanted_controls,
 )
 from pi_classifier.cameras.settings import CameraSettings
-from pi_classifier.errors import CameraClosed, CameraError, CameraTimeout
+from pi_classifier.cameras.stream import Clock, StreamState, SystemClock
+from pi_classifier.errors import CameraError, CameraTimeout
+from pi_classifier.preprocessing.area_average import Pixels
 from pi_classifier.types import Frame
 
 _logger = logging.getLogger(__name__)
@@ -73,14 +72,12 @@ class PiCamera:
         read_scores: ReadScores | None = None,
     ) -> None:
         self._settings = settings
-        self._stopped = threading.Event()
-        self._closed = False
-        self._reading = threading.Lock()
         self._metadata: dict[str, Any] = {}
         self._settling = 0
-        self._numbering = Numbering(round(1e9 / settings.fps))
-        self._wish: Future[Pixels] | None = None
-        self.info = library.chosen_camera(choice)
+        self._numbering = FrameNumbering(round(1e9 / settings.fps))
+        self._picture: Future[Pixels] | None = None  # for who waits in `picture`
+        self.info = picamera2_api.chosen_camera(choice)
+        self._state = StreamState(self._name)
         self._read_scores = read_scores
         self._clock = clock or SystemClock()
         self._device = PiDevice(self.info.number, self._name, self._clock)
@@ -94,24 +91,24 @@ class PiCamera:
     @property
     def conditions(self) -> Mapping[str, float]:
         """What the camera says of the last frame: light, exposure, focus, its temperature."""
-        known = self._metadata
-        return {ours: known[name] for name, ours in _CONDITIONS.items() if name in known}
+        metadata = self._metadata
+        return {ours: metadata[name] for name, ours in _CONDITIONS.items() if name in metadata}
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames until `stop`.
 
         Raises CameraClosed after `close`, CameraTimeout, CameraError.
         """
-        self._check_open()
+        self._state.check_open()
         return self._frames()
 
     def stop(self) -> None:
         """End the frames for good; may be called from any thread."""
-        self._stopped.set()
+        self._state.stop()
 
     def restart(self) -> None:
         """Cancel what waits, and start the stream again; raises CameraError."""
-        self._check_open()
+        self._state.check_open()
         try:
             self._device.stop()
             self._start()
@@ -120,8 +117,7 @@ class PiCamera:
 
     def close(self) -> None:
         """End the frames and free the camera; a second call does nothing."""
-        self._closed = True
-        self._stopped.set()
+        self._state.close()
         self._device.close()
 
     def picture(self, timeout_s: float = 5.0) -> Pixels:
@@ -129,11 +125,11 @@ class PiCamera:
 
         For any thread, while another one reads the frames. Raises CameraTimeout.
         """
-        self._check_open()
-        wish: Future[Pixels] = Future()
-        self._wish = wish
+        self._state.check_open()
+        picture: Future[Pixels] = Future()
+        self._picture = picture
         try:
-            return wish.result(timeout_s)
+            return picture.result(timeout_s)
         except TimeoutError:
             raise CameraTimeout(f"{self._name}: no picture within {timeout_s:g} s") from None
 
@@ -141,50 +137,46 @@ class PiCamera:
     def _name(self) -> str:
         return f'camera "pi" ({self.info.model})'
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise CameraClosed(f"{self._name}: the camera is closed; open it again to use it")
-
     # -- starting
 
     def _configure(self, model_size: tuple[int, int] | None) -> None:
         device, settings = self._device.picamera, self._settings
         pixel_array = device.camera_properties["PixelArraySize"]
         plan = make_plan(
-            settings, model_size, self.info.model, pixel_array, rgb_lores=library.is_pisp()
+            settings, model_size, self.info.model, pixel_array, rgb_lores=picamera2_api.is_pisp()
         )
         controls = wanted_controls(settings, device.camera_controls)
-        library.configure(device, plan, _BUFFERS)
-        made = device.camera_configuration()
+        picamera2_api.configure(device, plan, _BUFFERS)
+        configured = device.camera_configuration()
         if settings.roi != WHOLE:
-            controls |= self._crop(made)
+            controls |= self._crop(configured)
         self._controls = controls
         self._stream = plan.frames
         turns, asked = plan.quarter_turns, plan.lores or plan.main
-        self._read = _reader(made[plan.frames], asked, turns, plan.shape)
+        self._read = _reader(configured[plan.frames], asked, turns, plan.shape)
         self._read_picture = _reader(
-            made["main"], plan.main, turns, (settings.height, settings.width)
+            configured["main"], plan.main, turns, (settings.height, settings.width)
         )
-        self._say(plan, made)
+        self._log_streams(plan, configured)
 
-    def _crop(self, made: Mapping[str, Any]) -> dict[str, Any]:
+    def _crop(self, configured: Mapping[str, Any]) -> dict[str, Any]:
         advertised = self._device.picamera.camera_controls
         if "ScalerCrop" not in advertised:
             raise CameraError(f"{self._name}: cannot look at a part only; remove camera.roi")
         whole = advertised["ScalerCrop"][1]
-        sizes = [made[name]["size"] for name in ("main", "lores") if made.get(name)]
+        sizes = [configured[name]["size"] for name in ("main", "lores") if configured.get(name)]
         crops = [crop_for(self._settings.roi, whole, size) for size in sizes]
         if "ScalerCrops" in advertised:  # Pi 5: each stream its own
             return {"ScalerCrops": crops}
         return {"ScalerCrop": crops[0]}
 
-    def _say(self, plan: Plan, made: Mapping[str, Any]) -> None:
-        size, readout = made[plan.frames]["size"], made["sensor"]["output_size"]
+    def _log_streams(self, plan: StreamPlan, configured: Mapping[str, Any]) -> None:
+        size, readout = configured[plan.frames]["size"], configured["sensor"]["output_size"]
         _logger.info(
             "%s: frames of %dx%d in %s, from the sensor's %dx%d%s",
             self._name,
             *size,
-            made[plan.frames]["format"],
+            configured[plan.frames]["format"],
             *readout,
             "" if plan.known_sensor else " (not a known sensor: perhaps a part of its view)",
         )
@@ -210,12 +202,16 @@ class PiCamera:
         if "FrameDurationLimits" in self._device.picamera.camera_controls:
             self._device.picamera.set_controls({"FrameRate": fps})
 
-    def _settled(self, known: Mapping[str, Any]) -> bool:
-        """Whether exposure control has had its time; then frames come as slowly as wanted."""
+    def _settled(self, metadata: Mapping[str, Any]) -> bool:
+        """Whether exposure control has converged; then frames come as slowly as wanted.
+
+        The first frames come at `START_FPS` and are left out: exposure control needs some
+        frames, however long they take.
+        """
         if not self._settling:
             return True
         self._settling -= 1
-        if known.get("AeLocked") or known.get("AeState") == _CONVERGED:
+        if metadata.get("AeLocked") or metadata.get("AeState") == _CONVERGED:
             self._settling = 0
         if self._settling:
             return False
@@ -226,25 +222,20 @@ class PiCamera:
     # -- frames
 
     def _frames(self) -> Iterator[Frame]:
-        if not self._reading.acquire(blocking=False):
-            raise CameraError(
-                f"{self._name}: another consumer reads its frames; "
-                "read them in one place and pass them on"
-            )
         limit_s = self._settings.timeout_s + 1 / self._settings.fps
-        deadline_s = self._clock.now_s() + limit_s
-        try:
+        with self._state.one_consumer():
+            deadline_s = self._clock.now_s() + limit_s
             while True:
-                self._check_open()
-                request = self._device.next_request(limit_s, self._stopped)
+                self._state.check_open()
+                request = self._device.next_request(limit_s, self._state.stopped)
                 if request is None:
-                    self._check_open()
+                    self._state.check_open()
                     return
                 try:
                     frame = self._frame(request)
                 except Exception as error:
-                    self._check_open()  # closed by another thread meanwhile
-                    raise diagnosis.explained(error, "taking a frame") from error
+                    self._state.check_open()  # closed by another thread meanwhile
+                    raise diagnosis.explained(error, "reading a frame") from error
                 finally:
                     request.release()
                 if frame is not None:
@@ -252,33 +243,31 @@ class PiCamera:
                     deadline_s = self._clock.now_s() + limit_s
                 elif self._clock.now_s() > deadline_s:
                     raise CameraTimeout(f"{self._name}: only damaged frames for {limit_s:g} s")
-        finally:
-            self._reading.release()
 
     def _frame(self, request: Any) -> Frame | None:
         """Copy a frame out of its request; None for one that nobody wants."""
-        known = request.get_metadata()
-        if not library.is_sound(request) or not self._settled(known):
+        metadata = request.get_metadata()
+        if not picamera2_api.is_sound(request) or not self._settled(metadata):
             return None
-        scores = None if self._read_scores is None else self._read_scores(known)
+        scores = None if self._read_scores is None else self._read_scores(metadata)
         if scores is None and self._read_scores is not None:
             return None
-        timestamp_ns = int(known.get("SensorTimestamp") or time.monotonic_ns())
-        duration_ns = int(known.get("FrameDuration") or 0) * 1000
-        sequence = self._numbering.place(timestamp_ns, duration_ns)
+        timestamp_ns = int(metadata.get("SensorTimestamp") or time.monotonic_ns())
+        duration_ns = int(metadata.get("FrameDuration") or 0) * 1000
+        sequence = self._numbering.number(timestamp_ns, duration_ns)
         if sequence is None:
             return None
-        self._metadata = known
-        if self._wish is not None:
-            wish, self._wish = self._wish, None
-            wish.set_result(self._device.copied(request, "main", self._read_picture))
+        self._metadata = metadata
+        if self._picture is not None:
+            picture, self._picture = self._picture, None
+            picture.set_result(self._device.copied(request, "main", self._read_picture))
         pixels = self._device.copied(request, self._stream, self._read)
         return Frame(pixels, sequence, timestamp_ns, scores=scores)
 
 
 def _reader(
-    made: Mapping[str, Any], asked: Mapping[str, Any], turns: int, shape: tuple[int, int]
+    configured: Mapping[str, Any], asked: Mapping[str, Any], turns: int, shape: tuple[int, int]
 ) -> PixelReader:
     # a size that the ISP cannot do became another: no part of that, but all of it
-    cut = shape if made["size"] == asked["size"] else None
-    return PixelReader(made["format"], made["size"], made["stride"], turns, cut)
+    cut = shape if configured["size"] == asked["size"] else None
+    return PixelReader(configured["format"], configured["size"], configured["stride"], turns, cut)

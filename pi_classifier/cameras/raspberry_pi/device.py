@@ -9,11 +9,11 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from typing import Any
 
-from pi_classifier.cameras.playback import Clock
-from pi_classifier.cameras.raspberry_pi import diagnosis
-from pi_classifier.cameras.raspberry_pi import picamera2_api as library
-from pi_classifier.cameras.raspberry_pi.pixels import PixelReader, Pixels
+from pi_classifier.cameras.raspberry_pi import diagnosis, picamera2_api
+from pi_classifier.cameras.raspberry_pi.pixels import PixelReader
+from pi_classifier.cameras.stream import Clock
 from pi_classifier.errors import CameraError, CameraTimeout
+from pi_classifier.preprocessing.area_average import Pixels
 
 _logger = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ class PiDevice:
         self._closed = False
         self._waiting = threading.Lock()
         self._job: Any = None
-        self._mapped = library.mapped_array()
-        self.picamera = library.open_device(number)
+        self._mapped = picamera2_api.mapped_array()
+        self.picamera = picamera2_api.open_device(number)
 
     def next_request(self, limit_s: float, stopped: threading.Event) -> Any:
         """Wait for the next finished request, the newest there is; the caller releases it.

@@ -1,4 +1,4 @@
-"""What is wrong with a Raspberry Pi camera, and what to do, in the words of its owner."""
+"""What is wrong with a Raspberry Pi camera, and what its owner can do about it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pi_classifier.errors import CameraError, CameraUnavailable, ConfigError, PiClassifierError
-from pi_classifier.system.open_files import holders
+from pi_classifier.system.open_files import processes_using
 
 PICAMERA2_AT_LEAST = (0, 3, 21)
 _INSTALL = "sudo apt install python3-picamera2 --no-install-recommends"
@@ -31,7 +31,7 @@ _CABLE = (
 
 
 def import_failure(error: Exception, apt_packages: Path = _APT_PACKAGES) -> CameraUnavailable:
-    """Say why picamera2 cannot be imported, and the cure."""
+    """Return why picamera2 cannot be imported, and the cure."""
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if isinstance(error, ValueError | ImportError) and re.search(
         r"numpy\.(dtype|ndarray) size changed|numpy\.core\.multiarray|_ARRAY_API", str(error)
@@ -60,7 +60,7 @@ def import_failure(error: Exception, apt_packages: Path = _APT_PACKAGES) -> Came
 
 
 def no_imx500(error: Exception) -> CameraUnavailable:
-    """Say what picamera2 misses for the AI Camera."""
+    """Return what picamera2 misses for the AI Camera."""
     return CameraUnavailable(
         f'camera "imx500": picamera2 cannot use it here ({error}); sudo apt update, then '
         "sudo apt install imx500-all python3-picamera2"
@@ -68,7 +68,7 @@ def no_imx500(error: Exception) -> CameraUnavailable:
 
 
 def too_old(version: str) -> CameraUnavailable:
-    """Say that picamera2 is too old."""
+    """Return that picamera2 is too old."""
     wanted = ".".join(str(part) for part in PICAMERA2_AT_LEAST)
     return CameraUnavailable(
         f'camera "pi": picamera2 {version} is too old, {wanted} or later is needed: '
@@ -82,13 +82,13 @@ def check_heap(devices: Path = Path("/dev")) -> None:
     picamera2 takes it once the camera is open, and leaves a traceback when it cannot.
     """
     heaps = [devices / "dma_heap" / name for name in _HEAPS]
-    there = [heap for heap in heaps if heap.exists()]
-    if there and not os.access(there[0], os.R_OK | os.W_OK):
-        raise _forbidden(there[0])
+    heap = next((heap for heap in heaps if heap.exists()), None)
+    if heap is not None and not os.access(heap, os.R_OK | os.W_OK):
+        raise _forbidden(heap)
 
 
 def no_camera(devices: Path = Path("/dev")) -> CameraUnavailable:
-    """Say that none is connected, or that this program may not look."""
+    """Return that none is connected, or that this program may not look."""
     for path in _media(devices):
         if not os.access(path, os.R_OK | os.W_OK):
             return _forbidden(path)
@@ -126,7 +126,8 @@ def _path_of(error: OSError | None, devices: Path) -> Path:
 
 
 def _busy(devices: Path) -> CameraUnavailable:
-    users = ", ".join(holders(*(p for each in _DEVICES for p in devices.glob(each))))
+    paths = (path for pattern in _DEVICES for path in devices.glob(pattern))
+    users = ", ".join(processes_using(*paths))
     by = f"by {users}" if users else "by another program, perhaps of another user"
     return CameraUnavailable(
         f'camera "pi": busy, in use {by}; stop that first (a camera serves one program)'
@@ -134,7 +135,7 @@ def _busy(devices: Path) -> CameraUnavailable:
 
 
 def in_use_here() -> CameraUnavailable:
-    """Say that this very program has the camera already."""
+    """Return that this very program has the camera already."""
     return CameraUnavailable('camera "pi": busy, in use by this program itself; close it first')
 
 

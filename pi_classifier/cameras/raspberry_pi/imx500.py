@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier.cameras.raspberry_pi import picamera2_api as library
+from pi_classifier.cameras.raspberry_pi import picamera2_api
 from pi_classifier.cameras.raspberry_pi.camera import PiCamera
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.errors import CameraError, ConfigError
@@ -37,13 +37,13 @@ def open_imx500(path: Path, settings: CameraSettings) -> PiCamera:
     Frames carry the network's scores; the model "imx500" makes predictions of them.
     Raises CameraUnavailable, CameraError, ConfigError.
     """
-    device = library.open_network(path)
-    _logger.info("%s: goes into the sensor, which takes minutes the first time", path)
+    device = picamera2_api.open_network(path)
+    _logger.info("%s: uploading it to the sensor, which takes minutes the first time", path)
     return PiCamera(settings, "imx500", read_scores=_Scores(device))
 
 
 class _Scores:
-    """Takes the scores out of a frame's metadata, as the network's description says."""
+    """Reads the scores from a frame's metadata, as the network's description says."""
 
     def __init__(self, device: Any) -> None:
         self._device = device

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.cameras.raspberry_pi import diagnosis
-from pi_classifier.cameras.raspberry_pi.stream_plan import Plan
+from pi_classifier.cameras.raspberry_pi.stream_plan import StreamPlan
 from pi_classifier.errors import CameraUnavailable
 
 _logger = logging.getLogger(__name__)
@@ -33,9 +33,9 @@ def connected_cameras() -> list[PiCameraInfo]:
     """
     listed = _picamera2().Picamera2.global_camera_info()
     return [
-        PiCameraInfo(number, str(each["Model"]), str(each["Id"]))
-        for number, each in enumerate(listed)
-        if "/usb" not in each["Id"]
+        PiCameraInfo(number, str(info["Model"]), str(info["Id"]))
+        for number, info in enumerate(listed)
+        if "/usb" not in info["Id"]
     ]
 
 
@@ -54,8 +54,8 @@ def open_network(path: Path) -> Any:
 
 def is_pisp() -> bool:
     """Whether this is a Pi 5, whose ISP makes two RGB streams; earlier ones make one."""
-    library = _picamera2()
-    return bool(library.get_platform() == library.Platform.PISP)
+    picamera2 = _picamera2()
+    return bool(picamera2.get_platform() == picamera2.Platform.PISP)
 
 
 def mapped_array() -> Any:
@@ -69,7 +69,7 @@ def is_sound(request: Any) -> bool:
     return bool(buffer.metadata.status.name == "Success")
 
 
-def configure(device: Any, plan: Plan, buffers: int) -> None:
+def configure(device: Any, plan: StreamPlan, buffers: int) -> None:
     """Configure the device as planned; raises what picamera2 and libcamera raise."""
     from libcamera import ColorSpace, Transform
 
@@ -90,7 +90,7 @@ def configure(device: Any, plan: Plan, buffers: int) -> None:
 
 
 def _picamera2() -> Any:
-    """Import picamera2, quiet unless this program is to be talkative; CameraUnavailable."""
+    """Import picamera2, quiet unless debug messages are wanted; CameraUnavailable."""
     os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "*:ERROR")
     if not _logger.isEnabledFor(logging.DEBUG):
         logging.getLogger("picamera2").setLevel(logging.CRITICAL)
@@ -106,32 +106,32 @@ def _picamera2() -> Any:
 
 
 def chosen_camera(choice: str) -> PiCameraInfo:
-    """Find the camera that `choice` means; raises CameraUnavailable."""
-    found = connected_cameras()
-    if not found:
+    """Return the camera of that number, sensor or id; "" is the first. CameraUnavailable."""
+    cameras = connected_cameras()
+    if not cameras:
         raise diagnosis.no_camera()
     if not choice:
-        return found[0]
-    wanted = [
-        each
-        for each in found
-        if choice in (str(each.number), each.id) or each.model.lower() == choice.lower()
+        return cameras[0]
+    matches = [
+        camera
+        for camera in cameras
+        if choice in (str(camera.number), camera.id) or camera.model.lower() == choice.lower()
     ]
-    if len(wanted) == 1:
-        return wanted[0]
-    there = ", ".join(f"pi:{each.number} ({each.model}, {each.id})" for each in found)
-    problem = "there are several of these; choose by number" if wanted else "no such camera"
-    raise CameraUnavailable(f'camera "pi:{choice}": {problem}. Connected: {there}')
+    if len(matches) == 1:
+        return matches[0]
+    connected = ", ".join(f"pi:{info.number} ({info.model}, {info.id})" for info in cameras)
+    problem = "there are several of these; choose by number" if matches else "no such camera"
+    raise CameraUnavailable(f'camera "pi:{choice}": {problem}. Connected: {connected}')
 
 
 def open_device(number: int) -> Any:
-    """Open a camera; what picamera2 leaves behind when it fails is tidied up."""
+    """Open a camera; what picamera2 leaves behind when it fails is freed. CameraUnavailable."""
     diagnosis.check_heap()
-    kind = _picamera2().Picamera2
+    picamera = _picamera2().Picamera2
     # old versions take a camera away from whoever has it in this program, before they ask
-    if kind.global_camera_info()[number]["Num"] in kind._cm.cameras:  # noqa: SLF001
+    if picamera.global_camera_info()[number]["Num"] in picamera._cm.cameras:  # noqa: SLF001
         raise diagnosis.in_use_here()
-    device = kind.__new__(kind)
+    device = picamera.__new__(picamera)
     try:
         device.__init__(number)
     except Exception as error:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from pi_classifier.errors import CameraError
-
-Pixels = NDArray[np.uint8]
+from pi_classifier.preprocessing.area_average import Pixels
 
 # libcamera names a format by a little-endian word: "BGR888" is R, G, B in memory.
 # Bytes per pixel, and the order that makes R, G, B of them.
@@ -92,7 +90,7 @@ def _plane(memory: Pixels, size: tuple[int, int], stride: int) -> Image.Image:
     return Image.frombuffer("L", size, memory, "raw", "L", stride, 1)
 
 
-class Numbering:
+class FrameNumbering:
     """Gives each frame its number from its time, so that frames nobody fetched leave a gap.
 
     Frames that come in less than half of `period_ns` after the last are surplus: the
@@ -106,7 +104,7 @@ class Numbering:
         self._last_duration_ns = 0
         self._delivered_ns = 0
 
-    def place(self, timestamp_ns: int, duration_ns: int) -> int | None:
+    def number(self, timestamp_ns: int, duration_ns: int) -> int | None:
         """Return the frame's number; None for a surplus frame.
 
         `duration_ns` is how long this frame took, 0 where that is not known.

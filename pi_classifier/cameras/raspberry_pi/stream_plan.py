@@ -1,6 +1,12 @@
-"""What is asked of the camera: streams, sensor readout, part of the view, controls.
+"""What is asked of the camera: streams, sensor mode, part of the view, controls.
 
 Pure: from the settings and what the camera says of itself to what picamera2 takes.
+
+Of each sensor the mode is asked for that sees everything and is fast: its full field of
+view, binned. libcamera left to itself takes the mode nearest the size of the frames, which
+for small frames is a narrow part of the view. Asking picamera2 for the list would configure
+the camera once for each, so the modes are written here, as `rpicam-hello --list-cameras`
+prints them.
 """
 
 from __future__ import annotations
@@ -10,7 +16,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from pi_classifier.cameras.raspberry_pi.sensor_modes import full_view
 from pi_classifier.cameras.settings import WHITE_BALANCES, CameraSettings
 from pi_classifier.errors import ConfigError
 from pi_classifier.suggest import suggestion
@@ -28,7 +33,45 @@ _MANUAL_FOCUS = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SensorMode:
+    """What comes out of the sensor: `size` (width, height), and bits per pixel.
+
+    `bit_depth` None is whatever the sensor has. `known` is False for a guess.
+    """
+
+    size: tuple[int, int]
+    bit_depth: int | None
+    known: bool = True
+
+
+_FULL_VIEW = {
+    "imx219": SensorMode((1640, 1232), 10),
+    "imx290": SensorMode((1920, 1080), 12),
+    "imx296": SensorMode((1456, 1088), 10),
+    "imx378": SensorMode((2028, 1520), 12),
+    "imx477": SensorMode((2028, 1520), 12),
+    "imx500": SensorMode((2028, 1520), 10),
+    "imx519": SensorMode((2328, 1748), 10),
+    "imx708": SensorMode((2304, 1296), 10),
+    "ov5647": SensorMode((1296, 972), 10),
+    "ov9281": SensorMode((1280, 800), 10),
+}
+
+
+def full_view(model: str, pixel_array: tuple[int, int]) -> SensorMode:
+    """Return the mode for a sensor; `model` may be a variant such as ``imx708_wide_noir``.
+
+    For a sensor not in the table it is half of `pixel_array` (width, height) each way:
+    nearly every sensor can bin two by two pixels over its whole field of view.
+    """
+    mode = _FULL_VIEW.get(model.lower().partition("_")[0])
+    if mode is not None:
+        return mode
+    return SensorMode((pixel_array[0] // 2, pixel_array[1] // 2), None, known=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPlan:
     """One configuration: `frames` names the stream that frames come from.
 
     `shape` is the frames' (height, width) after `quarter_turns` clockwise.
@@ -52,7 +95,7 @@ def make_plan(
     pixel_array: tuple[int, int],
     *,
     rgb_lores: bool,
-) -> Plan:
+) -> StreamPlan:
     """Plan for a sensor of `pixel_array` = (width, height).
 
     With `model_size` = (height, width) the ISP makes frames of that size, and nothing is
@@ -60,7 +103,7 @@ def make_plan(
     the second stream may be RGB (Pi 5). Raises ConfigError for a size it cannot do.
     """
     turns = settings.rotation // 90
-    half_turn = turns == 2
+    half_turn = turns == 2  # done by both flips, in the sensor
     picture = (settings.height, settings.width)
     shape = model_size or picture
     size = _stream_size(shape, turns)
@@ -72,22 +115,20 @@ def make_plan(
             f"camera.width = {settings.width}, camera.height = {settings.height}: the sensor "
             f"{model} has {pixel_array[0]} by {pixel_array[1]} pixels; ask for no more"
         )
-    readout = full_view(model, pixel_array)
-    sensor: dict[str, Any] = {"output_size": readout.size}
-    if readout.bit_depth is not None:
-        sensor["bit_depth"] = readout.bit_depth
-    main: dict[str, Any] = {"size": size, "format": "BGR888"}
-    lores = {"size": small, "format": "BGR888" if rgb_lores else "YUV420"} if small else None
-    return Plan(
-        main,
-        lores,
-        "lores" if small else "main",
-        sensor,
+    mode = full_view(model, pixel_array)
+    sensor: dict[str, Any] = {"output_size": mode.size}
+    if mode.bit_depth is not None:
+        sensor["bit_depth"] = mode.bit_depth
+    return StreamPlan(
+        main={"size": size, "format": "BGR888"},
+        lores={"size": small, "format": "BGR888" if rgb_lores else "YUV420"} if small else None,
+        frames="lores" if small else "main",
+        sensor=sensor,
         hflip=settings.hflip != half_turn,
         vflip=settings.vflip != half_turn,
         quarter_turns=0 if half_turn else turns,
         shape=shape,
-        known_sensor=readout.known,
+        known_sensor=mode.known,
     )
 
 
@@ -182,8 +223,8 @@ def _check(key: str, name: str, value: ControlValue, advertised: Advertised) -> 
     low, high, _ = advertised[name]
     values = value if isinstance(value, tuple) else (value,)
     plain = isinstance(low, int | float) and isinstance(high, int | float)
-    if plain and not all(low <= each <= high for each in values):
-        shown = ", ".join(f"{each:g}" for each in values)
+    if plain and not all(low <= number <= high for number in values):
+        shown = ", ".join(f"{number:g}" for number in values)
         raise ConfigError(f"{key} = {shown}: this camera takes {name} from {low:g} to {high:g}")
     return value
 

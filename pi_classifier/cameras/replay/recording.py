@@ -10,26 +10,33 @@ from __future__ import annotations
 import errno
 import io
 import json
+import logging
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, features
 
-from pi_classifier.errors import ConfigError
+from pi_classifier.cameras.playback import Playback, PlayedCamera
+from pi_classifier.cameras.settings import CameraSettings
+from pi_classifier.cameras.stream import Clock
+from pi_classifier.errors import ConfigError, ImageError
 from pi_classifier.preprocessing.area_average import Pixels
+from pi_classifier.preprocessing.preprocessor import load_image
 from pi_classifier.types import Frame
 
 INDEX = "recording.jsonl"
 VERSION = 1
 _UNFINISHED = ".unfinished"
 
+_logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One recorded frame: its number, its time, its picture, and what it is known to show."""
+class RecordedFrame:
+    """One line of the index: a frame's number, time, picture file, and label if it is known."""
 
     sequence: int
     timestamp_ns: int
@@ -132,7 +139,7 @@ def is_recording(folder: Path) -> bool:
     return (folder / INDEX).is_file()
 
 
-def entries(folder: Path) -> Iterator[Entry]:
+def recorded_frames(folder: Path) -> Iterator[RecordedFrame]:
     """Read a recording's index, frame by frame; raises ConfigError where it is none of ours."""
     with (folder / INDEX).open("rb") as index:
         for number, line in enumerate(index, 1):
@@ -143,7 +150,7 @@ def entries(folder: Path) -> Iterator[Entry]:
                 if number == 1:
                     _check_version(folder, values)
                 else:
-                    yield _entry(values)
+                    yield _recorded_frame(values)
             except (ValueError, KeyError, TypeError) as error:
                 if isinstance(error, ConfigError):
                     raise
@@ -162,11 +169,11 @@ def _check_version(folder: Path, values: dict[str, Any]) -> None:
         )
 
 
-def _entry(values: dict[str, Any]) -> Entry:
+def _recorded_frame(values: dict[str, Any]) -> RecordedFrame:
     picture = str(values["picture"])
     if Path(picture).name != picture:
         raise ValueError(picture)
-    return Entry(
+    return RecordedFrame(
         int(values["sequence"]), int(values["timestamp_ns"]), picture, values.get("truth")
     )
 
@@ -177,3 +184,55 @@ def _format(*, uncompressed: bool) -> tuple[str, dict[str, Any]]:
     if features.check("webp"):
         return ".webp", {"format": "WEBP", "lossless": True, "quality": 0, "method": 0}
     return ".png", {"format": "PNG", "compress_level": 1}
+
+
+def open_recording(
+    folder: Path, settings: CameraSettings, clock: Clock | None = None
+) -> PlayedCamera:
+    """Play what `Recorder` wrote: the same pictures, numbers and times.
+
+    With `settings.loop` again and again, and numbers and times go on. A picture that
+    cannot be read is logged and left out, as a gap in the numbers. Raises ConfigError when
+    it holds no frame.
+    """
+    if next(recorded_frames(folder), None) is None:
+        raise ConfigError(f"{folder}: a recording without a single frame; record again")
+    playback = Playback(f"replay of {folder}", realtime=settings.realtime, clock=clock)
+    return PlayedCamera(playback, _frames(folder, loop=settings.loop))
+
+
+def _frames(folder: Path, *, loop: bool) -> Iterator[Frame]:
+    name, pixels = "", None
+    for recorded in _rounds(folder) if loop else recorded_frames(folder):
+        if recorded.picture != name:  # a picture shown again is read once
+            name, pixels = recorded.picture, _read(folder / recorded.picture)
+        if pixels is not None:
+            yield Frame(pixels, recorded.sequence, recorded.timestamp_ns, recorded.truth)
+
+
+def _rounds(folder: Path) -> Iterator[RecordedFrame]:
+    """Yield the recording for ever; each further round goes on where the last one ended."""
+    numbers = times_ns = 0
+    while True:
+        first = last = before = None
+        for recorded in recorded_frames(folder):
+            first = first or recorded
+            before, last = last, recorded
+            yield replace(
+                recorded,
+                sequence=recorded.sequence + numbers,
+                timestamp_ns=recorded.timestamp_ns + times_ns,
+            )
+        if first is None or last is None:
+            return
+        period_ns = last.timestamp_ns - before.timestamp_ns if before else 1_000_000_000
+        numbers += last.sequence + 1 - first.sequence
+        times_ns += last.timestamp_ns - first.timestamp_ns + max(1, period_ns)
+
+
+def _read(picture: Path) -> Pixels | None:
+    try:
+        return load_image(picture)
+    except ImageError as error:
+        _logger.warning("left out of the recording: %s", error)
+        return None

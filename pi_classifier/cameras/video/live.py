@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
 
 from pi_classifier.cameras.settings import CameraSettings
-from pi_classifier.cameras.video.pyav import Picture
-from pi_classifier.errors import CameraClosed, CameraError, CameraTimeout
+from pi_classifier.cameras.stream import StreamState
+from pi_classifier.cameras.video.pyav import Picture, Video, VideoError
+from pi_classifier.errors import CameraError, CameraTimeout
 from pi_classifier.types import Frame
 
 # A reader that waits for its network or device lets go by itself, after its own time-out.
 _CLOSE_S = 1.0
 _NS_PER_S = 1_000_000_000
 
-
-class Feed(Protocol):
-    """Where pictures come from as fast as they happen; raises CameraError when it fails."""
-
-    def pictures(self) -> Iterator[Picture]: ...
-
-    def close(self) -> None: ...
+_logger = logging.getLogger(__name__)
 
 
-class Thinning:
-    """Takes about one of the pictures that come in each period, and all where fewer come.
+class FrameRateLimiter:
+    """Lets about one picture pass in each period, and all where fewer come.
 
     It has half a period of slack: pictures that come at just this rate come unevenly.
     """
@@ -35,8 +30,8 @@ class Thinning:
         self._period_ns = period_ns
         self._due_ns = 0
 
-    def takes(self, now_ns: int) -> bool:
-        """Whether to take the picture that comes now."""
+    def admits(self, now_ns: int) -> bool:
+        """Whether the picture that comes now passes."""
         if now_ns < self._due_ns - self._period_ns // 2:
             return False
         self._due_ns = max(self._due_ns, now_ns) + self._period_ns
@@ -44,84 +39,82 @@ class Thinning:
 
 
 class LiveCamera:
-    """Drains a feed in a thread of its own and hands out the newest picture.
+    """Drains a video in a thread of its own and hands out the newest picture.
 
+    `name` is for messages; `explain` says what a failure while reading means, and the cure.
     Pictures beyond `settings.fps` are passed over; those the consumer was too slow for
     leave a gap in `sequence`. Timestamps are the moments the pictures arrived, on the
     computer's monotonic clock. Only pictures handed out are converted and resized.
     """
 
-    def __init__(self, feed: Feed, name: str, settings: CameraSettings) -> None:
+    def __init__(
+        self,
+        video: Video,
+        name: str,
+        settings: CameraSettings,
+        explain: Callable[[VideoError], str],
+    ) -> None:
+        self._video = video
         self._name = name
+        self._explain = explain
+        self._state = StreamState(name)
         self._timeout_s = settings.timeout_s
-        self._thinning = Thinning(round(_NS_PER_S / settings.fps))
+        self._limiter = FrameRateLimiter(round(_NS_PER_S / settings.fps))
         self._changed = threading.Condition()
-        self._newest: tuple[Picture, int, int] | None = None
+        self._newest: tuple[Picture, int, int] | None = None  # with its number and time in ns
         self._failure: Exception | None = None
         self._first: int | None = None
-        self._stopped = False
-        self._closed = False
-        self._busy = threading.Lock()
-        self._reader = threading.Thread(
-            target=self._read, args=(feed,), name=f"reader of {name}", daemon=True
-        )
+        self._reader = threading.Thread(target=self._read, name=f"reader of {name}", daemon=True)
         self._reader.start()
 
     def frames(self) -> Iterator[Frame]:
         """Yield the newest frame again and again until `stop`.
 
         Raises CameraClosed after `close`, CameraTimeout when no picture comes within
-        the settings' time-out, and CameraError when the feed fails or ends.
+        the settings' time-out, and CameraError when the video fails or ends.
         """
-        self._check_open()
+        self._state.check_open()
         return self._frames()
 
     def stop(self) -> None:
         """End the frames for good; may be called from any thread, and before they start."""
         with self._changed:
-            self._stopped = True
+            self._state.stop()
             self._changed.notify_all()
 
     def close(self) -> None:
         """Let go of the device; refuse further frames."""
         with self._changed:
-            self._closed = self._stopped = True
+            self._state.close()
             self._changed.notify_all()
         self._reader.join(_CLOSE_S)
 
     def _frames(self) -> Iterator[Frame]:
-        if not self._busy.acquire(blocking=False):
-            raise CameraError(
-                f"{self._name}: another consumer reads its frames; "
-                "read them in one place and pass them on"
-            )
-        try:
-            waited_from_s = time.monotonic()
-            while (taken := self._take(waited_from_s + self._timeout_s)) is not None:
-                picture, number, arrived_ns = taken
+        with self._state.one_consumer():
+            deadline_s = time.monotonic() + self._timeout_s
+            while (newest := self._next_picture(deadline_s)) is not None:
+                picture, number, arrived_ns = newest
                 pixels = picture()
                 if pixels is None:
-                    continue  # damaged: the time-out goes on, so that nothing but those ends too
+                    continue  # damaged: no new deadline, or a stream of those would never end
                 if self._first is None:
                     self._first = number
                 yield Frame(pixels, number - self._first, arrived_ns)
-                waited_from_s = time.monotonic()
-        finally:
-            self._busy.release()
+                deadline_s = time.monotonic() + self._timeout_s
 
-    def _take(self, until_s: float) -> tuple[Picture, int, int] | None:
-        """Wait for a picture not yet taken; None once stopped."""
+    def _next_picture(self, deadline_s: float) -> tuple[Picture, int, int] | None:
+        """Wait for a picture not yet handed out; None once stopped."""
         with self._changed:
             while True:
-                self._check_open()
-                if self._stopped:
+                self._state.check_open()
+                if self._state.stopped.is_set():
                     return None
                 if self._newest is not None:
-                    taken, self._newest = self._newest, None
-                    return taken
+                    newest, self._newest = self._newest, None
+                    return newest
                 if self._failure is not None:
                     raise self._failure
-                left_s = until_s - time.monotonic()
+                left_s = deadline_s - time.monotonic()
                 if left_s <= 0:
                     raise CameraTimeout(
                         f"{self._name}: no frame within {self._timeout_s:g} s; check that the "
@@ -129,34 +122,36 @@ class LiveCamera:
                     )
                 self._changed.wait(left_s)
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise CameraClosed(f"{self._name}: the camera is closed; open it again to use it")
-
-    def _read(self, feed: Feed) -> None:
+    def _read(self) -> None:
         failure: Exception = CameraError(
             f"{self._name}: the stream has ended; the camera may have been switched off"
         )
         try:
-            self._drain(feed)
+            self._drain()
+        except VideoError as error:
+            failure = CameraError(f"{self._name}: {self._explain(error)}")
         except Exception as error:  # noqa: BLE001  raised again where the frames are read
             failure = error
         finally:
-            feed.close()
+            if self._video.damaged:
+                _logger.warning(
+                    "%s: %d pictures were damaged on the way", self._name, self._video.damaged
+                )
+            self._video.close()
         with self._changed:
             self._failure = failure
             self._changed.notify_all()
 
-    def _drain(self, feed: Feed) -> None:
+    def _drain(self) -> None:
         number = 0
-        for picture in feed.pictures():
+        for picture in self._video.pictures():
             now_ns = time.monotonic_ns()
-            if not self._thinning.takes(now_ns):
-                if self._stopped:
+            if not self._limiter.admits(now_ns):
+                if self._state.stopped.is_set():
                     return
                 continue
             with self._changed:
-                if self._stopped:
+                if self._state.stopped.is_set():
                     return
                 self._newest = picture, number, now_ns
                 self._changed.notify_all()

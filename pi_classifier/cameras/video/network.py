@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from pi_classifier.cameras.settings import CameraSettings
-from pi_classifier.cameras.video.addresses import masked
+from pi_classifier.cameras.settings import CameraSettings, masked
 from pi_classifier.cameras.video.live import LiveCamera
-from pi_classifier.cameras.video.pyav import Address, Picture, Video, VideoError
-from pi_classifier.errors import CameraError, CameraUnavailable, ConfigError
+from pi_classifier.cameras.video.pyav import MediaAddress, Video, VideoError
+from pi_classifier.errors import CameraUnavailable, ConfigError
 from pi_classifier.system.systemd import service_unit
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
@@ -21,11 +18,12 @@ SCHEMES = ("rtsp", "rtsps", "http", "https")
 # What a sandbox without network answers; a name that cannot be looked up is an EIO.
 _NO_NETWORK = (errno.EAFNOSUPPORT, errno.ENETUNREACH, errno.EPERM, errno.EIO)
 
-_logger = logging.getLogger(__name__)
-
 
 def open_network_camera(url: str, settings: CameraSettings, side: int) -> LiveCamera:
-    """Open the camera at `url`; raises ConfigError, CameraUnavailable."""
+    """Open the camera at `url`; frames are made smaller until their shorter side is `side`.
+
+    Raises ConfigError for what is no address, CameraUnavailable when it does not answer.
+    """
     shown = masked(url)
     try:
         parts = urlsplit(url)
@@ -37,12 +35,17 @@ def open_network_camera(url: str, settings: CameraSettings, side: int) -> LiveCa
             f"camera {shown!r}: no host in it; expected such as rtsp://192.168.1.20:554/stream "
             "or http://192.168.1.20:8080/stream.mjpg"
         )
-    address = Address(_with_password(url), shown, options=_options(parts.scheme))
-    return LiveCamera(NetworkFeed(address, settings.timeout_s, side), shown, settings)
+    name = f"camera {shown}"
+    address = MediaAddress(_with_password(url), options=_options(parts.scheme))
+    try:
+        video = Video(address, side, settings.timeout_s)
+    except VideoError as error:
+        raise CameraUnavailable(f"{name}: {_advice(error, settings.timeout_s)}") from None
+    return LiveCamera(video, name, settings, lambda error: f"the connection broke: {error}")
 
 
 def _options(scheme: str) -> dict[str, str]:
-    # Nobody asks for the frame rate, and finding it out would take a second.
+    # Nothing here needs the frame rate, and measuring it would take a second.
     options = {"fpsprobesize": "0"}
     if scheme.lower().startswith("rtsp"):
         # Over TCP no packet is lost on the way; cameras that know only UDP get that.
@@ -65,32 +68,6 @@ def _with_password(url: str) -> str:
         return url
     place = parts.netloc.rpartition("@")[2]
     return parts._replace(netloc=f"{parts.username}:{quote(password, safe='')}@{place}").geturl()
-
-
-class NetworkFeed:
-    """One connection to a network camera."""
-
-    def __init__(self, address: Address, timeout_s: float, side: int) -> None:
-        self._shown = address.shown
-        try:
-            self._video = Video(address, side, timeout_s)
-        except VideoError as error:
-            raise CameraUnavailable(f"camera {self._shown}: {_advice(error, timeout_s)}") from None
-
-    def pictures(self) -> Iterator[Picture]:
-        """Yield pictures until the camera ends the stream; raises CameraError."""
-        try:
-            yield from self._video.pictures()
-        except VideoError as error:
-            raise CameraError(f"camera {self._shown}: the connection broke: {error}") from None
-
-    def close(self) -> None:
-        """End the connection."""
-        if self._video.damaged:
-            _logger.warning(
-                "camera %s: %d pictures were damaged on the way", self._shown, self._video.damaged
-            )
-        self._video.close()
 
 
 def _advice(error: VideoError, timeout_s: float) -> str:

@@ -22,11 +22,10 @@ Picture = Callable[[], Pixels | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """What FFmpeg opens: `url`, and what is `shown` of it in messages (no password)."""
+class MediaAddress:
+    """What FFmpeg opens: a file, device or network address, and how."""
 
     url: str
-    shown: str
     format: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
 
@@ -47,7 +46,7 @@ class Video:
     so long. One thread reads it; pictures may be rendered by another.
     """
 
-    def __init__(self, address: Address, side: int, timeout_s: float | None = None) -> None:
+    def __init__(self, address: MediaAddress, side: int, timeout_s: float | None = None) -> None:
         self._av = pyav()
         self._side = side
         self._rendering = threading.Lock()  # closing under a decoder's feet would crash

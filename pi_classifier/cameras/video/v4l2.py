@@ -1,4 +1,4 @@
-"""What Video4Linux says of webcams: which are there, what they deliver.
+"""Webcams as Video4Linux lists them, and the modes they deliver.
 
 The kernel's answers are read with plain ioctls; the structures' sizes and numbers are
 those of <linux/videodev2.h>, the same on 32-bit and 64-bit processors.
@@ -38,8 +38,11 @@ class Webcam:
 
 
 @dataclass(frozen=True, slots=True)
-class Mode:
-    """A format and size a webcam delivers, and the highest frame rate there (0: not said)."""
+class WebcamMode:
+    """A format and size a webcam delivers, and the highest frame rate with it (0: unknown).
+
+    `format` is a Video4Linux code such as MJPG, sizes are in pixels.
+    """
 
     format: str
     width: int
@@ -57,21 +60,21 @@ def webcams(sys: Path = Path("/sys/class/video4linux"), dev: Path = Path("/dev")
     A Pi's own codecs and camera receivers are video devices too, but give no pictures
     by themselves; a webcam's second device carries only data about the pictures.
     """
-    found = []
+    listed = []
     for node in sorted(sys.glob("video*"), key=_number):
         if _text(node / "index") == "0" and _is_usb(node):
             device = dev / node.name
             name = _text(node / "name") or node.name
-            found.append(Webcam(name, device, _stable_name(device, dev / "v4l/by-id")))
-    return found
+            listed.append(Webcam(name, device, _stable_name(device, dev / "v4l/by-id")))
+    return listed
 
 
-def modes(device: Path, ioctl: Ioctl = fcntl.ioctl) -> list[Mode]:
+def read_modes(device: Path, ioctl: Ioctl = fcntl.ioctl) -> list[WebcamMode]:
     """Ask the device what it delivers; raises OSError where it cannot be asked."""
     fd = os.open(device, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         return [
-            Mode(fourcc.decode("ascii", "replace").strip(), width, height, rate)
+            WebcamMode(fourcc.decode("ascii", "replace").strip(), width, height, rate)
             for fourcc in _formats(fd, ioctl)
             for width, height in _sizes(fd, ioctl, fourcc)
             for rate in [_highest_rate(fd, ioctl, fourcc, width, height)]
@@ -80,15 +83,15 @@ def modes(device: Path, ioctl: Ioctl = fcntl.ioctl) -> list[Mode]:
         os.close(fd)
 
 
-def best_mode(found: list[Mode], width: int, height: int) -> Mode | None:
+def best_mode(modes: list[WebcamMode], width: int, height: int) -> WebcamMode | None:
     """The mode to use: JPEG before raw, the smallest that covers the size, else the largest."""
 
-    def rank(mode: Mode) -> tuple[bool, bool, int]:
+    def rank(mode: WebcamMode) -> tuple[bool, bool, int]:
         pixels = mode.width * mode.height
         covers = mode.width >= width and mode.height >= height
         return mode.format != "MJPG", not covers, pixels if covers else -pixels
 
-    return min(found, key=rank, default=None)
+    return min(modes, key=rank, default=None)
 
 
 def _answers(fd: int, ioctl: Ioctl, request: int, question: bytearray) -> Iterator[bytearray]:

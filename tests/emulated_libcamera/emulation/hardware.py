@@ -73,7 +73,7 @@ class EmulatedSensor:
 class SensorClock:
     """The time by a sensor's own clock, for what waits for that sensor; waiting is skipped.
 
-    A `Clock` of the program's `cameras.playback`. What really passes counts `haste` times:
+    A `Clock` of the program's `cameras.stream`. What really passes counts `haste` times:
     a sensor whose frames nobody fetches stands still.
     """
 

@@ -17,29 +17,14 @@ from pi_classifier.cameras.recovery import (
     LONGEST_DELAY_S,
     STABLE_S,
     RecoveringCamera,
-    Step,
+    RecoveryStep,
 )
 from pi_classifier.errors import CameraClosed, CameraError, CameraUnavailable
 from pi_classifier.types import Camera, Frame
+from tests.virtual_clock import VirtualClock
 
 PIXELS = np.zeros((1, 1, 3), np.uint8)
 PERIOD_S = 0.1
-
-
-class VirtualClock:
-    """Waiting takes no time; it only moves the hand."""
-
-    def __init__(self) -> None:
-        self.time_s = 1000.0
-        self.waited: list[float] = []
-
-    def now_s(self) -> float:
-        return self.time_s
-
-    def wait(self, event: threading.Event, timeout_s: float) -> bool:
-        self.waited.append(timeout_s)
-        self.time_s += timeout_s
-        return event.is_set()
 
 
 @dataclass
@@ -105,16 +90,16 @@ def watched(
     clock: VirtualClock,
     recovery_s: float = 60.0,
     jitter: float = 0.5,
-) -> tuple[RecoveringCamera, list[Step]]:
-    steps: list[Step] = []
+) -> tuple[RecoveringCamera, list[RecoveryStep]]:
+    steps: list[RecoveryStep] = []
     camera = RecoveringCamera(
         open_next, recovery_s, on_step=steps.append, clock=clock, jitter=lambda: jitter
     )
     return camera, steps
 
 
-def kinds(steps: list[Step]) -> list[str]:
-    return [step.kind for step in steps]
+def kinds(steps: list[RecoveryStep]) -> list[str]:
+    return [step.phase for step in steps]
 
 
 def test_a_camera_that_can_is_restarted_first_then_opened_anew() -> None:
@@ -141,8 +126,8 @@ def test_delays_double_to_a_limit_and_the_bound_is_kept() -> None:
     camera, steps = watched(opener(clock, log, [2]), clock, recovery_s=60)
     with pytest.raises(CameraError, match="nothing there"):
         list(camera.frames())
-    assert clock.waited == [0.5, 1, 2, 4, 8, 10, 10, 10, 10]
-    assert sum(clock.waited) <= 60
+    assert clock.waits_s == [0.5, 1, 2, 4, 8, 10, 10, 10, 10]
+    assert sum(clock.waits_s) <= 60
     assert kinds(steps)[-1] == "gave up"
     assert kinds(steps).count("failed") == 1
 
@@ -153,8 +138,8 @@ def test_jitter_stays_within_a_quarter_and_the_bound_holds(jitter: float, bound:
     camera, _ = watched(opener(clock, log, [1]), clock, recovery_s=bound, jitter=jitter)
     with pytest.raises(CameraError):
         list(camera.frames())
-    assert sum(clock.waited) <= bound
-    for number, waited in enumerate(clock.waited):
+    assert sum(clock.waits_s) <= bound
+    for number, waited in enumerate(clock.waits_s):
         usual = min(FIRST_DELAY_S * 2**number, LONGEST_DELAY_S)
         assert 0.75 * usual <= waited <= 1.25 * usual
 
@@ -191,7 +176,7 @@ def test_open_itself_waits_for_nothing() -> None:
     camera, _ = watched(opener(clock, log), clock)
     with pytest.raises(CameraUnavailable):
         camera.open()
-    assert clock.waited == []
+    assert clock.waits_s == []
 
 
 @pytest.mark.parametrize("start_ns", [0, 10**15])
@@ -220,7 +205,7 @@ def test_faults_in_a_row_go_on_with_longer_delays_and_quiet_times_forgive() -> N
     long = round(STABLE_S / PERIOD_S) + 2
     camera, _ = watched(opener(clock, log, [1], [1], [long], [1]), clock)
     assert len(list(islice(camera.frames(), long + 3))) == long + 3
-    assert clock.waited == [0.5, 1.0, 0.5]
+    assert clock.waits_s == [0.5, 1.0, 0.5]
 
 
 def test_stop_amid_a_recovery_ends_the_frames() -> None:

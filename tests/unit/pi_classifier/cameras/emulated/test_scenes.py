@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pi_classifier.cameras.emulated.garden.backdrops import BEHIND_FLOWERS, GROUNDS
-from pi_classifier.cameras.emulated.garden.flowers import PAINTERS
+from pi_classifier.cameras.emulated.garden import BEHIND_FLOWERS, GROUNDS, PAINTERS
 from pi_classifier.cameras.emulated.garden.painting import Canvas, Pose
 from pi_classifier.cameras.emulated.scenes import BACKGROUND, LABELS, Scene
 

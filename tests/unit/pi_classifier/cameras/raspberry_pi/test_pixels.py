@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pi_classifier.cameras.raspberry_pi.pixels import Numbering, PixelReader
+from pi_classifier.cameras.raspberry_pi.pixels import FrameNumbering, PixelReader
 from pi_classifier.errors import CameraError
 
 RUBBISH = 0xA5
@@ -93,23 +93,25 @@ MS = 1_000_000
 
 
 def test_numbers_follow_times() -> None:
-    numbering = Numbering(100 * MS)
+    numbering = FrameNumbering(100 * MS)
     times_ms = [5000, 5100, 5200, 5500, 5600]
-    assert [numbering.place(t * MS, 100 * MS) for t in times_ms] == [0, 1, 2, 5, 6]
+    assert [numbering.number(t * MS, 100 * MS) for t in times_ms] == [0, 1, 2, 5, 6]
 
 
 def test_frames_that_come_too_soon_leave_no_gap() -> None:
     """The sensor is still at thirty frames a second, then slows down to ten."""
-    numbering = Numbering(100 * MS)
+    numbering = FrameNumbering(100 * MS)
     times_ms = [0, 33, 66, 100, 200, 300]
     durations_ms = [33, 33, 33, 100, 100, 100]
-    placed = [numbering.place(t * MS, d * MS) for t, d in zip(times_ms, durations_ms, strict=True)]
+    placed = [
+        numbering.number(t * MS, d * MS) for t, d in zip(times_ms, durations_ms, strict=True)
+    ]
     assert placed == [0, None, 1, None, 2, 3]
 
 
 def test_without_a_duration_the_period_serves() -> None:
-    numbering = Numbering(100 * MS)
-    assert [numbering.place(t * MS, 0) for t in (0, 100, 300)] == [0, 1, 3]
+    numbering = FrameNumbering(100 * MS)
+    assert [numbering.number(t * MS, 0) for t in (0, 100, 300)] == [0, 1, 3]
 
 
 @given(
@@ -117,11 +119,11 @@ def test_without_a_duration_the_period_serves() -> None:
     st.sampled_from([0, 33, 100, 200]),
 )
 def test_numbers_strictly_increase_whatever_the_times(steps: list[int], duration: int) -> None:
-    numbering = Numbering(100 * MS)
+    numbering = FrameNumbering(100 * MS)
     time_ms, placed = 0, []
     for step in steps:
         time_ms += step
-        placed.append(numbering.place(time_ms * MS, duration * MS))
+        placed.append(numbering.number(time_ms * MS, duration * MS))
     numbers = [number for number in placed if number is not None]
     assert numbers[0] == 0
     assert all(one < other for one, other in pairwise(numbers))

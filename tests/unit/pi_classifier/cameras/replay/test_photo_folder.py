@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pi_classifier.cameras.replay.photo_folder import ReplayCamera
+from pi_classifier.cameras.playback import PlayedCamera
+from pi_classifier.cameras.replay.photo_folder import open_photo_folder
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.errors import ConfigError
 
@@ -23,12 +24,12 @@ def photo(path: Path, color: tuple[int, int, int] = RED, size: tuple[int, int] =
     return path
 
 
-def replay(folder: Path, **changes: object) -> ReplayCamera:
+def replay(folder: Path, **changes: object) -> PlayedCamera:
     values = {"realtime": False, "hold_s": 0.0} | changes
-    return ReplayCamera(str(folder), CameraSettings(**values))  # type: ignore[arg-type]
+    return open_photo_folder(str(folder), CameraSettings(**values))  # type: ignore[arg-type]
 
 
-def colors(camera: ReplayCamera, count: int | None = None) -> list[str]:
+def colors(camera: PlayedCamera, count: int | None = None) -> list[str]:
     return ["RGB"[int(f.pixels[0, 0].argmax())] for f in islice(camera.frames(), count)]
 
 
@@ -59,7 +60,7 @@ def test_each_photo_is_held_without_copies(tmp_path: Path) -> None:
 
 def test_one_second_is_the_default_hold(tmp_path: Path) -> None:
     photo(tmp_path / "a.png")
-    camera = ReplayCamera(str(tmp_path), CameraSettings(fps=7.0, realtime=False))
+    camera = open_photo_folder(str(tmp_path), CameraSettings(fps=7.0, realtime=False))
     assert len(list(camera.frames())) == 7
 
 
@@ -137,7 +138,7 @@ def test_a_folder_without_photos_says_what_it_looked_for(tmp_path: Path) -> None
 
 def test_an_unnamed_folder_is_an_error() -> None:
     with pytest.raises(ConfigError, match="no folder named"):
-        ReplayCamera("", CameraSettings())
+        open_photo_folder("", CameraSettings())
 
 
 def test_home_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

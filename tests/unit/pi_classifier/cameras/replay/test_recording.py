@@ -13,8 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pi_classifier.cameras import CameraSettings, open_camera
-from pi_classifier.cameras.replay.recorded import RecordedCamera
-from pi_classifier.cameras.replay.recording import INDEX, Recorder, entries, is_recording
+from pi_classifier.cameras.playback import PlayedCamera
+from pi_classifier.cameras.replay.recording import (
+    INDEX,
+    Recorder,
+    is_recording,
+    open_recording,
+    recorded_frames,
+)
 from pi_classifier.errors import ConfigError
 from pi_classifier.types import Frame
 
@@ -27,22 +33,22 @@ def frame(number: int, timestamp_ns: int | None = None, truth: str | None = None
 
 def record(folder: Path, frames: list[Frame], *, uncompressed: bool = False) -> Path:
     recorder = Recorder(folder, source="test", max_bytes=10**9, uncompressed=uncompressed)
-    assert all(recorder.add(each) for each in frames)
+    assert all(recorder.add(picture) for picture in frames)
     recorder.close()
     return folder
 
 
-def played(folder: Path, **changes: object) -> RecordedCamera:
-    return RecordedCamera(folder, CameraSettings(realtime=False, **changes))  # type: ignore[arg-type]
+def played(folder: Path, **changes: object) -> PlayedCamera:
+    return open_recording(folder, CameraSettings(realtime=False, **changes))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("uncompressed", [False, True])
 def test_pixels_numbers_times_and_truth_come_back(tmp_path: Path, uncompressed: bool) -> None:
     given = [frame(0, 5), frame(3, 2**62, "daisy"), frame(4, 2**62 + 1, "ночь")]
     folder = record(tmp_path / "kept", given, uncompressed=uncompressed)
-    found = list(played(folder).frames())
-    assert len(found) == 3
-    for one, other in zip(given, found, strict=True):
+    frames = list(played(folder).frames())
+    assert len(frames) == 3
+    for one, other in zip(given, frames, strict=True):
         assert (one.sequence, one.timestamp_ns, one.truth) == (
             other.sequence,
             other.timestamp_ns,
@@ -57,7 +63,7 @@ def test_replay_knows_a_recording_from_a_folder_of_photos(tmp_path: Path) -> Non
     assert is_recording(folder)
     assert not is_recording(tmp_path)
     camera = open_camera(CameraSettings(source=f"replay:{folder}", realtime=False))
-    assert [each.sequence for each in camera.frames()] == [7]
+    assert [frame.sequence for frame in camera.frames()] == [7]
 
 
 @given(st.data())
@@ -71,21 +77,21 @@ def test_cut_anywhere_it_plays_every_whole_line(
     near = sorted({min(max(end + off, 0), len(whole)) for end in ends for off in (-1, 0, 1)})
     cut = data.draw(st.sampled_from(near))
     index.write_bytes(whole[:cut])
-    assert len(list(entries(folder))) == max(0, sum(end <= cut for end in ends) - 1)
+    assert len(list(recorded_frames(folder))) == max(0, sum(end <= cut for end in ends) - 1)
 
 
 def test_a_loop_goes_on_in_numbers_and_times(tmp_path: Path) -> None:
     folder = record(tmp_path / "kept", [frame(5, 1000), frame(6, 1100), frame(8, 1300)])
-    found = list(islice(played(folder, loop=True).frames(), 7))
-    assert [each.sequence for each in found] == [5, 6, 8, 9, 10, 12, 13]
-    assert [each.timestamp_ns for each in found] == [1000, 1100, 1300, 1500, 1600, 1800, 2000]
+    frames = list(islice(played(folder, loop=True).frames(), 7))
+    assert [frame.sequence for frame in frames] == [5, 6, 8, 9, 10, 12, 13]
+    assert [frame.timestamp_ns for frame in frames] == [1000, 1100, 1300, 1500, 1600, 1800, 2000]
 
 
 def test_a_damaged_picture_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = record(tmp_path / "kept", [frame(0), frame(1), frame(2)])
     (folder / "00000001.webp").write_bytes(b"")
     with caplog.at_level(logging.WARNING):
-        assert [each.sequence for each in played(folder).frames()] == [0, 2]
+        assert [frame.sequence for frame in played(folder).frames()] == [0, 2]
     assert "left out of the recording" in caplog.text
 
 
@@ -119,11 +125,11 @@ def test_the_limit_holds_and_nothing_beyond_it_is_written(tmp_path: Path) -> Non
     size = sum(path.stat().st_size for path in (tmp_path / "kept").iterdir())
     assert added >= 2
     assert size == recorder.bytes <= 3000
-    assert len(list(entries(tmp_path / "kept"))) == added
+    assert len(list(recorded_frames(tmp_path / "kept"))) == added
 
 
 def test_the_index_is_json_lines(tmp_path: Path) -> None:
     folder = record(tmp_path / "kept", [frame(0, truth="rose")])
-    head, line = (json.loads(each) for each in (folder / INDEX).read_text().splitlines())
+    head, line = (json.loads(text) for text in (folder / INDEX).read_text().splitlines())
     assert head == {"recording": 1, "source": "test"}
     assert line == {"sequence": 0, "timestamp_ns": 0, "picture": "00000000.webp", "truth": "rose"}

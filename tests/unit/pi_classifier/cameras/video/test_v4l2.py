@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from pi_classifier.cameras.video.addresses import masked
 from pi_classifier.cameras.video.v4l2 import (
     ENUM_FMT,
     ENUM_FRAMEINTERVALS,
     ENUM_FRAMESIZES,
-    Mode,
+    WebcamMode,
     best_mode,
-    modes,
+    read_modes,
     webcams,
 )
-from pi_classifier.system.open_files import holders
 
 
 def node(root: Path, number: int, name: str, *, usb: bool = True, index: int = 0) -> None:
@@ -43,11 +39,11 @@ def test_webcams_are_told_from_the_pis_own_devices(tmp_path: Path) -> None:
     links = tmp_path / "dev" / "v4l" / "by-id"
     links.mkdir(parents=True)
     (links / "usb-046d_C920-video-index0").symlink_to("../../video12")
-    found = webcams(tmp_path / "sys", tmp_path / "dev")
-    assert [webcam.device.name for webcam in found] == ["video2", "video12"]
-    assert found[0].select == f"webcam:{tmp_path}/dev/video2"
-    assert found[1].select == f"webcam:{links}/usb-046d_C920-video-index0"
-    assert found[1].name == "HD Pro Webcam C920"
+    listed = webcams(tmp_path / "sys", tmp_path / "dev")
+    assert [webcam.device.name for webcam in listed] == ["video2", "video12"]
+    assert listed[0].select == f"webcam:{tmp_path}/dev/video2"
+    assert listed[1].select == f"webcam:{links}/usb-046d_C920-video-index0"
+    assert listed[1].name == "HD Pro Webcam C920"
 
 
 def test_a_computer_without_video_devices_has_no_webcam(tmp_path: Path) -> None:
@@ -82,7 +78,7 @@ class Driver:
 def test_modes_are_read_with_their_highest_rate(tmp_path: Path) -> None:
     device = tmp_path / "video0"
     device.touch()
-    assert [str(mode) for mode in modes(device, Driver())] == [
+    assert [str(mode) for mode in read_modes(device, Driver())] == [
         "640x480 YUYV at 30 frames/s",
         "1280x720 YUYV at 5 frames/s",
         "1920x1080 MJPG at 5 frames/s",
@@ -102,21 +98,21 @@ def test_a_range_of_sizes_counts_as_its_largest(tmp_path: Path) -> None:
 
     device = tmp_path / "video0"
     device.touch()
-    assert str(modes(device, Ranges())[0]) == "3280x2464 YUYV"
+    assert str(read_modes(device, Ranges())[0]) == "3280x2464 YUYV"
 
 
 def test_a_driver_without_an_end_does_not_hang_it(tmp_path: Path) -> None:
     device = tmp_path / "video0"
     device.touch()
-    assert len(modes(device, Driver(endless=True))) == 128
+    assert len(read_modes(device, Driver(endless=True))) == 128
 
 
 def test_what_is_no_video_device_has_no_modes() -> None:
-    assert modes(Path("/dev/null")) == []
+    assert read_modes(Path("/dev/null")) == []
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("listed", "expected"),
     [
         ([("YUYV", 640, 480), ("MJPG", 640, 480)], ("MJPG", 640, 480)),
         ([("MJPG", 1920, 1080), ("MJPG", 800, 600)], ("MJPG", 800, 600)),
@@ -126,46 +122,9 @@ def test_what_is_no_video_device_has_no_modes() -> None:
     ],
 )
 def test_which_mode_serves_best(
-    found: list[tuple[str, int, int]], expected: tuple[str, int, int]
+    listed: list[tuple[str, int, int]], expected: tuple[str, int, int]
 ) -> None:
-    best = best_mode([Mode(*each, fps=30.0) for each in found], 640, 480)
+    best = best_mode([WebcamMode(*mode, fps=30.0) for mode in listed], 640, 480)
     assert best is not None
     assert (best.format, best.width, best.height) == expected
     assert best_mode([], 640, 480) is None
-
-
-def test_who_holds_a_device_is_named(tmp_path: Path) -> None:
-    device = tmp_path / "video0"
-    device.touch()
-    assert holders(device) == []
-    script = "import sys; f = open(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
-    with subprocess.Popen(
-        [sys.executable, "-c", script, str(device)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
-        (found,) = holders(device)
-        other.communicate()
-    assert found.endswith(f"(process {other.pid})")
-    assert found.startswith("python")
-    with device.open():
-        assert holders(tmp_path / "other", device) == ["this program itself"]
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("rtsp://me:secret@host:554/x?a=b", "rtsp://me:***@host:554/x?a=b"),
-        ("rtsp://me:se:c@ret@host/x", "rtsp://me:***@host/x"),
-        ("RTSPS://:secret@host", "RTSPS://:***@host"),
-        ("rtsp://me@host/x", "rtsp://me@host/x"),
-        ("http://host:80/me:you@there", "http://host:80/me:you@there"),
-        ("waits for http://a:b@c and rtsp://d:e@f", "waits for http://a:***@c and rtsp://d:***@f"),
-        ("replay:/home/me:x@y", "replay:/home/me:x@y"),
-        ("emulated", "emulated"),
-    ],
-)
-def test_passwords_are_masked(text: str, shown: str) -> None:
-    assert masked(text) == shown

@@ -1,9 +1,8 @@
-"""The table of sensor readouts."""
+"""What is asked of the camera: sensor mode, and part of the view."""
 
 from __future__ import annotations
 
-from pi_classifier.cameras.raspberry_pi.sensor_modes import full_view
-from pi_classifier.cameras.raspberry_pi.stream_plan import crop_for
+from pi_classifier.cameras.raspberry_pi.stream_plan import crop_for, full_view
 
 
 def test_variants_of_a_sensor_are_that_sensor() -> None:
@@ -12,8 +11,8 @@ def test_variants_of_a_sensor_are_that_sensor() -> None:
 
 
 def test_an_unknown_sensor_is_asked_for_half_its_pixels() -> None:
-    readout = full_view("ov64x40", (9248, 6944))
-    assert (readout.size, readout.bit_depth, readout.known) == ((4624, 3472), None, False)
+    mode = full_view("ov64x40", (9248, 6944))
+    assert (mode.size, mode.bit_depth, mode.known) == ((4624, 3472), None, False)
 
 
 def test_a_region_keeps_the_aspect_of_the_frames() -> None:
