@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from systemd import journal
 
 ROOT = Path(__file__).resolve().parents[2]
 JOURNALD = Path("/lib/systemd/systemd-journald")
@@ -56,6 +57,7 @@ class Journal:
     """A namespace with its own /run, and a journald in it that can be killed and started."""
 
     def __init__(self, holder: subprocess.Popen[str], *, user: bool) -> None:
+        self._holder = holder.pid
         into = [f"--target={holder.pid}", "--mount", f"--wd={ROOT}"]
         self._enter = ["nsenter", *into, *(["--user", "--preserve-credentials"] if user else [])]
         self._journald: subprocess.Popen[bytes] | None = None
@@ -85,15 +87,23 @@ class Journal:
             self._journald.kill()
             self._journald.wait()
 
-    def popen(self, *argv: str, **environment: str) -> subprocess.Popen[str]:
-        """Start a program as a service's main process: its stderr is the journal."""
-        return subprocess.Popen(
+    @contextmanager
+    def popen(self, *argv: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+        """Start a program as a service's main process: its stderr is the journal.
+
+        It is killed on leaving, if it has not ended.
+        """
+        with subprocess.Popen(
             [*self._enter, sys.executable, "-c", SERVICE, *argv],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def service(self, *argv: str, **environment: str) -> int:
         """Run a program as a service's main process; returns its exit status."""
@@ -112,10 +122,12 @@ class Journal:
         return done.stdout
 
     def entries(self, *matches: str) -> list[dict[str, Any]]:
-        """What ``journalctl`` finds, oldest first."""
+        """The entries with all these fields, oldest first, as `systemd.journal.Reader` gives."""
         self.run("journalctl", "--sync")
-        lines = self.run("journalctl", "-q", "-o", "json", "--all", *matches).splitlines()
-        return [json.loads(line) for line in lines]
+        with journal.Reader(path=f"/proc/{self._holder}/root/run/log/journal") as reader:
+            for match in matches:
+                reader.add_match(match)
+            return list(reader)
 
 
 @contextmanager
@@ -139,11 +151,11 @@ def private_journal(folder: Path, catalog: Path | None = None) -> Iterator[Journ
         assert holder.stdout is not None
         if holder.stdout.readline() != "ready\n":
             pytest.skip("SKIPPED: needs a mount namespace of its own; run as root")
-        journal = Journal(holder, user=user)
+        private = Journal(holder, user=user)
         try:
-            yield journal
+            yield private
         finally:
-            journal.close()
+            private.close()
     finally:
         holder.kill()
         holder.communicate()

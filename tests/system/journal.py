@@ -1,4 +1,8 @@
-"""Entries of the journal, as journalctl prints them."""
+"""Entries of the journal, as journalctl prints them.
+
+The box's own journalctl: files of a newer systemd need not be readable for this machine's
+library, and so for `systemd.journal.Reader`.
+"""
 
 from __future__ import annotations
 
