@@ -17,15 +17,7 @@ PAGES = sorted(DEVICE.glob("*.md"))
 BOARDS = ("zero-2-w.md", "pi-3.md", "pi-4.md", "pi-5.md")
 _TOML = re.compile(r"^( *)```toml\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 _SETTING = re.compile(r"`([a-z]+\.[a-z_]+)( = [^`]+)?`")
-_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-_ANCHOR = re.compile(r"\]\(([^)#:]*)#([^)]+)\)")
 _UNIT_FOLDERS = re.compile(r"/(?:etc|var/lib|var/cache|usr/share|usr/lib|run)/pi-classifier\b")
-
-
-def anchors(page: Path) -> set[str]:
-    """As GitHub makes them of headings."""
-    headings = (re.sub(r"[^\w\- ]", "", text.lower()) for text in _HEADING.findall(text_of(page)))
-    return {heading.strip().replace(" ", "-") for heading in headings}
 
 
 def text_of(page: Path) -> str:
@@ -62,18 +54,6 @@ def test_settings_named_are_there(page: Path) -> None:
             continue  # a file's name, such as config.toml
         _, _, rest = reference.partition(f"## [{section}]")
         assert f"| `{key}` |" in rest.partition("\n## ")[0], (page.name, name, value)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_places_within_pages_are_there(page: Path) -> None:
-    for link, anchor in _ANCHOR.findall(text_of(page)):
-        target = page.parent / link if link else page
-        assert anchor in anchors(target), (page.name, link, anchor)
-
-
-def test_every_page_is_in_the_index() -> None:
-    index = text_of(DEVICE / "README.md")
-    assert [page.name for page in PAGES if f"({page.name})" not in index] == ["README.md"]
 
 
 def test_every_exit_code_is_explained() -> None:
