@@ -1,4 +1,4 @@
-"""The report's figures as SVG text to put into a page; the only module importing matplotlib.
+"""The report's figures as SVG text to put into a page.
 
 Colors are the page's own (CSS variables), so that figures follow light and dark; texts
 stay texts. Equal values give equal bytes.
