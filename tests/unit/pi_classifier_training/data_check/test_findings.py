@@ -1,0 +1,151 @@
+"""Findings as records and as lines, and which copies move aside."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from pi_classifier_training.data.dataset import split_of
+from pi_classifier_training.data_check.finding_kinds import KINDS
+from pi_classifier_training.data_check.findings import SEVERITIES, DataHealth, Finding
+from pi_classifier_training.data_check.fix import mend, undo
+
+COUNTS = {
+    "daisy": {"training": 8, "validation": 1, "test": 2},
+    "rose": {"training": 30, "validation": 4, "test": 3},
+}
+
+
+def finding(kind: str, *groups: tuple[str, ...]) -> Finding:
+    told = KINDS[kind]
+    return Finding(kind, told.severity, told.message, told.advice, groups)
+
+
+def health(*findings: Finding, dirs: tuple[str, ...] = ("photos",)) -> DataHealth:
+    return DataHealth(dirs, findings, COUNTS)
+
+
+def test_every_kind_says_what_is_and_what_to_do() -> None:
+    for name, kind in KINDS.items():
+        assert kind.severity in SEVERITIES, name
+        assert kind.message, name
+        assert kind.advice, name
+
+
+class TestRecord:
+    def test_counts_photos_and_shortens_lists(self) -> None:
+        groups = [(f"daisy/{i}.jpg",) for i in range(5)]
+        record = health(finding("damaged", *groups)).as_record(most=2)
+        assert record["photos"] == 48
+        assert record["trainable"] is False
+        assert record["findings"][0]["count"] == 5
+        assert record["findings"][0]["files"] == [["daisy/0.jpg"], ["daisy/1.jpg"]]
+        assert len(health(finding("damaged", *groups)).as_record()["findings"][0]["files"]) == 5
+
+    @pytest.mark.parametrize(
+        ("kind", "trainable"), [("damaged", False), ("copy", True), ("turned", True)]
+    )
+    def test_only_errors_forbid_training(self, kind: str, trainable: bool) -> None:
+        assert health(finding(kind, ("a.jpg",))).trainable is trainable
+
+    def test_a_path_is_found_again(self) -> None:
+        assert health().path_of("daisy/a.jpg") == Path("photos/daisy/a.jpg")
+        both = health(dirs=("one", "two"))
+        assert both.path_of("two/daisy/a.jpg") == Path("two/daisy/a.jpg")
+        assert finding("copy", ("a", "b"), ("c", "d")).paths == ("a", "b", "c", "d")
+
+
+class TestLines:
+    def test_three_examples_and_the_number_of_the_rest(self) -> None:
+        lines = health(finding("copy", *[(f"{i}.jpg", f"{i}b.jpg") for i in range(5)])).lines()
+        assert lines[0] == "warning  copies of a photo (5)"
+        assert lines[1] == "           0.jpg = 0b.jpg"
+        assert lines[4] == "           … and 2 more (--json)"
+        assert lines[5] == "         → keep one (--fix does)"
+
+    def test_a_table_of_labels(self) -> None:
+        lines = health().lines()
+        assert lines[1:4] == [
+            "label   training validation       test",
+            "daisy          8          1          2",
+            "rose          30          4          3",
+        ]
+
+    @pytest.mark.parametrize(
+        ("kinds", "verdict"),
+        [
+            ((), "nothing found: ready to train"),
+            (("copy",), "1 warning: ready to train"),
+            (("copy", "few", "turned"), "2 warnings, 1 note: ready to train"),
+            (("damaged", "copy"), "1 error, 1 warning: see to the errors first"),
+        ],
+    )
+    def test_the_verdict(self, kinds: tuple[str, ...], verdict: str) -> None:
+        assert health(*(finding(kind) for kind in kinds)).lines()[-1] == verdict
+
+
+def named(split: str, number: int = 0) -> str:
+    names = (f"photo{i}.png" for i in range(10_000))
+    return next(islice((n for n in names if split_of(n) == split), number, None))
+
+
+TRAINED, ALSO_TRAINED, TESTED = named("training"), named("training", 1), named("test")
+
+
+class TestFix:
+    @pytest.mark.parametrize(
+        ("kind", "group", "moved"),
+        [
+            # Of copies one stays: one in training, so that no photo seen becomes a test photo.
+            ("copy", (TRAINED, ALSO_TRAINED), (ALSO_TRAINED,)),
+            ("copy-across-splits", (TESTED, TRAINED), (TESTED,)),
+            ("copy-across-splits", (TESTED, TRAINED, ALSO_TRAINED), (TESTED, ALSO_TRAINED)),
+            # Views that look alike do no harm as long as all are trained on.
+            ("alike-across-splits", (TESTED, TRAINED, ALSO_TRAINED), (TESTED,)),
+            # Nobody can know which label is right.
+            ("two-labels", (TRAINED, TESTED), (TRAINED, TESTED)),
+            ("damaged", (TRAINED,), (TRAINED,)),
+            # Its owner may know better why it cannot be opened.
+            ("unreadable", (TRAINED,), ()),
+            ("alike", (TRAINED, ALSO_TRAINED), ()),
+            ("tiny", (TRAINED,), ()),
+        ],
+    )
+    def test_which_photos_move_aside(
+        self, kind: str, group: tuple[str, ...], moved: tuple[str, ...], tmp_path: Path
+    ) -> None:
+        photos = tmp_path / "photos" / "daisy"
+        photos.mkdir(parents=True)
+        for name in group:
+            (photos / name).write_text(name)
+        found = finding(kind, tuple(f"daisy/{name}" for name in group))
+        steps = mend(health(found, dirs=(str(tmp_path / "photos"),)), tmp_path / "aside")
+        assert tuple(step.source.name for step in steps) == moved
+        assert {p.name for p in photos.iterdir()} == set(group) - set(moved)
+        for step in steps:
+            assert step.target == tmp_path / "aside" / kind / "daisy" / step.source.name
+            assert step.target.read_text() == step.source.name
+        if moved:
+            undo(tmp_path / "aside")
+        assert {p.name for p in photos.iterdir()} == set(group)
+
+    def test_a_photo_in_two_findings_moves_once(self, tmp_path: Path) -> None:
+        photos = tmp_path / "photos" / "daisy"
+        photos.mkdir(parents=True)
+        (photos / TRAINED).write_text("x")
+        twice = [finding(kind, (f"daisy/{TRAINED}",)) for kind in ("two-labels", "damaged")]
+        steps = mend(health(*twice, dirs=(str(tmp_path / "photos"),)), tmp_path / "aside")
+        assert [step.kind for step in steps] == ["two-labels"]
+
+    def test_nothing_moved_aside_before_is_overwritten(self, tmp_path: Path) -> None:
+        photos = tmp_path / "photos" / "daisy"
+        photos.mkdir(parents=True)
+        kept = tmp_path / "aside" / "damaged" / "daisy"
+        kept.mkdir(parents=True)
+        (kept / TRAINED).write_text("earlier")
+        (photos / TRAINED).write_text("now")
+        found = finding("damaged", (f"daisy/{TRAINED}",))
+        (step,) = mend(health(found, dirs=(str(tmp_path / "photos"),)), tmp_path / "aside")
+        assert step.target.name == TRAINED.replace(".png", "-2.png")
+        assert (kept / TRAINED).read_text() == "earlier"

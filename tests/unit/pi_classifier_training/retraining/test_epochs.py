@@ -1,0 +1,137 @@
+"""What all trainings share, worked out by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pi_classifier_training.retraining.epochs import (
+    Stopper,
+    epoch_rng,
+    figures_of,
+    label_weights,
+    planned,
+)
+
+
+class TestFigures:
+    def test_cross_entropy_of_equal_logits_is_that_of_a_guess(self) -> None:
+        row = figures_of(np.zeros((6, 5), np.float32), np.arange(6) % 5)
+        assert row["validation_cross_entropy"] == pytest.approx(math.log(5))
+
+    @given(st.sampled_from([-1e4, 0.0, 80.0, 1e4]), st.sampled_from([1e-3, 1.0, 50.0]))
+    def test_what_is_added_to_all_logits_changes_nothing(self, shift: float, gap: float) -> None:
+        logits = np.array([[0.0, gap], [gap, 0.0]], np.float32) + np.float32(shift)
+        row = figures_of(logits, np.array([1, 1]))
+        # ln(1 + e^−gap) for the right one, gap more for the wrong one.
+        exact_gap = float(logits[0, 1]) - float(logits[0, 0])
+        expected = math.log1p(math.exp(-exact_gap)) + exact_gap / 2
+        assert row["validation_cross_entropy"] == pytest.approx(expected, rel=1e-6)
+        assert math.isfinite(row["validation_cross_entropy"])
+
+    def test_accuracy_is_a_share_of_the_photos(self) -> None:
+        logits = np.eye(4, dtype=np.float32)
+        assert figures_of(logits, np.array([0, 1, 2, 0]))["validation_accuracy"] == 0.75
+
+
+class TestLabelWeights:
+    @pytest.mark.parametrize(
+        ("counts", "weights"),
+        [
+            ((10, 10), (1.0, 1.0)),
+            ((15, 10), (1.0, 1.0)),  # one and a half times: still even
+            ((16, 10), (26 / 32, 26 / 20)),
+            ((90, 10), (100 / 180, 100 / 20)),
+            ((60, 30, 10), (100 / 180, 100 / 90, 100 / 30)),
+        ],
+    )
+    def test_by_hand(self, counts: tuple[int, ...], weights: tuple[float, ...]) -> None:
+        indices = np.repeat(np.arange(len(counts)), counts)
+        assert label_weights(indices, len(counts), "auto") == pytest.approx(np.array(weights))
+
+    @given(st.lists(st.sampled_from([1, 3, 10, 100]), min_size=2, max_size=5))
+    def test_every_label_weighs_the_same_in_sum(self, counts: list[int]) -> None:
+        weights = label_weights(np.repeat(np.arange(len(counts)), counts), len(counts), "auto")
+        if max(counts) > 1.5 * min(counts):
+            total = np.array(counts) * weights
+            assert total == pytest.approx(np.full(len(counts), sum(counts) / len(counts)))
+
+    def test_a_label_without_photos_gives_no_infinity(self) -> None:
+        weights = label_weights(np.array([0, 0, 2]), 3, "auto")
+        assert np.isfinite(weights).all()
+
+
+class TestRandomNumbers:
+    def test_seed_and_epoch_are_not_interchangeable_nor_added(self) -> None:
+        drawn = {
+            pair: tuple(epoch_rng(*pair).integers(0, 2**62, 3))
+            for pair in ((1, 2), (2, 1), (3, 0), (0, 3), (1, 3))
+        }
+        assert len(set(drawn.values())) == len(drawn)
+
+    def test_an_epoch_is_the_same_again(self) -> None:
+        assert (epoch_rng(7, 3).random(5) == epoch_rng(7, 3).random(5)).all()
+
+
+@given(
+    st.sampled_from([1, 2, 7]),
+    st.sampled_from([None, 1, 9, 10, 11, 100]),
+    st.sampled_from([1, 10]),
+)
+def test_planned_epochs_hold_the_steps_and_not_one_epoch_more(
+    epochs: int, steps: int | None, steps_an_epoch: int
+) -> None:
+    run, total = planned(epochs, steps, steps_an_epoch)
+    assert total == (epochs * steps_an_epoch if steps is None else steps)
+    assert (run - 1) * steps_an_epoch < total <= run * steps_an_epoch
+
+
+class TestStopper:
+    def run(self, stopper: Stopper, entropies: list[float]) -> list[bool]:
+        """Whether it is time to stop after each epoch."""
+        ended = []
+        for i, entropy in enumerate(entropies):
+            stopper.watch({"validation_cross_entropy": entropy}, [np.array(i)].copy)
+            ended.append(stopper.ended)
+        return ended
+
+    def test_patience_counts_from_the_last_improvement(self) -> None:
+        stopper = Stopper(2)
+        assert self.run(stopper, [1.0, 1.1, 0.9, 0.95, 0.92]) == [False] * 4 + [True]
+        assert stopper.best is not None
+        assert int(stopper.best[0]) == 2
+        assert stopper.best_entropy == 0.9
+
+    def test_as_good_as_before_is_not_better(self) -> None:
+        stopper = Stopper(2)
+        assert self.run(stopper, [1.0, 1.0, 1.0]) == [False, False, True]
+        assert stopper.best is not None
+        assert int(stopper.best[0]) == 0
+
+    def test_without_patience_it_never_ends_and_keeps_nothing(self) -> None:
+        stopper = Stopper(0)
+        assert not any(self.run(stopper, [1.0, 2.0, 3.0, 4.0]))
+        assert stopper.best is None
+
+    def test_what_is_not_a_number_is_never_better(self) -> None:
+        stopper = Stopper(3)
+        assert self.run(stopper, [math.nan, 0.5, math.nan, math.nan, math.nan])[-1]
+        assert stopper.best_entropy == 0.5
+
+    @given(st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4]), min_size=2, max_size=9), st.data())
+    def test_saved_and_restored_at_any_time_it_ends_at_the_same_epoch(
+        self, entropies: list[float], data: st.DataObject
+    ) -> None:
+        at = data.draw(st.integers(0, len(entropies)))
+        whole, first, second = Stopper(2), Stopper(2), Stopper(2)
+        expected = self.run(whole, entropies)
+        before = self.run(first, entropies[:at])
+        saved: dict[str, Any] = json.loads(json.dumps(first.as_dict(), allow_nan=False))
+        second.restore(saved, first.best)
+        assert before + self.run(second, entropies[at:]) == expected
+        assert second.best_entropy == whole.best_entropy
