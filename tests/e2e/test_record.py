@@ -112,7 +112,7 @@ def test_a_folder_with_something_in_it_is_left_alone(program: Program, photos: P
     before = sorted(photos.iterdir())
     done = program("record", "--camera", "emulated", "--fast", "--frames", 3, photos)
     assert done.returncode == 78
-    assert "is there already and not empty; name a new folder" in done.stderr
+    assert "exists and is not empty; name a new folder" in done.stderr
     assert sorted(photos.iterdir()) == before
 
 

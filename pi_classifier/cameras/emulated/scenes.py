@@ -114,6 +114,7 @@ class Scene:
             layers = self._painted[height, width] = _paint(self, height, width)
         unit = min(height, width)
         motion = self.motion
+        # drift is a loop that does not close, as no hand and no wind repeats itself
         turn = 2 * math.pi * time_s / motion.drift_period_s + motion.phase
         swing = math.sin(2 * math.pi * time_s / motion.sway_period_s + motion.phase)
         shake_x = round(motion.drift * unit * math.sin(turn))
@@ -257,12 +258,18 @@ def _plant_layer(
 def _lay_plants(
     picture: Image.Image, layers: _Layers, shear: float, shake: tuple[int, int]
 ) -> None:
-    """Lean the plants by `shear` around their foot and lay them on the ground."""
+    """Lean the plants by `shear` around their foot and lay them on the ground.
+
+    `shear` is how far the top moves for each pixel of height; `shake` (x, y) the camera's
+    drift in pixels.
+    """
     plants = layers.plants
     if plants is None:
         return
     height = plants.height
     spare = math.ceil(abs(shear) * height) + 1
+    # Pillow wants, for each pixel of the result, where it comes from: x + shear * (y - height),
+    # so that the last row, the foot, stays
     leaned = plants.transform(
         (plants.width + 2 * spare, height),
         Image.Transform.AFFINE,
@@ -285,7 +292,7 @@ def _grain(rng: np.random.Generator, height: int, width: int, sigma: float) -> N
 def _with_grain(
     picture: Image.Image, grain: NDArray[np.int8], rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Add a part of the grain chosen by lot: fresh noise at the price of an addition."""
+    """Add a part of the grain chosen by lot: an addition, where fresh noise took 13 ms."""
     y, x = (int(value) for value in rng.integers(0, _GRAIN_SPARE, 2))
     part = grain[y : y + picture.height, x : x + picture.width]
     summed = np.add(part, np.asarray(picture), dtype=np.int16)

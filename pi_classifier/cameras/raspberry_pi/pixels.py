@@ -1,4 +1,4 @@
-"""From a frame in the camera's memory to pixels, and the numbers of frames from their times."""
+"""Frames in the camera's memory as RGB pixels, and the numbers of frames from their times."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ _PLANAR = {"YUV420": (0, 1), "YVU420": (1, 0)}
 class PixelReader:
     """Copies frames of one stream out of the camera's memory, once, as RGB.
 
-    `form`, `size` (width, height) and `stride` are those of the configuration that
+    `pixel_format`, `size` (width, height) and `stride` are those of the configuration that
     libcamera returned. The picture is turned by `quarter_turns` clockwise, and its middle
     cut to `shape` = (height, width) where that is smaller.
     """
 
     def __init__(
         self,
-        form: str,
+        pixel_format: str,
         size: tuple[int, int],
         stride: int,
         quarter_turns: int = 0,
         shape: tuple[int, int] | None = None,
     ) -> None:
-        if form not in _PACKED and form not in _PLANAR:
+        if pixel_format not in _PACKED and pixel_format not in _PLANAR:
             known = ", ".join((*_PACKED, *_PLANAR))
             raise CameraError(
-                f"the camera delivers the pixel format {form}, which is not understood; "
+                f"the camera delivers the pixel format {pixel_format}, which is not understood; "
                 f"expected one of {known}"
             )
-        self._form = form
+        self._format = pixel_format
         self._width, self._height = size
         self._stride = stride
         self._turns = quarter_turns % 4
@@ -53,23 +53,28 @@ class PixelReader:
 
     def __call__(self, memory: Pixels) -> Pixels:
         """Return uint8 RGB ``[height, width, 3]``, read-only, from the frame's bytes."""
-        view = self._planar(memory) if self._form in _PLANAR else self._packed(memory)
+        view = self._planar(memory) if self._format in _PLANAR else self._packed(memory)
         if self._turns:
             view = np.rot90(view, -self._turns)
+        # The view must not outlive the request: its memory goes back to the camera.
         pixels = np.empty((*self.shape, 3), np.uint8)
         np.copyto(pixels, view[self._middle])
         pixels.flags.writeable = False
         return pixels
 
     def _packed(self, memory: Pixels) -> Pixels:
-        depth, order = _PACKED[self._form]
+        depth, order = _PACKED[self._format]
         rows = memory[: self._stride * self._height].reshape(self._height, self._stride)
         row_bytes = self._width * depth
         view = rows[:, :row_bytes].reshape(self._height, self._width, depth)
         return view[..., order]
 
     def _planar(self, memory: Pixels) -> Pixels:
-        """Convert full-range BT.601, which is what Pillow takes YCbCr for, as JPEG does."""
+        """Convert full-range BT.601, which is what Pillow takes YCbCr for, as JPEG does.
+
+        Memory is the luma plane, then the two chroma planes: half as wide, half as high, and
+        with rows of half the stride, so a quarter of its bytes each.
+        """
         size = (self._width, self._height)
         half = (self._width // 2, self._height // 2)
         luma_end = self._stride * self._height
@@ -81,7 +86,7 @@ class PixelReader:
                 half,
                 self._stride // 2,
             ).resize(size, Image.Resampling.BILINEAR)
-            for place in _PLANAR[self._form]
+            for place in _PLANAR[self._format]  # blue, then red
         ]
         return np.asarray(Image.merge("YCbCr", (luma, *chroma)).convert("RGB"))
 
@@ -116,6 +121,7 @@ class FrameNumbering:
             return None
         else:
             passed_ns = timestamp_ns - self._last_ns
+            # while the sensor changes its pace the two differ: the longer one loses no frame
             steps = max(1, round(passed_ns / max(duration_ns, self._last_duration_ns)))
             early = timestamp_ns - self._delivered_ns < self._period_ns / 2
         self._last_ns, self._last_duration_ns = timestamp_ns, duration_ns

@@ -96,7 +96,7 @@ def make_plan(
     *,
     rgb_lores: bool,
 ) -> StreamPlan:
-    """Plan for a sensor of `pixel_array` = (width, height).
+    """Plan the streams for a sensor `model` of `pixel_array` = (width, height).
 
     With `model_size` = (height, width) the ISP makes frames of that size, and nothing is
     scaled by the CPU; without, frames are pictures of the configured size. `rgb_lores`:
@@ -116,14 +116,12 @@ def make_plan(
             f"{model} has {pixel_array[0]} by {pixel_array[1]} pixels; ask for no more"
         )
     mode = full_view(model, pixel_array)
-    sensor: dict[str, Any] = {"output_size": mode.size}
-    if mode.bit_depth is not None:
-        sensor["bit_depth"] = mode.bit_depth
+    bit_depth = {} if mode.bit_depth is None else {"bit_depth": mode.bit_depth}
     return StreamPlan(
         main={"size": size, "format": "BGR888"},
         lores={"size": small, "format": "BGR888" if rgb_lores else "YUV420"} if small else None,
         frames="lores" if small else "main",
-        sensor=sensor,
+        sensor={"output_size": mode.size} | bit_depth,
         hflip=settings.hflip != half_turn,
         vflip=settings.vflip != half_turn,
         quarter_turns=0 if half_turn else turns,

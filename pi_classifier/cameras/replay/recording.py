@@ -30,6 +30,7 @@ from pi_classifier.types import Frame
 INDEX = "recording.jsonl"
 VERSION = 1
 _UNFINISHED = ".unfinished"
+_LINE_BYTES = 200  # more than a line of the index has
 
 _logger = logging.getLogger(__name__)
 
@@ -74,14 +75,17 @@ class Recorder:
 
         Raises OSError, saying how much is safe, when the disk is full.
         """
-        line = {"sequence": frame.sequence, "timestamp_ns": frame.timestamp_ns}
+        line: dict[str, object] = {
+            "sequence": frame.sequence,
+            "timestamp_ns": frame.timestamp_ns,
+        }
         try:
             picture = self._picture(frame.pixels)
             if picture is None:
                 return False
-            line["picture"] = picture  # type: ignore[assignment]
+            line["picture"] = picture
             if frame.truth is not None:
-                line["truth"] = frame.truth  # type: ignore[assignment]
+                line["truth"] = frame.truth
             self._append(line)
         except OSError as error:
             (self._folder / _UNFINISHED).unlink(missing_ok=True)
@@ -100,13 +104,12 @@ class Recorder:
         os.close(self._index)
 
     def _picture(self, pixels: Pixels) -> str | None:
-        """Write a picture, whole or not at all; its name, None where there is no room."""
+        """Write a picture, whole or not at all; return its name, None where there is no room."""
         if self._last is not None and self._last[0] is pixels:
             return self._last[1]
         data = io.BytesIO()
         Image.fromarray(pixels).save(data, **self._options)
-        # room for its line as well
-        if self.bytes + data.tell() + 200 > self._max_bytes:
+        if self.bytes + data.tell() + _LINE_BYTES > self._max_bytes:
             return None
         name = f"{self.frames:08d}{self._ending}"
         unfinished = self._folder / _UNFINISHED
@@ -116,7 +119,7 @@ class Recorder:
         self._last = pixels, name
         return name
 
-    def _append(self, line: dict[str, Any]) -> None:
+    def _append(self, line: dict[str, object]) -> None:
         text = json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
         before = os.fstat(self._index).st_size
         if os.write(self._index, text) != len(text):
@@ -126,11 +129,10 @@ class Recorder:
 
 
 def check_unused(folder: Path) -> None:
-    """Raise ConfigError where a recording into this folder would not be alone."""
+    """Raise ConfigError unless the folder is new or empty."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(
-            f"{folder}: is there already and not empty; name a new folder, so that no "
-            "recording is lost"
+            f"{folder}: exists and is not empty; name a new folder, so that no recording is lost"
         )
 
 
@@ -144,7 +146,7 @@ def recorded_frames(folder: Path) -> Iterator[RecordedFrame]:
     with (folder / INDEX).open("rb") as index:
         for number, line in enumerate(index, 1):
             if not line.endswith(b"\n"):
-                return  # cut off in the middle
+                return  # cut off while it was written
             try:
                 values = json.loads(line)
                 if number == 1:
@@ -156,7 +158,7 @@ def recorded_frames(folder: Path) -> Iterator[RecordedFrame]:
                     raise
                 raise ConfigError(
                     f"{folder / INDEX}:{number}: is no line of a recording; it was changed by "
-                    "hand or is damaged: remove the lines from there on to play what is before"
+                    "hand or is damaged: remove this line and all after it to play what is before"
                 ) from None
 
 

@@ -1,4 +1,4 @@
-"""Videos of any kind through FFmpeg; the only module of the daemon importing PyAV.
+"""Videos of any kind through FFmpeg; the only module of the device importing PyAV.
 
 Kept to what PyAV 10 (Debian 12) and the newest have in common.
 """
@@ -8,17 +8,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import ModuleType
 from typing import Any
+
+import numpy as np
 
 from pi_classifier.errors import CameraUnavailable
 from pi_classifier.preprocessing.area_average import Pixels
 
-# Codecs whose pictures stand for themselves: those nobody wants need no decoding.
+# Codecs without references between pictures: those that nobody wants need no decoding.
 _INTRA_ONLY = ("mjpeg", "rawvideo", "ffv1", "png")
 
 Picture = Callable[[], Pixels | None]
-"""Gives the pixels of one picture when called; None where it is damaged."""
+"""Decodes one picture when called, RGB uint8 ``[height, width, 3]``; None where it is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ class Video:
     def __init__(self, address: MediaAddress, side: int, timeout_s: float | None = None) -> None:
         self._av = pyav()
         self._side = side
-        self._rendering = threading.Lock()  # closing under a decoder's feet would crash
+        # FFmpeg's memory must not go while another thread decodes from it: that would crash.
+        self._rendering = threading.Lock()
         self._closed = False
         self.damaged = 0
         limit = None if timeout_s is None else (timeout_s, timeout_s)
@@ -73,32 +77,38 @@ class Video:
         self.fps = float(self._stream.average_rate or 0)
 
     def frames(self) -> Iterator[tuple[float | None, Any]]:
-        """Decode one frame after the other: (seconds on the stream's own clock, frame)."""
+        """Decode one frame after the other: (seconds on the stream's own clock, frame).
+
+        A packet may hold several frames, or none yet: decoders look ahead.
+        """
         for packet in self._packets():
             for frame in self._decoded(packet):
                 yield frame.time, frame
 
     def pictures(self) -> Iterator[Picture]:
-        """Yield each picture as it arrives, to be rendered only if somebody wants it."""
+        """Yield each picture as it arrives, to be rendered only if somebody wants it.
+
+        Where pictures refer to earlier ones, every one has to be decoded here, wanted or
+        not; only scaling and conversion to RGB wait. Otherwise decoding waits as well.
+        """
         if self.lazy:
             for packet in self._packets():
-                if packet.size:
-                    yield lambda packet=packet: self._rendered(packet)  # type: ignore[misc]
+                if packet.size:  # the last packet is empty: it flushes a decoder
+                    yield partial(self._rendered, packet)
             return
         for _, frame in self.frames():
-            yield lambda frame=frame: self.pixels(frame)  # type: ignore[misc]
+            yield partial(self.pixels, frame)
 
     def pixels(self, frame: Any) -> Pixels:
         """Return the frame as upright read-only RGB uint8 ``[height, width, 3]``."""
         width, height = covering((frame.width, frame.height), self._side)
         smaller = width < frame.width
+        # AREA averages what falls on a pixel: without it a small frame would show moiré
         array: Pixels = frame.reformat(
             width, height, "rgb24", interpolation="AREA" if smaller else "BILINEAR"
         ).to_ndarray()
         turns = round(getattr(frame, "rotation", 0) / 90) % 4  # PyAV 10 knows no rotation
         if turns or not array.flags.c_contiguous:
-            import numpy as np
-
             array = np.ascontiguousarray(np.rot90(array, turns))
         array.flags.writeable = False
         return array

@@ -26,7 +26,11 @@ from pi_classifier.cameras.emulated.garden.pixels import (
 
 
 def _florets(radius: Float, angle: Float, spirals: int, pixel: float) -> Float:
-    """Bumps of a disc's florets: two families of Fermat spirals crossing, -1..1."""
+    """Bumps of a disc's florets, -1..1: two families of spirals, crossing.
+
+    Their counts are as 1 to the golden ratio, as in real heads. Bumps that come near the
+    size of a pixel fade, or they would flicker as the plant sways.
+    """
     path = np.sqrt(np.maximum(radius, 0)) * np.float32(2.2 * math.pi)
     fade = math.exp(-((pixel * spirals / 4.0) ** 2))
     one = np.cos(spirals * angle + path * np.float32(spirals / 5))
@@ -117,16 +121,18 @@ def _clock(canvas: Canvas, pose: Pose, rng: Rng) -> None:
     gray = jitter(rng, (0.88, 0.89, 0.90), 0.03)
     haze = edge(1 - radius, 0.12) * (0.30 + 0.35 * smoothstep(0.35, 0.95, radius))
     canvas.over(window, flat(gray, x), haze.astype(np.float32))
+    # no stalk is drawn: two cosines of different counts interfere as crossing stalks do
     spokes = np.clip(np.cos(angle * 37) * np.cos(angle * 23 + radius * 3), 0, 1) ** 2
     dark = mix((0.45, 0.38, 0.28), gray, smoothstep(0.2, 0.8, radius))
     canvas.over(window, dark, edge(0.8 - radius, 0.1) * spokes * 0.5)
     seeds = _Disc((0.42, 0.34, 0.22), (0.30, 0.24, 0.14), 13, 0.3)
     _paint_disc(canvas, pose.moved(0.0, 0.13), seeds, rng)
+    # seeds at equal distances on a sphere: turns by the golden angle, heights in equal steps
     count = 130
     height = 1 - 2 * (np.arange(count) + 0.5) / count
     around = np.arange(count) * math.pi * (3 - math.sqrt(5)) + rng.uniform(0, 6)
     ring = np.sqrt(1 - height**2)
-    for k in np.argsort(height):
+    for k in np.argsort(height):  # those at the back first
         spot_x, spot_y = ring[k] * math.cos(around[k]), ring[k] * math.sin(around[k])
         strength = 0.35 + 0.5 * max(0.0, float(ring[k]) - 0.2)
         _parachute(canvas, pose, (float(spot_x), float(spot_y)), strength, rng)

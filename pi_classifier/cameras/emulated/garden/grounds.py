@@ -43,8 +43,8 @@ def grass(rng: Rng, height: int, width: int, unit: float) -> Float:
     count = int(rng.integers(350, 800))
     lean = float(rng.normal(0, 0.4))
     spread = float(rng.uniform(0.2, 0.9))
-    order = np.sort(rng.uniform(-0.05, 1.25, count)) * height
-    for y in order:
+    roots = np.sort(rng.uniform(-0.05, 1.25, count)) * height  # the nearest, lowest one last
+    for y in roots:
         x = float(rng.uniform(-0.1, 1.1)) * width
         angle = float(rng.normal(lean, spread))
         size = blade * float(rng.uniform(0.6, 1.3))
@@ -107,7 +107,7 @@ def leaves(rng: Rng, height: int, width: int, unit: float) -> Float:
         angle, length = float(rng.uniform(0, 6.28)), size * float(rng.uniform(0.6, 1.2))
         wide = length * float(rng.uniform(0.2, 0.36))
         c, s = math.cos(angle), math.sin(angle)
-        u = np.linspace(0, 1, 9)
+        u = np.linspace(0, 1, 9)  # the outline: out along one side and back along the other
         v = wide * np.sin(math.pi * u**0.8)
         along = np.concatenate([u, u[::-1]]) * length
         across = np.concatenate([v, -v[::-1]])
@@ -170,7 +170,7 @@ def water(rng: Rng, height: int, width: int, unit: float) -> Float:
     """Paint ripples reflecting the sky."""
     ys, xs = (place / np.float32(unit) for place in places(height, width))
     phase = 0.6 * noise(rng, height, width, unit / 5, 3)
-    depth = 14 + 40 * (1 - ys / max(1e-3, float(ys[-1, 0])))
+    depth = 14 + 40 * (1 - ys / max(1e-3, float(ys[-1, 0])))  # ripples narrower farther away
     wave = np.sin(ys * depth + phase * 2.0) * np.cos(xs * float(rng.uniform(2, 7)) + phase * 2)
     dark, light = jitter(rng, (0.10, 0.20, 0.26), 0.2), jitter(rng, (0.60, 0.70, 0.76), 0.1)
     return mix(dark, light, np.clip(0.35 + 0.28 * wave + 0.08 * phase, 0, 1))

@@ -56,7 +56,7 @@ class Canvas:
         return Window(slice(y0, y1), slice(x0, x1), grid_x, grid_y)
 
     def over(self, window: Window, color: Float, alpha: Float) -> None:
-        """Lay `color` over what is there."""
+        """Lay `color` ``[h, w, 3]`` over what is painted, where `alpha` ``[h, w]`` says so."""
         keep = 1 - alpha
         rgb = self.rgb[window.rows, window.columns]
         rgb *= keep[..., None]
@@ -88,11 +88,12 @@ class Pose:
 
     @property
     def pixel(self) -> float:
-        """Size of one pixel in head units."""
+        """Size of one pixel in head units; a little more, as edges one pixel wide look jagged."""
         return 1.3 / (self.radius * (0.5 + 0.5 * self.squash))
 
     def moved(self, along: float, scale: float = 1.0) -> Pose:
         """Return the pose lifted out of its plane by `along` radii and scaled."""
+        # squash is the cosine of the tilt; what rises from the plane shifts by its sine
         lift = along * self.radius * np.sqrt(max(0.0, 1 - self.squash**2))
         return Pose(
             float(self.x + np.sin(self.lean) * lift),
@@ -138,9 +139,15 @@ class Rays:
 
 
 def paint_rays(canvas: Canvas, pose: Pose, rays: Rays, rng: np.random.Generator) -> None:
-    """Paint a whorl in polar coordinates: each pixel belongs to the nearest ray."""
+    """Paint a whorl in polar coordinates: each pixel belongs to the nearest ray.
+
+    No loop over petals: a pixel's angle gives the number of its ray, that number the ray's
+    own lots, and the angle left over the place across the ray (`u` along it, 0 at the heart
+    and 1 at the tip, `v` across it in head radii).
+    """
     placed = pose.window(canvas, 1.1 * rays.length * (1 + 3 * rays.variation))
     n = rays.count
+    # drawn before the check, so that what is out of sight changes no later lot
     spread = rng.normal(0, 1, (5, n)).astype(np.float32)
     if placed is None:
         return
@@ -157,16 +164,19 @@ def paint_rays(canvas: Canvas, pose: Pose, rays: Rays, rng: np.random.Generator)
     u = np.clip(radius * np.cos(offset) / length, 0, 1.2)
     v = radius * np.sin(offset)
     inside = np.clip(u, 1e-3, 1)
+    # the outline: widening as a power up to the shoulder, closing as a superellipse at the tip
     half = width * inside**rays.shoulder * np.sqrt(np.clip(1 - inside**rays.tip, 0, 1))
     across = np.minimum(np.abs(v) / np.maximum(half, 1e-3), 1.1)
     alpha = edge(half - np.abs(v), pose.pixel) * edge((1 - u) * length, pose.pixel)
     if rays.start > 0:
         alpha *= edge(radius - rays.start, pose.pixel)
+    # brightness: the ray's own, darker at the rim and the heart, the light's side, fine veins
     tone = (1 + 0.06 * spread[3])[index]
     tone *= 1 - rays.depth * across**2 - rays.shadow * (1 - smoothstep(0.15, 0.75, u))
     tone *= 1 + 0.1 * np.cos(angle + np.float32(pose.lean - pose.light))
     tone *= 1 + 0.05 * np.cos(v / np.maximum(width, 1e-3) * 9)
     color = mix(rays.inner, rays.outer, u) * tone[..., None]
+    # a soft shadow a little wider than the rays parts this whorl from the one below
     shade = edge(half * 1.3 + 0.02 - np.abs(v), 0.06) * edge((1.04 - u) * length, 0.08)
     canvas.darken(window, 0.3 * shade)
     canvas.over(window, color, alpha)
@@ -195,6 +205,7 @@ class Blade:
 
 def paint_blade(canvas: Canvas, blade: Blade) -> None:
     """Paint one petal or leaf, with a soft shadow on what lies below."""
+    # only the box around base and tip is computed: painting costs by the pixel
     reach = blade.length * (1.1 + abs(blade.bend))
     c, s = float(np.cos(blade.angle)), float(np.sin(blade.angle))
     tip_x = blade.length * (s + blade.bend * c)
@@ -205,10 +216,13 @@ def paint_blade(canvas: Canvas, blade: Blade) -> None:
     window = canvas.window((blade.x, blade.y), (left, top, right, bottom))
     if window is None:
         return
+    # u along the blade, 0 at its base and 1 at its tip; v across it in pixels, from its
+    # middle line, which bends as a parabola
     u = (window.x * np.float32(s) - window.y * np.float32(c)) / np.float32(blade.length)
     inside = np.clip(u, 1e-3, 1)
     v = window.x * np.float32(c) + window.y * np.float32(s)
     v -= np.float32(blade.bend * blade.length) * inside**2
+    # the outline u^shoulder (1 - u)^point, scaled so that its widest place has the width
     peak = blade.shoulder / (blade.shoulder + blade.point)
     norm = peak**blade.shoulder * (1 - peak) ** blade.point
     half = blade.width / norm * inside**blade.shoulder * (1 - inside) ** blade.point
@@ -250,7 +264,7 @@ def paint_stem(canvas: Canvas, stem: Stem) -> None:
     if window is None:
         return
     t = np.clip(window.y / np.float32(rise), 0, 1)
-    middle = (bottom[0] - top[0]) * t + stem.bow * 4 * t * (1 - t)
+    middle = (bottom[0] - top[0]) * t + stem.bow * 4 * t * (1 - t)  # a parabola, bow high
     side = (window.x - middle) / np.float32(stem.width)
     alpha = edge((1 - np.abs(side)) * stem.width, 1.2) * edge(window.y + 1, 1.2)
     tone = 1 - 0.35 * side**2 + 0.2 * np.clip(-side, -1, 1)

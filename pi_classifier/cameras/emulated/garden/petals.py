@@ -63,7 +63,7 @@ def rose(canvas: Canvas, pose: Pose, foot: Point, rng: Rng) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _RosePetal:
-    """A round petal; offset from the heart and size in head radii."""
+    """A round petal; offset from the heart and size in head radii, `gloom` darkens it."""
 
     angle: float
     offset: float
@@ -74,6 +74,7 @@ class _RosePetal:
 
 
 def _paint_rose_petal(canvas: Canvas, pose: Pose, petal: _RosePetal, rng: Rng) -> None:
+    """Paint one petal as a wavy disc, with a rolled rim on its outer side."""
     angle, offset, size = petal.angle, petal.offset, petal.size
     c, s = math.cos(angle), math.sin(angle)
     reach = (size * 1.25) * pose.radius
@@ -86,6 +87,7 @@ def _paint_rose_petal(canvas: Canvas, pose: Pose, petal: _RosePetal, rng: Rng) -
         return
     x = (window.x * lean_c + window.y * lean_s) / np.float32(pose.radius * size)
     y = (window.y * lean_c - window.x * lean_s) / np.float32(pose.radius * size * pose.squash)
+    # the petal's own axes: away from the heart, and across
     out, across = x * np.float32(c) + y * np.float32(s), y * np.float32(c) - x * np.float32(s)
     around = np.arctan2(across, out)
     wave = 1 + 0.05 * np.cos(around * 3 + float(rng.uniform(0, 6)))
@@ -93,6 +95,7 @@ def _paint_rose_petal(canvas: Canvas, pose: Pose, petal: _RosePetal, rng: Rng) -
     distance = np.hypot(out * 1.08, across * 0.92) / wave
     pixel = pose.pixel / size
     canvas.darken(window, 0.42 * edge(1.06 - distance, 0.22))
+    # the rim rolls outward: it catches the light, where a flat rim is in shadow
     roll = smoothstep(0.80, 0.97, distance) * smoothstep(-0.2, 0.5, out)
     share = np.clip(0.5 + 0.42 * out - 0.12 * across**2 + 0.45 * roll, 0, 1)
     tone = 1 - petal.gloom * 0.7 - 0.30 * smoothstep(0.90, 1.02, distance) * (1 - roll)
@@ -103,6 +106,7 @@ def _paint_rose_petal(canvas: Canvas, pose: Pose, petal: _RosePetal, rng: Rng) -
 
 
 def _rose_heart(canvas: Canvas, pose: Pose, colors: tuple[Color, Color], rng: Rng) -> None:
+    """Paint the heart: one spiral of folds, left- or right-handed, tighter inwards."""
     placed = pose.window(canvas)
     if placed is None:
         return
@@ -111,6 +115,7 @@ def _rose_heart(canvas: Canvas, pose: Pose, colors: tuple[Color, Color], rng: Rn
     hand = float(rng.choice([-1, 1]))
     turns = radius**0.8 * 3.2 + hand * angle / np.float32(2 * np.pi)
     turns += 0.16 * np.cos(angle * 3 + float(rng.uniform(0, 6)))
+    # where within its fold a pixel lies: deep and dark at 0, light at the fold's rim at 1
     phase = turns + float(rng.uniform(0, 1))
     phase = phase - np.floor(phase)
     share = smoothstep(0.02, 0.95, phase) * (1 - smoothstep(0.95, 1.0, phase) * 0.8)

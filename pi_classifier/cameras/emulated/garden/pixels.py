@@ -1,4 +1,7 @@
-"""Colors, noise and conversions of the scene renderer; float32 in 0..1."""
+"""Colors, noise and conversions of the scene renderer.
+
+Pixels are float32 ``[height, width, 3]`` in 0..1, masks and fields ``[height, width]``.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ def flat(color: Color, like: Float) -> Float:
 
 
 def smoothstep(low: float, high: float, value: Float) -> Float:
-    """Cubic step from 0 at `low` to 1 at `high`."""
+    """Cubic step from 0 at `low` to 1 at `high`: an edge without a crease at either end."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 
@@ -42,13 +45,17 @@ def smoothstep(low: float, high: float, value: Float) -> Float:
 def noise(
     rng: np.random.Generator, height: int, width: int, cell: float, octaves: int = 1
 ) -> Float:
-    """Value noise ``[height, width]`` around 0 with unit-like spread; `cell` in pixels."""
+    """Value noise ``[height, width]`` around 0 with a spread of about 1; `cell` in pixels.
+
+    Random values on a coarse grid, enlarged smoothly; each further octave is 2.2 times as
+    fine (no whole number, or the grids would line up) and 0.6 times as strong.
+    """
     total = np.zeros((height, width), np.float32)
     weight = 1.0
     for _ in range(octaves):
         rows = max(2, round(height / cell) + 1)
         columns = max(2, round(width / cell) + 1)
-        if cell <= 1.0:
+        if cell <= 1.0:  # finer than a pixel: nothing to enlarge, and no octave after it
             total += weight * rng.standard_normal((height, width), np.float32)
             break
         grid = Image.fromarray(rng.standard_normal((rows, columns), np.float32))

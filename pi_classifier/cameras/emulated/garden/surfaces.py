@@ -46,12 +46,15 @@ def wall(rng: Rng, height: int, width: int, unit: float) -> Float:
     long = tall * 2.6 if kind == 0 else unit * 4
     angle = math.pi / 2 if kind == 2 and rng.random() < 0.6 else float(rng.normal(0, 0.03))
     ys, xs = places(height, width)
+    # u along a course of bricks and v across the courses, both in bricks
     u = (xs * math.cos(angle) + ys * math.sin(angle) + 0.3 * unit) / np.float32(long)
     v = (ys * math.cos(angle) - xs * math.sin(angle) + 9 * unit) / np.float32(tall)
     row = np.floor(v).astype(np.int32)
-    u = u + 0.5 * (row % 2)
+    u = u + 0.5 * (row % 2)  # every other course is laid half a brick further
     column = np.floor(u).astype(np.int32)
+    # each brick its own tone: its row and column hashed into a table of lots
     tone = rng.normal(1, 0.10, 4096).astype(np.float32)[(row * 67 + column * 31) % 4096]
+    # pixels to the nearest joint: a brick's end, or the course above or below
     gap = np.minimum(0.5 - np.abs(u - column - 0.5), 1) * long
     joint = np.minimum(gap, (0.5 - np.abs(v - row - 0.5)) * tall)
     mortar = 1 - smoothstep(0.004 * unit, 0.010 * unit, joint)
