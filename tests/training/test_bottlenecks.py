@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from pi_classifier_training.data.dataset import Photo, scan
 from pi_classifier_training.errors import CacheError
-from pi_classifier_training.features.bottlenecks import BottleneckCache, Features
+from pi_classifier_training.features.bottlenecks import BottleneckCache, Bottlenecks
 from pi_classifier_training.networks.network import Network
 from pi_classifier_training.retraining.head import HeadOptions, HeadTrainer
 from pi_classifier_training.retraining.run_folder import RunFolder
@@ -48,12 +48,12 @@ def cache(tmp_path: Path) -> Iterator[BottleneckCache]:
 
 def features(
     cache: BottleneckCache, network: Network, photos: list[Photo], *, mirrored: bool = True
-) -> Features:
+) -> Bottlenecks:
     contents = cache.contents(photos)
     return cache.features(network, "crop", photos, contents, mirrored=mirrored, title="test")
 
 
-def all_of(found: Features) -> NDArray[np.float32]:
+def all_of(found: Bottlenecks) -> NDArray[np.float32]:
     return found.gather(np.arange(len(found)))
 
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.cascades import (
+    CascadeData,
     Costs,
-    Material,
     ThresholdPolicy,
     choose,
     measure,
@@ -24,14 +24,14 @@ from pi_classifier_training.evaluation.frontier import (
     most_accurate,
 )
 from pi_classifier_training.evaluation.per_label import LEAST_ANSWERS, label_thresholds
-from pi_classifier_training.evaluation.scoring import Answers
+from pi_classifier_training.evaluation.scoring import Outcomes
 
 
-def answered(tops: list[float], right: list[bool], stages: list[int] | None = None) -> Answers:
+def answered(tops: list[float], right: list[bool], stages: list[int] | None = None) -> Outcomes:
     """Answers among two labels, the truth always 0; `tops` is the winner's score."""
     n = len(tops)
     top, hit = np.array(tops, np.float32), np.array(right)
-    return Answers(
+    return Outcomes(
         photos=(),
         truth=np.zeros(n, np.int64),
         given=np.where(hit, 0, 1).astype(np.int64),
@@ -49,9 +49,9 @@ COSTLY = answered([0.9] * 6, [True] * 6)
 COSTS = Costs((1.0, 4.0), (0.5, 3.0))
 
 
-def chosen(cheap: Answers, costly: Answers, choice: ThresholdPolicy) -> float:
-    material = Material((), ("cheap", "costly"), COSTS, (cheap, costly))
-    (accept,) = choose(frontier((cheap, costly), COSTS.frame_ms), material, choice).accept
+def chosen(cheap: Outcomes, costly: Outcomes, choice: ThresholdPolicy) -> float:
+    data = CascadeData((), ("cheap", "costly"), COSTS, (cheap, costly))
+    (accept,) = choose(frontier((cheap, costly), COSTS.frame_ms), data, choice).accept
     return accept
 
 
@@ -159,7 +159,7 @@ def per_label(tops: list[float], right: list[bool], later: list[bool]) -> dict[s
     hit, top = np.array(right), np.array(tops, np.float32)
     # Label 1 is given 60 times, label 0 only for the first ten photos.
     given = np.where(np.arange(n) < 10, 0, 1).astype(np.int64)
-    cheap = Answers((), np.where(hit, given, 2), given, top, top, zeros, zeros, zeros)
+    cheap = Outcomes((), np.where(hit, given, 2), given, top, top, zeros, zeros, zeros)
     behind = answered([0.9] * n, later)
     (own,) = label_thresholds((cheap, behind), (0.9,), ["few", "many", "other"])
     return own

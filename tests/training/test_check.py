@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from pi_classifier_training.cli import main
 from pi_classifier_training.data.dataset import split_of
 from pi_classifier_training.data_check.check import check
-from pi_classifier_training.data_check.findings import DataHealth
-from pi_classifier_training.data_check.fix import mend, undo
+from pi_classifier_training.data_check.findings import CheckResult
+from pi_classifier_training.data_check.fix import fix, undo
 from pi_classifier_training.data_check.near_duplicates import (
     MAX_BITS,
-    Groups,
-    bits_apart,
+    DisjointSets,
     close_pairs,
+    hamming_distance,
 )
 from pi_classifier_training.errors import DatasetError
 from PIL import Image
@@ -63,15 +63,15 @@ def sound(drawn: Path, tmp_path: Path) -> Path:
     return shutil.copytree(drawn, tmp_path / "photos")
 
 
-def found(health: DataHealth) -> dict[str, tuple[tuple[str, ...], ...]]:
-    return {finding.kind: finding.groups for finding in health.findings}
+def found(result: CheckResult) -> dict[str, tuple[tuple[str, ...], ...]]:
+    return {finding.kind: finding.groups for finding in result.findings}
 
 
 def test_a_sound_set_has_no_findings(sound: Path) -> None:
-    health = check([sound])
-    assert found(health) == {}
-    assert health.trainable
-    assert health.counts["daisy"] == {"training": 30, "validation": 3, "test": 3}
+    result = check([sound])
+    assert found(result) == {}
+    assert result.trainable
+    assert result.counts["daisy"] == {"training": 30, "validation": 3, "test": 3}
     assert main(["check-data", "--image-dir", str(sound)]) == 0
 
 
@@ -131,11 +131,11 @@ def test_each_kind_of_file_is_named(
 def test_photos_without_a_label_and_empty_labels(sound: Path) -> None:
     scene(910).save(sound / "loose.png")
     (sound / "tulip").mkdir()
-    health = check([sound])
-    assert found(health)["no-label"] == (("loose.png",),)
-    assert found(health)["empty-label"] == (("tulip",),)
-    assert found(health)["too-few"] == (("tulip",),)
-    assert not health.trainable
+    result = check([sound])
+    assert found(result)["no-label"] == (("loose.png",),)
+    assert found(result)["empty-label"] == (("tulip",),)
+    assert found(result)["too-few"] == (("tulip",),)
+    assert not result.trainable
 
 
 def test_rare_labels_are_named(sound: Path) -> None:
@@ -230,7 +230,7 @@ def test_fix_moves_renames_and_can_be_undone(sound: Path, tmp_path: Path) -> Non
     assert renamed.suffix == ".png"
     assert split_of(renamed.name) == split_of("b.jpg")
     assert len(files(aside)) == 5  # four files and the log
-    assert mend(check([sound]), aside) == []
+    assert fix(check([sound]), aside) == []
     assert main(["check-data", "--undo", str(aside)]) == 0
     assert files(sound) == before
     assert undo(aside) == []
@@ -240,18 +240,18 @@ def test_of_near_duplicates_only_held_out_ones_move(sound: Path, tmp_path: Path)
     names = [named("training", 0), named("training", 1), named("test", 0)]
     for i, name in enumerate(names):
         scene(960).resize((96 + 8 * i, 80)).save(sound / "rose" / name)
-    steps = mend(check([sound]), tmp_path / "aside")
+    steps = fix(check([sound]), tmp_path / "aside")
     assert [step.source.name for step in steps] == [names[2]]
 
 
 def test_fix_refuses_a_place_within_the_photos(sound: Path) -> None:
     with pytest.raises(DatasetError, match="within the photos"):
-        mend(check([sound]), sound / "aside")
+        fix(check([sound]), sound / "aside")
 
 
 def test_undo_overwrites_nothing(sound: Path, tmp_path: Path) -> None:
     _bad(sound)
-    mend(check([sound]), tmp_path / "aside")
+    fix(check([sound]), tmp_path / "aside")
     (sound / "rose" / "b.jpg").write_text("new")
     with pytest.raises(DatasetError, match=r"b\.jpg: there is a file again"):
         undo(tmp_path / "aside")
@@ -279,14 +279,14 @@ def test_all_close_hashes_are_found_and_no_others(
         (i, j)
         for i in range(n)
         for j in range(i + 1, n)
-        if bits_apart(patterns[i : i + 1], patterns[j : j + 1])[0] <= MAX_BITS
+        if hamming_distance(patterns[i : i + 1], patterns[j : j + 1])[0] <= MAX_BITS
     }
     assert pairs == expected
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=12))
 def test_groups_are_what_is_connected(pairs: list[tuple[int, int]]) -> None:
-    groups = Groups(10)
+    groups = DisjointSets(10)
     sets = [{i} for i in range(10)]
     for i, j in pairs:
         groups.join(i, j)

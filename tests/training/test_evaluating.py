@@ -13,14 +13,18 @@ import pytest
 from pi_classifier_training.cli import main
 from pi_classifier_training.data.dataset import Photo, scan
 from pi_classifier_training.errors import DatasetError
-from pi_classifier_training.evaluation.evaluate import calibration_curve, label_records, mistakes
+from pi_classifier_training.evaluation.evaluate import (
+    calibration_curve,
+    label_evaluation,
+    mistakes,
+)
 from pi_classifier_training.evaluation.labeling import match_labels, read_map
 from pi_classifier_training.evaluation.report_text import confusion_list, evaluation_lines
 from pi_classifier_training.evaluation.scoring import (
-    Answers,
+    Outcomes,
     Scores,
-    answer_photos,
-    answers_of,
+    classify_photos,
+    outcomes_of,
     score_photos,
 )
 from pi_classifier_training.evaluation.temperature import (
@@ -123,7 +127,7 @@ def test_blocks_and_progress_do_not_change_the_answers(
 ) -> None:
     some = [p for p in scan([photos]) if p.split == "test"]
     classifier = open_classifier(ModelSettings(path=str(run / "int8.tflite"), top_k=0))
-    whole = answers_of(score_photos(classifier, some))
+    whole = outcomes_of(score_photos(classifier, some))
     monkeypatch.setattr("pi_classifier_training.evaluation.scoring.BLOCK", 5)
     seen: list[Photo] = []
 
@@ -132,14 +136,14 @@ def test_blocks_and_progress_do_not_change_the_answers(
             yield photo
             seen.append(photo)
 
-    (blocked,) = answer_photos([classifier], some, watch)  # type: ignore[arg-type]
+    (blocked,) = classify_photos([classifier], some, watch)  # type: ignore[arg-type]
     classifier.close()
     assert seen == some
     for name in ("truth", "given", "top", "own", "rank"):
         assert np.array_equal(getattr(whole, name), getattr(blocked, name)), name
 
 
-def thousand(n: int = 300) -> tuple[Answers, list[str]]:
+def thousand(n: int = 300) -> tuple[Outcomes, list[str]]:
     """Answers among 1,000 labels: every third wrong, the surest mistakes first."""
     labels = [f"label {i}" for i in range(1000)]
     truth = np.arange(n, dtype=np.int64) * 3
@@ -147,15 +151,15 @@ def thousand(n: int = 300) -> tuple[Answers, list[str]]:
     top = np.linspace(0.95, 0.05, n).astype(np.float32)
     zeros = np.zeros(n, np.int64)
     photos = tuple(Photo(Path(f"{i}.jpg"), labels[t]) for i, t in enumerate(truth))
-    answers = Answers(photos, truth, given_, top, top, zeros, zeros, zeros + 1)
-    return answers, labels
+    outcomes = Outcomes(photos, truth, given_, top, top, zeros, zeros, zeros + 1)
+    return outcomes, labels
 
 
 def test_a_thousand_labels_stay_readable() -> None:
-    answers, labels = thousand()
+    outcomes, labels = thousand()
     record = {
         "model": "m", "split": "all", "n": 300, "labels": labels, "size_bytes": 1, "unreadable": 0,
-        "latency_ms": 1.0, **label_records(answers, labels),
+        "latency_ms": 1.0, **label_evaluation(outcomes, labels),
     }  # fmt: skip
     for key in ("top1", "top3", "top5", "cross_entropy", "calibration_error"):
         record |= {key: 0.5, f"{key}_interval": [0.4, 0.6]}
@@ -167,11 +171,11 @@ def test_a_thousand_labels_stay_readable() -> None:
 
 
 def test_the_worst_mistakes_come_first_and_the_curve_counts_all() -> None:
-    answers, _ = thousand()
-    worst = mistakes(answers, 4)
+    outcomes, _ = thousand()
+    worst = mistakes(outcomes, 4)
     assert [m.photo.name for m in worst] == ["0.jpg", "3.jpg", "6.jpg", "9.jpg"]
     assert (worst[1].true, worst[1].given) == (9, 10)
-    curve = calibration_curve(answers)
+    curve = calibration_curve(outcomes)
     assert sum(count for _, _, count in curve) == 300
     assert curve == sorted(curve)
     assert all(share == pytest.approx(2 / 3, abs=0.05) for _, share, _ in curve)
@@ -240,8 +244,8 @@ def test_announcing_starts_where_nine_of_ten_are_right() -> None:
     top = np.linspace(0.51, 0.99, n).astype(np.float32)
     right = top > 0.8
     zeros = np.zeros(n, np.int64)
-    answers = Answers((), zeros, (~right).astype(np.int64), top, top, zeros, zeros, zeros)
-    score = announce_from(answers)
+    outcomes = Outcomes((), zeros, (~right).astype(np.int64), top, top, zeros, zeros, zeros)
+    score = announce_from(outcomes)
     sure = top >= score
     assert right[sure].mean() >= 0.9
     assert right[top >= score - 0.02].mean() < 0.9

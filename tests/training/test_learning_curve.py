@@ -10,7 +10,7 @@ from pi_classifier_training.reporting import learning_curve
 from pi_classifier_training.reporting.learning_curve import (
     SHARES,
     Curve,
-    Features,
+    HeadInputs,
     fit,
     forecast,
     measure,
@@ -84,13 +84,13 @@ def test_at_the_fewest_photos_a_forecast_is_tried(checks: int, most: int) -> Non
     assert "too few" not in doubt
 
 
-def blobs(n: int, seed: int) -> Features:
+def blobs(n: int, seed: int) -> HeadInputs:
     """Three clouds of points that overlap, one label a cloud."""
     rng = np.random.default_rng(seed)
     indices = np.arange(n, dtype=np.int64) % 3
     centers = np.eye(3, 24, dtype=np.float32) * 1.2
     values = centers[indices] + rng.normal(size=(n, 24)).astype(np.float32)
-    return Features(values.astype(np.float32), indices)
+    return HeadInputs(values.astype(np.float32), indices)
 
 
 def test_a_head_errs_less_with_more_photos(monkeypatch: pytest.MonkeyPatch) -> None:

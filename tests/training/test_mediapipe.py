@@ -37,7 +37,7 @@ SHARED = ROOT.parent / "shared"
 PYTHON = ROOT / ".venv-mediapipe" / "bin" / "python"
 PICTURES = 24
 
-Answers = dict[str, list[tuple[str, float]]]
+Outcomes = dict[str, list[tuple[str, float]]]
 
 
 def scenes(side: int) -> dict[str, NDArray[np.uint8]]:
@@ -50,7 +50,7 @@ def scenes(side: int) -> dict[str, NDArray[np.uint8]]:
     return drawn
 
 
-def mediapipe(folder: Path, models: dict[Path, int]) -> dict[str, Answers]:
+def mediapipe(folder: Path, models: dict[Path, int]) -> dict[str, Outcomes]:
     """What MediaPipe says of the scenes as large as each model's input, or skip without it."""
     if not PYTHON.is_file():
         pytest.skip(f"no MediaPipe: {PYTHON} is not there; see the top of {Path(__file__).name}")
@@ -61,11 +61,11 @@ def mediapipe(folder: Path, models: dict[Path, int]) -> dict[str, Answers]:
     command = [PYTHON, script, *asked]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    found: dict[str, Answers] = json.loads(done.stdout)
+    found: dict[str, Outcomes] = json.loads(done.stdout)
     return found
 
 
-def compared(model: Path, side: int, theirs: Answers) -> tuple[int, float, set[str]]:
+def compared(model: Path, side: int, theirs: Outcomes) -> tuple[int, float, set[str]]:
     """How often both name the same label first, the largest difference, the labels named."""
     same, off, named = 0, 0.0, set()
     settings = ModelSettings(cache_dir="", top_k=0)
@@ -96,12 +96,12 @@ def floats(folder: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def theirs(folder: Path, floats: list[Path]) -> dict[str, Answers]:
+def theirs(folder: Path, floats: list[Path]) -> dict[str, Outcomes]:
     """What MediaPipe, started once, says with all models."""
     return mediapipe(folder, SHIPPED | dict.fromkeys(floats, SIDE))
 
 
-def test_shipped_models_load_and_agree(theirs: dict[str, Answers]) -> None:
+def test_shipped_models_load_and_agree(theirs: dict[str, Outcomes]) -> None:
     for model, side in SHIPPED.items():
         same, off, named = compared(model, side, theirs[str(model)])
         assert same == PICTURES
@@ -128,7 +128,7 @@ def float_model(folder: Path, rescaling: bool) -> Path:
 
 @pytest.mark.parametrize("number", [0, 1], ids=["raw-pixels", "normalized"])
 def test_a_float_model_loads_and_agrees(
-    number: int, floats: list[Path], theirs: dict[str, Answers]
+    number: int, floats: list[Path], theirs: dict[str, Outcomes]
 ) -> None:
     model = floats[number]
     same, off, named = compared(model, SIDE, theirs[str(model)])

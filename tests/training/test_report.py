@@ -20,9 +20,9 @@ from pi_classifier_training.cli import main
 from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.evaluation.evaluate import evaluate
 from pi_classifier_training.evaluation.metrics import wilson
-from pi_classifier_training.evaluation.scoring import Answers
+from pi_classifier_training.evaluation.scoring import Outcomes
 from pi_classifier_training.modelfile.writer import write_model_file
-from pi_classifier_training.reporting.model_files import ModelFile
+from pi_classifier_training.reporting.model_files import MeasuredFile
 from pi_classifier_training.reporting.page import render
 from pi_classifier_training.reporting.report import page_of, report_after_training
 from PIL import Image
@@ -202,12 +202,12 @@ def many_labels(count: int, tmp_path: Path) -> bytes:
     photos = tuple(
         Photo(tmp_path / labels[t] / f"{i}.jpg", labels[t]) for i, t in enumerate(truth)
     )
-    answers = Answers(
+    outcomes = Outcomes(
         photos, truth, given, top, top / 2, (given != truth).astype(np.int64), zeros, zeros + 10**6
     )
-    accuracy = wilson(int(answers.right.sum()), n)
+    accuracy = wilson(int(outcomes.right.sum()), n)
     model = tmp_path / "int8.tflite"
-    file = ModelFile(model, "int8", labels, 1000, 900, accuracy, accuracy, 1.0, answers)
+    file = MeasuredFile(model, "int8", labels, 1000, 900, accuracy, accuracy, 1.0, outcomes)
     model.write_bytes(b"no model: its time cannot be estimated, which must do no harm")
     return render(page_of(tmp_path, {}, [], photos, [file], _no_curve()))
 

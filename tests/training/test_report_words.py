@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pi_classifier_training.evaluation.metrics import Accuracy, LabelFigures, wilson
-from pi_classifier_training.evaluation.scoring import Answers
+from pi_classifier_training.evaluation.scoring import Outcomes
 from pi_classifier_training.reporting import words
 from pi_classifier_training.reporting.figures import calibration, training_curves
-from pi_classifier_training.reporting.model_files import PREFERRED, ModelFile, choose
+from pi_classifier_training.reporting.model_files import PREFERRED, MeasuredFile, choose
 
 # Made once and kept: with a new cache folder matplotlib would look at every font again.
 os.environ.setdefault("MPLCONFIGDIR", f"{tempfile.gettempdir()}/pi-classifier-tests-matplotlib")
@@ -73,7 +73,7 @@ def test_every_mistake_is_in_exactly_one_pair(counts: dict[tuple[int, int], int]
     cells = [(true, given_, n) for (true, given_), n in counts.items()]
     pairs = words.confused_pairs(cells, LABELS, 99)
     assert sum(p.total for p in pairs) == sum(n for t, g, n in cells if t != g)
-    assert all(p.there >= p.back and p.first != p.second for p in pairs)
+    assert all(p.forward >= p.backward and p.first != p.second for p in pairs)
     assert [p.total for p in pairs] == sorted((p.total for p in pairs), reverse=True)
 
 
@@ -115,13 +115,13 @@ def test_scores_in_words() -> None:
     assert "too modest, by 9 points" in words.calibration_sentence(0.09, 0.82, 0.91)
 
 
-def model(kind: str, right: int, n: int = 1000) -> ModelFile:
+def model(kind: str, right: int, n: int = 1000) -> MeasuredFile:
     """A file that is right on `right` of `n` validation photos, and always wrong in testing."""
     nothing = np.zeros(0, np.int64)
     none = np.zeros(0, np.float32)
-    answers = Answers((), nothing, nothing, none, none, nothing, nothing, nothing)
+    outcomes = Outcomes((), nothing, nothing, none, none, nothing, nothing, nothing)
     path = Path(f"{kind}.tflite")
-    return ModelFile(path, kind, LABELS, 1, 1, wilson(right, n), wilson(0, n), 1.0, answers)
+    return MeasuredFile(path, kind, LABELS, 1, 1, wilson(right, n), wilson(0, n), 1.0, outcomes)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from pi_classifier_training.cli import main
 from pi_classifier_training.compression import rounding, rounding_frontier, rounding_search
-from pi_classifier_training.compression.rounding import Workbench
+from pi_classifier_training.compression.rounding import RoundingTrials
 from pi_classifier_training.compression.rounding_delivery import RoundOptions, round_model
-from pi_classifier_training.compression.rounding_file import packed_bytes, read_source
+from pi_classifier_training.compression.rounding_file import packed_bytes, read_float_model
 from pi_classifier_training.compression.rounding_search import for_saving, for_target_loss, within
 from pi_classifier_training.data.dataset import split_of
 from pi_classifier_training.errors import DatasetError, ExportError, TrainingError
@@ -65,9 +65,9 @@ def round_discs(run: Path, photos: Path, out: Path) -> Rounded:
 
 
 @pytest.fixture(scope="module")
-def bench(run: Path, photos: Path) -> Workbench:
+def trials(run: Path, photos: Path) -> RoundingTrials:
     """What is tried once is remembered for the other tests."""
-    return Workbench(read_source(run / "float32.tflite"), [photos])
+    return RoundingTrials(read_float_model(run / "float32.tflite"), [photos])
 
 
 def test_the_saving_is_reached(rounded: Rounded) -> None:
@@ -76,7 +76,7 @@ def test_the_saving_is_reached(rounded: Rounded) -> None:
 
 
 def test_large_layers_have_few_values_and_all_have_zero_bytes(rounded: Rounded) -> None:
-    weights = {o.inputs[1] for o in read_source(rounded.float_file).layers}
+    weights = {o.inputs[1] for o in read_float_model(rounded.float_file).layers}
     for old, new in rounded.tensors():
         if old.index not in weights:
             continue
@@ -90,7 +90,7 @@ def test_large_layers_have_few_values_and_all_have_zero_bytes(rounded: Rounded) 
 
 
 def test_only_weights_and_biases_change(rounded: Rounded) -> None:
-    source = read_source(rounded.float_file)
+    source = read_float_model(rounded.float_file)
     weights = {o.inputs[1] for o in source.layers}
     for old, new in rounded.tensors():
         changed = bytes(old.data) != bytes(new.data)
@@ -177,38 +177,40 @@ def test_simple_methods_need_no_photos_and_say_so(
     assert "never use a rounded model unevaluated" in capsys.readouterr().out
     details = read_model_file(out).manifest.details
     assert "evaluation" not in details
-    source = read_source(out)
+    source = read_float_model(out)
     for layer in source.layers:
         if layer.kind == "CONV_2D":
             values = np.asarray(source.graph.tensors[layer.inputs[1]].values())
             assert max(len(np.unique(row)) for row in values) <= 64
 
 
-def test_a_target_loss_is_kept(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_target_loss_is_kept(trials: RoundingTrials, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounding_search, "COARSEST", rounding_search.FIRST + 1)
-    exact = bench.float_figures("validation")
-    found = {points: for_target_loss(bench, points) for points in (0.0, 40.0)}
+    exact = trials.float_figures("validation")
+    found = {points: for_target_loss(trials, points) for points in (0.0, 40.0)}
     for points, attempt in found.items():
-        assert within(exact, bench.figures(attempt, "validation"), points)
+        assert within(exact, trials.figures(attempt, "validation"), points)
     assert found[40.0].setting == "tolerance 2^-27"
     assert found[40.0].saving >= found[0.0].saving
 
 
-def test_a_saving_out_of_reach(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_saving_out_of_reach(trials: RoundingTrials, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounding_search, "COARSEST", rounding_search.FIRST + 1)
     with pytest.raises(TrainingError, match=r"--saving 0\.99: .* ask for less"):
-        for_saving(bench, 0.99)
+        for_saving(trials, 0.99)
 
 
-def test_the_frontier(bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_frontier(
+    trials: RoundingTrials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, few in (
         ("CLASSIC_LEVELS", (256,)),
         ("CHANNEL_LEVELS", (256,)),
         ("EXPONENTS", (-27.0,)),
     ):
         monkeypatch.setattr(rounding_frontier, name, few)
-    chosen = bench.by_tolerance(-28.0)
-    lines = list(rounding_frontier.write_frontier(bench, chosen, tmp_path / "f"))
+    chosen = trials.by_tolerance(-28.0)
+    lines = list(rounding_frontier.write_frontier(trials, chosen, tmp_path / "f"))
     rows = json.loads((tmp_path / "f/frontier.json").read_text())
     assert [r["method"] for r in rows] == [
         "float", "classic", "channel", "compensated", "compensated",
@@ -250,22 +252,22 @@ def test_the_float_file_is_not_overwritten(run: Path, capsys: pytest.CaptureFixt
 
 def test_a_quantized_model_is_refused(run: Path) -> None:
     with pytest.raises(ExportError, match=r"is quantized already.*float32\.tflite"):
-        read_source(run / "int8.tflite")
+        read_float_model(run / "int8.tflite")
 
 
 def test_too_few_photos(run: Path, photos: Path, tmp_path: Path) -> None:
     training = [p for p in sorted(photos.rglob("*.png")) if split_of(p.name) == "training"]
     _linked(tmp_path / "few", training[:3])
-    bench = Workbench(read_source(run / "float32.tflite"), [tmp_path / "few"])
+    trials = RoundingTrials(read_float_model(run / "float32.tflite"), [tmp_path / "few"])
     with pytest.raises(DatasetError, match=r"3 training photos .* at least 8"):
-        bench.by_tolerance(-28.0)
+        trials.by_tolerance(-28.0)
     with pytest.raises(DatasetError, match="none of the 3 photos belongs to the validation"):
-        bench.float_figures("validation")
+        trials.float_figures("validation")
     held = [p for p in sorted(photos.rglob("*.png")) if split_of(p.name) == "validation"]
     _linked(tmp_path / "held", held[:4])
-    bench = Workbench(read_source(run / "float32.tflite"), [tmp_path / "held"])
+    trials = RoundingTrials(read_float_model(run / "float32.tflite"), [tmp_path / "held"])
     with pytest.raises(TrainingError, match="4 validation photos are too few"):
-        for_target_loss(bench, 0.5)
+        for_target_loss(trials, 0.5)
 
 
 def _linked(folder: Path, photos: list[Path]) -> None:

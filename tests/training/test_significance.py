@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.evaluation import significance
 from pi_classifier_training.evaluation.metrics import calibration_error, confusions, label_figures
-from pi_classifier_training.evaluation.scoring import Answers, Scores, answers_of, joined
+from pi_classifier_training.evaluation.scoring import Outcomes, Scores, concatenated, outcomes_of
 from pi_classifier_training.evaluation.significance import (
     calibration_error_interval,
     calibration_error_of,
@@ -36,9 +36,9 @@ def scored(rows: list[list[float]], truth: list[int]) -> Scores:
     )
 
 
-def answers(tops: list[float], right: list[bool]) -> Answers:
+def outcomes(tops: list[float], right: list[bool]) -> Outcomes:
     rows = [[t, 1 - t] for t in tops]
-    return answers_of(scored(rows, [0 if r else 1 for r in right]))
+    return outcomes_of(scored(rows, [0 if r else 1 for r in right]))
 
 
 @given(st.integers(0, 6), st.integers(0, 6))
@@ -85,7 +85,7 @@ EDGES = st.sampled_from([0.5, 0.6, 0.7, float(np.nextafter(np.float32(0.8), 0)),
 
 @given(st.lists(st.tuples(EDGES, st.booleans()), min_size=1, max_size=20))
 def test_calibration_error_two_ways(photos: list[tuple[float, bool]]) -> None:
-    some = answers([p[0] for p in photos], [p[1] for p in photos])
+    some = outcomes([p[0] for p in photos], [p[1] for p in photos])
     means = gap_columns(some).mean(axis=0, keepdims=True)
     error = calibration_error(some.top, some.right)
     assert float(calibration_error_of(means)[0]) == pytest.approx(error)
@@ -102,22 +102,22 @@ def test_the_calibration_interval_covers_perfect_calibration() -> None:
     # Resampling adds error of its own: the plain percentiles would not reach down to 0.
     rng = np.random.default_rng(1)
     tops = rng.uniform(0.5, 1.0, 300).tolist()
-    some = answers(tops, [bool(rng.random() < t) for t in tops])
+    some = outcomes(tops, [bool(rng.random() < t) for t in tops])
     low, high = calibration_error_interval(some)
     assert 0 <= low < 0.01
     assert high < 0.1
 
 
 def test_cross_entropy_interval_holds_the_value() -> None:
-    some = answers([0.6, 0.7, 0.8, 0.9] * 20, [True, True, False, True] * 20)
+    some = outcomes([0.6, 0.7, 0.8, 0.9] * 20, [True, True, False, True] * 20)
     low, high = cross_entropy_interval(some)
     value = -np.log(some.own).mean()
     assert low < value < high
 
 
 def test_a_paired_comparison_counts_both_ways() -> None:
-    ours = answers([0.9] * 6, [True, True, True, True, False, False])
-    theirs = answers([0.9] * 6, [True, False, False, False, True, False])
+    ours = outcomes([0.9] * 6, [True, True, True, True, False, False])
+    theirs = outcomes([0.9] * 6, [True, False, False, False, True, False])
     test = paired(ours, theirs)
     assert (test["only_first_right"], test["only_this_right"]) == (3, 1)
     assert test["top1_difference"] == pytest.approx(-2 / 6)
@@ -150,9 +150,9 @@ def test_confusion_and_label_figures_are_counts(pairs: list[tuple[int, int]]) ->
 
 def test_joined_answers_are_those_of_all() -> None:
     rows, truth = [[0.7, 0.3], [0.2, 0.8], [0.5, 0.5]], [0, 0, 1]
-    whole = answers_of(scored(rows, truth))
-    parts = joined(
-        [answers_of(scored(rows[:1], truth[:1])), answers_of(scored(rows[1:], truth[1:]))]
+    whole = outcomes_of(scored(rows, truth))
+    parts = concatenated(
+        [outcomes_of(scored(rows[:1], truth[:1])), outcomes_of(scored(rows[1:], truth[1:]))]
     )
     for name in ("truth", "given", "top", "own", "rank", "stages", "latencies_ns"):
         assert np.array_equal(getattr(whole, name), getattr(parts, name)), name

@@ -44,7 +44,7 @@ class Progress:
         self._bar.close()
 
 
-def watched(title: str, items: Sequence[T]) -> Iterable[T]:
+def with_progress(title: str, items: Sequence[T]) -> Iterable[T]:
     """Iterate over `items` under a progress bar."""
     with Progress(title, len(items)) as progress:
         for item in items:

@@ -44,10 +44,10 @@ def _describe(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from pi_classifier_training.evaluation.cascades import ThresholdPolicy, make_cascade
     from pi_classifier_training.evaluation.temperature import calibrate_model
-    from pi_classifier_training.progress import watched
+    from pi_classifier_training.progress import with_progress
 
     def progress(photos: Sequence[Photo]) -> Iterable[Photo]:
-        return watched("classifying", photos)
+        return with_progress("classifying", photos)
 
     if len(options.models) == 1:
         (model,) = options.models

@@ -34,8 +34,8 @@ def _describe(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from pi_classifier_training.data_check.check import check
-    from pi_classifier_training.data_check.fix import mend, undo
-    from pi_classifier_training.progress import watched
+    from pi_classifier_training.data_check.fix import fix, undo
+    from pi_classifier_training.progress import with_progress
 
     if options.undo is not None:
         return print_lines(f"back: {step.target}" for step in undo(options.undo))
@@ -43,15 +43,15 @@ def _run(options: argparse.Namespace) -> int:
         options.parser.error("--image-dir is needed: the folder of photos to check")
     if options.fix != (options.moved_to is not None):
         options.parser.error("--fix and --moved-to DIR go together")
-    health = check(options.image_dir, lambda paths: watched("checking photos", paths))
+    result = check(options.image_dir, lambda paths: with_progress("checking photos", paths))
     if options.fix:
-        steps = mend(health, options.moved_to)
+        steps = fix(result, options.moved_to)
         if not options.json:
             print_lines(f"{step.action}: {step.source} → {step.target}" for step in steps)
         if steps:
-            health = check(options.image_dir, lambda paths: watched("checking again", paths))
+            result = check(options.image_dir, lambda paths: with_progress("checking again", paths))
     if options.json:
-        print(json.dumps(health.as_record()))
+        print(json.dumps(result.as_record()))
     else:
-        print_lines(health.lines())
-    return 0 if health.trainable else EXIT_DATA
+        print_lines(result.lines())
+    return 0 if result.trainable else EXIT_DATA

@@ -51,13 +51,13 @@ def _points(text: str) -> float:
 def _run(options: argparse.Namespace) -> int:
     from pi_classifier_training.evaluation.compare import compare, comparison_lines, worse
     from pi_classifier_training.evaluation.evaluate import EvaluationOptions
-    from pi_classifier_training.progress import watched
+    from pi_classifier_training.progress import with_progress
 
     records = compare(
         options.models,
         options.image_dir,
         read_options(options, EvaluationOptions),
-        lambda photos: watched("classifying", photos),
+        lambda photos: with_progress("classifying", photos),
     )
     if options.json:
         print(json.dumps(records, ensure_ascii=False))

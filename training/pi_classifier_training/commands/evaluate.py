@@ -33,13 +33,13 @@ def _describe(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from pi_classifier_training.evaluation.evaluate import EvaluationOptions, evaluate
     from pi_classifier_training.evaluation.report_text import evaluation_lines
-    from pi_classifier_training.progress import watched
+    from pi_classifier_training.progress import with_progress
 
     record = evaluate(
         options.model,
         options.image_dir,
         read_options(options, EvaluationOptions),
-        progress=lambda photos: watched("classifying", photos),
+        progress=lambda photos: with_progress("classifying", photos),
     )
     if options.json:
         print(json.dumps(record, ensure_ascii=False))

@@ -40,7 +40,7 @@ def _run(options: argparse.Namespace) -> int:
     from pi_classifier_training.data.dataset import decode, labels_of, scan
     from pi_classifier_training.errors import DatasetError
     from pi_classifier_training.export.folding_gain import FoldingOptions, measure_folding
-    from pi_classifier_training.progress import watched
+    from pi_classifier_training.progress import with_progress
     from pi_classifier_training.retraining.run_folder import RunFolder
 
     run = RunFolder(options.run_dir)
@@ -53,7 +53,7 @@ def _run(options: argparse.Namespace) -> int:
         labels_of(photos),
         preprocess,
         side,
-        lambda chosen: watched("reading photos", chosen),
+        lambda chosen: with_progress("reading photos", chosen),
     )
     if not len(images):
         raise DatasetError("no photo of the test split (about one in ten) can be read; give more")
@@ -63,7 +63,7 @@ def _run(options: argparse.Namespace) -> int:
         images,
         read_options(options, FoldingOptions),
         delivered if delivered.is_file() else None,
-        lambda turns: iter(watched("taking the time", turns)),
+        lambda turns: iter(with_progress("taking the time", turns)),
     )
     if options.json:
         print(json.dumps(result.as_dict(), indent=1))

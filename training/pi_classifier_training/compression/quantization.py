@@ -16,7 +16,7 @@ from pi_classifier_training.conversion.conversion import Kind, convert
 from pi_classifier_training.conversion.full_integer import full_integer
 from pi_classifier_training.data.dataset import Images, decode, scan, squeeze
 from pi_classifier_training.evaluation.evaluate import figures
-from pi_classifier_training.evaluation.scoring import answer_photos
+from pi_classifier_training.evaluation.scoring import classify_photos
 from pi_classifier_training.evaluation.significance import paired
 from pi_classifier_training.export.deliver import (
     Source,
@@ -28,7 +28,7 @@ from pi_classifier_training.export.deliver import (
 from pi_classifier_training.export.export import TRIAL
 from pi_classifier_training.inspection.model_graph import read_model_graph
 from pi_classifier_training.modelfile.writer import write_model_file
-from pi_classifier_training.progress import watched
+from pi_classifier_training.progress import with_progress
 
 SQUARE_MARGIN = 1.25
 # Photos whose layers are compared, evenly over the labels; each costs a run per layer.
@@ -149,7 +149,7 @@ def _trained(source: Source, original: bytes, calibration: Images, options: Awar
     photos = [p for p in scan(source.image_dirs) if p.split == "training" and p.label in labels]
     margin = round(source.network.spec.resolution * SQUARE_MARGIN)
     squares = decode(
-        photos, labels, squeeze(margin), margin, lambda p: watched("reading photos", p)
+        photos, labels, squeeze(margin), margin, lambda p: with_progress("reading photos", p)
     )
     validation = drawn_photos(source, "validation", VALIDATION_PER_LABEL)
     return train_aware(start, squares, validation.pixels, options)
@@ -173,7 +173,9 @@ def _compared(source: Source, original: bytes, path: Path) -> dict[str, Comparis
         for split in ("validation", "test"):
             chosen = [p for p in photos if p.split == split]
             if chosen:
-                before, after = answer_photos(both, chosen, lambda p: watched("comparing", p))
+                before, after = classify_photos(
+                    both, chosen, lambda p: with_progress("comparing", p)
+                )
                 compared[split] = Comparison(
                     len(before.photos), figures(before), figures(after), paired(before, after)
                 )

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pi_classifier.inference.classifier import ModelSettings, open_model
 from pi_classifier.preprocessing.preprocessor import Preprocessor
 from pi_classifier_training.compression.rounding_file import (
-    Source,
+    FloatModel,
     packed_bytes,
     patched,
     write_trial,
@@ -39,7 +39,7 @@ from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.evaluation.labeling import match_labels
 from pi_classifier_training.evaluation.metrics import cross_entropy
 from pi_classifier_training.evaluation.scoring import Scores, score_photos
-from pi_classifier_training.progress import Progress, watched
+from pi_classifier_training.progress import Progress, with_progress
 
 log = logging.getLogger(__name__)
 
@@ -82,13 +82,13 @@ class Attempt:
     saving: float
 
 
-class Workbench:
+class RoundingTrials:
     """Tries ways of rounding one model; each is computed once.
 
     Photos are needed for the method ``compensated`` and for figures.
     """
 
-    def __init__(self, source: Source, image_dirs: Sequence[Path]) -> None:
+    def __init__(self, source: FloatModel, image_dirs: Sequence[Path]) -> None:
         self.source = source
         self._photos = self._matched(image_dirs)
         self._attempts: dict[tuple[str, float], Attempt] = {}
@@ -180,7 +180,7 @@ class Workbench:
             write_trial(self.source, weights, path)
             settings = ModelSettings(cache_dir="", top_k=0)
             with contextlib.closing(open_model(path, settings)) as classifier:
-                return score_photos(classifier, chosen, lambda p: watched(title, p))
+                return score_photos(classifier, chosen, lambda p: with_progress(title, p))
 
     def _calibrated(self) -> tuple[Values, dict[int, Any]]:
         from pi_classifier_training.compression.rounding_calibration import sensitivities

@@ -182,8 +182,8 @@ def _samples(graph: ModelGraph, layer: Operation, x: Any) -> Values:
             part[~(row_inside & column_inside)] = 0
             parts.append(part)
     depthwise = layer.kind == "DEPTHWISE_CONV_2D"
-    joined: Values = np.stack(parts, axis=2 if depthwise else 1)
-    return joined if depthwise else joined.reshape(len(joined), 1, -1)
+    concatenated: Values = np.stack(parts, axis=2 if depthwise else 1)
+    return concatenated if depthwise else concatenated.reshape(len(concatenated), 1, -1)
 
 
 def _seen(

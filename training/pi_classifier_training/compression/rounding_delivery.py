@@ -13,13 +13,13 @@ from pi_classifier_training.compression.rounding import (
     Attempt,
     Figures,
     Method,
-    Workbench,
+    RoundingTrials,
 )
 from pi_classifier_training.compression.rounding_file import (
-    Source,
+    FloatModel,
     distinct_values,
     packed_bytes,
-    read_source,
+    read_float_model,
     write_rounded,
 )
 from pi_classifier_training.compression.rounding_frontier import write_frontier
@@ -71,13 +71,13 @@ def round_model(
     The same file and photos give the same bytes. Raises TrainingError.
     """
     _check(options, image_dirs)
-    source = read_source(model)
+    source = read_float_model(model)
     if output.exists() and output.samefile(model):
         raise TrainingError(
             f"{output}: is the float file itself; give OUT.tflite another name, so that it stays"
         )
-    bench = Workbench(source, image_dirs)
-    attempt = _chosen(bench, options)
+    trials = RoundingTrials(source, image_dirs)
+    attempt = _chosen(trials, options)
     record = {
         "method": attempt.method,
         "setting": attempt.setting,
@@ -87,7 +87,7 @@ def round_model(
     measured: dict[str, tuple[Figures, Figures]] = {}
     if image_dirs:
         for split in ("validation", "test"):
-            measured[split] = bench.float_figures(split), bench.figures(attempt, split)
+            measured[split] = trials.float_figures(split), trials.figures(attempt, split)
             record[split] = asdict(measured[split][1])
     write_rounded(
         source,
@@ -101,7 +101,7 @@ def round_model(
         yield _figures_line(split, exact, own)
     yield from _warnings(source, output, options, measured)
     if options.frontier is not None:
-        yield from write_frontier(bench, attempt, options.frontier)
+        yield from write_frontier(trials, attempt, options.frontier)
 
 
 def _check(options: RoundOptions, image_dirs: Sequence[Path]) -> None:
@@ -125,16 +125,16 @@ def _check(options: RoundOptions, image_dirs: Sequence[Path]) -> None:
         raise TrainingError("--frontier measures accuracy: give --image-dir a folder of photos")
 
 
-def _chosen(bench: Workbench, options: RoundOptions) -> Attempt:
+def _chosen(trials: RoundingTrials, options: RoundOptions) -> Attempt:
     if options.method != "compensated":
         levels = USUAL_LEVELS if options.levels is None else options.levels
-        return bench.by_levels(options.method, levels)
+        return trials.by_levels(options.method, levels)
     if options.target_loss is not None:
-        return for_target_loss(bench, options.target_loss)
-    return for_saving(bench, USUAL_SAVING if options.saving is None else options.saving)
+        return for_target_loss(trials, options.target_loss)
+    return for_saving(trials, USUAL_SAVING if options.saving is None else options.saving)
 
 
-def _lines(source: Source, attempt: Attempt, output: Path) -> Iterator[str]:
+def _lines(source: FloatModel, attempt: Attempt, output: Path) -> Iterator[str]:
     before, packed = len(source.data), packed_bytes(output.read_bytes())
     levels = list(distinct_values(source, attempt.weights).values())
     zeros = sum(int((attempt.weights[o.inputs[1]] == 0).sum()) for o in source.layers)
@@ -158,7 +158,7 @@ def _figures_line(split: str, exact: Figures, own: Figures) -> str:
 
 
 def _warnings(
-    source: Source,
+    source: FloatModel,
     output: Path,
     options: RoundOptions,
     measured: dict[str, tuple[Figures, Figures]],

@@ -32,7 +32,7 @@ Values = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Source:
+class FloatModel:
     """A float model: its file, its graph, and what of it may be rounded.
 
     `layers` are the operations whose weights are rounded, `biases` the indices of the
@@ -51,7 +51,7 @@ class Source:
         return sum(self.graph.tensors[o.inputs[1]].elements for o in self.layers)
 
 
-def read_source(path: Path) -> Source:
+def read_float_model(path: Path) -> FloatModel:
     """Read the float model file at `path`. Raises ExportError where it is no float model."""
     model = read_model_file(path)
     data = path.read_bytes()
@@ -75,7 +75,7 @@ def read_source(path: Path) -> Source:
             f"{path}: has no float weights to round; give the float32 file of a training run "
             "(float32.tflite)"
         )
-    return Source(model, data, graph, tuple(layers), frozenset(biases))
+    return FloatModel(model, data, graph, tuple(layers), frozenset(biases))
 
 
 def _require_float(path: Path, dtype: str, model: ModelFile) -> None:
@@ -87,7 +87,7 @@ def _require_float(path: Path, dtype: str, model: ModelFile) -> None:
         )
 
 
-def patched(source: Source, weights: Mapping[int, Values]) -> bytes:
+def patched(source: FloatModel, weights: Mapping[int, Values]) -> bytes:
     """The file's bytes with other values in the tensors of these indices, else unchanged."""
     data = bytearray(source.data)
     for index, values in weights.items():
@@ -104,19 +104,19 @@ def packed_bytes(data: bytes) -> int:
     return len(gzip.compress(data, 9, mtime=0))
 
 
-def distinct_values(source: Source, weights: Mapping[int, Values]) -> dict[str, int]:
+def distinct_values(source: FloatModel, weights: Mapping[int, Values]) -> dict[str, int]:
     """How many different values each rounded tensor has, by its name."""
     tensors = (source.graph.tensors[o.inputs[1]] for o in source.layers)
     return {t.name: len(np.unique(weights[t.index])) for t in tensors if t.index in weights}
 
 
-def write_trial(source: Source, weights: Mapping[int, Values], path: Path) -> None:
+def write_trial(source: FloatModel, weights: Mapping[int, Values], path: Path) -> None:
     """Write the rounded model without a self-test, to be measured and thrown away."""
     path.write_bytes(_written(source.model, patched(source, weights), _manifest(source.model)))
 
 
 def write_rounded(
-    source: Source,
+    source: FloatModel,
     weights: Mapping[int, Values],
     entries: Mapping[str, Any],
     evaluation: Callable[[Path], dict[str, Any]] | None,

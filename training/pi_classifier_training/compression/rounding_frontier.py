@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pi_classifier_training.compression.rounding import Attempt, Figures, Workbench
+from pi_classifier_training.compression.rounding import Attempt, Figures, RoundingTrials
 from pi_classifier_training.files import write_json, write_whole
 
 SPLITS = ("validation", "test")
@@ -44,7 +44,7 @@ class Point:
         return (self.validation.top1 * self.validation.n + self.test.top1 * self.test.n) / n
 
 
-def write_frontier(bench: Workbench, chosen: Attempt, folder: Path) -> Iterator[str]:
+def write_frontier(trials: RoundingTrials, chosen: Attempt, folder: Path) -> Iterator[str]:
     """Measure all methods at several settings; write ``frontier.csv``, ``.json`` and ``.svg``.
 
     `chosen` is among the points. Yields lines to print: the table.
@@ -55,9 +55,9 @@ def write_frontier(bench: Workbench, chosen: Attempt, folder: Path) -> Iterator[
             a.setting,
             a.packed_bytes,
             a.saving,
-            *(bench.figures(a, s) if a.weights else bench.float_figures(s) for s in SPLITS),
+            *(trials.figures(a, s) if a.weights else trials.float_figures(s) for s in SPLITS),
         )
-        for a in _attempts(bench, chosen)
+        for a in _attempts(trials, chosen)
     ]
     folder.mkdir(parents=True, exist_ok=True)
     rows = [_row(p) for p in points]
@@ -68,13 +68,13 @@ def write_frontier(bench: Workbench, chosen: Attempt, folder: Path) -> Iterator[
     yield f"{folder}: frontier.csv, frontier.json, frontier.svg"
 
 
-def _attempts(bench: Workbench, chosen: Attempt) -> Iterator[Attempt]:
-    yield bench.untouched()
+def _attempts(trials: RoundingTrials, chosen: Attempt) -> Iterator[Attempt]:
+    yield trials.untouched()
     for levels in CLASSIC_LEVELS:
-        yield bench.by_levels("classic", levels)
+        yield trials.by_levels("classic", levels)
     for levels in CHANNEL_LEVELS:
-        yield bench.by_levels("channel", levels)
-    own = [bench.by_tolerance(exponent) for exponent in EXPONENTS]
+        yield trials.by_levels("channel", levels)
+    own = [trials.by_tolerance(exponent) for exponent in EXPONENTS]
     if chosen.method == "compensated" and all(a is not chosen for a in own):
         own.append(chosen)
     yield from sorted(own, key=lambda a: a.saving)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pi_classifier_training.compression.rounding import Attempt, Figures, Workbench
+from pi_classifier_training.compression.rounding import Attempt, Figures, RoundingTrials
 from pi_classifier_training.errors import TrainingError
 
 # Tolerances are powers of two with these exponents; from the first one searches begin.
@@ -23,12 +23,12 @@ CHANGED, CHANGED_PER_POINT = 0.01, 0.02
 FEWEST_VALIDATION = 10
 
 
-def for_saving(bench: Workbench, wanted: float) -> Attempt:
+def for_saving(trials: RoundingTrials, wanted: float) -> Attempt:
     """The finest rounding found that saves at least `wanted` (a fraction) under gzip."""
-    needed = wanted + RECORD_BYTES / len(bench.source.data)
+    needed = wanted + RECORD_BYTES / len(trials.source.data)
 
     def saving(exponent: float) -> float:
-        return bench.by_tolerance(exponent).saving
+        return trials.by_tolerance(exponent).saving
 
     found = finest_reaching(saving, needed)
     if found is None:
@@ -36,7 +36,7 @@ def for_saving(bench: Workbench, wanted: float) -> Attempt:
             f"--saving {wanted:g}: rounding cannot save so much of this model; at the coarsest "
             f"it saves {saving(COARSEST):.1%}: ask for less"
         )
-    return bench.by_tolerance(found)
+    return trials.by_tolerance(found)
 
 
 def finest_reaching(saving: Callable[[float], float], needed: float) -> float | None:
@@ -59,13 +59,13 @@ def finest_reaching(saving: Callable[[float], float], needed: float) -> float | 
     return min(e for e, s in tried.items() if s >= needed)
 
 
-def for_target_loss(bench: Workbench, points: float) -> Attempt:
+def for_target_loss(trials: RoundingTrials, points: float) -> Attempt:
     """The smallest rounding whose loss on the validation photos is within `points`.
 
     `points` are percentage points of top-1. Raises DatasetError for too few photos,
     TrainingError where even the finest rounding loses more.
     """
-    exact = bench.float_figures("validation")
+    exact = trials.float_figures("validation")
     if exact.n < FEWEST_VALIDATION:
         raise TrainingError(
             f"--target-loss: {exact.n} validation photos are too few to tell a loss by, at least "
@@ -73,7 +73,7 @@ def for_target_loss(bench: Workbench, points: float) -> Attempt:
         )
 
     def holds(exponent: float) -> bool:
-        own = bench.figures(bench.by_tolerance(exponent), "validation")
+        own = trials.figures(trials.by_tolerance(exponent), "validation")
         return within(exact, own, points)
 
     found = coarsest_holding(holds)
@@ -82,7 +82,7 @@ def for_target_loss(bench: Workbench, points: float) -> Attempt:
             f"--target-loss {points:g}: even the finest rounding loses more on {exact.n} "
             "validation photos; allow more, or keep the float file"
         )
-    return bench.by_tolerance(found)
+    return trials.by_tolerance(found)
 
 
 def within(exact: Figures, own: Figures, points: float) -> bool:

@@ -21,12 +21,12 @@ from pi_classifier.preprocessing.preprocessor import load_image
 from pi_classifier_training.data.dataset import PHOTO_SUFFIXES, Photo
 from pi_classifier_training.data.similarity import GRAY_SIDE
 from pi_classifier_training.data_check.finding_kinds import KINDS
-from pi_classifier_training.data_check.findings import SEVERITIES, DataHealth, Finding
-from pi_classifier_training.data_check.near_duplicates import Groups, alike
-from pi_classifier_training.data_check.photo_probe import BROKEN, Look, look
+from pi_classifier_training.data_check.findings import SEVERITIES, CheckResult, Finding
+from pi_classifier_training.data_check.near_duplicates import DisjointSets, near_duplicates
+from pi_classifier_training.data_check.photo_probe import BROKEN, PhotoProbe, probe_photo
 from pi_classifier_training.errors import DatasetError
 
-Watch = Callable[[Sequence[str]], Iterable[str]]
+PathProgress = Callable[[Sequence[str]], Iterable[str]]
 
 SPLITS = ("training", "validation", "test")
 FEW_PHOTOS = 30
@@ -49,26 +49,26 @@ _VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".h264", ".mpg")
 _MAYBE_EQUAL = 0.995
 
 
-def check(image_dirs: Sequence[Path], watch: Watch = iter) -> DataHealth:
+def check(image_dirs: Sequence[Path], progress: PathProgress = iter) -> CheckResult:
     """Look at every file of one or more folders of photos.
 
-    `watch` passes paths on and may show progress. Raises DatasetError where a folder is
+    `progress` passes paths on and may show progress. Raises DatasetError where a folder is
     missing or has no label folders; all else is a finding.
     """
     listing = _Listing(image_dirs)
-    with _Looks(len(listing.photos)) as looks, warnings.catch_warnings():
+    with _ProbeStore(len(listing.photos)) as store, warnings.catch_warnings():
         # Set once for all threads; sizes are checked before anything is decoded.
         warnings.simplefilter("ignore")
-        for path, seen in _looked_at(listing.paths(), watch):
-            looks.add(seen)
-            for kind in seen.kinds:
+        for path, probe in _probed(listing.paths(), progress):
+            store.add(probe)
+            for kind in probe.kinds:
                 listing.found(kind, (path,))
-        _copies(listing, looks)
+        _copies(listing, store)
     broken = {group[0] for kind in BROKEN for group in listing.groups.get(kind, ())}
     usable = [p for p in listing.photos if p.path_text not in broken]
     counts = _counts(usable, listing.labels)
     _about_labels(listing, counts)
-    return _health(image_dirs, listing, counts)
+    return _result(image_dirs, listing, counts)
 
 
 class _Listing:
@@ -140,7 +140,7 @@ class _Paths(Sequence[str]):
         return self._photos[i].path_text
 
 
-class _Looks:
+class _ProbeStore:
     """What is kept of each photo: 24 bytes in memory, the small picture in a nameless file."""
 
     def __init__(self, count: int) -> None:
@@ -150,14 +150,14 @@ class _Looks:
         self._file = tempfile.TemporaryFile(prefix="pi-classifier-check-")  # noqa: SIM115
         self._count = 0
 
-    def add(self, seen: Look) -> None:
+    def add(self, probe: PhotoProbe) -> None:
         i = self._count
-        self.digests[i] = seen.digest or i.to_bytes(16, "big")
-        if seen.gray is not None:
-            self.patterns[i] = seen.pattern
+        self.digests[i] = probe.digest or i.to_bytes(16, "big")
+        if probe.gray is not None:
+            self.patterns[i] = probe.pattern
             self.shown[i] = True
             self._file.seek(i * GRAY_SIDE**2)
-            self._file.write(seen.gray.tobytes())
+            self._file.write(probe.gray.tobytes())
         self._count += 1
 
     def small(self, i: int) -> NDArray[np.uint8]:
@@ -180,32 +180,32 @@ class _Looks:
         self._file.close()
 
 
-def _looked_at(paths: Sequence[str], watch: Watch) -> Iterator[tuple[str, Look]]:
+def _probed(paths: Sequence[str], progress: PathProgress) -> Iterator[tuple[str, PhotoProbe]]:
     """Look at files on all processors, in order, few at a time."""
     workers = os.cpu_count() or 1
-    waiting: deque[tuple[str, Future[Look]]] = deque()
+    waiting: deque[tuple[str, Future[PhotoProbe]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
-        for path in watch(paths):
-            waiting.append((path, pool.submit(look, path)))
+        for path in progress(paths):
+            waiting.append((path, pool.submit(probe_photo, path)))
             if len(waiting) > 8 * workers:
-                done, seen = waiting.popleft()
-                yield done, seen.result()
-        for done, seen in waiting:
-            yield done, seen.result()
+                done, probe = waiting.popleft()
+                yield done, probe.result()
+        for done, probe in waiting:
+            yield done, probe.result()
 
 
-def _copies(listing: _Listing, looks: _Looks) -> None:
+def _copies(listing: _Listing, store: _ProbeStore) -> None:
     """Find copies, by bytes and by pixels, and photos that look alike."""
-    looks.flush()
-    same = Groups(len(listing.photos))
-    order = np.argsort(looks.digests, kind="stable")
-    digests = looks.digests[order]
+    store.flush()
+    same = DisjointSets(len(listing.photos))
+    order = np.argsort(store.digests, kind="stable")
+    digests = store.digests[order]
     for k in np.flatnonzero(digests[1:] == digests[:-1]).tolist():
         same.join(int(order[k]), int(order[k + 1]))
     repeated = {i for group in same.members() for i in group[1:]}
-    chosen = np.array([i for i in np.flatnonzero(looks.shown) if int(i) not in repeated], np.int64)
-    near = Groups(len(listing.photos))
-    pairs = alike(looks.patterns[chosen], lambda i: looks.small(int(chosen[i])))
+    chosen = np.array([i for i in np.flatnonzero(store.shown) if int(i) not in repeated], np.int64)
+    near = DisjointSets(len(listing.photos))
+    pairs = near_duplicates(store.patterns[chosen], lambda i: store.small(int(chosen[i])))
     for a, b, value in pairs:
         i, j = int(chosen[a]), int(chosen[b])
         near.join(i, j)
@@ -262,9 +262,9 @@ def _about_labels(listing: _Listing, counts: dict[str, dict[str, int]]) -> None:
             listing.found("imbalance", (label,))
 
 
-def _health(
+def _result(
     image_dirs: Sequence[Path], listing: _Listing, counts: dict[str, dict[str, int]]
-) -> DataHealth:
+) -> CheckResult:
     start = f"{image_dirs[0]}/" if len(image_dirs) == 1 else ""
     findings = [
         Finding(
@@ -280,4 +280,4 @@ def _health(
         if kind in listing.groups
     ]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-    return DataHealth(tuple(map(str, image_dirs)), tuple(findings), counts)
+    return CheckResult(tuple(map(str, image_dirs)), tuple(findings), counts)

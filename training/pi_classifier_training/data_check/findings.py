@@ -13,7 +13,7 @@ EXAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FindingKind:
     """One kind of finding: how bad it is, what it says and what to do about it."""
 
     severity: Severity
@@ -53,7 +53,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class DataHealth:
+class CheckResult:
     """The state of a data set: findings, worst first, and photos per label and split.
 
     Paths are relative to the folder of photos where there is one, else as given.

@@ -15,7 +15,7 @@ from typing import Literal
 from PIL import Image
 
 from pi_classifier_training.data.dataset import split_of
-from pi_classifier_training.data_check.findings import DataHealth, Finding
+from pi_classifier_training.data_check.findings import CheckResult, Finding
 from pi_classifier_training.data_check.photo_probe import BROKEN, SUFFIXES
 from pi_classifier_training.errors import DatasetError
 
@@ -27,7 +27,7 @@ _KEEP_ONE = ("copy-across-splits", "copy", "alike-across-splits")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class FileMove:
     """One file to move or rename."""
 
     action: Literal["moved", "renamed"]
@@ -37,7 +37,7 @@ class Step:
     why: str
 
 
-def mend(health: DataHealth, moved_to: Path) -> list[Step]:
+def fix(result: CheckResult, moved_to: Path) -> list[FileMove]:
     """Move problem files to `moved_to` and rename wrong endings; log each in moved.csv.
 
     Of copies the one in training is kept, so that no photo a network has seen ever
@@ -45,7 +45,7 @@ def mend(health: DataHealth, moved_to: Path) -> list[Step]:
     move only out of validation and test. Raises DatasetError when `moved_to` lies
     within the photos or the other way round.
     """
-    for image_dir in map(Path, health.image_dirs):
+    for image_dir in map(Path, result.image_dirs):
         a, b = image_dir.resolve(), moved_to.resolve()
         if a == b or a in b.parents or b in a.parents:
             raise DatasetError(
@@ -54,8 +54,8 @@ def mend(health: DataHealth, moved_to: Path) -> list[Step]:
             )
     steps = []
     gone: set[Path] = set()
-    for finding in health.findings:
-        for step in _steps(health, finding, moved_to, gone):
+    for finding in result.findings:
+        for step in _steps(result, finding, moved_to, gone):
             _log(moved_to / LOG, step)
             _move(step.source, step.target)
             gone.add(step.source)
@@ -63,7 +63,7 @@ def mend(health: DataHealth, moved_to: Path) -> list[Step]:
     return steps
 
 
-def undo(moved_to: Path) -> list[Step]:
+def undo(moved_to: Path) -> list[FileMove]:
     """Put everything in the log of `moved_to` back, the last first; what is back stays.
 
     Raises DatasetError when there is no log, or a file's old place is taken.
@@ -82,21 +82,21 @@ def undo(moved_to: Path) -> list[Step]:
             raise DatasetError(f"{target}: there is a file again; move it away, then undo")
         target.parent.mkdir(parents=True, exist_ok=True)
         _move(source, target)
-        back.append(Step("moved", source, target, row["kind"], "undone"))
+        back.append(FileMove("moved", source, target, row["kind"], "undone"))
     return back
 
 
 def _steps(
-    health: DataHealth, finding: Finding, moved_to: Path, gone: set[Path]
-) -> Iterator[Step]:
+    result: CheckResult, finding: Finding, moved_to: Path, gone: set[Path]
+) -> Iterator[FileMove]:
     for group in finding.groups:
-        there = [shown for shown in group if health.path_of(shown) not in gone]
+        there = [shown for shown in group if result.path_of(shown) not in gone]
         if finding.kind == "extension" and there:
-            yield from _renaming(health.path_of(there[0]).absolute(), finding)
+            yield from _renaming(result.path_of(there[0]).absolute(), finding)
         for shown in _aside(finding.kind, there):
-            source = health.path_of(shown).absolute()
-            target = _free(moved_to.absolute() / finding.kind / _within(health, source))
-            yield Step("moved", source, target, finding.kind, finding.message)
+            source = result.path_of(shown).absolute()
+            target = _free(moved_to.absolute() / finding.kind / _within(result, source))
+            yield FileMove("moved", source, target, finding.kind, finding.message)
 
 
 def _aside(kind: str, group: list[str]) -> list[str]:
@@ -113,15 +113,15 @@ def _aside(kind: str, group: list[str]) -> list[str]:
     return [shown for shown in group if shown not in kept]
 
 
-def _within(health: DataHealth, source: Path) -> Path:
+def _within(result: CheckResult, source: Path) -> Path:
     """The path from the folder of photos on: label and name."""
-    for image_dir in map(Path, health.image_dirs):
+    for image_dir in map(Path, result.image_dirs):
         if source.is_relative_to(image_dir.absolute()):
             return source.relative_to(image_dir.absolute())
     return Path(source.name)
 
 
-def _renaming(source: Path, finding: Finding) -> Iterator[Step]:
+def _renaming(source: Path, finding: Finding) -> Iterator[FileMove]:
     """Give a photo the ending of its format under a name that stays in its split."""
     with Image.open(source) as image:
         endings = SUFFIXES.get(image.format or "", ())
@@ -132,7 +132,7 @@ def _renaming(source: Path, finding: Finding) -> Iterator[Step]:
         stem = f"{source.stem}-{number}" if number else source.stem
         target = source.with_name(stem + endings[0])
         if split_of(target.name) == split_of(source.name) and not target.exists():
-            yield Step("renamed", source, target, finding.kind, finding.message)
+            yield FileMove("renamed", source, target, finding.kind, finding.message)
             return
         number += 1
 
@@ -146,7 +146,7 @@ def _free(path: Path) -> Path:
     return free
 
 
-def _log(log: Path, step: Step) -> None:
+def _log(log: Path, step: FileMove) -> None:
     """Write what is about to happen, so that whatever happened is in the log."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", newline="", encoding="utf-8", errors="surrogateescape") as file:

@@ -25,7 +25,7 @@ _BITS = np.array([i.bit_count() for i in range(256)], np.uint8)
 Indices = NDArray[np.int64]
 
 
-class Groups:
+class DisjointSets:
     """Sets of things that belong together, joined pair by pair (union-find)."""
 
     def __init__(self, count: int) -> None:
@@ -54,7 +54,7 @@ class Groups:
         return [found[root] for root in sorted(found)]
 
 
-def bits_apart(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.int64]:
+def hamming_distance(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.int64]:
     """In how many bits hashes differ, pair by pair."""
     bits = _BITS[(a ^ b).view(np.uint8).reshape(-1, 8)]
     apart: NDArray[np.int64] = bits.sum(axis=1, dtype=np.int64)
@@ -64,7 +64,7 @@ def bits_apart(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.int64
 def close_pairs(patterns: NDArray[np.uint64]) -> Iterator[tuple[Indices, Indices]]:
     """Yield pairs of positions whose hashes differ in at most 7 bits, some several times."""
     for first, second in _candidates(patterns):
-        close = bits_apart(patterns[first], patterns[second]) <= MAX_BITS
+        close = hamming_distance(patterns[first], patterns[second]) <= MAX_BITS
         if close.any():
             yield first[close], second[close]
 
@@ -98,14 +98,14 @@ def _runs(
         start = start + 1  # a new array: the one yielded stays
 
 
-def alike(
+def near_duplicates(
     patterns: NDArray[np.uint64], small: Callable[[int], NDArray[np.uint8]]
 ) -> Iterator[tuple[int, int, float]]:
     """Yield pairs that look alike with their correlation: enough to link each group.
 
     `small` gives the small gray picture at a position.
     """
-    groups = Groups(len(patterns))
+    groups = DisjointSets(len(patterns))
     for firsts, seconds in close_pairs(patterns):
         for i, j in zip(firsts.tolist(), seconds.tolist(), strict=True):
             if groups.root(i) != groups.root(j):

@@ -32,7 +32,7 @@ BROKEN = ("unreadable", "not-an-image", "damaged", "too-large")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
+class PhotoProbe:
     """What one file is.
 
     `kinds` names what was found. `digest` is 16 bytes of the SHA-256 of the file.
@@ -46,26 +46,26 @@ class Look:
     gray: NDArray[np.uint8] | None = None
 
 
-def look(path: str) -> Look:
+def probe_photo(path: str) -> PhotoProbe:
     """Read a file once from end to end; never raises for what is in it."""
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):
-            return Look(("unreadable",))
+            return PhotoProbe(("unreadable",))
         with Path(path).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").digest()[:16]
     except OSError:
-        return Look(("unreadable",))
+        return PhotoProbe(("unreadable",))
     kinds = _head(path)
     if kinds and kinds[0] in BROKEN:
-        return Look(kinds, digest)
+        return PhotoProbe(kinds, digest)
     try:
         pixels = load_image(path, min_side=GRAY_SIDE)
     except ImageError:
-        return Look(("damaged",), digest)
+        return PhotoProbe(("damaged",), digest)
     gray, pattern = _small(pixels)
     if float(gray.std()) < UNIFORM_SPREAD:
-        return Look((*kinds, "one-color"), digest)
-    return Look(kinds, digest, pattern, gray)
+        return PhotoProbe((*kinds, "one-color"), digest)
+    return PhotoProbe(kinds, digest, pattern, gray)
 
 
 def _head(path: str) -> tuple[str, ...]:

@@ -33,7 +33,12 @@ from pi_classifier_training.evaluation.metrics import wilson
 from pi_classifier_training.evaluation.per_label import label_thresholds
 from pi_classifier_training.evaluation.plot import plot_frontier, require_plot_name
 from pi_classifier_training.evaluation.report_text import cascade_lines
-from pi_classifier_training.evaluation.scoring import Answers, Watch, answer_photos, joined
+from pi_classifier_training.evaluation.scoring import (
+    Outcomes,
+    PhotoProgress,
+    classify_photos,
+    concatenated,
+)
 from pi_classifier_training.evaluation.significance import paired
 from pi_classifier_training.evaluation.timing import frame_ms, network_ms
 from pi_classifier_training.files import write_whole
@@ -89,13 +94,13 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Material:
+class CascadeData:
     """Everything thresholds are chosen from and judged by."""
 
     models: Sequence[Path]
     names: Sequence[str]
     costs: Costs
-    validation: Sequence[Answers]
+    validation: Sequence[Outcomes]
     test_photos: Sequence[HeldOut] = field(default=())
 
 
@@ -106,7 +111,7 @@ def make_cascade(
     output: Path,
     policy: ThresholdPolicy,
     plot: Path | None = None,
-    progress: Watch = iter,
+    progress: PhotoProgress = iter,
 ) -> Iterator[str]:
     """Choose accept thresholds of models, cheapest first, and write cascade.toml.
 
@@ -125,39 +130,39 @@ def make_cascade(
         Cascade([Stage(c) for c in classifiers], name)  # refuses models that do not fit together
         photos = held_out(image_dirs, classifiers[0])
         costs = Costs(frame_ms(classifiers), network_ms(classifiers))
-        validation = answer_photos(
+        validation = classify_photos(
             classifiers, [p for part in photos for p in part.validation], progress
         )
-        material = Material(models, [c.name for c in classifiers], costs, validation, photos)
+        data = CascadeData(models, [c.name for c in classifiers], costs, validation, photos)
         found = frontier(validation, costs.frame_ms)
-        thresholds = choose(found, material, policy)
+        thresholds = choose(found, data, policy)
         if policy.per_label:
             own = label_thresholds(validation, thresholds.accept, classifiers[0].labels)
             thresholds = replace(thresholds, labels=own)
-        record, test = _verified(material, classifiers, name, output, thresholds, progress)
+        record, test = _verified(data, classifiers, name, output, thresholds, progress)
     write_whole(output, toml_text(models, name, output, thresholds, record).encode())
     yield from cascade_lines(output, record, thresholds.note)
-    yield from _other_choices(found, material)
+    yield from _other_choices(found, data)
     if plot is not None:
-        plot_frontier(plot, name, *_drawing(found, material, record, test))
+        plot_frontier(plot, name, *_drawing(found, data, record, test))
         yield f"{plot}: cost against accuracy"
 
 
-def _other_choices(found: Frontier, material: Material) -> Iterator[str]:
+def _other_choices(found: Frontier, data: CascadeData) -> Iterator[str]:
     """What other losses would buy, on the validation photos."""
-    accuracy, last = guarded(found.accuracy), material.validation[-1]
-    networks = frontier(material.validation, material.costs.network_ms)
+    accuracy, last = guarded(found.accuracy), data.validation[-1]
+    networks = frontier(data.validation, data.costs.network_ms)
     yield f"on the {len(last.truth)} validation photos, so much time for so much loss:"
     for loss in OTHER_LOSSES:
         point = cheapest(found, accuracy, float(last.right.mean()) - loss)
         if point is None:
             yield f"  {loss:.1%}: no thresholds"
             continue
-        share = found.cost_ms[point] / material.costs.frame_ms[-1]
-        network_share = networks.cost_ms[point] / material.costs.network_ms[-1]
+        share = found.cost_ms[point] / data.costs.frame_ms[-1]
+        network_share = networks.cost_ms[point] / data.costs.network_ms[-1]
         accepts = ", ".join(f"{value:g}" for value in found.at(point))
         yield (
-            f"  {loss:.1%}: {share:.0%} of {material.names[-1]}'s ({network_share:.0%} counting "
+            f"  {loss:.1%}: {share:.0%} of {data.names[-1]}'s ({network_share:.0%} counting "
             f"networks alone), {found.deferral[point]:.1%} passed on; accept {accepts}"
         )
 
@@ -172,7 +177,7 @@ def _require_usable(models: Sequence[Path], policy: ThresholdPolicy) -> None:
         )
 
 
-def choose(found: Frontier, material: Material, policy: ThresholdPolicy) -> StageThresholds:
+def choose(found: Frontier, data: CascadeData, policy: ThresholdPolicy) -> StageThresholds:
     """The thresholds that `policy` asks for, by the frontier on the validation photos.
 
     Raises TrainingError where no cascade is within the budget.
@@ -180,19 +185,19 @@ def choose(found: Frontier, material: Material, policy: ThresholdPolicy) -> Stag
     if policy.accept:
         return StageThresholds(policy.accept, note="as given")
     accuracy = guarded(found.accuracy)
-    n = len(material.validation[0].truth)
+    n = len(data.validation[0].truth)
     if policy.budget_ms is not None:
         point = most_accurate(found, accuracy, policy.budget_ms)
         if point is None:
             raise TrainingError(
                 f"no thresholds keep a frame within {policy.budget_ms:g} ms: "
-                f"{material.names[0]} alone takes {material.costs.frame_ms[0]:.2f} ms here and "
+                f"{data.names[0]} alone takes {data.costs.frame_ms[0]:.2f} ms here and "
                 f"the cheapest cascade {found.cost_ms.min():.2f} ms; raise --budget-ms or take "
                 "a cheaper first model"
             )
         note = f"the most accurate within {policy.budget_ms:g} ms on {n} validation photos"
         return StageThresholds(found.at(point), note=note)
-    least = float(material.validation[-1].right.mean()) - policy.max_loss
+    least = float(data.validation[-1].right.mean()) - policy.max_loss
     point = cheapest(found, accuracy, least)
     if point is None:
         point = (len(found.grid) - 1,) * found.accuracy.ndim
@@ -206,39 +211,39 @@ def choose(found: Frontier, material: Material, policy: ThresholdPolicy) -> Stag
 
 
 def _verified(
-    material: Material,
+    data: CascadeData,
     classifiers: Sequence[ModelClassifier],
     name: str,
     output: Path,
     thresholds: StageThresholds,
-    progress: Watch,
-) -> tuple[dict[str, Any], list[Answers]]:
+    progress: PhotoProgress,
+) -> tuple[dict[str, Any], list[Outcomes]]:
     """Measure the models and the cascade, opened from a file, on the test photos."""
     handle, trial = tempfile.mkstemp(dir=output.parent, prefix=".cascade-", suffix=".toml")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(toml_text(material.models, name, output, thresholds, {}))
+            file.write(toml_text(data.models, name, output, thresholds, {}))
         with contextlib.closing(open_classifier(ModelSettings(path=trial, top_k=0))) as cascade:
             all_of = [*classifiers, cascade]
             parts = [
-                answer_photos(all_of, part.test, progress)
-                for part in material.test_photos
+                classify_photos(all_of, part.test, progress)
+                for part in data.test_photos
                 if part.test
             ]
     finally:
         Path(trial).unlink(missing_ok=True)
-    test = [joined([part[i] for part in parts]) for i in range(len(all_of))]
-    record = measure(test, material.names, material.costs)
+    test = [concatenated([part[i] for part in parts]) for i in range(len(all_of))]
+    record = measure(test, data.names, data.costs)
     record["folders"] = {
-        str(part.folder): measure(answers, material.names, material.costs)
-        for part, answers in zip((p for p in material.test_photos if p.test), parts, strict=True)
+        str(part.folder): measure(outcomes, data.names, data.costs)
+        for part, outcomes in zip((p for p in data.test_photos if p.test), parts, strict=True)
     }
     record["thresholds"] = list(thresholds.accept)
     record["label_thresholds"] = [dict(own) for own in thresholds.labels]
     return record, test
 
 
-def measure(test: Sequence[Answers], names: Sequence[str], costs: Costs) -> dict[str, Any]:
+def measure(test: Sequence[Outcomes], names: Sequence[str], costs: Costs) -> dict[str, Any]:
     """Accuracy, deferral ratio and mean cost; the last of `test` are the cascade's answers."""
     *models, cascade = test
     n = len(cascade.truth)
@@ -247,8 +252,8 @@ def measure(test: Sequence[Answers], names: Sequence[str], costs: Costs) -> dict
     return {
         "n": n,
         "models": [
-            {"name": name, **_accuracy(answers), "frame_ms": frame, "network_ms": network}
-            for name, answers, frame, network in zip(
+            {"name": name, **_accuracy(outcomes), "frame_ms": frame, "network_ms": network}
+            for name, outcomes, frame, network in zip(
                 names, models, costs.frame_ms, costs.network_ms, strict=True
             )
         ],
@@ -262,9 +267,9 @@ def measure(test: Sequence[Answers], names: Sequence[str], costs: Costs) -> dict
     }
 
 
-def _accuracy(answers: Answers) -> dict[str, Any]:
-    n = len(answers.truth)
-    accuracy = wilson(int(answers.right.sum()), n)
+def _accuracy(outcomes: Outcomes) -> dict[str, Any]:
+    n = len(outcomes.truth)
+    accuracy = wilson(int(outcomes.right.sum()), n)
     return {
         "n": n,
         "top1": accuracy.value,
@@ -273,13 +278,13 @@ def _accuracy(answers: Answers) -> dict[str, Any]:
 
 
 def _drawing(
-    found: Frontier, material: Material, record: Mapping[str, Any], test: Sequence[Answers]
+    found: Frontier, data: CascadeData, record: Mapping[str, Any], test: Sequence[Outcomes]
 ) -> tuple[dict[str, list[tuple[float, float]]], dict[str, tuple[float, float]]]:
     """Curves and marks of the plot: the frontier on both splits, models, the policy."""
     curves = {
-        f"every threshold, {len(material.validation[0].truth)} validation photos": outline(found),
+        f"every threshold, {len(data.validation[0].truth)} validation photos": outline(found),
         f"every threshold, {record['n']} test photos": outline(
-            frontier(test[:-1], material.costs.frame_ms)
+            frontier(test[:-1], data.costs.frame_ms)
         ),
     }
     marks = {"the cascade, test": (record["cost_ms"], record["cascade"]["top1"])}

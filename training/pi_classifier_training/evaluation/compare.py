@@ -10,10 +10,10 @@ from typing import Any
 from pi_classifier.inference.classifier import open_classifier
 from pi_classifier.preprocessing.preprocessor import load_image
 from pi_classifier_training.errors import TrainingError
-from pi_classifier_training.evaluation.evaluate import EvaluationOptions, photos_of, record_of
+from pi_classifier_training.evaluation.evaluate import EvaluationOptions, evaluation_of, photos_of
 from pi_classifier_training.evaluation.labeling import match_labels
 from pi_classifier_training.evaluation.report_text import SIGNIFICANT, between, difference_words
-from pi_classifier_training.evaluation.scoring import Watch, answer_photos
+from pi_classifier_training.evaluation.scoring import PhotoProgress, classify_photos
 from pi_classifier_training.evaluation.significance import (
     calibration_change_interval,
     difference_interval,
@@ -27,7 +27,7 @@ def compare(
     models: Sequence[str],
     image_dirs: Sequence[Path],
     options: EvaluationOptions | None = None,
-    progress: Watch = iter,
+    progress: PhotoProgress = iter,
 ) -> list[dict[str, Any]]:
     """Evaluate models or cascades on the same photos; return the record of each.
 
@@ -52,16 +52,16 @@ def compare(
                     "models that tell the same labels apart can be compared"
                 )
         photos = match_labels(photos, classifiers[0].labels, classifiers[0].name, names)
-        answers = answer_photos(classifiers, photos, progress)
-        shown = answers[0].photos[:: max(1, len(answers[0].photos) // ROUNDS)][:ROUNDS]
+        outcomes = classify_photos(classifiers, photos, progress)
+        shown = outcomes[0].photos[:: max(1, len(outcomes[0].photos) // ROUNDS)][:ROUNDS]
         times_ms = frame_ms(classifiers, [load_image(photo.path) for photo in shown])
         records = [
-            record_of(c, a, options.split) for c, a in zip(classifiers, answers, strict=True)
+            evaluation_of(c, a, options.split) for c, a in zip(classifiers, outcomes, strict=True)
         ]
-    for i, (record, theirs) in enumerate(zip(records, answers, strict=True)):
+    for i, (record, theirs) in enumerate(zip(records, outcomes, strict=True)):
         record["file"], record["frame_ms"] = models[i], times_ms[i]
         if i > 0:
-            ours = answers[0]
+            ours = outcomes[0]
             change = difference_interval(loss_column(ours), loss_column(theirs))
             record["against"] = paired(ours, theirs) | {
                 "cross_entropy_difference_interval": list(change),

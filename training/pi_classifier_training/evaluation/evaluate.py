@@ -28,11 +28,11 @@ from pi_classifier_training.evaluation.metrics import (
     wilson,
 )
 from pi_classifier_training.evaluation.scoring import (
-    Answers,
+    Outcomes,
+    PhotoProgress,
     Scores,
-    Watch,
-    answer_photos,
-    answers_of,
+    classify_photos,
+    outcomes_of,
     score_photos,
 )
 from pi_classifier_training.evaluation.significance import (
@@ -41,21 +41,21 @@ from pi_classifier_training.evaluation.significance import (
 )
 
 __all__ = [
-    "Answers",
     "EvaluationOptions",
     "Mistake",
+    "Outcomes",
     "Scores",
-    "answers_of",
     "calibration_curve",
     "evaluate",
     "figures",
     "mistakes",
+    "outcomes_of",
     "score_photos",
 ]
 
 log = logging.getLogger(__name__)
 
-Which = Literal["all", "test", "validation"]
+SplitChoice = Literal["all", "test", "validation"]
 
 # A full confusion matrix of more labels would hold mostly zeros.
 MATRIX_LABELS = 50
@@ -70,7 +70,7 @@ class EvaluationOptions:
     file name), ``all`` takes every photo: right only for photos the model has never seen.
     """
 
-    split: Which = setting(
+    split: SplitChoice = setting(
         "test",
         "test: the held-out tenth; validation: the tenth that choices are made on; all: for "
         "photos never trained on",
@@ -96,26 +96,26 @@ class EvaluationOptions:
         return None if self.map is None else read_map(self.map)
 
 
-def figures(result: Scores | Answers) -> dict[str, Any]:
+def figures(result: Scores | Outcomes) -> dict[str, Any]:
     """The figures of merit of scored photos; accuracies are fractions."""
-    answers = answers_of(result)
-    n = len(answers.photos)
+    outcomes = outcomes_of(result)
+    n = len(outcomes.photos)
     record: dict[str, Any] = {"n": n}
     for k in (1, 3, 5):
-        accuracy = wilson(int(np.sum(answers.rank < k)), n)
+        accuracy = wilson(int(np.sum(outcomes.rank < k)), n)
         record[f"top{k}"] = accuracy.value
         record[f"top{k}_interval"] = [accuracy.low, accuracy.high]
-    record["cross_entropy"] = cross_entropy(answers.own)
-    record["cross_entropy_interval"] = list(cross_entropy_interval(answers))
-    record["calibration_error"] = calibration_error(answers.top, answers.right)
-    record["calibration_error_interval"] = list(calibration_error_interval(answers))
-    record["latency_ms"] = float(np.median(answers.latencies_ns)) / 1e6
-    if answers.stages.max() > 0:
-        record["deferral_ratio"] = float(np.mean(answers.stages > 0))
+    record["cross_entropy"] = cross_entropy(outcomes.own)
+    record["cross_entropy_interval"] = list(cross_entropy_interval(outcomes))
+    record["calibration_error"] = calibration_error(outcomes.top, outcomes.right)
+    record["calibration_error_interval"] = list(calibration_error_interval(outcomes))
+    record["latency_ms"] = float(np.median(outcomes.latencies_ns)) / 1e6
+    if outcomes.stages.max() > 0:
+        record["deferral_ratio"] = float(np.mean(outcomes.stages > 0))
     return record
 
 
-def label_records(result: Scores | Answers, labels: Sequence[str]) -> dict[str, Any]:
+def label_evaluation(result: Scores | Outcomes, labels: Sequence[str]) -> dict[str, Any]:
     """``per_label`` and ``confusion`` of the evaluation record.
 
     ``per_label`` has an entry for each label that photos show or were given.
@@ -123,9 +123,9 @@ def label_records(result: Scores | Answers, labels: Sequence[str]) -> dict[str, 
     more than `MATRIX_LABELS` labels it is a list of [true label, given label, count]
     instead, most frequent first, right answers included.
     """
-    answers = answers_of(result)
-    each = label_figures(answers.truth, answers.given, len(labels))
-    counts = confusions(answers.truth, answers.given, len(labels))
+    outcomes = outcomes_of(result)
+    each = label_figures(outcomes.truth, outcomes.given, len(labels))
+    counts = confusions(outcomes.truth, outcomes.given, len(labels))
     confusion: list[Any]
     if len(labels) > MATRIX_LABELS:
         confusion = [[labels[true], labels[given], count] for true, given, count in counts]
@@ -154,46 +154,46 @@ class Mistake:
     true_score: float
 
 
-def mistakes(result: Scores | Answers, count: int) -> list[Mistake]:
+def mistakes(result: Scores | Outcomes, count: int) -> list[Mistake]:
     """The `count` worst mistakes, those the model was surest of first."""
-    answers = answers_of(result)
-    wrong = np.flatnonzero(~answers.right)
-    worst = wrong[np.argsort(-answers.top[wrong], kind="stable")][:count]
+    outcomes = outcomes_of(result)
+    wrong = np.flatnonzero(~outcomes.right)
+    worst = wrong[np.argsort(-outcomes.top[wrong], kind="stable")][:count]
     return [
         Mistake(
-            answers.photos[i].path,
-            int(answers.truth[i]),
-            int(answers.given[i]),
-            float(answers.top[i]),
-            float(answers.own[i]),
+            outcomes.photos[i].path,
+            int(outcomes.truth[i]),
+            int(outcomes.given[i]),
+            float(outcomes.top[i]),
+            float(outcomes.own[i]),
         )
         for i in worst
     ]
 
 
-def calibration_curve(result: Scores | Answers) -> list[tuple[float, float, int]]:
+def calibration_curve(result: Scores | Outcomes) -> list[tuple[float, float, int]]:
     """(mean score, share right, photos) of each tenth of the score that photos fall into.
 
     A well calibrated model has both equal: of the answers it gives 80 %, 80 % are right.
     """
-    answers = answers_of(result)
-    bins = calibration_bins(answers.top)
+    outcomes = outcomes_of(result)
+    bins = calibration_bins(outcomes.top)
     return [
         (
-            float(answers.top[bins == b].mean(dtype=np.float64)),
-            float(answers.right[bins == b].mean()),
+            float(outcomes.top[bins == b].mean(dtype=np.float64)),
+            float(outcomes.right[bins == b].mean()),
             int(np.sum(bins == b)),
         )
         for b in np.unique(bins)
     ]
 
 
-def photos_of(image_dirs: Sequence[Path], split: Which) -> list[Photo]:
+def photos_of(image_dirs: Sequence[Path], split: SplitChoice) -> list[Photo]:
     """The photos of the folders that belong to `split`. Raises DatasetError for none."""
     return chosen_split(scan(image_dirs), split)
 
 
-def chosen_split(photos: Sequence[Photo], split: Which) -> list[Photo]:
+def chosen_split(photos: Sequence[Photo], split: SplitChoice) -> list[Photo]:
     """Those photos that belong to `split`. Raises DatasetError for none."""
     if split == "all":
         return list(photos)
@@ -211,7 +211,7 @@ def evaluate(
     image_dirs: Sequence[Path],
     options: EvaluationOptions | None = None,
     settings: ModelSettings | None = None,
-    progress: Watch = iter,
+    progress: PhotoProgress = iter,
 ) -> dict[str, Any]:
     """Evaluate a model file or cascade on photos; return its figures of merit.
 
@@ -221,23 +221,25 @@ def evaluate(
     photos, names = photos_of(image_dirs, options.split), options.label_names()
     with contextlib.closing(open_classifier(options.applied_to(settings, model))) as classifier:
         photos = match_labels(photos, classifier.labels, classifier.name, names)
-        (answers,) = answer_photos([classifier], photos, progress)
-        return record_of(classifier, answers, options.split)
+        (outcomes,) = classify_photos([classifier], photos, progress)
+        return evaluation_of(classifier, outcomes, options.split)
 
 
-def record_of(classifier: Classifier, answers: Answers, split: Which) -> dict[str, Any]:
+def evaluation_of(
+    classifier: Classifier, outcomes: Outcomes, split: SplitChoice
+) -> dict[str, Any]:
     """The evaluation record of a classifier from its answers; logs what was unreadable."""
-    for message in answers.unreadable:
+    for message in outcomes.unreadable:
         log.warning("left out: %s", message)
     labels = list(classifier.labels)
     files = list(model_files(classifier))
     return {
         "model": classifier.name,
         "split": split,
-        **figures(answers),
-        "unreadable": len(answers.unreadable),
+        **figures(outcomes),
+        "unreadable": len(outcomes.unreadable),
         "labels": labels,
-        **label_records(answers, labels),
+        **label_evaluation(outcomes, labels),
         "size_bytes": sum(file.size_bytes for file in files),
         "files": [
             {"name": f.path.name, "sha256": f.sha256, "size_bytes": f.size_bytes} for f in files

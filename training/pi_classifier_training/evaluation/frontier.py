@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier_training.evaluation.scoring import Answers
+from pi_classifier_training.evaluation.scoring import Outcomes
 
 # Thresholds beyond 0.99 would leave next to nothing to the cheap model.
 THRESHOLDS = np.round(np.arange(0.30, 0.995, 0.01), 2)
@@ -47,7 +47,7 @@ def grid_for(stages: int) -> Floats:
 
 
 def frontier(
-    stages: Sequence[Answers], costs_ms: Sequence[float], right: Sequence[Floats] | None = None
+    stages: Sequence[Outcomes], costs_ms: Sequence[float], right: Sequence[Floats] | None = None
 ) -> Frontier:
     """Count what every point of the grid costs and gets right.
 
@@ -58,7 +58,7 @@ def frontier(
     """
     grid, last = grid_for(len(stages)), len(stages) - 1
     if right is None:
-        right = [answers.right.astype(np.float64) for answers in stages]
+        right = [outcomes.right.astype(np.float64) for outcomes in stages]
     n = len(stages[0].truth)
     # Accepted at grid[j] exactly where more than j of the thresholds are reached.
     reached = [np.searchsorted(grid, a.top.astype(np.float64), "right") for a in stages[:last]]

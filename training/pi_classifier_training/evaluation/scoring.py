@@ -17,7 +17,7 @@ from pi_classifier_training.data.dataset import Photo, labels_of
 from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.evaluation.metrics import ranks
 
-Watch = Callable[[Sequence[Photo]], Iterable[Photo]]
+PhotoProgress = Callable[[Sequence[Photo]], Iterable[Photo]]
 
 # Photos whose full scores are in memory at a time: with 1,000 labels 8 MB a model.
 BLOCK = 2048
@@ -40,7 +40,7 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answers:
+class Outcomes:
     """What the figures of merit need of scored photos: a few numbers a photo.
 
     `given` is the index of the label with the best score int64 ``[n]``, `top` that score
@@ -65,12 +65,12 @@ class Answers:
         return right
 
 
-def answers_of(scored: Scores | Answers) -> Answers:
-    """Reduce full scores to what the figures need; `Answers` are returned as they are."""
-    if isinstance(scored, Answers):
+def outcomes_of(scored: Scores | Outcomes) -> Outcomes:
+    """Reduce full scores to what the figures need; `Outcomes` are returned as they are."""
+    if isinstance(scored, Outcomes):
         return scored
     scores, truth = scored.scores, scored.truth
-    return Answers(
+    return Outcomes(
         photos=scored.photos,
         truth=truth,
         given=np.asarray(scores.argmax(axis=1), np.int64),
@@ -83,13 +83,13 @@ def answers_of(scored: Scores | Answers) -> Answers:
     )
 
 
-def joined(parts: Sequence[Answers]) -> Answers:
+def concatenated(parts: Sequence[Outcomes]) -> Outcomes:
     """The answers of several sets of photos as one, in order."""
 
     def together(name: str) -> Any:
         return np.concatenate([getattr(part, name) for part in parts])
 
-    return Answers(
+    return Outcomes(
         photos=tuple(photo for part in parts for photo in part.photos),
         truth=together("truth"),
         given=together("given"),
@@ -103,7 +103,7 @@ def joined(parts: Sequence[Answers]) -> Answers:
 
 
 def score_photos(
-    classifier: Classifier, photos: Sequence[Photo], progress: Watch = iter
+    classifier: Classifier, photos: Sequence[Photo], progress: PhotoProgress = iter
 ) -> Scores:
     """Classify photos one by one; unreadable ones are listed, never fatal.
 
@@ -115,7 +115,7 @@ def score_photos(
 
 
 def score_together(
-    classifiers: Sequence[Classifier], photos: Sequence[Photo], progress: Watch = iter
+    classifiers: Sequence[Classifier], photos: Sequence[Photo], progress: PhotoProgress = iter
 ) -> list[Scores]:
     """Show every photo to all `classifiers` in turn, so that it is decoded only once.
 
@@ -155,24 +155,24 @@ def score_together(
     ]
 
 
-def answer_photos(
-    classifiers: Sequence[Classifier], photos: Sequence[Photo], progress: Watch = iter
-) -> list[Answers]:
+def classify_photos(
+    classifiers: Sequence[Classifier], photos: Sequence[Photo], progress: PhotoProgress = iter
+) -> list[Outcomes]:
     """As `score_together`, but keeping only a few numbers a photo: memory stays flat.
 
     Raises DatasetError for an unknown label, or when no photo can be read.
     """
-    parts: list[list[Answers]] = [[] for _ in classifiers]
-    watched = iter(progress(photos))
+    parts: list[list[Outcomes]] = [[] for _ in classifiers]
+    remaining = iter(progress(photos))
     for start in range(0, len(photos), BLOCK):
         found = score_together(
-            classifiers, photos[start : start + BLOCK], lambda block: islice(watched, len(block))
+            classifiers, photos[start : start + BLOCK], lambda block: islice(remaining, len(block))
         )
         for part, scored in zip(parts, found, strict=True):
-            part.append(answers_of(scored))
-    for _ in watched:  # lets a progress bar end
+            part.append(outcomes_of(scored))
+    for _ in remaining:  # lets a progress bar end
         pass
-    whole = [joined(part) for part in parts]
+    whole = [concatenated(part) for part in parts]
     _require_readable(len(whole[0].photos))
     return whole
 

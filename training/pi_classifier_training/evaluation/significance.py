@@ -13,7 +13,7 @@ from pi_classifier_training.evaluation.metrics import (
     SMALLEST_SCORE,
     calibration_bins,
 )
-from pi_classifier_training.evaluation.scoring import Answers
+from pi_classifier_training.evaluation.scoring import Outcomes
 
 RESAMPLES = 2000
 SEED = 1
@@ -59,24 +59,24 @@ def interval(
     return float(low), float(high)
 
 
-def hit_column(answers: Answers) -> Columns:
+def hit_column(outcomes: Outcomes) -> Columns:
     """1 where the answer is right, 0 else, ``[n, 1]``."""
-    return answers.right.astype(np.float64)[:, np.newaxis]
+    return outcomes.right.astype(np.float64)[:, np.newaxis]
 
 
-def loss_column(answers: Answers) -> Columns:
+def loss_column(outcomes: Outcomes) -> Columns:
     """−ln(score of the true label) in nats, ``[n, 1]``; its mean is the cross-entropy."""
-    return -np.log(np.maximum(answers.own.astype(np.float64), SMALLEST_SCORE))[:, np.newaxis]
+    return -np.log(np.maximum(outcomes.own.astype(np.float64), SMALLEST_SCORE))[:, np.newaxis]
 
 
-def gap_columns(answers: Answers) -> Columns:
+def gap_columns(outcomes: Outcomes) -> Columns:
     """Right (0 or 1) minus score, each photo in the column of its bin, ``[n, bins]``.
 
     The sum of the absolute column means is the calibration error.
     """
-    gaps = np.zeros((len(answers.truth), CALIBRATION_BINS))
-    rows = np.arange(len(answers.truth))
-    gaps[rows, calibration_bins(answers.top)] = answers.right - answers.top.astype(np.float64)
+    gaps = np.zeros((len(outcomes.truth), CALIBRATION_BINS))
+    rows = np.arange(len(outcomes.truth))
+    gaps[rows, calibration_bins(outcomes.top)] = outcomes.right - outcomes.top.astype(np.float64)
     return gaps
 
 
@@ -86,14 +86,14 @@ def calibration_error_of(means: Columns) -> Columns:
     return total
 
 
-def cross_entropy_interval(answers: Answers) -> Interval:
+def cross_entropy_interval(outcomes: Outcomes) -> Interval:
     """The 95 % interval of the cross-entropy."""
-    return interval(loss_column(answers))
+    return interval(loss_column(outcomes))
 
 
-def calibration_error_interval(answers: Answers) -> Interval:
+def calibration_error_interval(outcomes: Outcomes) -> Interval:
     """The 95 % interval of the calibration error, not below 0."""
-    low, high = interval(gap_columns(answers), calibration_error_of, basic=True)
+    low, high = interval(gap_columns(outcomes), calibration_error_of, basic=True)
     return max(0.0, low), max(0.0, high)
 
 
@@ -102,7 +102,7 @@ def difference_interval(ours: Columns, theirs: Columns) -> Interval:
     return interval(theirs - ours)
 
 
-def calibration_change_interval(before: Answers, after: Answers) -> Interval:
+def calibration_change_interval(before: Outcomes, after: Outcomes) -> Interval:
     """The 95 % interval of the calibration error's change, on the same photos."""
 
     def change(means: Columns) -> Columns:
@@ -124,7 +124,7 @@ def mcnemar(only_ours: int, only_theirs: int) -> float:
     return float(binomtest(only_ours, n).pvalue) if n else 1.0
 
 
-def paired(ours: Answers, theirs: Answers) -> dict[str, Any]:
+def paired(ours: Outcomes, theirs: Outcomes) -> dict[str, Any]:
     """How `theirs` differ from `ours` on the same photos: top-1 as a fraction, tested."""
     only_ours = int(np.sum(ours.right & ~theirs.right))
     only_theirs = int(np.sum(theirs.right & ~ours.right))

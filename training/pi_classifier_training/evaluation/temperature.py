@@ -21,15 +21,15 @@ from pi_classifier.inference.classifier import (
 )
 from pi_classifier.modelfile.tflite_graph import Activation
 from pi_classifier_training.errors import TrainingError
-from pi_classifier_training.evaluation.evaluate import portable, record_of
+from pi_classifier_training.evaluation.evaluate import evaluation_of, portable
 from pi_classifier_training.evaluation.held_out import HeldOut, held_out
 from pi_classifier_training.evaluation.metrics import cross_entropy
 from pi_classifier_training.evaluation.report_text import between
 from pi_classifier_training.evaluation.scoring import (
-    Answers,
+    Outcomes,
+    PhotoProgress,
     Scores,
-    Watch,
-    answer_photos,
+    classify_photos,
     score_photos,
 )
 from pi_classifier_training.evaluation.significance import (
@@ -82,7 +82,7 @@ def fit_temperature(scored: Scores, *, sigmoid: bool = False, given: float = 1.0
     return math.exp(lowest.x)
 
 
-def announce_from(answers: Answers) -> float:
+def announce_from(outcomes: Outcomes) -> float:
     """The lowest score from which on at least `ANNOUNCED_RIGHT` of the answers are right.
 
     As with accept thresholds every higher score must hold it too; the highest of all
@@ -90,15 +90,18 @@ def announce_from(answers: Answers) -> float:
     """
     chosen = float(_SCORES[-1])
     for score in _SCORES[::-1]:
-        sure = answers.top >= score
-        if sure.any() and answers.right[sure].mean() < ANNOUNCED_RIGHT:
+        sure = outcomes.top >= score
+        if sure.any() and outcomes.right[sure].mean() < ANNOUNCED_RIGHT:
             break
         chosen = float(score)
     return chosen
 
 
 def calibrate_model(
-    path: Path, image_dirs: Sequence[Path], output: Path | None = None, progress: Watch = iter
+    path: Path,
+    image_dirs: Sequence[Path],
+    output: Path | None = None,
+    progress: PhotoProgress = iter,
 ) -> Iterator[str]:
     """Choose a model file's temperature and write it into the file; yield lines to print.
 
@@ -166,7 +169,7 @@ def _tried(
     classifier: ModelClassifier,
     changes: dict[str, Any],
     parts: Sequence[HeldOut],
-    progress: Watch,
+    progress: PhotoProgress,
 ) -> _Trial:
     """Run the file with its new entries, as the daemon would, beside the old one."""
     path = classifier.model.path
@@ -176,19 +179,19 @@ def _tried(
         trial.write_bytes(with_manifest_entries(path.read_bytes(), changes))
         with contextlib.closing(_opened(trial)) as changed:
             test = [p for part in parts for p in part.test]
-            before, after = answer_photos([classifier, changed], test, progress)
+            before, after = classify_photos([classifier, changed], test, progress)
             own = after
             if len(parts) > 1:
-                (own,) = answer_photos([changed], first.test, progress)
+                (own,) = classify_photos([changed], first.test, progress)
             validation = [p for part in parts for p in part.validation]
-            (chosen_on,) = answer_photos([changed], validation, progress)
+            (chosen_on,) = classify_photos([changed], validation, progress)
     return _Trial(
-        record_of(classifier, before, "test"),
-        record_of(classifier, after, "test"),
+        evaluation_of(classifier, before, "test"),
+        evaluation_of(classifier, after, "test"),
         difference_interval(loss_column(before), loss_column(after)),
         {
             "data": first.folder.resolve().name,
-            **portable(record_of(classifier, own, "test")),
+            **portable(evaluation_of(classifier, own, "test")),
         },
         announce_from(chosen_on),
     )

@@ -49,7 +49,7 @@ _FREE_MARGIN_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Features:
+class Bottlenecks:
     """Bottlenecks of photos, in memory-mapped tables.
 
     `indices` are the label indices, int64 ``[n]``. `rows` are the row numbers in each
@@ -139,7 +139,7 @@ class BottleneckCache:
         *,
         mirrored: bool,
         title: str,
-    ) -> Features:
+    ) -> Bottlenecks:
         """Bottlenecks of `photos` with contents `keys`, computed where they are missing.
 
         Raises CacheError where they cannot be kept.
@@ -280,12 +280,12 @@ def _as_features(
     stores: Sequence[RowStore],
     found: NDArray[np.int64],
     reasons: dict[int, str],
-) -> Features:
+) -> Bottlenecks:
     kept = np.flatnonzero((found >= 0).all(axis=0))
     index = {label: i for i, label in enumerate(labels)}
     tables = tuple(store.mapped().view(np.float32) for store in stores)
     chosen = photos if len(kept) == len(photos) else [photos[i] for i in kept.tolist()]
-    return Features(
+    return Bottlenecks(
         tuple(chosen),
         np.fromiter((index[photo.label] for photo in chosen), np.int64, len(chosen)),
         tables,

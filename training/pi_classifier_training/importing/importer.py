@@ -185,13 +185,13 @@ def _tried(
 def _accuracy(trial: Path, image_dirs: Sequence[Path]) -> Iterator[str]:
     from pi_classifier_training.evaluation.evaluate import EvaluationOptions, evaluate
     from pi_classifier_training.evaluation.report_text import share
-    from pi_classifier_training.progress import watched
+    from pi_classifier_training.progress import with_progress
 
     record = evaluate(
         str(trial),
         image_dirs,
         EvaluationOptions(split="all"),
         _TRIAL,
-        lambda photos: watched("classifying", photos),
+        lambda photos: with_progress("classifying", photos),
     )
     yield f"  photos right   {share(record, 'top1')}, if it was not trained on them"

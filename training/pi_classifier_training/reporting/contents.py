@@ -17,9 +17,9 @@ from pi_classifier_training.evaluation.metrics import (
     confusions,
     label_figures,
 )
-from pi_classifier_training.evaluation.scoring import Answers
+from pi_classifier_training.evaluation.scoring import Outcomes
 from pi_classifier_training.reporting import words
-from pi_classifier_training.reporting.model_files import ModelFile
+from pi_classifier_training.reporting.model_files import MeasuredFile
 from pi_classifier_training.reporting.thumbnails import Thumbnail, thumbnail
 
 # A table of more labels cannot be read any more; the pairs that matter can.
@@ -102,7 +102,7 @@ EXPLAINED = {
 }
 
 
-def file_row(file: ModelFile, *, chosen: bool, boards: Mapping[str, str]) -> FileRow:
+def file_row(file: MeasuredFile, *, chosen: bool, boards: Mapping[str, str]) -> FileRow:
     """A measured file as a line of the table."""
     explained = EXPLAINED.get(file.kind, "")
     return FileRow(
@@ -118,10 +118,10 @@ def file_row(file: ModelFile, *, chosen: bool, boards: Mapping[str, str]) -> Fil
     )
 
 
-def confusion(answers: Answers, labels: Sequence[str]) -> Confusion:
+def confusion(outcomes: Outcomes, labels: Sequence[str]) -> Confusion:
     """Confused pairs, the matrix where it can be read, and every label's figures."""
-    cells = confusions(answers.truth, answers.given, len(labels))
-    each = label_figures(answers.truth, answers.given, len(labels))
+    cells = confusions(outcomes.truth, outcomes.given, len(labels))
+    each = label_figures(outcomes.truth, outcomes.given, len(labels))
     rows = [
         LabelRow(label, figures)
         for label, figures in zip(labels, each, strict=True)
@@ -152,12 +152,12 @@ def _matrix(cells: Sequence[tuple[int, int, int]], labels: Sequence[str]) -> tup
     )
 
 
-def mistake_cards(answers: Answers, labels: Sequence[str]) -> list[MistakeCard]:
+def mistake_cards(outcomes: Outcomes, labels: Sequence[str]) -> list[MistakeCard]:
     """The worst mistakes as pictures, each beside a right one of the label that was given."""
-    examples = {label: _surest_right(answers, i) for i, label in enumerate(labels)}
+    examples = {label: _surest_right(outcomes, i) for i, label in enumerate(labels)}
     shown: dict[str, int] = {}
     cards = []
-    for mistake in mistakes(answers, WORST_MISTAKES):
+    for mistake in mistakes(outcomes, WORST_MISTAKES):
         picture = thumbnail(mistake.photo)
         if picture is None:
             continue
@@ -184,17 +184,17 @@ def _card(
     )
 
 
-def _surest_right(answers: Answers, index: int) -> list[Path]:
+def _surest_right(outcomes: Outcomes, index: int) -> list[Path]:
     """Up to four photos rightly given label `index`, the surest first."""
-    hits = np.flatnonzero(answers.right & (answers.given == index))
-    best = hits[np.argsort(-answers.top[hits], kind="stable")][:4]
-    return [answers.photos[i].path for i in best]
+    hits = np.flatnonzero(outcomes.right & (outcomes.given == index))
+    best = hits[np.argsort(-outcomes.top[hits], kind="stable")][:4]
+    return [outcomes.photos[i].path for i in best]
 
 
-def trust(answers: Answers) -> tuple[float, str]:
+def trust(outcomes: Outcomes) -> tuple[float, str]:
     """The calibration error, and what it means."""
-    error = calibration_error(answers.top, answers.right)
-    mean_score, right = float(answers.top.mean(dtype=np.float64)), float(answers.right.mean())
+    error = calibration_error(outcomes.top, outcomes.right)
+    mean_score, right = float(outcomes.top.mean(dtype=np.float64)), float(outcomes.right.mean())
     return error, words.calibration_sentence(error, mean_score, right)
 
 

@@ -36,7 +36,7 @@ WIDEST = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Features:
+class HeadInputs:
     """What the untrained-on network says of photos: float32 ``[n, channels]``, int64 ``[n]``."""
 
     values: NDArray[np.float32]
@@ -95,8 +95,8 @@ def too_much(training: int, channels: int, labels: int) -> bool:
 
 
 def measure(
-    training: Features,
-    checks: Features,
+    training: HeadInputs,
+    checks: HeadInputs,
     labels: int,
     seeds: int = SEEDS,
     step: Callable[[], None] = lambda: None,

@@ -16,8 +16,8 @@ from pi_classifier.inference.classifier import ModelClassifier, ModelSettings, o
 from pi_classifier_training.data.dataset import Photo, Split, labels_of
 from pi_classifier_training.errors import DatasetError, TrainingError
 from pi_classifier_training.evaluation.metrics import Accuracy, wilson
-from pi_classifier_training.evaluation.scoring import Answers, answer_photos
-from pi_classifier_training.progress import watched
+from pi_classifier_training.evaluation.scoring import Outcomes, classify_photos
+from pi_classifier_training.progress import with_progress
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ WORTH_THE_SPEED = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ModelFile:
+class MeasuredFile:
     """A model file as measured: on validation photos to choose by, on test photos to report.
 
     `gzip_bytes` is its size when compressed for a download; `latency_ms` the median time
@@ -43,10 +43,10 @@ class ModelFile:
     validation: Accuracy | None
     test: Accuracy
     latency_ms: float
-    answers: Answers
+    outcomes: Outcomes
 
 
-def measure_files(run_dir: Path, photos: Sequence[Photo]) -> tuple[list[ModelFile], list[str]]:
+def measure_files(run_dir: Path, photos: Sequence[Photo]) -> tuple[list[MeasuredFile], list[str]]:
     """Measure every model file of `run_dir` on the held-out ones of `photos`.
 
     Returns the files, preferred kinds first, and a message on each that could not be
@@ -74,30 +74,30 @@ def measure_files(run_dir: Path, photos: Sequence[Photo]) -> tuple[list[ModelFil
                 f"{run_dir}: holds no usable model file{why}; 'pi-classifier-train export' "
                 "writes them"
             )
-        answers = _answers(classifiers, test, "test photos")
+        outcomes = _outcomes(classifiers, test, "test photos")
         others = _of(photos, "validation")
-        validation: Sequence[Answers | None] = [None] * len(classifiers)
+        validation: Sequence[Outcomes | None] = [None] * len(classifiers)
         if others:
-            validation = _answers(classifiers, others, "validation photos")
-    files = [_measured(c, v, a) for c, v, a in zip(classifiers, validation, answers, strict=True)]
+            validation = _outcomes(classifiers, others, "validation photos")
+    files = [_measured(c, v, a) for c, v, a in zip(classifiers, validation, outcomes, strict=True)]
     return sorted(files, key=_preference), messages
 
 
-def choose(files: Sequence[ModelFile]) -> ModelFile:
+def choose(files: Sequence[MeasuredFile]) -> MeasuredFile:
     """The file to copy to a Raspberry Pi.
 
     The fastest kind that loses at most a point of accuracy to the best file. Choosing
     looks at validation photos only, so that the test photos' figures stay honest.
     """
 
-    def accuracy(file: ModelFile) -> float:
+    def accuracy(file: MeasuredFile) -> float:
         return 0.0 if file.validation is None else file.validation.value
 
     enough = max(accuracy(file) for file in files) - WORTH_THE_SPEED - 1e-9
     return next(f for f in sorted(files, key=_preference) if accuracy(f) >= enough)
 
 
-def _preference(file: ModelFile) -> tuple[int, str]:
+def _preference(file: MeasuredFile) -> tuple[int, str]:
     place = PREFERRED.index(file.kind) if file.kind in PREFERRED else len(PREFERRED)
     return place, file.path.name
 
@@ -116,15 +116,17 @@ def _open(path: Path, labels: Sequence[str]) -> ModelClassifier:
     return classifier
 
 
-def _answers(
+def _outcomes(
     classifiers: Sequence[ModelClassifier], photos: Sequence[Photo], title: str
-) -> list[Answers]:
-    return answer_photos(classifiers, photos, lambda p: watched(title, p))
+) -> list[Outcomes]:
+    return classify_photos(classifiers, photos, lambda p: with_progress(title, p))
 
 
-def _measured(classifier: ModelClassifier, validation: Answers | None, test: Answers) -> ModelFile:
+def _measured(
+    classifier: ModelClassifier, validation: Outcomes | None, test: Outcomes
+) -> MeasuredFile:
     path = classifier.model.path
-    return ModelFile(
+    return MeasuredFile(
         path,
         str(classifier.model.manifest.details.get("kind", "unknown")),
         tuple(classifier.labels),
@@ -137,5 +139,5 @@ def _measured(classifier: ModelClassifier, validation: Answers | None, test: Ans
     )
 
 
-def _accuracy(answers: Answers) -> Accuracy:
-    return wilson(int(answers.right.sum()), len(answers.photos))
+def _accuracy(outcomes: Outcomes) -> Accuracy:
+    return wilson(int(outcomes.right.sum()), len(outcomes.photos))

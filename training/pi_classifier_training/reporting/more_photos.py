@@ -16,7 +16,7 @@ from pi_classifier_training.features.bottlenecks import BottleneckCache
 from pi_classifier_training.networks.network import Network, NetworkSpec, load_weights
 from pi_classifier_training.progress import Progress
 from pi_classifier_training.reporting import learning_curve
-from pi_classifier_training.reporting.learning_curve import Curve, Features, Forecast
+from pi_classifier_training.reporting.learning_curve import Curve, Forecast, HeadInputs
 from pi_classifier_training.reporting.words import head_sentence, more_photos_sentence
 from pi_classifier_training.retraining.run_folder import RunFolder
 
@@ -112,7 +112,7 @@ def _features(
     resize: Any,
     photos: Sequence[Photo],
     splits: tuple[str, ...],
-) -> Features:
+) -> HeadInputs:
     chosen = [photo for photo in photos if photo.split in splits]
     if not chosen:
         raise TrainingError(f"no photo belongs to {' or '.join(splits)}")
@@ -121,10 +121,10 @@ def _features(
         network, resize, chosen, cache.contents(chosen), mirrored=False, title=title
     )
     samples = np.arange(len(found), dtype=np.int64)
-    return Features(found.gather(samples), found.indices)
+    return HeadInputs(found.gather(samples), found.indices)
 
 
-def _require_possible(training: Features, checks: Features, labels: int) -> None:
+def _require_possible(training: HeadInputs, checks: HeadInputs, labels: int) -> None:
     seen = Counter(training.indices.tolist())
     if len(seen) < labels or not len(checks.indices):
         raise TrainingError("a label has no readable photo to train on, or none is held out")

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pi_classifier_training.data_check.findings import DataHealth
+from pi_classifier_training.data_check.findings import CheckResult
 from pi_classifier_training.reporting import words
 from pi_classifier_training.reporting.contents import Confusion, FileRow, MistakeCard
 from pi_classifier_training.reporting.more_photos import MorePhotos
@@ -64,7 +64,7 @@ class Photos:
     """Photos of each label for training, validation and test; what the check found."""
 
     counts: tuple[tuple[str, int, int, int], ...]
-    health: DataHealth | None
+    findings: CheckResult | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 from pi_classifier.errors import PiClassifierError
 from pi_classifier.setting import setting
 from pi_classifier_training.data.dataset import Photo, scan
-from pi_classifier_training.data_check.findings import DataHealth
+from pi_classifier_training.data_check.findings import CheckResult
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.evaluate import calibration_curve
-from pi_classifier_training.evaluation.scoring import Answers
+from pi_classifier_training.evaluation.scoring import Outcomes
 from pi_classifier_training.files import write_whole
-from pi_classifier_training.progress import watched
+from pi_classifier_training.progress import with_progress
 from pi_classifier_training.reporting import contents, figures, words
-from pi_classifier_training.reporting.model_files import ModelFile, choose, measure_files
+from pi_classifier_training.reporting.model_files import MeasuredFile, choose, measure_files
 from pi_classifier_training.reporting.more_photos import more_photos, published
 from pi_classifier_training.reporting.page import (
     Figure,
@@ -104,13 +104,13 @@ def page_of(
     record: Mapping[str, Any],
     image_dirs: Sequence[Path],
     photos: Sequence[Photo],
-    files: Sequence[ModelFile],
+    files: Sequence[MeasuredFile],
     options: ReportOptions,
 ) -> Page:
     """What to say on a run with this `record` and these measured model files."""
     left_out = LeftOut()
     chosen = choose(files)
-    confusion = contents.confusion(chosen.answers, chosen.labels)
+    confusion = contents.confusion(chosen.outcomes, chosen.labels)
     more = left_out.unless("more", lambda: _more(run_dir, photos, chosen, options))
     card = record.get("card", {})
     return Page(
@@ -118,15 +118,16 @@ def page_of(
         description=str(card.get("description", "")),
         made=dt.datetime.now(dt.UTC).astimezone().strftime("%d %B %Y, %H:%M"),
         right=round(100 * chosen.test.value),
-        accuracy_words=words.accuracy_sentence(chosen.test, len(chosen.answers.photos)),
+        accuracy_words=words.accuracy_sentence(chosen.test, len(chosen.outcomes.photos)),
         verdict=_verdict(chosen, confusion, more),
         files=_files(files, chosen, left_out),
         confusion=confusion,
         mistakes=_mistakes(chosen),
         more=more,
-        trust=_trust(chosen.answers),
+        trust=_trust(chosen.outcomes),
         photos=Photos(
-            _counts(photos), left_out.unless("health", lambda: _health(image_dirs, len(photos)))
+            _counts(photos),
+            left_out.unless("findings", lambda: _data_findings(image_dirs, len(photos))),
         ),
         curves=_curves(record.get("history", [])),
         settings=tuple(contents.settings(record)),
@@ -150,7 +151,7 @@ class LeftOut:
 
 
 def _verdict(
-    chosen: ModelFile, confusion: contents.Confusion, more: More | None
+    chosen: MeasuredFile, confusion: contents.Confusion, more: More | None
 ) -> tuple[str, ...]:
     said = [words.confusion_sentence(confusion.pairs)]
     if more is not None:
@@ -158,7 +159,7 @@ def _verdict(
     return (*said, words.copy_sentence(chosen.path.name, chosen.size_bytes))
 
 
-def _files(files: Sequence[ModelFile], chosen: ModelFile, left_out: LeftOut) -> Files:
+def _files(files: Sequence[MeasuredFile], chosen: MeasuredFile, left_out: LeftOut) -> Files:
     from pi_classifier_training.inspection.inspect import inspect_model
 
     inspected = [left_out.unless("boards", partial(inspect_model, f.path)) for f in files]
@@ -171,10 +172,10 @@ def _files(files: Sequence[ModelFile], chosen: ModelFile, left_out: LeftOut) -> 
     return Files(rows, boards, basis, _files_figure(rows))
 
 
-def _mistakes(chosen: ModelFile) -> Mistakes:
-    cards = contents.mistake_cards(chosen.answers, chosen.labels)
-    answers = chosen.answers
-    return Mistakes(tuple(cards), int((~answers.right).sum()), len(answers.photos))
+def _mistakes(chosen: MeasuredFile) -> Mistakes:
+    cards = contents.mistake_cards(chosen.outcomes, chosen.labels)
+    outcomes = chosen.outcomes
+    return Mistakes(tuple(cards), int((~outcomes.right).sum()), len(outcomes.photos))
 
 
 def _boards(inspected: Mapping[str, Any] | None) -> dict[str, str]:
@@ -183,14 +184,14 @@ def _boards(inspected: Mapping[str, Any] | None) -> dict[str, str]:
     return {e["board"]: f"{e['low_ms']:.2g}–{e['high_ms']:.2g}" for e in estimates}
 
 
-def _health(image_dirs: Sequence[Path], photos: int) -> DataHealth:
+def _data_findings(image_dirs: Sequence[Path], photos: int) -> CheckResult:
     from pi_classifier_training.data_check.check import check
 
     if photos > MOST_CHECKED:
         raise TrainingError(
             f"looking at {photos} photos takes long; 'pi-classifier-train check-data' does it"
         )
-    return check(image_dirs, lambda paths: watched("checking photos", paths))
+    return check(image_dirs, lambda paths: with_progress("checking photos", paths))
 
 
 def _files_figure(rows: Sequence[contents.FileRow]) -> Figure:
@@ -212,16 +213,16 @@ def _files_figure(rows: Sequence[contents.FileRow]) -> Figure:
     return Figure(figures.files_plot(points), f"Accuracy against size. {shows}.")
 
 
-def _trust(answers: Answers) -> Trust:
-    error, said = contents.trust(answers)
-    bins = calibration_curve(answers)
+def _trust(outcomes: Outcomes) -> Trust:
+    error, said = contents.trust(outcomes)
+    bins = calibration_curve(outcomes)
     listed = "; ".join(f"{100 * s:.0f} %: {100 * r:.0f} % right of {n}" for s, r, n in bins)
     shows = f"Share of right answers by score. {said} {listed}."
     return Trust(said, error, Figure(figures.calibration(bins), shows))
 
 
 def _more(
-    run_dir: Path, photos: Sequence[Photo], chosen: ModelFile, options: ReportOptions
+    run_dir: Path, photos: Sequence[Photo], chosen: MeasuredFile, options: ReportOptions
 ) -> More:
     if not options.learning_curve:
         raise TrainingError("it was not asked for (--no-learning-curve)")

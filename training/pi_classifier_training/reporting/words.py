@@ -13,19 +13,19 @@ FEW_PHOTOS = 20
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two labels taken for each other: `there` photos of the first were named the second,
-    `back` the other way round; `photos` show either.
+    """Two labels taken for each other: `forward` photos of the first were named the second,
+    `backward` the other way round; `photos` show either.
     """
 
     first: str
     second: str
-    there: int
-    back: int
+    forward: int
+    backward: int
     photos: int
 
     @property
     def total(self) -> int:
-        return self.there + self.back
+        return self.forward + self.backward
 
 
 def confused_pairs(
@@ -40,10 +40,10 @@ def confused_pairs(
             entry = both.setdefault((min(true, given), max(true, given)), [0, 0])
             entry[0 if true < given else 1] += n
     pairs = []
-    for (a, b), (there, back) in both.items():
+    for (a, b), (forward, backward) in both.items():
         # The direction that happens more often is told first.
-        first, second = (a, b) if there >= back else (b, a)
-        counts = (max(there, back), min(there, back))
+        first, second = (a, b) if forward >= backward else (b, a)
+        counts = (max(forward, backward), min(forward, backward))
         pairs.append(Pair(labels[first], labels[second], *counts, shown[a] + shown[b]))
     pairs.sort(key=lambda p: (-p.total, p.first, p.second))
     return pairs[:count]
@@ -74,9 +74,9 @@ def confusion_sentence(pairs: Sequence[Pair]) -> str:
         return "No two labels were confused on the photos kept aside."
     pair = pairs[0]
     text = f"“{pair.first}” and “{pair.second}” are confused most: "
-    text += f"{_photos(pair.there)} of “{pair.first}” {_was(pair.there)} named “{pair.second}”"
-    if pair.back:
-        text += f", {pair.back} the other way round"
+    text += f"{_photos(pair.forward)} of “{pair.first}” {_was(pair.forward)} named “{pair.second}”"
+    if pair.backward:
+        text += f", {pair.backward} the other way round"
     return f"{text} (of {pair.photos} photos of the two)."
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.setting import setting
-from pi_classifier_training.features.bottlenecks import Features
+from pi_classifier_training.features.bottlenecks import Bottlenecks
 from pi_classifier_training.networks.network import Network
 from pi_classifier_training.progress import Progress
 from pi_classifier_training.retraining.epochs import (
@@ -64,8 +64,8 @@ class HeadTrainer:
 
     def train(
         self,
-        training: Features,
-        validation: Features,
+        training: Bottlenecks,
+        validation: Bottlenecks,
         log: Log,
     ) -> list[Row]:
         """Run the epochs; return a row for each, also passed to `log`.
@@ -91,7 +91,7 @@ class HeadTrainer:
             self.network.head.set_weights(stopper.best)
         return history
 
-    def _epoch(self, epoch: int, training: Features, steps: int) -> Row:
+    def _epoch(self, epoch: int, training: Bottlenecks, steps: int) -> Row:
         reseed([self.network.head], self.seed, epoch)
         order = epoch_rng(self.seed, epoch).permutation(len(training))[: steps * self.batch]
         width = training.tables[0].shape[1]
@@ -138,7 +138,7 @@ class HeadTrainer:
         hits = tf.cast(tf.equal(tf.argmax(logits, axis=1), indices), tf.float32)
         return tf.stack([tf.reduce_sum(each) for each in (losses, entropies, hits)])
 
-    def _validated(self, validation: Features) -> Row:
+    def _validated(self, validation: Bottlenecks) -> Row:
         samples = np.arange(len(validation))
         logits = [
             self.network.head(validation.gather(samples[start : start + 4096])).numpy()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pi_classifier.preprocessing.preprocessor import Preprocessor, Resize
 from pi_classifier_training.data.dataset import Images, Photo, decode, squeeze
 from pi_classifier_training.errors import DatasetError
-from pi_classifier_training.progress import watched
+from pi_classifier_training.progress import with_progress
 
 # Photos are kept this much larger than the input, so that crops keep their detail.
 SQUARE_MARGIN = 1.25
@@ -53,7 +53,7 @@ def decode_squares(photos: Sequence[Photo], labels: Sequence[str], side: int) ->
         labels,
         squeeze(margin),
         margin,
-        lambda chosen: watched("reading photos", chosen),
+        lambda chosen: with_progress("reading photos", chosen),
     )
 
 

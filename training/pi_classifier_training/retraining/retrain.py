@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pi_classifier_training.data.dataset import Photo, require_trainable, scan
 from pi_classifier_training.errors import TrainingError
-from pi_classifier_training.features.bottlenecks import BottleneckCache, Features
+from pi_classifier_training.features.bottlenecks import BottleneckCache, Bottlenecks
 from pi_classifier_training.features.row_store import Keys
 from pi_classifier_training.networks.network import Network, load_weights, weights_id
 from pi_classifier_training.retraining.checkpoint import CHECKPOINT_FILE, Checkpoint
@@ -156,7 +156,7 @@ def _head(training: _Training, events: EventLog) -> list[Row]:
     return history
 
 
-def _features(training: _Training, split: str) -> Features:
+def _features(training: _Training, split: str) -> Bottlenecks:
     chosen = np.array([p.split == split for p in training.photos])
     mirrored = split == "training"
     features = training.cache.features(

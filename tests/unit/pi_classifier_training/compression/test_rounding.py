@@ -23,7 +23,7 @@ from pi_classifier_training.compression.rounding_search import (
 )
 from pi_classifier_training.errors import TrainingError
 
-from tests.unit.pi_classifier_training.answers import scores_of
+from tests.unit.pi_classifier_training.outcomes import scores_of
 
 SHARE = st.sampled_from([0.05, 0.2, 0.45, 0.8])
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.cascades import (
+    CascadeData,
     Costs,
-    Material,
     ThresholdPolicy,
     choose,
     make_cascade,
@@ -20,14 +20,14 @@ from pi_classifier_training.evaluation.cascades import (
 )
 from pi_classifier_training.evaluation.frontier import Frontier, frontier
 
-from tests.unit.pi_classifier_training.answers import answers_with
+from tests.unit.pi_classifier_training.outcomes import outcomes_with
 
 COSTS = Costs((2.0, 10.0), (1.0, 8.0))
 # One photo in ten at each score; below 0.65 the cheap model errs.
 TOPS = [0.355, 0.455, 0.555, 0.605, 0.645, 0.705, 0.755, 0.855, 0.905, 0.955]
-CHEAP = answers_with(TOPS, [t >= 0.65 for t in TOPS])
-COSTLY = answers_with([1.0] * 10, [True] * 10)
-MATERIAL = Material((), ("cheap", "costly"), COSTS, (CHEAP, COSTLY))
+CHEAP = outcomes_with(TOPS, [t >= 0.65 for t in TOPS])
+COSTLY = outcomes_with([1.0] * 10, [True] * 10)
+DATA = CascadeData((), ("cheap", "costly"), COSTS, (CHEAP, COSTLY))
 FOUND = frontier((CHEAP, COSTLY), COSTS.frame_ms)
 
 
@@ -42,9 +42,7 @@ def test_a_frame_costs_what_the_stages_cost_that_are_asked(
 
 class TestChoose:
     def test_given_thresholds_are_taken_as_they_are(self) -> None:
-        chosen = choose(
-            FOUND, MATERIAL, ThresholdPolicy(accept=(0.123,), max_loss=0, budget_ms=0.001)
-        )
+        chosen = choose(FOUND, DATA, ThresholdPolicy(accept=(0.123,), max_loss=0, budget_ms=0.001))
         assert chosen.accept == (0.123,)
         assert chosen.note == "as given"
 
@@ -55,7 +53,7 @@ class TestChoose:
     def test_a_loss_buys_lower_thresholds_photo_by_photo(
         self, max_loss: float, accept: float
     ) -> None:
-        chosen = choose(FOUND, MATERIAL, ThresholdPolicy(max_loss=max_loss))
+        chosen = choose(FOUND, DATA, ThresholdPolicy(max_loss=max_loss))
         assert chosen.accept == (accept,)
         assert chosen.note == f"the cheapest within {max_loss:.1%} on 10 validation photos"
 
@@ -66,7 +64,7 @@ class TestChoose:
         self, budget: float, accept: float
     ) -> None:
         """2 ms a frame and 10 for each photo passed on: 5 ms buy three of ten."""
-        chosen = choose(FOUND, MATERIAL, ThresholdPolicy(budget_ms=budget))
+        chosen = choose(FOUND, DATA, ThresholdPolicy(budget_ms=budget))
         assert chosen.accept == (accept,)
         assert chosen.note == f"the most accurate within {budget:g} ms on 10 validation photos"
 
@@ -74,14 +72,14 @@ class TestChoose:
         with pytest.raises(
             TrainingError, match=r"within 1\.9 ms: cheap alone takes 2\.00 ms here"
         ):
-            choose(FOUND, MATERIAL, ThresholdPolicy(budget_ms=1.9))
+            choose(FOUND, DATA, ThresholdPolicy(budget_ms=1.9))
 
     def test_where_nothing_holds_the_highest_thresholds_are_taken_and_it_is_said(self) -> None:
         """Sure and wrong: even above 0.99 the cheap model answers, and errs."""
-        sure = answers_with([1.0] * 10, [False] * 10)
-        material = Material((), ("cheap", "costly"), COSTS, (sure, COSTLY))
+        sure = outcomes_with([1.0] * 10, [False] * 10)
+        data = CascadeData((), ("cheap", "costly"), COSTS, (sure, COSTLY))
         chosen = choose(
-            frontier((sure, COSTLY), COSTS.frame_ms), material, ThresholdPolicy(max_loss=0.01)
+            frontier((sure, COSTLY), COSTS.frame_ms), data, ThresholdPolicy(max_loss=0.01)
         )
         assert chosen.accept == (0.99,)
         assert chosen.note.startswith("the highest there are: at none the loss stays within 1.0%")
@@ -90,10 +88,10 @@ class TestChoose:
 class TestMeasure:
     def test_three_stages_by_hand(self) -> None:
         costs = Costs((1.0, 2.0, 4.0), (0.5, 1.0, 3.0))
-        models = [answers_with([0.9] * 4, right) for right in (
+        models = [outcomes_with([0.9] * 4, right) for right in (
             [True, False, False, False], [True, True, False, False], [True, True, True, False]
         )]  # fmt: skip
-        cascade = answers_with([0.9] * 4, [True, True, True, False], stages=[0, 1, 2, 2])
+        cascade = outcomes_with([0.9] * 4, [True, True, True, False], stages=[0, 1, 2, 2])
         record = measure([*models, cascade], ("a", "b", "c"), costs)
         # All see the first, three photos the second, two the third.
         assert record["asked"] == [1.0, 0.75, 0.5]
@@ -107,7 +105,7 @@ class TestMeasure:
         assert low < record["cascade"]["top1"] == 0.75 < high
 
     def test_the_cascade_is_compared_with_the_last_model_photo_by_photo(self) -> None:
-        cascade = answers_with([0.9] * 10, [False, *[True] * 9], stages=[0] * 10)
+        cascade = outcomes_with([0.9] * 10, [False, *[True] * 9], stages=[0] * 10)
         record = measure((CHEAP, COSTLY, cascade), ("cheap", "costly"), COSTS)
         assert record["against_last"]["only_first_right"] == 1
         assert record["against_last"]["only_this_right"] == 0

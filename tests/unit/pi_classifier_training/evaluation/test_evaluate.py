@@ -15,12 +15,12 @@ from pi_classifier_training.evaluation.evaluate import (
     calibration_curve,
     chosen_split,
     figures,
-    label_records,
+    label_evaluation,
     mistakes,
     portable,
 )
 
-from tests.unit.pi_classifier_training.answers import answers_with, scores_of
+from tests.unit.pi_classifier_training.outcomes import outcomes_with, scores_of
 
 # Six labels; the true one is best, second, third, fourth, fifth and last.
 ROW = [0.3, 0.25, 0.2, 0.15, 0.07, 0.03]
@@ -44,29 +44,29 @@ class TestFigures:
 
     def test_of_a_single_model_nothing_is_deferred(self) -> None:
         assert "deferral_ratio" not in figures(SCORED)
-        cascade = answers_with([0.9] * 4, [True] * 4, stages=[0, 1, 2, 0])
+        cascade = outcomes_with([0.9] * 4, [True] * 4, stages=[0, 1, 2, 0])
         assert figures(cascade)["deferral_ratio"] == 0.5
         assert figures(cascade)["latency_ms"] == 2.0
 
 
 class TestLabelRecords:
     def test_a_matrix_row_is_a_true_label_and_a_column_a_given_one(self) -> None:
-        answers = answers_with([0.9] * 4, [True, False, False, True], given=[0, 0, 1, 2])
-        found = label_records(answers, ["a", "b", "c"])
+        outcomes = outcomes_with([0.9] * 4, [True, False, False, True], given=[0, 0, 1, 2])
+        found = label_evaluation(outcomes, ["a", "b", "c"])
         # Two photos of b and c were given a and b.
         assert found["confusion"] == [[1, 0, 0], [1, 0, 0], [0, 1, 1]]
         assert found["per_label"]["a"] == {"n": 1, "precision": 0.5, "recall": 1.0, "f1": 2 / 3}
         assert found["per_label"]["b"] == {"n": 1, "precision": 0.0, "recall": 0.0, "f1": 0.0}
 
     def test_a_label_neither_shown_nor_given_is_left_out(self) -> None:
-        answers = answers_with([0.9], [True], given=[1])
-        assert list(label_records(answers, ["a", "b", "c"])["per_label"]) == ["b"]
+        outcomes = outcomes_with([0.9], [True], given=[1])
+        assert list(label_evaluation(outcomes, ["a", "b", "c"])["per_label"]) == ["b"]
 
     @pytest.mark.parametrize("labels", [MATRIX_LABELS, MATRIX_LABELS + 1])
     def test_of_many_labels_only_what_happened_is_listed(self, labels: int) -> None:
         names = [f"label {i}" for i in range(labels)]
-        answers = answers_with([0.9] * 3, [True, True, False], given=[4, 4, 7])
-        confusion = label_records(answers, names)["confusion"]
+        outcomes = outcomes_with([0.9] * 3, [True, True, False], given=[4, 4, 7])
+        confusion = label_evaluation(outcomes, names)["confusion"]
         if labels > MATRIX_LABELS:
             assert confusion == [["label 4", "label 4", 2], ["label 8", "label 7", 1]]
         else:
@@ -75,20 +75,20 @@ class TestLabelRecords:
 
 class TestMistakes:
     def test_the_surest_come_first_and_equally_sure_ones_in_order(self) -> None:
-        answers = answers_with([0.6, 0.9, 0.9, 0.8, 0.7], [False, False, False, True, False])
-        found = mistakes(answers, 3)
+        outcomes = outcomes_with([0.6, 0.9, 0.9, 0.8, 0.7], [False, False, False, True, False])
+        found = mistakes(outcomes, 3)
         assert [m.photo.name for m in found] == ["1.jpg", "2.jpg", "4.jpg"]
         assert (found[0].true, found[0].given) == (1, 0)
         assert (found[0].score, found[0].true_score) == pytest.approx((0.9, 0.1))
 
     def test_there_may_be_fewer_than_asked_for(self) -> None:
-        assert mistakes(answers_with([0.9], [True]), 5) == []
+        assert mistakes(outcomes_with([0.9], [True]), 5) == []
 
 
 class TestCalibrationCurve:
     def test_every_tenth_of_the_score_has_its_share(self) -> None:
-        answers = answers_with([0.91, 0.99, 0.55, 0.51, 0.53], [True, True, True, False, False])
-        curve = calibration_curve(answers)
+        outcomes = outcomes_with([0.91, 0.99, 0.55, 0.51, 0.53], [True, True, True, False, False])
+        curve = calibration_curve(outcomes)
         assert [n for _, _, n in curve] == [3, 2]
         assert [score for score, _, _ in curve] == pytest.approx([0.53, 0.95])
         assert [right for _, right, _ in curve] == pytest.approx([1 / 3, 1.0])
@@ -103,9 +103,9 @@ class TestCalibrationCurve:
     def test_its_gaps_add_up_to_the_calibration_error(
         self, photos: list[tuple[float, bool]]
     ) -> None:
-        answers = answers_with([t for t, _ in photos], [r for _, r in photos])
-        total = sum(n * abs(score - right) for score, right, n in calibration_curve(answers))
-        assert figures(answers)["calibration_error"] == pytest.approx(
+        outcomes = outcomes_with([t for t, _ in photos], [r for _, r in photos])
+        total = sum(n * abs(score - right) for score, right, n in calibration_curve(outcomes))
+        assert figures(outcomes)["calibration_error"] == pytest.approx(
             total / len(photos), abs=1e-6
         )
 

@@ -18,7 +18,7 @@ from pi_classifier_training.evaluation.frontier import (
     most_accurate,
 )
 
-from tests.unit.pi_classifier_training.answers import answers_with
+from tests.unit.pi_classifier_training.outcomes import outcomes_with
 
 # The float32 just below a threshold is passed on, the one just above accepted.
 ON = float(np.float32(0.5))
@@ -44,7 +44,7 @@ class TestTwoStages:
     COSTS = (1.0, 10.0)
 
     def found(self, top: float, right: bool = True) -> Frontier:
-        stages = answers_with([top], [right]), answers_with([0.9], [not right])
+        stages = outcomes_with([top], [right]), outcomes_with([0.9], [not right])
         return frontier(stages, self.COSTS)
 
     def test_a_score_on_the_threshold_is_accepted_one_below_is_passed_on(self) -> None:
@@ -62,7 +62,7 @@ class TestTwoStages:
         assert (found.deferral == np.where(accepted, 0, 1)).all()
 
     def test_expected_values_may_stand_for_right_and_wrong(self) -> None:
-        stages = [answers_with([0.9, 0.4], [True, True])] * 2
+        stages = [outcomes_with([0.9, 0.4], [True, True])] * 2
         weights = [np.array([0.7, 0.2]), np.array([0.8, 0.9])]
         found = frontier(stages, self.COSTS, weights)
         half = THRESHOLDS.tolist().index(0.5)
@@ -71,7 +71,7 @@ class TestTwoStages:
 
     def test_the_higher_the_thresholds_the_more_it_costs(self) -> None:
         rng = np.random.default_rng(1)
-        stages = [answers_with(rng.uniform(0.2, 1, 50).tolist(), [True] * 50) for _ in range(2)]
+        stages = [outcomes_with(rng.uniform(0.2, 1, 50).tolist(), [True] * 50) for _ in range(2)]
         found = frontier(stages, self.COSTS)
         assert (np.diff(found.cost_ms) >= 0).all()
         assert found.cost_ms == pytest.approx(1 + 10 * found.deferral)
@@ -80,7 +80,7 @@ class TestTwoStages:
 def test_four_stages_at_every_corner() -> None:
     """Each stage accepts all at the lowest thresholds here, and nothing at the highest."""
     right = [True, False, True, False]
-    stages = [answers_with([0.5] * 2, [r] * 2) for r in right]
+    stages = [outcomes_with([0.5] * 2, [r] * 2) for r in right]
     found = frontier(stages, (1.0, 2.0, 4.0, 8.0))
     ends = 0, len(found.grid) - 1
     for corner in itertools.product(ends, repeat=3):

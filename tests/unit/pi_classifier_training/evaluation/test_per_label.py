@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pi_classifier_training.evaluation.frontier import THRESHOLDS
 from pi_classifier_training.evaluation.per_label import LEAST_ANSWERS, label_thresholds
 
-from tests.unit.pi_classifier_training.answers import answers_with
+from tests.unit.pi_classifier_training.outcomes import outcomes_with
 
 LABELS = ("daisy", "rose", "tulip")
 
@@ -18,7 +18,7 @@ def lowered(
     tops: list[float], right: list[bool], later: list[bool], shared: float = 0.9
 ) -> dict[str, float]:
     """Thresholds of the label "daisy", which all photos are given by the cheap model."""
-    stages = answers_with(tops, right), answers_with([1.0] * len(tops), later)
+    stages = outcomes_with(tops, right), outcomes_with([1.0] * len(tops), later)
     (own,) = label_thresholds(stages, (shared,), LABELS)
     return own
 
@@ -71,14 +71,14 @@ def test_a_loss_that_only_a_gain_below_it_would_pay_for_is_not() -> None:
 def test_a_stage_reckons_with_the_thresholds_of_the_stages_behind_it() -> None:
     """The middle stage will answer too, so the first may not count on the last one."""
     n = 60
-    first = answers_with([0.6] * n, [False] * n)
-    middle = answers_with([0.6] * n, [False] * n)
-    last = answers_with([1.0] * n, [False] * n)
+    first = outcomes_with([0.6] * n, [False] * n)
+    middle = outcomes_with([0.6] * n, [False] * n)
+    last = outcomes_with([1.0] * n, [False] * n)
     # All are wrong alike: nothing is lost by answering from the lowest threshold on.
     own = label_thresholds((first, middle, last), (0.9, 0.9), LABELS)
     assert own == ({"daisy": 0.3}, {"daisy": 0.3})
     # Where only the middle stage is right, and answers, the first must pass on to it.
-    sure = answers_with([0.95] * n, [True] * n)
+    sure = outcomes_with([0.95] * n, [True] * n)
     own = label_thresholds((first, sure, last), (0.9, 0.9), LABELS)
     assert own == ({"daisy": 0.61}, {"daisy": 0.3})
 
@@ -87,7 +87,7 @@ def test_every_label_is_judged_by_its_own_answers() -> None:
     n = 120
     given_ = [i % 2 for i in range(n)]
     right = [g == 0 for g in given_]
-    cheap = answers_with([0.6] * n, right, given_)
-    (own,) = label_thresholds((cheap, answers_with([1.0] * n, [True] * n)), (0.9,), LABELS)
+    cheap = outcomes_with([0.6] * n, right, given_)
+    (own,) = label_thresholds((cheap, outcomes_with([1.0] * n, [True] * n)), (0.9,), LABELS)
     # Daisies are always right; what is called a rose is one of the next model's right answers.
     assert own == {"daisy": 0.3, "rose": 0.61}

@@ -78,7 +78,7 @@ class TestConfusionList:
         assert [n for _, _, n in found] == sorted((n for _, _, n in found), reverse=True)
 
 
-def record_of(labels: int, **more: Any) -> dict[str, Any]:
+def evaluation_of(labels: int, **more: Any) -> dict[str, Any]:
     names = [f"label {i}" for i in range(labels)]
     record: dict[str, Any] = {
         "model": "flowers", "split": "test", "n": 10 * labels, "size_bytes": 319_454,
@@ -97,7 +97,7 @@ def record_of(labels: int, **more: Any) -> dict[str, Any]:
 
 class TestEvaluationLines:
     def test_the_figures(self) -> None:
-        lines = evaluation_lines(record_of(3))
+        lines = evaluation_lines(evaluation_of(3))
         assert lines[0] == "flowers on 30 photos (split: test)"
         assert "  top-1          50.0% (40.0%–60.0%, n = 30)" in lines
         assert "  calibration    off by 50.0% (40.0%–60.0%) on average" in lines
@@ -105,20 +105,20 @@ class TestEvaluationLines:
         assert "  time           1.23 ms a photo (median, this machine)" in lines
 
     def test_what_is_not_so_is_not_said(self) -> None:
-        plain = "\n".join(evaluation_lines(record_of(3)))
+        plain = "\n".join(evaluation_lines(evaluation_of(3)))
         assert "deferred" not in plain
         assert "left out" not in plain
-        said = evaluation_lines(record_of(3, deferral_ratio=0.123, unreadable=2))
+        said = evaluation_lines(evaluation_of(3, deferral_ratio=0.123, unreadable=2))
         assert "  deferred       12.3% of the photos" in said
         assert "  left out       2 unreadable photos" in said
 
     def test_every_label_has_a_line_and_what_is_not_known_a_dash(self) -> None:
-        lines = evaluation_lines(record_of(3))
+        lines = evaluation_lines(evaluation_of(3))
         assert "  label 0      10     0%      –" in lines
         assert "  label 1      10    33%    50%" in lines
 
     def test_of_many_labels_the_worst_with_photos_are_listed(self) -> None:
-        record = record_of(LISTED_LABELS + 1)
+        record = evaluation_of(LISTED_LABELS + 1)
         record["per_label"]["label 1"]["n"] = 0
         lines = evaluation_lines(record)
         title = next(i for i, line in enumerate(lines) if "the 10 worst of 20 labels" in line)
@@ -126,13 +126,13 @@ class TestEvaluationLines:
         assert lines[title + 11] == ""
 
     def test_mistakes_by_how_often(self) -> None:
-        lines = evaluation_lines(record_of(3))
+        lines = evaluation_lines(evaluation_of(3))
         at = lines.index("  most frequent mistakes")
         assert lines[at + 1 :] == [
             "  label 1 taken for label 0: 3 times",
             "  label 0 taken for label 1: once",
         ]
-        without = evaluation_lines(record_of(3, confusion=[["label 0", "label 0", 9]]))
+        without = evaluation_lines(evaluation_of(3, confusion=[["label 0", "label 0", 9]]))
         assert "  most frequent mistakes" not in without
 
 

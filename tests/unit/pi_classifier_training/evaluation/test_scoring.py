@@ -13,17 +13,17 @@ from pi_classifier_training.data.dataset import Photo, scan
 from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.evaluation import scoring
 from pi_classifier_training.evaluation.scoring import (
-    Answers,
-    answer_photos,
-    answers_of,
-    joined,
+    Outcomes,
+    classify_photos,
+    concatenated,
+    outcomes_of,
     score_photos,
     score_together,
 )
 from PIL import Image
 
 from pi_classifier.types import Category, Frame, Prediction
-from tests.unit.pi_classifier_training.answers import scores_of
+from tests.unit.pi_classifier_training.outcomes import scores_of
 
 LABELS = ("blue", "green", "red")
 
@@ -96,14 +96,14 @@ def test_no_readable_photo_and_an_unknown_label_are_refused(photos: list[Photo])
     with pytest.raises(DatasetError, match="none of the photos could be read"):
         score_photos(ByColor(), photos[:1])
     with pytest.raises(DatasetError, match="none of the photos could be read"):
-        answer_photos([ByColor()], photos[:1])
+        classify_photos([ByColor()], photos[:1])
 
 
 @pytest.mark.parametrize("block", [1, 2, 4, 9, 10])
 def test_blocks_change_nothing(
     block: int, photos: list[Photo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = answers_of(score_photos(ByColor(), photos))
+    expected = outcomes_of(score_photos(ByColor(), photos))
     monkeypatch.setattr(scoring, "BLOCK", block)
     ended: list[bool] = []
 
@@ -111,7 +111,7 @@ def test_blocks_change_nothing(
         yield from all_of
         ended.append(True)
 
-    one, other = answer_photos([ByColor(), ByColor()], photos, progress)
+    one, other = classify_photos([ByColor(), ByColor()], photos, progress)
     assert ended == [True]
     for found in (one, other):
         assert found.photos == expected.photos
@@ -131,27 +131,27 @@ class TestAnswers:
     @given(_rows())
     def test_keep_what_the_figures_need(self, photos: list[tuple[list[float], int]]) -> None:
         scored = scores_of([row for row, _ in photos], [truth for _, truth in photos])
-        found = answers_of(scored)
+        found = outcomes_of(scored)
         for i, (row, truth) in enumerate(photos):
             best = max(range(3), key=lambda k, row=row: (row[k], -k))
             assert found.given[i] == best
             assert found.top[i] == np.float32(row[best])
             assert found.own[i] == np.float32(row[truth])
             assert found.right[i] == (best == truth) == (found.rank[i] == 0)
-        assert answers_of(found) is found
+        assert outcomes_of(found) is found
 
     @given(_rows(), st.data())
     def test_of_parts_joined_are_those_of_the_whole(
         self, photos: list[tuple[list[float], int]], data: st.DataObject
     ) -> None:
-        whole = answers_of(scores_of([r for r, _ in photos], [t for _, t in photos]))
+        whole = outcomes_of(scores_of([r for r, _ in photos], [t for _, t in photos]))
         at = data.draw(st.integers(1, len(photos)))
         parts = [
-            answers_of(scores_of([r for r, _ in part], [t for _, t in part]))
+            outcomes_of(scores_of([r for r, _ in part], [t for _, t in part]))
             for part in _cut(photos, at)
         ]
-        again = joined(parts)
-        for name in Answers.__slots__:
+        again = concatenated(parts)
+        for name in Outcomes.__slots__:
             if name not in ("photos", "unreadable"):
                 assert getattr(again, name).tolist() == getattr(whole, name).tolist(), name
         assert len(again.photos) == len(whole.photos)

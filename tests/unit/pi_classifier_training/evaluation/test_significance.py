@@ -26,7 +26,7 @@ from pi_classifier_training.evaluation.significance import (
     paired,
 )
 
-from tests.unit.pi_classifier_training.answers import answers_with
+from tests.unit.pi_classifier_training.outcomes import outcomes_with
 
 
 class TestMcNemar:
@@ -89,7 +89,7 @@ class TestBootstrap:
         assert held >= 50
 
 
-ANSWERS = answers_with([0.95, 0.85, 0.55, 0.65] * 6, [True, True, False, True] * 6)
+ANSWERS = outcomes_with([0.95, 0.85, 0.55, 0.65] * 6, [True, True, False, True] * 6)
 
 
 class TestColumns:
@@ -101,14 +101,14 @@ class TestColumns:
         assert calibration_error_of(means)[0] == pytest.approx(expected)
 
     def test_each_photos_gap_stands_in_its_bin_alone(self) -> None:
-        gaps = gap_columns(answers_with([0.95, 0.55], [True, False]))
+        gaps = gap_columns(outcomes_with([0.95, 0.55], [True, False]))
         assert np.flatnonzero(gaps[0]).tolist() == [9]
         assert np.flatnonzero(gaps[1]).tolist() == [5]
         assert (gaps[0, 9], gaps[1, 5]) == pytest.approx((0.05, -0.55), abs=1e-6)
 
     def test_a_true_label_without_any_score_costs_sixteen_nats(self) -> None:
         # Right with a score of 0 cannot be; wrong with a score of 1 leaves the truth nothing.
-        (loss,) = loss_column(answers_with([1.0], [False])).ravel()
+        (loss,) = loss_column(outcomes_with([1.0], [False])).ravel()
         assert loss == pytest.approx(-math.log(1e-7))
 
 
@@ -127,7 +127,7 @@ class TestDifferences:
         assert calibration_change_interval(ANSWERS, ANSWERS) == (0.0, 0.0)
 
     def test_swapping_the_models_turns_the_sign(self) -> None:
-        better = answers_with([0.9] * 24, [True] * 24)
+        better = outcomes_with([0.9] * 24, [True] * 24)
         there, back = paired(ANSWERS, better), paired(better, ANSWERS)
         assert there["top1_difference"] == pytest.approx(0.25)
         assert back["top1_difference"] == pytest.approx(-0.25)
@@ -139,7 +139,7 @@ class TestDifferences:
     def test_a_clearly_worse_calibration_is_clearly_worse(self) -> None:
         n = 300
         right = [i % 10 < 8 for i in range(n)]
-        honest, boastful = (answers_with([s] * n, right) for s in (0.8, 0.99))
+        honest, boastful = (outcomes_with([s] * n, right) for s in (0.8, 0.99))
         low, high = calibration_change_interval(honest, boastful)
         # From 0 to 0.19.
         assert 0.1 < low < 0.19 < high < 0.3

@@ -19,7 +19,7 @@ from pi_classifier_training.evaluation.temperature import (
     sharpened,
 )
 
-from tests.unit.pi_classifier_training.answers import answers_with, scores_of
+from tests.unit.pi_classifier_training.outcomes import outcomes_with, scores_of
 
 
 class TestSharpened:
@@ -111,10 +111,10 @@ class TestFit:
 
 class TestAnnouncing:
     def test_where_all_are_right_every_score_may_be_announced(self) -> None:
-        assert announce_from(answers_with([0.3, 0.6, 0.99], [True] * 3)) == 0.5
+        assert announce_from(outcomes_with([0.3, 0.6, 0.99], [True] * 3)) == 0.5
 
     def test_where_none_is_sure_enough_only_the_highest(self) -> None:
-        assert announce_from(answers_with([0.97] * 9, [True] * 8 + [False])) == 0.95
+        assert announce_from(outcomes_with([0.97] * 9, [True] * 8 + [False])) == 0.95
 
     @pytest.mark.parametrize(
         ("wrong", "expected"),
@@ -125,17 +125,17 @@ class TestAnnouncing:
     )
     def test_nine_of_ten_are_enough(self, wrong: int, expected: float) -> None:
         tops, right = [0.9] * 9 + [0.705] * wrong, [True] * 9 + [False] * wrong
-        assert announce_from(answers_with(tops, right)) == expected
+        assert announce_from(outcomes_with(tops, right)) == expected
 
     def test_a_score_on_the_step_counts_there(self) -> None:
         below = float(np.nextafter(np.float32(0.7), np.float32(0)))
         right = [True] * 3 + [False]
         # A mistake at exactly 0.75 spoils 0.75; one just below 0.7 spoils only 0.69.
-        assert announce_from(answers_with([0.9] * 3 + [0.75], right)) == 0.76
-        assert announce_from(answers_with([0.9] * 3 + [below], right)) == 0.7
+        assert announce_from(outcomes_with([0.9] * 3 + [0.75], right)) == 0.76
+        assert announce_from(outcomes_with([0.9] * 3 + [below], right)) == 0.7
 
     def test_no_score_below_one_that_fails_is_taken(self) -> None:
         """At 0.6 many right answers would make good for the mistakes at 0.8."""
         tops = [0.9] * 5 + [0.8] * 5 + [0.6] * 90
         right = [True] * 5 + [False] * 5 + [True] * 90
-        assert announce_from(answers_with(tops, right)) == 0.81
+        assert announce_from(outcomes_with(tops, right)) == 0.81

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from pi_classifier_training.data.dataset import Photo
-from pi_classifier_training.evaluation.scoring import Answers, Scores
+from pi_classifier_training.evaluation.scoring import Outcomes, Scores
 
 
 def scores_of(rows: Sequence[Sequence[float]], truth: Sequence[int]) -> Scores:
@@ -23,17 +23,17 @@ def scores_of(rows: Sequence[Sequence[float]], truth: Sequence[int]) -> Scores:
     )
 
 
-def answers_with(
+def outcomes_with(
     tops: Sequence[float],
     right: Sequence[bool],
     given: Sequence[int] | None = None,
     stages: Sequence[int] | None = None,
-) -> Answers:
+) -> Outcomes:
     """Answers by the best score and whether it is right; the label given is 0 unless told."""
     n = len(tops)
     top, hit = np.array(tops, np.float32), np.array(right, bool)
     labels = np.array([0] * n if given is None else given, np.int64)
-    return Answers(
+    return Outcomes(
         photos=tuple(Photo(Path(f"photos/label/{i}.jpg"), "label") for i in range(n)),
         truth=np.where(hit, labels, labels + 1),
         given=labels,
