@@ -22,11 +22,11 @@ from benchmarks.figures import Aim, Figure
 from benchmarks.scenes import garden
 from benchmarks.speech_storm import Outcome, Storm
 from pi_classifier.inference.classifier import ModelSettings, open_classifier
-from pi_classifier.sinks.speech import SpeechSink
+from pi_classifier.sinks.speech import speech_sink
 from pi_classifier.speech.engines.base import ENGINES
 from pi_classifier.speech.engines.registry import open_engine
 from pi_classifier.speech.settings import SpeechSettings
-from pi_classifier.types import Decision, Frame
+from pi_classifier.types import Decision, Frame, Sink
 
 LATENCY = "Speech: from the decision to the first sample"
 MEMORY = "Speech: most memory of its processes"
@@ -78,7 +78,7 @@ def sections(arguments: argparse.Namespace) -> Iterator[list[Figure]]:
 
 
 def _engines(arguments: argparse.Namespace) -> Sequence[str]:
-    return arguments.engine or [each for each in ENGINES if each != "piper"]
+    return arguments.engine or [name for name in ENGINES if name != "piper"]
 
 
 def _latency(arguments: argparse.Namespace, folder: Path) -> Iterator[Figure]:
@@ -93,7 +93,7 @@ def _latency(arguments: argparse.Namespace, folder: Path) -> Iterator[Figure]:
                 cooldown_s=0,
                 interrupt=False,
             )
-            with closing(SpeechSink(settings)) as sink:
+            with closing(speech_sink(settings)) as sink:
                 _first_sample_ms(sink, pipe, "warm-up")  # the output is looked for only once
                 labels = [f"flower {number}" for number in range(arguments.phrases)]
                 new = [_first_sample_ms(sink, pipe, label) for label in labels]
@@ -103,7 +103,7 @@ def _latency(arguments: argparse.Namespace, folder: Path) -> Iterator[Figure]:
                 yield Figure(LATENCY, name, f"{kind}, slowest of {len(times)}", "ms", max(times))
 
 
-def _first_sample_ms(sink: SpeechSink, pipe: int, label: str) -> float:
+def _first_sample_ms(sink: Sink, pipe: int, label: str) -> float:
     while sink.busy or select.select([pipe], [], [], 0.02)[0]:
         with suppress(BlockingIOError):
             os.read(pipe, 1 << 16)
@@ -160,7 +160,7 @@ def _memory(arguments: argparse.Namespace, folder: Path) -> Iterator[Figure]:
         settings = SpeechSettings(engine=name, voice=arguments.voice, cache_dir=str(folder))
         wav = folder / f"{name}.wav"
         wav.touch()
-        command = open_engine(name, settings.speaking).command(_PHRASE, wav)
+        command = open_engine(name, settings.voice_settings).command(_PHRASE, wav)
         peaks = [_peak_mb(command.argv, command.stdin) for _ in range(3)]
         yield Figure(MEMORY, "engines", name, "MB", median(peaks))
     with _pipe_card(folder) as pipe, _drained(pipe):
@@ -168,7 +168,7 @@ def _memory(arguments: argparse.Namespace, folder: Path) -> Iterator[Figure]:
 
 
 def _peak_mb(argv: Sequence[str], stdin: bytes) -> float:
-    """Most resident memory of a process, looked at again and again.
+    """Most resident memory of a process, polled while it runs.
 
     Not wait4's ru_maxrss, which counts the memory of whoever started the process.
     """
@@ -181,8 +181,8 @@ def _peak_mb(argv: Sequence[str], stdin: bytes) -> float:
             pipe.write(stdin)
         status = Path(f"/proc/{process.pid}/status")
         while process.poll() is None:
-            found = _MOST_RESIDENT.search(status.read_text())
-            peak_kb = max(peak_kb, int(found[1]) if found else 0)
+            match = _MOST_RESIDENT.search(status.read_text())
+            peak_kb = max(peak_kb, int(match[1]) if match else 0)
     if process.returncode != 0:
         raise BenchmarkError(f"{argv[0]} failed")
     return peak_kb * 1024 / 1e6
@@ -206,9 +206,8 @@ def _storm(arguments: argparse.Namespace, folder: Path) -> Iterator[Figure]:
 
 def _storm_figures(subject: str, outcome: Outcome) -> Iterator[Figure]:
     for name, share in (("frame, median", 50.0), ("frame, p99", 99.0)):
-        speaking, silent = (
-            float(np.percentile(each, share)) for each in (outcome.speaking_ms, outcome.silent_ms)
-        )
+        speaking = float(np.percentile(outcome.speaking_ms, share))
+        silent = float(np.percentile(outcome.silent_ms, share))
         aim = CALM if share == 99.0 else None
         yield Figure(STORM, subject, name, "ms", speaking, "silent", silent, aim=aim)
     for name, count, aim in (

@@ -15,14 +15,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pi_classifier.sinks.speech import SpeechSink
-from pi_classifier.speech.child_process import Ended
+import numpy as np
+
+from pi_classifier.sinks.speech import speech_sink
+from pi_classifier.speech.child_process import ChildResult
 from pi_classifier.speech.engines.base import Command, Voice
 from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.speech.speaker import Speaker
-from pi_classifier.speech.synthesis import Synthesizer
-from pi_classifier.speech.wavfile import header
-from pi_classifier.types import Decision
+from pi_classifier.speech.synthesizer import Synthesizer
+from pi_classifier.speech.wavfile import WavFormat
+from pi_classifier.types import Decision, Sink
 
 # Of 256: how often the engine crashes; the player fails; the player hangs.
 ENGINE_CRASHES, PLAYER_FAILS, PLAYER_HANGS = 64, 13, 13
@@ -30,7 +32,7 @@ FINAL_S = 60.0
 CLOSE_S = 5.0
 
 _RATE = 8000
-_SPEECH = header(1, 2, _RATE, 2 * _RATE) + b"\x00\x20" * _RATE
+_SPEECH = WavFormat(1, _RATE).file(np.full((_RATE, 1), 0x2000, np.int16))
 _LOT = "lot=$((RANDOM % 256))"  # bash draws by itself: another process would cost more
 
 
@@ -57,9 +59,9 @@ class FailingEngine:
         """The script; the text goes the way it goes to real ones."""
         return Command(("/bin/bash", str(self._script), str(wav)), text.encode())
 
-    def explain(self, ended: Ended) -> str:
+    def explain(self, result: ChildResult) -> str:
         """As real ones."""
-        return f"the engine failed: {ended.last_words}"
+        return f"the engine failed: {result.stderr_tail}"
 
     def voices(self) -> list[Voice]:
         """None."""
@@ -101,7 +103,7 @@ class Storm:
                 output="aplay", timeout_s=0.5, prewarm=0, cooldown_s=0, cache_max_mb=1
             )
             voice = Synthesizer(self._folder / "cache", engine)
-            sink = SpeechSink(settings, speaker=Speaker(settings, synthesizer=voice))
+            sink = speech_sink(settings, speaker=Speaker(settings, synthesizer=voice))
             for _ in range(0, changes, block):
                 outcome.silent_ms += self._frames(block, rate, None)
                 outcome.speaking_ms += self._frames(block, rate, sink)
@@ -118,7 +120,7 @@ class Storm:
         )
         return outcome
 
-    def _frames(self, count: int, rate: float, sink: SpeechSink | None) -> Iterator[float]:
+    def _frames(self, count: int, rate: float, sink: Sink | None) -> Iterator[float]:
         due_s = time.perf_counter()
         for _ in range(count):
             due_s += 1 / rate

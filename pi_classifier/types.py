@@ -120,10 +120,21 @@ class Sink(Protocol):
     """Where decisions go. `emit` never blocks a frame; `close` flushes, within a second.
 
     `busy` tells whether a decision is being delivered: a phrase said, a line written.
+    `dropped` counts the decisions that were not and will not be delivered, `failures` the
+    attempts that failed, those that were made up for later included.
     """
 
     @property
+    def name(self) -> str: ...
+
+    @property
     def busy(self) -> bool: ...
+
+    @property
+    def dropped(self) -> int: ...
+
+    @property
+    def failures(self) -> int: ...
 
     def emit(self, decision: Decision) -> None: ...
 

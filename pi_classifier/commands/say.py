@@ -97,7 +97,7 @@ def _make(texts: Sequence[str], settings: SpeechSettings) -> None:
 
 def _list_voices(settings: SpeechSettings) -> None:
     """One voice a line, its language beside it; those of `speech.language` if it is set."""
-    engine = open_engine(settings.engine, settings.speaking)
+    engine = open_engine(settings.engine, settings.voice_settings)
     wanted = settings.language.lower()
     voices = [voice for voice in engine.voices() if voice.language.lower().startswith(wanted)]
     width = max((len(voice.name) for voice in voices), default=0)

@@ -55,7 +55,7 @@ class LogQueue:
         self._fallback = fallback
         self._capacity = capacity
         self._retry_s = retry_s
-        self._dropped = self._unwritten = 0
+        self._dropped = self._unwritten = self.failures = 0
         self._closing = threading.Event()
         self._start()
         _queues.add(self)
@@ -133,11 +133,13 @@ class LogQueue:
             try:
                 self._write(entry)
             except SinkError:
+                self.failures += 1
                 if last_try:
                     self._write_late(entry)
                     return
                 self._closing.wait(self._retry_s)
             except Exception:  # noqa: BLE001  one entry must not end the log
+                self.failures += 1
                 self._unwritten += 1
                 return
             else:

@@ -18,10 +18,10 @@ from pi_classifier.modelfile.model_file import ModelFile
 from pi_classifier.service.camera_recovery_log import CameraRecoveryLog
 from pi_classifier.service.liveness import Liveness
 from pi_classifier.service.service import PipelineParts, Service, SinkKey, close_together
-from pi_classifier.sinks.jsonl import JsonlSink
+from pi_classifier.sinks.jsonl import jsonl_sink
 from pi_classifier.sinks.log import LogSink
-from pi_classifier.sinks.speech import SpeechSink
-from pi_classifier.sinks.stdout import StdoutSink
+from pi_classifier.sinks.speech import speech_sink
+from pi_classifier.sinks.stdout import stdout_sink
 from pi_classifier.types import Classifier, Sink
 
 _logger = logging.getLogger(__name__)
@@ -162,13 +162,13 @@ def _wanted_sinks(
     """Yield for each sink that is switched on what it is made from, and what opens it."""
     if settings.stdout.enabled:
         key = SinkKey("stdout", settings.stdout)
-        yield key, lambda: StdoutSink(settings.stdout, on_closed=on_stdout_closed)
+        yield key, lambda: stdout_sink(settings.stdout, on_closed=on_stdout_closed)
     if settings.log.enabled:
         checksums = {model.name: model.sha256 for model in models}
         key = SinkKey("log", settings.log, tuple(checksums.values()))
         yield key, lambda: LogSink(settings.log, model_sha256=checksums)
     if settings.jsonl.path:
-        yield SinkKey("jsonl", settings.jsonl), lambda: JsonlSink(settings.jsonl)
+        yield SinkKey("jsonl", settings.jsonl), lambda: jsonl_sink(settings.jsonl)
     if settings.speech.enabled:
         key = SinkKey("speech", settings.speech, tuple(spoken))
-        yield key, lambda: SpeechSink(settings.speech, labels=spoken)
+        yield key, lambda: speech_sink(settings.speech, labels=spoken)

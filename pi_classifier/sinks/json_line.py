@@ -11,7 +11,7 @@ from pi_classifier.types import Decision
 SCORE_DECIMALS = 4
 
 
-def decision_record(decision: Decision) -> dict[str, Any]:
+def decision_fields(decision: Decision) -> dict[str, Any]:
     """The decision's fields in their fixed order, the score rounded to 4 decimals."""
     score = decision.score
     return {
@@ -25,7 +25,7 @@ def decision_record(decision: Decision) -> dict[str, Any]:
     }
 
 
-def json_line(record: dict[str, Any]) -> bytes:
-    """The record as one line of UTF-8 JSON, newline included."""
-    text = json.dumps(record, ensure_ascii=False)
+def json_line(fields: dict[str, Any]) -> bytes:
+    """The fields as one line of UTF-8 JSON, newline included."""
+    text = json.dumps(fields, ensure_ascii=False)
     return text.encode("utf-8", "backslashreplace") + b"\n"

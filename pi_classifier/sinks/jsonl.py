@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from pi_classifier.errors import SinkError
 from pi_classifier.setting import setting
-from pi_classifier.sinks.delivery_queue import CLOSE_S, DeliveryQueue
-from pi_classifier.sinks.json_line import decision_record, json_line
+from pi_classifier.sinks.json_line import decision_fields, json_line
+from pi_classifier.sinks.queued_sink import QueuedSink, Writer
 from pi_classifier.sinks.retry import Retry
 from pi_classifier.types import Decision
 
@@ -31,56 +31,45 @@ class JsonlSettings:
     backups: int = setting(3, "how many renamed files are kept", minimum=0, maximum=100)
 
 
-class JsonlSink:
+def jsonl_sink(
+    settings: JsonlSettings,
+    *,
+    wall_clock_ns: Callable[[], int] = time.time_ns,
+    retry: Retry | None = None,
+) -> QueuedSink[bytes]:
+    """The sink that appends decisions to a file."""
+    return QueuedSink("jsonl", JsonlWriter(settings, wall_clock_ns), retry=retry)
+
+
+class JsonlWriter(Writer[bytes]):
     """Appends one JSON object per decision, with the wall-clock time in UTC.
 
     The file is opened for each line, so that it may be moved, removed or
     unplugged at any time. A full or unwritable disk never reaches the frames:
-    lines wait, up to 256 of them, and are written when the disk works again.
+    lines wait in the sink's queue, and are written when the disk works again.
     """
 
-    def __init__(
-        self,
-        settings: JsonlSettings,
-        *,
-        wall_clock_ns: Callable[[], int] = time.time_ns,
-        retry: Retry | None = None,
-    ) -> None:
+    def __init__(self, settings: JsonlSettings, wall_clock_ns: Callable[[], int]) -> None:
         self._file = RotatingFile(
             Path(settings.path).expanduser(),
             max_bytes=settings.max_bytes,
             backups=settings.backups,
         )
         self._wall_clock_ns = wall_clock_ns
-        name = f"file {settings.path}"
-        # What is wrong with the file is said now, not at the first decision.
-        begin = partial(self._file.append, b"")
-        self._queue = DeliveryQueue(name, self._file.append, retry=retry, begin=begin)
 
-    @property
-    def busy(self) -> bool:
-        """Whether a line is being written."""
-        return self._queue.busy
+    def item(self, decision: Decision) -> bytes:
+        """The decision's line, stamped with the time of now."""
+        fields = {"time": utc_time(self._wall_clock_ns())} | decision_fields(decision)
+        fields["latency_ms"] = round(decision.latency_ns / 1e6, 3)
+        return json_line(fields)
 
-    @property
-    def dropped(self) -> int:
-        """How many decisions were not written."""
-        return self._queue.dropped
+    def begin(self) -> None:
+        """Create the file: what is wrong with it is reported now, not at the first decision."""
+        self._file.append(b"")
 
-    @property
-    def failures(self) -> int:
-        """How many attempts to write have failed."""
-        return self._queue.failures
-
-    def emit(self, decision: Decision) -> None:
-        """Queue the decision's line, stamped with the time of now."""
-        record = {"time": utc_time(self._wall_clock_ns())} | decision_record(decision)
-        record["latency_ms"] = round(decision.latency_ns / 1e6, 3)
-        self._queue.put(json_line(record))
-
-    def close(self, timeout_s: float = CLOSE_S) -> None:
-        """Write what waits."""
-        self._queue.close(timeout_s)
+    def write(self, line: bytes) -> None:
+        """Append a line."""
+        self._file.append(line)
 
 
 class RotatingFile:
@@ -94,24 +83,23 @@ class RotatingFile:
         self._path = path
         self._max_bytes = max_bytes
         self._backups = backups
-        self._mended = False
+        self._tail_checked = False
 
     def append(self, line: bytes) -> None:
         """Write one line, newline included; raises `SinkError`, leaving no part of it."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            if not self._mended:
+            if not self._tail_checked:
                 _drop_torn_line(self._path)
-                self._mended = True
+                self._tail_checked = True
             size = self._path.stat().st_size if self._path.exists() else 0
             if size and size + len(line) > self._max_bytes:
                 self._rotate()
             _append_whole(self._path, line)
         except OSError as error:
-            reason = error.strerror or error
             raise SinkError(
-                f"cannot write ({reason}): decisions wait until it works; "
-                "check jsonl.path and the disk"
+                f"cannot write {self._path}: {error.strerror or error}; decisions wait until it "
+                "works: check jsonl.path and the disk"
             ) from error
 
     def _rotate(self) -> None:
@@ -141,7 +129,7 @@ def _append_whole(path: Path, line: bytes) -> None:
         before = os.fstat(fd).st_size
         if os.write(fd, line) != len(line):  # the disk filled up in the middle
             os.ftruncate(fd, before)
-            raise OSError(28, "No space left on device")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(fd)
 

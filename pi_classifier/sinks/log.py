@@ -10,7 +10,7 @@ from pi_classifier.logs.events import Event, entry
 from pi_classifier.logs.handlers import journal_queue, log_queue
 from pi_classifier.logs.log_queue import Entry, LogQueue
 from pi_classifier.setting import setting
-from pi_classifier.sinks.delivery_queue import CLOSE_S
+from pi_classifier.sinks.queued_sink import CLOSE_S
 from pi_classifier.speech.phrases import Phrases
 from pi_classifier.system.systemd import journal_sender, under_journal
 from pi_classifier.types import Decision
@@ -44,9 +44,11 @@ class LogSink:
     def __init__(
         self, settings: LogSettings, *, model_sha256: Mapping[str, str] | None = None
     ) -> None:
+        self.name = "log"
         self._model_sha256 = dict(model_sha256 or {})
         self._with_fields = settings.destination != "stderr"
         self._closed = False
+        self._late = 0
         self._journal: LogQueue | None = None
         if settings.destination == "journal":
             send = journal_sender()  # raises when there is none
@@ -63,11 +65,20 @@ class LogSink:
     def dropped(self) -> int:
         """How many messages were not logged, decisions and others."""
         queue = self._queue
-        return 0 if queue is None else queue.dropped
+        return self._late + (0 if queue is None else queue.dropped)
+
+    @property
+    def failures(self) -> int:
+        """How many attempts to write to the log have failed."""
+        queue = self._queue
+        return 0 if queue is None else queue.failures
 
     def emit(self, decision: Decision) -> None:
         """Queue the decision."""
-        if self._closed or not _logger.isEnabledFor(logging.INFO):
+        if self._closed:
+            self._late += 1
+            return
+        if not _logger.isEnabledFor(logging.INFO):
             return
         text = message(decision)
         found = fields(decision, self._model_sha256) if self._with_fields else {}

@@ -37,6 +37,11 @@ class Retry:
         self._not_before_s = 0.0
         self.failures = 0
 
+    @property
+    def failing(self) -> bool:
+        """Whether the last attempt failed."""
+        return self._outage > 0
+
     def wait_s(self) -> float:
         """How long until the next attempt is due; 0.0 when it is due now."""
         return max(0.0, self._not_before_s - self._clock()) if self._outage else 0.0
@@ -46,8 +51,8 @@ class Retry:
         # The exponent is bounded: an outage may last for years.
         wait_s = min(self._first_wait_s * 2.0 ** min(self._outage, 64), self._longest_wait_s)
         if not self._outage:
-            failed = entry(Event.SINK_FAILED, SINK=self._name)
-            _logger.warning("%s: %s", self._name, error, extra=failed)
+            fields = entry(Event.SINK_FAILED, SINK=self._name)
+            _logger.warning("%s: %s", self._name, error, extra=fields)
         self._outage += 1
         self.failures += 1
         self._not_before_s = self._clock() + wait_s
@@ -55,7 +60,7 @@ class Retry:
     def succeeded(self) -> None:
         """Note that an attempt worked: the next failure is a new outage."""
         if self._outage:
-            works = entry(Event.SINK_RECOVERED, SINK=self._name, FAILURES=self._outage)
+            fields = entry(Event.SINK_RECOVERED, SINK=self._name, FAILURES=self._outage)
             times = "1 failure" if self._outage == 1 else f"{self._outage} failures"
-            _logger.info("%s: works again after %s", self._name, times, extra=works)
+            _logger.info("%s: works again after %s", self._name, times, extra=fields)
             self._outage = 0

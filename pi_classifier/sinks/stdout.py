@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pi_classifier.errors import SinkError
 from pi_classifier.setting import setting
-from pi_classifier.sinks.delivery_queue import CLOSE_S, DeliveryQueue
-from pi_classifier.sinks.json_line import decision_record, json_line
+from pi_classifier.sinks.json_line import decision_fields, json_line
+from pi_classifier.sinks.queued_sink import QueuedSink, Writer
 from pi_classifier.types import Decision
 
-# Only a reader that has stopped reading makes so many lines wait.
+# Lines that wait: only a reader that has stopped reading makes it so many.
 _CAPACITY = 4096
 
 
@@ -25,54 +25,42 @@ class StdoutSettings:
     json: bool = setting(False, "print each decision as a JSON object instead of its label")
 
 
-class StdoutSink:
+def stdout_sink(
+    settings: StdoutSettings, *, fd: int = 1, on_closed: Callable[[], None] = lambda: None
+) -> QueuedSink[bytes]:
+    """The sink that prints labels; `on_closed` is called once when nobody reads them any more."""
+    return QueuedSink(
+        "stdout", StdoutWriter(settings, fd=fd, on_closed=on_closed), capacity=_CAPACITY
+    )
+
+
+class StdoutWriter(Writer[bytes]):
     """Writes each decision to a file descriptor as one line, at once.
 
     Plain lines hold the label, and a decision for "nothing" prints none; JSON
-    lines hold every decision. When the reader goes away (``| head``) the sink
-    calls `on_closed` from its own thread, once, and from then on drops all.
+    lines hold every decision. When the reader goes away (``| head``) the writer
+    calls `on_closed` from the sink's thread, once; from then on every write fails.
     """
 
     def __init__(
-        self,
-        settings: StdoutSettings,
-        *,
-        fd: int = 1,
-        on_closed: Callable[[], None] | None = None,
+        self, settings: StdoutSettings, *, fd: int, on_closed: Callable[[], None]
     ) -> None:
         self._json = settings.json
         self._fd = fd
         self._on_closed = on_closed
         self._reader_gone = False
         self._rest = b""
-        self._queue = DeliveryQueue("stdout", self._write, capacity=_CAPACITY)
 
-    @property
-    def busy(self) -> bool:
-        """Whether a line is being written."""
-        return self._queue.busy
-
-    @property
-    def dropped(self) -> int:
-        """How many lines were not written."""
-        return self._queue.dropped
-
-    def emit(self, decision: Decision) -> None:
-        """Queue the decision's line."""
-        if self._reader_gone:
-            return
+    def item(self, decision: Decision) -> bytes | None:
+        """The decision's line."""
         if self._json:
-            self._queue.put(json_line(decision_record(decision)))
-        elif decision.label is not None:
-            self._queue.put(plain_line(decision.label))
+            return json_line(decision_fields(decision))
+        return None if decision.label is None else plain_line(decision.label)
 
-    def close(self, timeout_s: float = CLOSE_S) -> None:
-        """Write what waits; a reader that does not read is given `timeout_s`."""
-        self._queue.close(timeout_s)
-
-    def _write(self, line: bytes) -> None:
+    def write(self, line: bytes) -> None:
+        """Write a line to its end; a second attempt goes on where the first one failed."""
         if self._reader_gone:
-            raise SinkError("the program reading the labels has ended")
+            raise SinkError("the program that reads standard output has closed it")
         # A line that a full disk cut short is finished, not begun anew.
         self._rest = self._rest or line
         try:
@@ -82,7 +70,7 @@ class StdoutSink:
         except BrokenPipeError as error:
             self._give_up()
             raise SinkError(
-                "the program reading the labels has ended, so this one ends"
+                "the program that reads standard output has closed it: stopping"
             ) from error
         except OSError as error:
             raise SinkError(f"cannot write to standard output: {error.strerror}") from error
@@ -90,10 +78,9 @@ class StdoutSink:
     def _give_up(self) -> None:
         self._reader_gone = True
         # Whatever else is printed until the exit must not fail as well.
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), self._fd)
-        if self._on_closed is not None:
-            self._on_closed()
+        with Path(os.devnull).open("wb") as devnull:
+            os.dup2(devnull.fileno(), self._fd)
+        self._on_closed()
 
 
 def plain_line(label: str) -> bytes:

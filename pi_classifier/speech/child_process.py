@@ -1,4 +1,8 @@
-"""A child process with a hard time limit that another thread can kill at any moment."""
+"""A child process with a hard time limit that another thread can kill at any moment.
+
+Engines and players hang, crash and start processes of their own. Each child therefore leads a
+session, and so a process group, of its own: killing the group leaves nothing behind.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ _STDERR_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ChildResult:
     """How a child ended; `returncode` is minus the signal number, 127 when it did not start."""
 
     returncode: int
@@ -28,7 +32,7 @@ class Ended:
     killed: bool
 
     @property
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         """The last line it wrote to stderr, or what became of it."""
         lines = self.stderr.strip().splitlines()
         if lines:
@@ -38,15 +42,13 @@ class Ended:
         return f"exit status {self.returncode}"
 
 
-class ChildSlot:
-    """Runs at most one child at a time, in a session of its own, so that all of it can be killed.
-
-    `run` is called by one thread, `kill` and `close` by any.
-    """
+class ChildProcess:
+    """Runs one child at a time; `run` is called by one thread, `kill` and `close` by any."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        # From before the child exists until it is reaped, so that a `kill` in between counts.
         self._running = False
         self._killed = False
         self._closed = False
@@ -59,7 +61,7 @@ class ChildSlot:
         stdin: bytes = b"",
         env: Mapping[str, str] | None = None,
         wanted: Callable[[], bool] = lambda: True,
-    ) -> Ended:
+    ) -> ChildResult:
         """Run a command to its end, or kill it after `limit_s` seconds.
 
         `stdin` must be short enough for a pipe to hold. A child that is no longer
@@ -68,29 +70,23 @@ class ChildSlot:
         """
         with self._lock:
             if self._closed:
-                return Ended(-signal.SIGKILL, "", timed_out=False, killed=True)
+                return ChildResult(-signal.SIGKILL, "", timed_out=False, killed=True)
             self._running, self._killed = True, False
         try:
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-                env=env,
-            )
+            process = _start(argv, stdin, env)
         except OSError as error:
             self._running = False
-            return Ended(127, f"{argv[0]}: {error.strerror}", timed_out=False, killed=False)
+            return ChildResult(127, f"{argv[0]}: {error.strerror}", timed_out=False, killed=False)
         try:
             self._register(process, wanted)
             if process.stdin is not None:
+                # A child that ends without reading is judged by its status, not by the pipe's.
                 with contextlib.suppress(OSError), process.stdin as pipe:
                     pipe.write(stdin)
             timed_out = not _wait(process.pid, limit_s)
         finally:  # also when this thread is interrupted by Ctrl-C
             killed = self._finish(process)
-        return Ended(process.returncode, _read_stderr(process), timed_out, killed)
+        return ChildResult(process.returncode, _read_stderr(process), timed_out, killed)
 
     def kill(self) -> None:
         """Kill the running child with all its descendants; does nothing when there is none."""
@@ -106,6 +102,7 @@ class ChildSlot:
         self.kill()
 
     def _register(self, process: subprocess.Popen[bytes], wanted: Callable[[], bool]) -> None:
+        """Let `kill` find the child; one that came while it was being started is made up for."""
         with self._lock:
             self._process = process
             self._killed = self._killed or not wanted()
@@ -117,7 +114,8 @@ class ChildSlot:
         with self._lock:
             self._process, self._running = None, False
             killed = self._killed
-            # Its leader is not reaped yet, so the group's number belongs to no one else.
+            # Only now, before the child is reaped: from then on the kernel may give its number,
+            # which is the group's, to a stranger. For the same reason `_wait` does not reap.
             _kill_group(process.pid)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_DEATH_S)  # a device driver may keep even a killed process
@@ -126,21 +124,34 @@ class ChildSlot:
         return killed
 
 
+def _start(
+    argv: Sequence[str], stdin: bytes, env: Mapping[str, str] | None
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        argv,
+        stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env=env,
+    )
+
+
 def _wait(pid: int, limit_s: float) -> bool:
     """Wait until the child has ended, without reaping it; False at the time limit."""
     try:
         fd = os.pidfd_open(pid)
     except (OSError, AttributeError):  # an old kernel, or a Python made on one
-        return _wait_by_asking(pid, limit_s)
+        return _wait_by_polling(pid, limit_s)
     try:
-        ended = select.poll()
-        ended.register(fd, select.POLLIN)
-        return bool(ended.poll(limit_s * 1000))
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return bool(poll.poll(limit_s * 1000))
     finally:
         os.close(fd)
 
 
-def _wait_by_asking(pid: int, limit_s: float) -> bool:
+def _wait_by_polling(pid: int, limit_s: float) -> bool:
     deadline_s = time.monotonic() + limit_s
     poll_s = _SHORTEST_POLL_S
     while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:

@@ -1,4 +1,4 @@
-"""Noticing that nothing was seen for a while."""
+"""A timer for "nothing was seen for a while"."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 
-_ENDED_S = 0.2
+_JOIN_S = 0.2
 
 
-class Lull:
-    """Calls `then` once, on a thread of its own, when `after_s` have passed since `begin`.
+class IdleTimer:
+    """Calls `then` once, on a thread of its own, when `after_s` have passed since `start`.
 
-    `end` calls it off; a `begin` during a lull changes nothing. The thread is there from
-    the first `begin` on.
+    `cancel` calls it off; a `start` while it runs changes nothing. The thread exists from
+    the first `start` on.
     """
 
     def __init__(
@@ -31,18 +31,18 @@ class Lull:
         self._closing = False
         self._thread: threading.Thread | None = None
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Note that nothing is seen from now on."""
         with self._changed:
             if self._closing or self._due_s is not None:
                 return
             self._due_s = self._clock() + self._after_s
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="lull", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="idle-timer", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
 
-    def end(self) -> None:
+    def cancel(self) -> None:
         """Note that something is seen."""
         with self._changed:
             self._due_s = None
@@ -54,7 +54,7 @@ class Lull:
             self._closing = True
             self._changed.notify_all()
         if self._thread is not None:
-            self._thread.join(_ENDED_S)
+            self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
         with self._changed:
@@ -64,4 +64,5 @@ class Lull:
                     self._changed.wait(left_s)
                     continue
                 self._due_s = None
+                # Still under the lock: once `cancel` has returned it is not called any more.
                 self._then()

@@ -6,29 +6,37 @@ import re
 from collections.abc import Mapping
 
 from pi_classifier.errors import ConfigError
-from pi_classifier.speech.articles import with_article
 
 DEFAULT_PHRASES: Mapping[str, str] = {
     "en": "I see {a_label}",
-    "de": "Ich sehe {a_label}",
-    "es": "Veo {a_label}",
+    "de": "Ich sehe {label}",
+    "es": "Veo {label}",
     "fr": "Je vois : {label}",
 }
 """By language; in any other the name alone is said, which needs no grammar."""
 
-_WORDS = frozenset({"{label}", "{a_label}"})
-_ENGLISH_ARTICLE = re.compile(r"\b([Aa])n? \{label\}")
+_PLACEHOLDERS = frozenset({"{label}", "{a_label}"})
 _BRACES = re.compile(r"\{[^}]*\}?|\}")
+_WRITTEN_ARTICLE = re.compile(r"\b([Aa])n? \{label\}")
+
+_ARTICLES = frozenset({"a", "an", "the", "some"})
+# Words that sound otherwise than they are spelled: a unicorn, a European robin.
+_CONSONANT_SOUND = ("uni", "eu", "one", "use", "uti")
+_VOWEL_SOUND = ("hour", "honest", "heir")
+# A final s of these is not a plural's: grass, cactus, iris, gas.
+_SINGULAR_ENDS = ("ss", "us", "is")
 
 
 class Phrases:
     """The phrase of each label: `template` or, where `table` has the label, its own.
 
-    ``{label}`` stands for the label's name, ``{a_label}`` for the name with its article:
-    "I see a daisy", "I see an iris", "I see roses". The name is the label with its
+    ``{label}`` stands for the label's name, ``{a_label}`` for the name with its English
+    article: "I see a daisy", "I see an iris", "I see roses". The name is the label with its
     underscores turned to spaces, or what `names` says: labels are of the language a model
     was made in, names of the one spoken. In English the article in "a {label}" is fitted
-    as well. An empty `template` is the language's own.
+    as well. In other languages an article tells a word's gender, which its spelling does
+    not: there a name has the article that `names` gives it, and both placeholders are the
+    same. An empty `template` is the language's own.
     Raises `ConfigError` for any other word in braces.
     """
 
@@ -42,7 +50,7 @@ class Phrases:
     ) -> None:
         self._template = template or DEFAULT_PHRASES.get(language, "{label}")
         self._table = dict(table or {})
-        self._language = language
+        self._english = language == "en"
         self._names = dict(names or {})
         _check("phrase", template)
         for label, phrase in self._table.items():
@@ -52,15 +60,15 @@ class Phrases:
         """What is said when `label` is seen."""
         template = self._table.get(label, self._template)
         name = spoken_label(self._names.get(label, label))
-        a_name = with_article(name, self._language)
+        a_name = with_article(name) if self._english else name
         words = {
             "{label}": name,
             "{a_label}": a_name,
             "{A_label}": a_name[:1].upper() + a_name[1:],
         }
-        if self._language == "en":
-            template = _ENGLISH_ARTICLE.sub(r"{\1_label}", template)
-        return _BRACES.sub(lambda found: words[found[0]], template)
+        if self._english:
+            template = _WRITTEN_ARTICLE.sub(r"{\1_label}", template)
+        return _BRACES.sub(lambda braces: words[braces[0]], template)
 
 
 def spoken_label(label: str) -> str:
@@ -68,9 +76,27 @@ def spoken_label(label: str) -> str:
     return " ".join(label.replace("_", " ").split())
 
 
+def with_article(name: str) -> str:
+    """The English name with its indefinite article, by its first sound; none before a plural.
+
+    A name that begins with an article keeps it.
+    """
+    word = name.lower()
+    if word.split(" ", maxsplit=1)[0] in _ARTICLES or is_plural(name):
+        return name
+    vowel = word.startswith(("a", "e", "i", "o", "u")) and not word.startswith(_CONSONANT_SOUND)
+    return f"an {name}" if vowel or word.startswith(_VOWEL_SOUND) else f"a {name}"
+
+
+def is_plural(name: str) -> bool:
+    """Whether an English name takes no article, judged by its ending alone."""
+    word = name.lower()
+    return len(word) > 3 and word.endswith("s") and not word.endswith(_SINGULAR_ENDS)
+
+
 def _check(key: str, template: str) -> None:
     for braces in _BRACES.findall(template):
-        if braces not in _WORDS:
+        if braces not in _PLACEHOLDERS:
             raise ConfigError(
                 f"speech.{key} = {template!r}: {braces!r} means nothing here; "
                 "only {label} and {a_label} may stand in braces"

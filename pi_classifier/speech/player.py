@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from pi_classifier.errors import ConfigError, SinkError
-from pi_classifier.speech.child_process import ChildSlot
-from pi_classifier.speech.sound_server import check_server
-from pi_classifier.speech.wavfile import append_speech, silence_file
+from pi_classifier.speech.child_process import ChildProcess
+from pi_classifier.speech.wavfile import SPEECH_FORMAT, append_speech
 
 _logger = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ _PROBE_S = 0.05
 _PROBE_LIMIT_S = 3.0
 _DEVICE_OPTION = {"pw-play": "--target=", "paplay": "--device=", "aplay": "--device="}
 _PACKAGE = {"pw-play": "pipewire-bin", "paplay": "pulseaudio-utils", "aplay": "alsa-utils"}
+_SERVER = {"pw-play": "PipeWire", "paplay": "PulseAudio"}
 _CARDS = Path("/proc/asound/cards")
 
 
@@ -48,7 +49,7 @@ class Output(Protocol):
 class PlayerOutput:
     """Plays through a program, in a session of its own so that it can be killed at once."""
 
-    def __init__(self, name: str, device: str = "", slot: ChildSlot | None = None) -> None:
+    def __init__(self, name: str, device: str = "", child: ChildProcess | None = None) -> None:
         self.name = name
         self._device = device
         self._argv = [name]
@@ -56,34 +57,35 @@ class PlayerOutput:
             self._argv.append("--quiet")
         if device:
             self._argv.append(f"{_DEVICE_OPTION[name]}{device}")
-        self._slot = slot or ChildSlot()
+        self._child = child or ChildProcess()
 
     def play(self, wav: Path, limit_s: float, wanted: Callable[[], bool] = lambda: True) -> bool:
         """Play the file to its end; the program is killed after `limit_s`."""
         argv = [*self._argv, str(wav)]
-        ended = self._slot.run(argv, limit_s=limit_s, wanted=wanted)
-        if ended.killed:
+        result = self._child.run(argv, limit_s=limit_s, wanted=wanted)
+        if result.killed:
             return False
-        if ended.timed_out:
+        if result.timed_out:
             raise SinkError(f"{self.name} did not end within {limit_s:.1f} s and was killed")
-        if ended.returncode != 0:
-            raise SinkError(f"{self.name}: {ended.last_words.removeprefix(f'{self.name}: ')}")
+        if result.returncode != 0:
+            raise SinkError(f"{self.name}: {result.stderr_tail.removeprefix(f'{self.name}: ')}")
         return True
 
     def interrupt(self) -> None:
         """Silence it at once."""
-        self._slot.kill()
+        self._child.kill()
 
     def probe(self) -> None:
         """Play a moment of silence; raises `SinkError` when that does not work."""
         if shutil.which(self.name) is None:
             raise SinkError(f"{self.name} is not installed (apt package {_PACKAGE[self.name]})")
         with tempfile.NamedTemporaryFile(suffix=".wav") as file:
-            file.write(silence_file(_PROBE_S))
+            file.write(SPEECH_FORMAT.file(SPEECH_FORMAT.silence(_PROBE_S)))
             file.flush()
             if not self.play(Path(file.name), _PROBE_LIMIT_S):
                 raise SinkError(f"{self.name} was interrupted")
-        # aplay may find a card that the sound server has not, or be led to the server.
+        # A dummy plays into nothing and reports success. aplay finds the kernel's cards by
+        # itself; where there are none, ALSA's configuration may lead it to the server as well.
         by_server = self.name != "aplay" or not _has_card()
         if by_server and not self._device and _default_is_dummy():
             raise SinkError(f"{self.name}: the sound server has no sound card, only a dummy")
@@ -134,23 +136,23 @@ def check_output(output: str) -> None:
     _names(output)
 
 
-def open_output(output: str, device: str = "", slot: ChildSlot | None = None) -> Output:
+def open_output(output: str, device: str = "", child: ChildProcess | None = None) -> Output:
     """The first output that works of those named, separated by commas.
 
     "auto" names all players that have something to play to, and ``wav:FILE`` or
     ``wav:FOLDER/``, which always work, are the last: "auto, wav:spoken.wav" records where
-    there is no sound card. Players run in `slot`, where the caller can end them while
+    there is no sound card. Players run in `child`, where the caller can end them while
     they are tried out. Raises `SinkError` when none works, with each one's reason.
     """
     reasons: list[str] = []
-    for name, choosing in _expanded(_names(output)):
+    for name, automatic in _expanded(_names(output)):
         if name.startswith(_WAV):
             if reasons:
-                _logger.info("speech: recorded in a file; %s", _no_sound(reasons))
+                _logger.info("speech is recorded in a file: %s", _no_sound(reasons))
             return _recorder(name.removeprefix(_WAV))
-        player = PlayerOutput(name, device, slot)
+        player = PlayerOutput(name, device, child)
         try:
-            if choosing:
+            if automatic:
                 check_server(name)
             player.probe()
         except SinkError as error:
@@ -164,12 +166,12 @@ def open_output(output: str, device: str = "", slot: ChildSlot | None = None) ->
 
 
 def _recorder(path: str) -> Output:
-    place = Path(path).expanduser()
-    return FolderOutput(place) if path.endswith("/") or place.is_dir() else WavOutput(place)
+    target = Path(path).expanduser()
+    return FolderOutput(target) if path.endswith("/") or target.is_dir() else WavOutput(target)
 
 
 def _expanded(names: Sequence[str]) -> Iterator[tuple[str, bool]]:
-    """Each output with whether it is only one of several that might do."""
+    """The outputs in turn, each with whether "auto" stands for it, not its own name."""
     for name in names:
         if name == _AUTO:
             yield from ((player, True) for player in PLAYERS)
@@ -199,6 +201,38 @@ def _unknown(output: str) -> ConfigError:
 
 def _no_sound(reasons: list[str]) -> str:
     return f"no sound{'' if _has_card() else ' card'}: {'; '.join(reasons)}"
+
+
+def check_server(player: str, environment: Mapping[str, str] = os.environ) -> None:
+    """Raise `SinkError` when `player` needs a sound server and this user has none running.
+
+    The sockets are looked for instead of asking the player: a service of the system usually
+    has no server, and paplay would try to start one, which may take seconds.
+    """
+    if player not in _SERVER or _is_server_named(player, environment):
+        return
+    if not any(socket.exists() for socket in _server_sockets(player, environment)):
+        raise SinkError(f"{player}: no {_SERVER[player]} runs for this user")
+
+
+def _is_server_named(player: str, environment: Mapping[str, str]) -> bool:
+    """Whether the user says where the server is; then the player finds it, or fails."""
+    variable = "PULSE_SERVER" if player == "paplay" else "PIPEWIRE_REMOTE"
+    return bool(environment.get(variable))
+
+
+def _server_sockets(player: str, environment: Mapping[str, str]) -> Iterator[Path]:
+    """Where servers listen: pulseaudio(1), pipewire(1)."""
+    runtime = environment.get("XDG_RUNTIME_DIR")
+    if player == "paplay":
+        own = environment.get("PULSE_RUNTIME_PATH")
+        folders = [own, runtime and f"{runtime}/pulse", "/run/pulse"]
+        socket = "native"
+    else:
+        own = environment.get("PIPEWIRE_RUNTIME_DIR")
+        folders = [own, runtime, "/run/pipewire"]
+        socket = "pipewire-0"
+    yield from (Path(folder) / socket for folder in folders if folder)
 
 
 def _default_is_dummy() -> bool:

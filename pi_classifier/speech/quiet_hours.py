@@ -1,4 +1,4 @@
-"""Quiet hours: by the clock on the wall, and only once that clock can be believed."""
+"""Quiet hours: by the local time of day, and only once the clock can be trusted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DAY_MIN = 24 * 60
 _TIMESYNC = Path("/run/systemd/timesync")
 _SYNCHRONIZED = _TIMESYNC / "synchronized"
 _CLOCKS = Path("/sys/class/rtc")
-# Before this no version of this program was there: the clock stands at its own beginning.
+# Before this no version of this program existed: the clock was never set.
 _PROGRAM_EPOCH_S = 1_735_689_600.0  # 2025-01-01
 
 
@@ -24,8 +24,8 @@ class QuietHours:
     """Spans of the day, such as "22:00-07:00" or "13:00-14:30, 22:00-07:00"; "" is none.
 
     A span that ends before it begins goes over midnight; its end does not belong to it.
-    Only the time on the wall counts, so a change to summer time needs nothing: what is
-    quiet is what a clock in the room says. Raises `ConfigError` for anything else.
+    Only the local time of day counts, so a change to summer time needs no rule.
+    Raises `ConfigError` for anything else.
     """
 
     def __init__(self, text: str) -> None:
@@ -50,21 +50,21 @@ def minute_of_day(now_s: Callable[[], float] = time.time) -> int:
 
 
 def clock_is_set(now_s: Callable[[], float] = time.time) -> bool:
-    """Whether the time of day can be believed.
+    """Whether the time of day can be trusted.
 
     Boards without a battery start with the time they were switched off at. It cannot be
-    believed while systemd-timesyncd has not met a time server yet, unless the kernel took
+    trusted while systemd-timesyncd has not reached a time server yet, unless the kernel took
     the time from a battery-backed clock. Where another program keeps the time, any that
-    is not before this program was made is believed.
+    is not before this program was made is trusted.
     """
     if now_s() < _PROGRAM_EPOCH_S:
         return False
     if not _TIMESYNC.is_dir() or _SYNCHRONIZED.exists():
         return True
-    return any(_is_one(clock) for clock in _CLOCKS.glob("rtc*/hctosys"))
+    return any(_holds_1(clock) for clock in _CLOCKS.glob("rtc*/hctosys"))
 
 
-def _is_one(path: Path) -> bool:
+def _holds_1(path: Path) -> bool:
     try:
         return path.read_text().strip() == "1"
     except OSError:
@@ -72,9 +72,9 @@ def _is_one(path: Path) -> bool:
 
 
 def _span(text: str, part: str) -> tuple[int, int]:
-    found = _SPAN.fullmatch(part)
-    if found is not None:
-        hours, minutes, until_hours, until_minutes = (int(each) for each in found.groups())
+    match = _SPAN.fullmatch(part)
+    if match is not None:
+        hours, minutes, until_hours, until_minutes = (int(number) for number in match.groups())
         begin, end = hours * 60 + minutes, until_hours * 60 + until_minutes
         if max(minutes, until_minutes) < 60 and begin < _DAY_MIN and end <= _DAY_MIN:
             return begin, end

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pi_classifier.setting import setting
-from pi_classifier.speech.engines.base import ENGINES, Speaking
+from pi_classifier.speech.engines.base import ENGINES, VoiceSettings
 
 DEFAULT_LANGUAGE = "en"
 
@@ -38,11 +38,11 @@ class SpeechSettings:
     phrase: str = setting(
         "",
         "what is said of a label: {label} stands for its name, {a_label} for the name with its "
-        'article; empty: the language\'s own, "I see {a_label}" in English',
+        'English article; empty: the language\'s own, "I see {a_label}" in English',
     )
     phrases: dict[str, str] = setting({}, "what is said of particular labels instead")
     names: dict[str, str] = setting(
-        {}, 'what labels are called in the language spoken, such as daisy = "Gänseblümchen"'
+        {}, 'what labels are called in the language spoken, such as daisy = "ein Gänseblümchen"'
     )
     nothing_phrase: str = setting(
         "", "what is said once nothing was seen for a while after something; empty: nothing"
@@ -93,9 +93,9 @@ class SpeechSettings:
         return language_of(self.language) or language_of(self.voice) or DEFAULT_LANGUAGE
 
     @property
-    def speaking(self) -> Speaking:
+    def voice_settings(self) -> VoiceSettings:
         """What an engine needs to know."""
-        return Speaking(self.voice, self.language, self.rate_wpm, self.volume)
+        return VoiceSettings(self.voice, self.language, self.rate_wpm, self.volume)
 
 
 def language_of(voice: str) -> str:

@@ -1,20 +1,19 @@
-"""Saying phrases: synthesized or found in the cache, then played, at any time interruptible."""
+"""Saying phrases: synthesized or found in the cache, then played, interruptible at any time."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from pi_classifier.speech.audio_edges import Shape
-from pi_classifier.speech.child_process import ChildSlot
+from pi_classifier.speech.audio_edges import AudioEdges
+from pi_classifier.speech.child_process import ChildProcess
 from pi_classifier.speech.engines.base import Engine
 from pi_classifier.speech.engines.registry import open_engine
 from pi_classifier.speech.player import Output, check_output, open_output
 from pi_classifier.speech.settings import SpeechSettings
-from pi_classifier.speech.synthesis import Synthesizer
+from pi_classifier.speech.synthesizer import Synthesizer
 from pi_classifier.system.folders import cache_folder
 
 _logger = logging.getLogger(__name__)
@@ -33,20 +32,20 @@ class SpokenResult:
 
 
 def make_synthesizer(settings: SpeechSettings, *, background: bool = False) -> Synthesizer:
-    """The synthesizer the settings describe; one in the background works at lowest priority,
-    and only where it finds its folder in order.
+    """The synthesizer the settings describe; raises `ConfigError` for an unknown engine.
 
-    Raises `ConfigError` for an unknown engine.
+    One in the `background` works at lowest priority, and makes nothing where the cache folder
+    cannot be written: phrases it would make elsewhere are of no use to another synthesizer.
     """
     chosen = settings.cache_dir not in {"", "auto"}
     return Synthesizer(
         Path(settings.cache_dir).expanduser() if chosen else cache_folder() / "speech",
-        open_engine(settings.engine, settings.speaking),
-        shape=Shape(settings.lead_in_s, settings.chime == "before", settings.volume),
+        open_engine(settings.engine, settings.voice_settings),
+        edges=AudioEdges(settings.lead_in_s, settings.chime == "before", settings.volume),
         timeout_s=settings.synthesis_timeout_s,
         cache_max_bytes=settings.cache_max_mb << 20,
         nice=_LOWEST_PRIORITY if background else 0,
-        spare=not background,
+        fallback=not background,
     )
 
 
@@ -69,7 +68,7 @@ class Speaker:
         self._settings = settings
         self._synthesizer = synthesizer or make_synthesizer(settings)
         self._output = output
-        self._players = ChildSlot()
+        self._player_process = ChildProcess()
         self._lock = threading.Lock()
         self._ticket = 0
         self._closed = False
@@ -82,8 +81,10 @@ class Speaker:
     def prepare(self) -> str:
         """Find an output that works and return its name; raises `SinkError` when none does."""
         if self._output is None:
-            self._output = open_output(self._settings.output, self._settings.device, self._players)
-            _logger.info("speech: goes to %s", self._output.name)
+            self._output = open_output(
+                self._settings.output, self._settings.device, self._player_process
+            )
+            _logger.info("speech: the output is %s", self._output.name)
         return self._output.name
 
     def speak(self, text: str, ticket: int | None = None) -> SpokenResult:
@@ -125,15 +126,5 @@ class Speaker:
         """End whatever is going on."""
         self._closed = True
         self.interrupt()
-        self._players.close()
+        self._player_process.close()
         self._synthesizer.close()
-
-
-def say(text: str, settings: SpeechSettings) -> SpokenResult:
-    """Say a text and wait for its end.
-
-    Raises `ConfigError` for an unknown output, `SinkError` when there is no
-    speech engine or no sound card.
-    """
-    with closing(Speaker(settings)) as speaker:
-        return speaker.speak(text)

@@ -1,4 +1,4 @@
-"""When a label is better not said: it was said just now, or people sleep."""
+"""When a label is better not said: it was said just now, or it is quiet hours."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pi_classifier.speech.quiet_hours import QuietHours, clock_is_set, minute_of
 _logger = logging.getLogger(__name__)
 
 
-class Manners:
+class SpeechPolicy:
     """Decides whether a label may be said now; pure but for its clocks.
 
     A label is not said again within `cooldown_s` after it was said to its end; each label
-    has its own. In `quiet_hours` nothing is said. While the time of day cannot be
-    believed (`clock_set`) it is always time to speak: a voice that is silent by day is
-    taken for broken, and the log says so once.
+    has its own cooldown. In `quiet_hours` nothing is said. While the time of day cannot be
+    trusted (`clock_set`) they are not kept: a voice that is silent by day is taken for
+    broken. The log says so once.
     """
 
     def __init__(
@@ -34,35 +34,36 @@ class Manners:
         self._clock = clock
         self._minute = minute
         self._clock_set = clock_set
-        self._believed = False
-        self._told = False
-        self._said_s: dict[str, float] = {}
+        self._clock_trusted = False
+        self._warned = False
+        self._spoken_s: dict[str, float] = {}
 
-    def quiet(self) -> bool:
+    def is_quiet(self) -> bool:
         """Whether it is quiet hours."""
-        return bool(self._quiet_hours) and self._believes() and self._covered()
+        return (
+            bool(self._quiet_hours)
+            and self._trusts_clock()
+            and self._quiet_hours.cover(self._minute())
+        )
 
-    def may_say(self, label: str) -> bool:
+    def allows(self, label: str) -> bool:
         """Whether the label may be said now."""
-        said_s = self._said_s.get(label)
-        heard = said_s is not None and self._clock() - said_s < self._cooldown_s
-        return not heard and not self.quiet()
+        spoken_s = self._spoken_s.get(label)
+        cooling_down = spoken_s is not None and self._clock() - spoken_s < self._cooldown_s
+        return not cooling_down and not self.is_quiet()
 
-    def said(self, label: str) -> None:
-        """Note that the label was said to its end; may be called by another thread."""
-        self._said_s[label] = self._clock()
+    def note_spoken(self, label: str) -> None:
+        """Begin the label's cooldown: it was said to its end; any thread may call this."""
+        self._spoken_s[label] = self._clock()
 
-    def _covered(self) -> bool:
-        return self._quiet_hours.cover(self._minute())
-
-    def _believes(self) -> bool:
-        if not self._believed:
-            self._believed = self._clock_set()
-            if not self._believed and not self._told:
-                self._told = True
+    def _trusts_clock(self) -> bool:
+        if not self._clock_trusted:
+            self._clock_trusted = self._clock_set()
+            if not self._clock_trusted and not self._warned:
+                self._warned = True
                 _logger.warning(
                     "speech: the clock of this computer is not set yet, so quiet hours are not "
-                    "kept until it is; it is set over the network (timedatectl tells), or by a "
+                    "kept until it is; it is set over the network (see timedatectl), or by a "
                     "clock module with a battery"
                 )
-        return self._believed
+        return self._clock_trusted

@@ -1,30 +1,85 @@
-"""WAV files of speech: checking that they are whole and audible, and joining them."""
+"""WAV files of speech: reading and writing them, checking that they are audible, joining them."""
 
 from __future__ import annotations
 
 import os
 import wave
-from array import array
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pi_classifier.errors import SinkError
+
+Samples: TypeAlias = NDArray[np.int16]
+"""16-bit samples ``[frames, channels]``."""
 
 # 1/128 of full scale, -42 dB: quieter is nothing a loudspeaker makes audible.
 _AUDIBLE_PEAK = 256
 _HEADER_BYTES = 44
+_SAMPLE_BYTES = 2
 _LARGEST_BYTES = 1 << 31
 
 
-class Form(NamedTuple):
-    """How the samples of a WAV file are to be read; `width` in bytes."""
+class WavFormat(NamedTuple):
+    """How the samples of a 16-bit WAV file are to be played."""
 
     channels: int
-    width: int
     framerate: int
 
     def __str__(self) -> str:
-        return f"{self.channels} channel, {8 * self.width} bits, {self.framerate} Hz"
+        return f"{self.channels} channel, 16 bits, {self.framerate} Hz"
+
+    def silence(self, duration_s: float) -> Samples:
+        """So much silence."""
+        return np.zeros((round(duration_s * self.framerate), self.channels), np.int16)
+
+    def header(self, data_bytes: int) -> bytes:
+        """The 44 bytes before the samples of a PCM WAV file (Microsoft, RIFF, 1991)."""
+        frame_bytes = self.channels * _SAMPLE_BYTES
+        return b"".join(
+            (
+                b"RIFF",
+                (data_bytes + _HEADER_BYTES - 8).to_bytes(4, "little"),
+                b"WAVEfmt ",
+                (16).to_bytes(4, "little"),
+                (1).to_bytes(2, "little"),  # PCM
+                self.channels.to_bytes(2, "little"),
+                self.framerate.to_bytes(4, "little"),
+                (self.framerate * frame_bytes).to_bytes(4, "little"),
+                frame_bytes.to_bytes(2, "little"),
+                (8 * _SAMPLE_BYTES).to_bytes(2, "little"),
+                b"data",
+                data_bytes.to_bytes(4, "little"),
+            )
+        )
+
+    def file(self, samples: Samples) -> bytes:
+        """A whole WAV file."""
+        return self.header(samples.nbytes) + samples.tobytes()
+
+
+SPEECH_FORMAT = WavFormat(channels=1, framerate=22050)
+"""espeak-ng's, and what is made here is like it."""
+
+
+def read_wav(path: Path) -> tuple[WavFormat, Samples]:
+    """A WAV file's format and samples; raises `SinkError` unless it is complete and 16-bit."""
+    try:
+        with wave.open(str(path), "rb") as file:
+            parameters = file.getparams()
+            data = file.readframes(parameters.nframes)
+    except (OSError, EOFError, wave.Error) as error:
+        raise SinkError(f"{path}: not a complete WAV file ({error or 'it ends early'})") from error
+    expected = parameters.nframes * parameters.nchannels * parameters.sampwidth
+    if parameters.sampwidth != _SAMPLE_BYTES or not expected or len(data) != expected:
+        raise SinkError(
+            f"{path}: not a complete 16-bit WAV file: "
+            f"{len(data)} of {expected} bytes of {8 * parameters.sampwidth}-bit samples"
+        )
+    samples = np.frombuffer(data, "<i2").reshape(-1, parameters.nchannels)
+    return WavFormat(parameters.nchannels, parameters.framerate), samples
 
 
 def check_speech(path: Path) -> float:
@@ -32,17 +87,17 @@ def check_speech(path: Path) -> float:
 
     Raises `SinkError` when it is not a complete 16-bit WAV file or holds silence.
     """
-    form, frames = read_wav(path)
-    samples = array("h", frames)
-    peak = max(max(samples, default=0), -min(samples, default=0))
-    if peak < _AUDIBLE_PEAK:
-        raise SinkError(f"{path}: holds no sound (peak {peak} of 32767)")
-    return len(samples) / form.channels / form.framerate
+    wav_format, samples = read_wav(path)
+    loudest = peak(samples)
+    if loudest < _AUDIBLE_PEAK:
+        raise SinkError(f"{path}: holds no sound (peak {loudest} of 32767)")
+    return len(samples) / wav_format.framerate
 
 
-def write_wav(path: Path, form: Form, frames: bytes) -> None:
-    """Write a WAV file, over what was there; raises OSError."""
-    path.write_bytes(header(form.channels, form.width, form.framerate, len(frames)) + frames)
+def peak(samples: Samples) -> int:
+    """The largest distance of a sample from silence, 0 to 32768."""
+    # Not abs(): that of -32768 is no 16-bit number.
+    return max(int(samples.max()), -int(samples.min()))
 
 
 def append_speech(path: Path, phrase: Path, *, silence_s: float) -> None:
@@ -53,14 +108,14 @@ def append_speech(path: Path, phrase: Path, *, silence_s: float) -> None:
     Raises `SinkError` when it is something else than a WAV file of the same
     format, or cannot be written.
     """
-    form, frames = read_wav(phrase)
+    wav_format, samples = read_wav(phrase)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            _create(path, form)
+            _create(path, wav_format)
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
-            _append(fd, form, frames, silence_s)
+            _append(fd, wav_format, samples, silence_s)
         except ValueError as error:
             raise SinkError(
                 f"{path}: cannot append speech to it: {error}; remove the file or name another"
@@ -71,83 +126,36 @@ def append_speech(path: Path, phrase: Path, *, silence_s: float) -> None:
         raise SinkError(f"{path}: cannot write speech: {error.strerror}") from error
 
 
-def silence_file(duration_s: float, framerate: int = 22050) -> bytes:
-    """A mono WAV file of silence."""
-    data = bytes(2 * round(duration_s * framerate))
-    return header(1, 2, framerate, len(data)) + data
-
-
-def header(channels: int, width: int, framerate: int, data_bytes: int) -> bytes:
-    """The 44 bytes before the samples of a PCM WAV file (Microsoft, RIFF, 1991)."""
-    rate = framerate * channels * width
-    return b"".join(
-        (
-            b"RIFF",
-            (data_bytes + _HEADER_BYTES - 8).to_bytes(4, "little"),
-            b"WAVEfmt ",
-            (16).to_bytes(4, "little"),
-            (1).to_bytes(2, "little"),  # PCM
-            channels.to_bytes(2, "little"),
-            framerate.to_bytes(4, "little"),
-            rate.to_bytes(4, "little"),
-            (channels * width).to_bytes(2, "little"),
-            (8 * width).to_bytes(2, "little"),
-            b"data",
-            data_bytes.to_bytes(4, "little"),
-        )
-    )
-
-
-def _create(path: Path, form: Form) -> None:
+def _create(path: Path, wav_format: WavFormat) -> None:
     """Make a WAV file without samples; a reader never finds it without its header."""
     partial = path.with_name(f".{path.name}-{os.getpid()}")
     try:
-        partial.write_bytes(header(form.channels, form.width, form.framerate, 0))
+        partial.write_bytes(wav_format.header(0))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _append(fd: int, form: Form, frames: bytes, silence_s: float) -> None:
-    """Raises ValueError when the file is not one of the same form, OSError when it can't."""
-
-    def head(data_bytes: int) -> bytes:
-        return header(form.channels, form.width, form.framerate, data_bytes)
-
+def _append(fd: int, wav_format: WavFormat, samples: Samples, silence_s: float) -> None:
+    """Raises ValueError when the file is not one of this format, OSError when it can't."""
     old = os.pread(fd, _HEADER_BYTES, 0)
     if not old:
-        old = head(0)
+        old = wav_format.header(0)
         _write_all(fd, old, 0)
     data_bytes = int.from_bytes(old[40:44], "little")
-    if old != head(data_bytes):
-        raise ValueError(f"it is no plain WAV file of {form}")
+    if old != wav_format.header(data_bytes):
+        raise ValueError(f"it is no plain WAV file of {wav_format}")
+    data = samples.tobytes()
     if data_bytes:
-        silence = bytes(round(silence_s * form.framerate) * form.channels * form.width)
-        frames = silence + frames
-    if data_bytes + len(frames) > _LARGEST_BYTES:
+        data = wav_format.silence(silence_s).tobytes() + data
+    if data_bytes + len(data) > _LARGEST_BYTES:
         raise ValueError(f"it would grow beyond {_LARGEST_BYTES} bytes")
-    _write_all(fd, frames, _HEADER_BYTES + data_bytes)
-    _write_all(fd, head(data_bytes + len(frames)), 0)
+    # Where the old header says that the samples end: what a crash left behind it is overwritten.
+    _write_all(fd, data, _HEADER_BYTES + data_bytes)
+    _write_all(fd, wav_format.header(data_bytes + len(data)), 0)
 
 
 def _write_all(fd: int, data: bytes, offset: int) -> None:
     while data:
         written = os.pwrite(fd, data, offset)
         data, offset = data[written:], offset + written
-
-
-def read_wav(path: Path) -> tuple[Form, bytes]:
-    """The form and the samples of a WAV file; raises `SinkError` unless complete and 16-bit."""
-    try:
-        with wave.open(str(path), "rb") as file:
-            parameters = file.getparams()
-            frames = file.readframes(parameters.nframes)
-    except (OSError, EOFError, wave.Error) as error:
-        raise SinkError(f"{path}: not a complete WAV file ({error or 'it ends early'})") from error
-    expected = parameters.nframes * parameters.nchannels * parameters.sampwidth
-    if parameters.sampwidth != 2 or not expected or len(frames) != expected:
-        raise SinkError(
-            f"{path}: not a complete 16-bit WAV file: "
-            f"{len(frames)} of {expected} bytes of {8 * parameters.sampwidth}-bit samples"
-        )
-    return Form(parameters.nchannels, parameters.sampwidth, parameters.framerate), frames

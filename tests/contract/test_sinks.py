@@ -1,4 +1,4 @@
-"""What holds for every sink, healthy or hung."""
+"""What holds for every sink, healthy, hung or broken."""
 
 from __future__ import annotations
 
@@ -10,31 +10,36 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pytest
 
 from pi_classifier.logs.handlers import setup_logging
-from pi_classifier.sinks.jsonl import JsonlSettings, JsonlSink
+from pi_classifier.sinks.jsonl import JsonlSettings, jsonl_sink
 from pi_classifier.sinks.log import LogSettings, LogSink
-from pi_classifier.sinks.speech import SpeechSink
-from pi_classifier.sinks.stdout import StdoutSettings, StdoutSink
-from pi_classifier.speech.child_process import Ended
+from pi_classifier.sinks.speech import speech_sink
+from pi_classifier.sinks.stdout import StdoutSettings, stdout_sink
+from pi_classifier.speech.child_process import ChildResult
 from pi_classifier.speech.engines.base import Command, Voice
 from pi_classifier.speech.player import PlayerOutput
 from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.speech.speaker import Speaker
-from pi_classifier.speech.synthesis import Synthesizer
-from pi_classifier.speech.wavfile import header
+from pi_classifier.speech.synthesizer import Synthesizer
+from pi_classifier.speech.wavfile import WavFormat
 from pi_classifier.types import Decision, Sink
+
+State = Literal["healthy", "hung", "broken"]
 
 LONG_S = 10.0
 EMIT_S = 0.002  # on average; a few microseconds, with room for a busy machine
 CLOSE_S = 1.0
+MOST_WAITING = 4096  # in any queue
 
 
 @dataclass
 class Rig:
-    """A sink on a backend that works or hangs; `delivered` tells what came through."""
+    """A sink on a backend in some state; `delivered` tells what came through."""
 
     sink: Sink
     delivered: Callable[[], list[str]]
@@ -43,12 +48,14 @@ class Rig:
 
 
 class Pipe:
-    """A pipe, full when nobody is to read it, and its reader."""
+    """A pipe and its reader, who may read nothing or be gone."""
 
-    def __init__(self, *, full: bool) -> None:
+    def __init__(self, state: State) -> None:
         self.reading, self.writing = os.pipe()
         self._open = [self.reading, self.writing]
-        if full:
+        if state == "broken":
+            self.close_reader()
+        if state == "hung":
             os.set_blocking(self.writing, False)
             with contextlib.suppress(BlockingIOError):
                 while True:
@@ -59,22 +66,24 @@ class Pipe:
         return os.read(self.reading, 100_000).decode().splitlines()
 
     def close_reader(self) -> None:
-        os.close(self._open.pop(0))
+        if self.reading in self._open:
+            self._open.remove(self.reading)
+            os.close(self.reading)
 
     def close(self) -> None:
         for fd in self._open:
             os.close(fd)
 
 
-def stdout_rig(tmp_path: Path, *, hung: bool) -> Rig:
-    pipe = Pipe(full=hung)
-    sink = StdoutSink(StdoutSettings(), fd=pipe.writing)
+def stdout_rig(tmp_path: Path, state: State) -> Rig:
+    pipe = Pipe(state)
+    sink = stdout_sink(StdoutSettings(), fd=pipe.writing)
     return Rig(sink, pipe.lines, pipe.close_reader, [pipe.close])
 
 
-def log_rig(tmp_path: Path, *, hung: bool) -> Rig:
+def log_rig(tmp_path: Path, state: State) -> Rig:
     """The program's log as it is: handler, queue, and a pipe as its stderr."""
-    pipe = Pipe(full=hung)
+    pipe = Pipe(state)
     setup_logging(stderr_fd=pipe.writing)
 
     def labels() -> list[str]:
@@ -83,11 +92,13 @@ def log_rig(tmp_path: Path, *, hung: bool) -> Rig:
     return Rig(LogSink(LogSettings()), labels, pipe.close_reader, [pipe.close])
 
 
-def jsonl_rig(tmp_path: Path, *, hung: bool) -> Rig:
+def jsonl_rig(tmp_path: Path, state: State) -> Rig:
     path = tmp_path / "decisions.jsonl"
     readers = []
-    if hung:
+    if state == "hung":
         os.mkfifo(path)  # opening it blocks until there is a reader
+    if state == "broken":
+        path.mkdir()
 
     def free() -> None:
         readers.append(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
@@ -97,9 +108,9 @@ def jsonl_rig(tmp_path: Path, *, hung: bool) -> Rig:
             os.close(fd)
 
     return Rig(
-        JsonlSink(JsonlSettings(path=str(path))),
+        jsonl_sink(JsonlSettings(path=str(path))),
         lambda: [json.loads(line)["label"] for line in path.read_text().splitlines()],
-        free if hung else lambda: None,
+        free if state == "hung" else lambda: None,
         [clean],
     )
 
@@ -117,28 +128,32 @@ class ScriptEngine:
     def command(self, text: str, wav: Path) -> Command:
         return Command(("/bin/sh", str(self._script), str(wav)), text.encode())
 
-    def explain(self, ended: Ended) -> str:
-        return ended.last_words
+    def explain(self, result: ChildResult) -> str:
+        return result.stderr_tail
 
     def voices(self) -> list[Voice]:
         return []
 
 
-def speech_rig(tmp_path: Path, *, hung: bool) -> Rig:
+def speech_rig(tmp_path: Path, state: State) -> Rig:
     speech = tmp_path / "speech"
-    speech.write_bytes(header(1, 2, 8000, 8000) + b"\x00\x40" * 4000)
+    speech.write_bytes(WavFormat(1, 8000).file(np.full((4000, 1), 0x4000, np.int16)))
     script = tmp_path / "synthesize"
     script.write_text(f'cat > {tmp_path}/text; cp {speech} "$1"\n')
     player = tmp_path / "aplay"
-    do = "exec sleep 60" if hung else f'sed "s/.* //" {tmp_path}/text >> {tmp_path}/said'
-    player.write_text(f"#!/bin/sh\n{do}\n")
+    work = {
+        "healthy": f'sed "s/.* //" {tmp_path}/text >> {tmp_path}/said',
+        "hung": "exec sleep 60",
+        "broken": "exit 1",
+    }
+    player.write_text(f"#!/bin/sh\n{work[state]}\n")
     player.chmod(0o755)
     output = PlayerOutput("aplay")
     output._argv[0] = str(player)
     settings = SpeechSettings(interrupt=False, cache_dir=str(tmp_path / "cache"))
     synthesizer = Synthesizer(tmp_path / "cache", ScriptEngine(script))
     return Rig(
-        SpeechSink(settings, speaker=Speaker(settings, synthesizer=synthesizer, output=output)),
+        speech_sink(settings, speaker=Speaker(settings, synthesizer=synthesizer, output=output)),
         lambda: (tmp_path / "said").read_text().split(),
     )
 
@@ -148,16 +163,25 @@ RIGS = {"stdout": stdout_rig, "log": log_rig, "jsonl": jsonl_rig, "speech": spee
 
 @pytest.fixture(params=RIGS)
 def healthy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
-    yield from _built(request.param, tmp_path, hung=False)
+    with built(request.param, tmp_path, "healthy") as rig:
+        yield rig
 
 
 @pytest.fixture(params=RIGS)
 def hung(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
-    yield from _built(request.param, tmp_path, hung=True)
+    with built(request.param, tmp_path, "hung") as rig:
+        yield rig
 
 
-def _built(name: str, tmp_path: Path, *, hung: bool) -> Iterator[Rig]:
-    rig = RIGS[name](tmp_path, hung=hung)
+@pytest.fixture(params=RIGS)
+def broken(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
+    with built(request.param, tmp_path, "broken") as rig:
+        yield rig
+
+
+@contextlib.contextmanager
+def built(name: str, tmp_path: Path, state: State) -> Iterator[Rig]:
+    rig = RIGS[name](tmp_path, state)
     yield rig
     rig.free()
     rig.sink.close()
@@ -170,13 +194,19 @@ def decision(label: str | None, sequence: int = 0, score: float = 0.9) -> Decisi
 
 
 def children() -> list[str]:
-    found = []
+    names = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             name, rest = stat.read_text().rsplit(")", 1)
             if rest.split()[1] == str(os.getpid()):
-                found.append(name)
-    return found
+                names.append(name)
+    return names
+
+
+@pytest.mark.parametrize("name", RIGS)
+def test_it_has_the_name_of_its_settings(name: str, tmp_path: Path) -> None:
+    with built(name, tmp_path, "healthy") as rig:
+        assert rig.sink.name == name
 
 
 def test_close_flushes(healthy: Rig) -> None:
@@ -234,3 +264,30 @@ def test_no_child_is_left_behind(hung: Rig) -> None:
     hung.sink.emit(decision("daisy"))
     hung.sink.close()
     assert children() == before
+
+
+def test_nothing_is_counted_when_all_went_well(healthy: Rig) -> None:
+    healthy.sink.emit(decision("daisy"))
+    healthy.sink.close()
+    assert (healthy.sink.dropped, healthy.sink.failures) == (0, 0)
+
+
+def test_what_finds_no_room_is_counted(hung: Rig) -> None:
+    for sequence in range(5000):
+        hung.sink.emit(decision(f"label{sequence}", sequence))
+    assert hung.sink.dropped >= 5000 - MOST_WAITING - 1  # and the one that hangs
+
+
+def test_what_comes_after_close_is_counted(healthy: Rig) -> None:
+    healthy.sink.close()
+    healthy.sink.emit(decision("daisy"))
+    assert healthy.sink.dropped == 1
+
+
+def test_attempts_that_fail_are_counted(broken: Rig) -> None:
+    broken.sink.emit(decision("daisy"))
+    deadline_s = time.monotonic() + LONG_S
+    while not broken.sink.failures:
+        assert time.monotonic() < deadline_s
+    broken.sink.close()
+    assert broken.sink.failures >= 1

@@ -16,15 +16,15 @@ from typing import Any
 import pytest
 
 from pi_classifier.errors import SinkError
-from pi_classifier.sinks.speech import SpeechSink
+from pi_classifier.sinks.speech import speech_sink
 from pi_classifier.speech import player
-from pi_classifier.speech.child_process import Ended
-from pi_classifier.speech.engines.base import Command, Speaking, Voice
+from pi_classifier.speech.child_process import ChildResult
+from pi_classifier.speech.engines.base import Command, Voice, VoiceSettings
 from pi_classifier.speech.engines.espeak import CHILD, Pyttsx3Engine
 from pi_classifier.speech.player import PlayerOutput, open_output
 from pi_classifier.speech.settings import SpeechSettings
-from pi_classifier.speech.speaker import Speaker, say
-from pi_classifier.speech.synthesis import LONGEST_TEXT_BYTES, Synthesizer
+from pi_classifier.speech.speaker import Speaker, SpokenResult
+from pi_classifier.speech.synthesizer import LONGEST_TEXT_BYTES, Synthesizer
 from pi_classifier.speech.wavfile import check_speech
 from pi_classifier.types import Decision
 
@@ -41,8 +41,8 @@ def _no_sound_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alsa(tmp_path, monkeypatch, "pcm.!default { type hw card 31 }")
 
 
-def synthesizer(cache: Path, **speaking: Any) -> Synthesizer:
-    return Synthesizer(cache, Pyttsx3Engine(Speaking(**speaking)))
+def synthesizer(cache: Path, **settings: Any) -> Synthesizer:
+    return Synthesizer(cache, Pyttsx3Engine(VoiceSettings(**settings)))
 
 
 @pytest.fixture
@@ -72,14 +72,19 @@ def samples(path: Path) -> bytes:
         return file.readframes(file.getnframes())
 
 
+def say(text: str, settings: SpeechSettings) -> SpokenResult:
+    with contextlib.closing(Speaker(settings)) as speaker:
+        return speaker.speak(text)
+
+
 def children() -> list[str]:
-    found = []
+    names = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             name, rest = stat.read_text().rsplit(")", 1)
             if rest.split()[1] == str(os.getpid()):
-                found.append(name)
-    return found
+                names.append(name)
+    return names
 
 
 def decision(label: str | None) -> Decision:
@@ -166,14 +171,14 @@ class Wrapped:
     def __init__(self, script: Path, text: str) -> None:
         self._script = script
         script.write_text(text)
-        self._engine = Pyttsx3Engine(Speaking())
+        self._engine = Pyttsx3Engine(VoiceSettings())
 
     def command(self, text: str, wav: Path) -> Command:
         command = self._engine.command(text, wav)
         return Command(("/bin/sh", str(self._script), *command.argv), command.stdin)
 
-    def explain(self, ended: Ended) -> str:
-        return ended.last_words
+    def explain(self, result: ChildResult) -> str:
+        return result.stderr_tail
 
     def voices(self) -> list[Voice]:
         return []
@@ -252,7 +257,7 @@ def test_interrupt_kills_aplay_at_once(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_the_sink_speaks_every_label_in_turn(tmp_path: Path, settings: SpeechSettings) -> None:
     before = children()
-    sink = SpeechSink(settings, labels=["daisy", "roses"])
+    sink = speech_sink(settings, labels=["daisy", "roses"])
     made = synthesizer(Path(settings.cache_dir))
     expected = b""
     for label, phrase in (("daisy", "I see a daisy"), ("roses", "I see roses")):
@@ -283,7 +288,7 @@ def test_the_sink_goes_on_without_an_engine(
     for name in ("libespeak-ng.so.1", "libespeak.so.1"):
         (tmp_path / name).write_bytes(b"")
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
-    sink = SpeechSink(settings, labels=["daisy", "rose"])
+    sink = speech_sink(settings, labels=["daisy", "rose"])
     sink.emit(decision("daisy"))
     deadline_s = time.monotonic() + LONG_S
     while not sink.failures:
@@ -349,7 +354,7 @@ def test_the_sink_is_busy_for_as_long_as_the_phrase_is_heard(
 ) -> None:
     cache = tmp_path / "cache"
     _, duration_s = synthesizer(cache).wav("I see a daisy")
-    sink = SpeechSink(SpeechSettings(cache_dir=str(cache), output="paplay"))
+    sink = speech_sink(SpeechSettings(cache_dir=str(cache), output="paplay"))
     start_s = time.monotonic()
     sink.emit(decision("daisy"))
     while sink.busy:

@@ -20,13 +20,13 @@ from pocketsphinx import Decoder  # type: ignore[import-untyped]
 from pi_classifier.modelfile.locate import find_model
 from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.speech.audio_edges import LEAD_S, TRAIL_S
-from pi_classifier.speech.engines.base import Speaking
+from pi_classifier.speech.engines.base import VoiceSettings
 from pi_classifier.speech.engines.registry import open_engine
 from pi_classifier.speech.phrases import Phrases
-from pi_classifier.speech.synthesis import Synthesizer
+from pi_classifier.speech.synthesizer import Synthesizer
 
 MODEL = read_model_file(find_model("flowers/fast"))
-LABELS = [each for each in MODEL.labels if each not in MODEL.manifest.silent_labels]
+LABELS = [label for label in MODEL.labels if label not in MODEL.manifest.silent_labels]
 DECOYS = ("violets", "cactus", "orchids", "marigold")
 PHRASES = Phrases()
 
@@ -51,9 +51,9 @@ def recognizer(tmp_path_factory: pytest.TempPathFactory) -> Decoder:
     return Decoder(samprate=RATE, jsgf=str(grammar), lm=None, loglevel="FATAL")
 
 
-def spoken(cache: Path, label: str, engine: str, **speaking: object) -> tuple[Samples, int]:
+def spoken(cache: Path, label: str, engine: str, **settings: object) -> tuple[Samples, int]:
     """The samples of a label's phrase, and how many there are in a second."""
-    voice = Synthesizer(cache, open_engine(engine, Speaking(**speaking)))  # type: ignore[arg-type]
+    voice = Synthesizer(cache, open_engine(engine, VoiceSettings(**settings)))  # type: ignore[arg-type]
     return read(voice.wav(PHRASES.of(label))[0])
 
 
@@ -87,8 +87,8 @@ VOICES = [
 def test_every_label_is_understood(
     cache: Path, recognizer: Decoder, engine: str, speaking: dict[str, object]
 ) -> None:
-    found = [heard(recognizer, *spoken(cache, label, engine, **speaking)) for label in LABELS]
-    assert found == LABELS
+    understood = [heard(recognizer, *spoken(cache, label, engine, **speaking)) for label in LABELS]
+    assert understood == LABELS
 
 
 def test_what_is_cut_off_is_not_understood(cache: Path, recognizer: Decoder) -> None:
@@ -117,7 +117,7 @@ def test_nothing_is_cut_off_and_no_silence_waited_for(
 @pytest.mark.parametrize("label", LABELS)
 def test_all_the_engine_says_is_kept(cache: Path, tmp_path: Path, engine: str, label: str) -> None:
     raw = tmp_path / "raw.wav"
-    command = open_engine(engine, Speaking()).command(PHRASES.of(label), raw)
+    command = open_engine(engine, VoiceSettings()).command(PHRASES.of(label), raw)
     subprocess.run(command.argv, input=command.stdin, check=True)
     whole, rate = read(raw)
     kept, _ = spoken(cache, label, engine)

@@ -1,4 +1,4 @@
-"""What makes speech of text: one interface, and the engine the settings name.
+"""What makes speech of text: the interface of engines, and what they have in common.
 
 An engine is a program that is run once per phrase and writes a WAV file. None stays: a
 board has better use for its memory than a voice that is silent most of the day.
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pi_classifier.errors import SinkError
-from pi_classifier.speech.child_process import Ended
+from pi_classifier.speech.child_process import ChildResult
 
 ENGINES = ("pyttsx3", "espeak-ng", "flite", "piper")
 # The rate at which engines that only know "slower" and "faster" speak unaltered.
@@ -41,8 +41,8 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True)
-class Speaking:
-    """How it shall sound, for every engine the same."""
+class VoiceSettings:
+    """What every engine is given: which voice, how fast, how loud (1.0 is the usual)."""
 
     voice: str = ""
     language: str = ""
@@ -68,7 +68,7 @@ class Engine(Protocol):
     def command(self, text: str, wav: Path) -> Command:
         """What writes the speech into `wav`, which exists; raises SinkError when nothing can."""
 
-    def explain(self, ended: Ended) -> str:
+    def explain(self, result: ChildResult) -> str:
         """In one line, why the command failed and what to do about it."""
 
     def voices(self) -> Sequence[Voice]:
@@ -77,14 +77,14 @@ class Engine(Protocol):
 
 def program(name: str, remedy: str) -> str:
     """The path of a program; raises `SinkError` with the remedy when it is not installed."""
-    found = shutil.which(name)
-    if found is None:
+    path = shutil.which(name)
+    if path is None:
         raise SinkError(f"no speech engine: {name} is not installed; {remedy}")
-    return found
+    return path
 
 
 def listing(argv: Sequence[str]) -> str:
-    """What a program prints; raises `SinkError` when it does not."""
+    """What a program prints that lists its voices; raises `SinkError` when it fails."""
     try:
         done = subprocess.run(
             argv,
@@ -95,10 +95,10 @@ def listing(argv: Sequence[str]) -> str:
             env=silent_environment(),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise SinkError(f"{argv[0]} does not list its voices: {error}") from error
+        raise SinkError(f"cannot list the voices of {argv[0]}: {error}") from error
     if done.returncode != 0:
         last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        raise SinkError(f"{argv[0]} does not list its voices: {''.join(last) or 'it failed'}")
+        raise SinkError(f"cannot list the voices of {argv[0]}: {''.join(last) or 'it failed'}")
     return done.stdout.decode("utf-8", "replace")
 
 
@@ -130,9 +130,10 @@ def similar(voice: str, known: Sequence[Voice], most: int = 5) -> list[str]:
     import difflib  # only when something is already wrong
 
     word = voice.lower()
-    names = [each.name for each in known]
+    names = [option.name for option in known]
     like = difflib.get_close_matches(word, names, n=most, cutoff=0.6)
-    same = [each.name for each in known if each.language.split("-")[0] == word.split("-")[0][:2]]
+    language = word.split("-")[0][:2]
+    same = [option.name for option in known if option.language.split("-")[0] == language]
     return list(dict.fromkeys([*like, *same]))[:most]
 
 

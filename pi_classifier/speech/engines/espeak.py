@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pi_classifier.speech.child_process import Ended
+from pi_classifier.speech.child_process import ChildResult
 from pi_classifier.speech.engines import pyttsx3_child
 from pi_classifier.speech.engines.base import (
     Command,
-    Speaking,
     Voice,
+    VoiceSettings,
     listing,
     no_such_voice,
     program,
@@ -32,9 +32,9 @@ class Pyttsx3Engine:
     name = "pyttsx3"
     gain = 1.0
 
-    def __init__(self, speaking: Speaking) -> None:
-        self._voice = speaking.voice or speaking.language
-        self._arguments = (self._voice, str(speaking.rate_wpm), str(speaking.volume))
+    def __init__(self, settings: VoiceSettings) -> None:
+        self._voice = settings.voice or settings.language
+        self._arguments = (self._voice, str(settings.rate_wpm), str(settings.volume))
 
     @property
     def key(self) -> str:
@@ -42,22 +42,22 @@ class Pyttsx3Engine:
         return "\0".join((*self._arguments, f"pyttsx3 {_pyttsx3_version()}", library_version()))
 
     def command(self, text: str, wav: Path) -> Command:
-        """The child process `synthesize`."""
+        """The child process; the text goes in by standard input."""
         return Command((*CHILD, str(wav), *self._arguments), text.encode("utf-8", "replace"))
 
-    def explain(self, ended: Ended) -> str:
+    def explain(self, result: ChildResult) -> str:
         """By the child's exit status."""
-        match ended.returncode:
+        match result.returncode:
             case pyttsx3_child.EXIT_NO_PYTTSX3:
                 return (
-                    f"no speech: {ended.last_words}; install it with: pip install pyttsx3, "
+                    f"no speech: {result.stderr_tail}; install it with: pip install pyttsx3, "
                     "or do without it: --set speech.engine=espeak-ng"
                 )
             case pyttsx3_child.EXIT_NO_ENGINE:
                 return f"no speech engine: pyttsx3 does not find espeak-ng; {_INSTALL}"
             case pyttsx3_child.EXIT_NO_VOICE:
                 return no_such_voice(self, self._voice)
-        return f"the speech engine failed: {ended.last_words}"
+        return f"the speech engine failed: {result.stderr_tail}"
 
     def voices(self) -> Sequence[Voice]:
         """Those of espeak-ng, whose program lists them."""
@@ -70,12 +70,12 @@ class EspeakEngine:
     name = "espeak-ng"
     gain = 1.0
 
-    def __init__(self, speaking: Speaking) -> None:
-        self._voice = speaking.voice or speaking.language
+    def __init__(self, settings: VoiceSettings) -> None:
+        self._voice = settings.voice or settings.language
         # 100 is its usual loudness, 200 its limit.
-        amplitude = round(100 * speaking.volume)
+        amplitude = round(100 * settings.volume)
         voice = ("-v", self._voice) if self._voice else ()
-        self._options = ("-s", str(speaking.rate_wpm), "-a", str(amplitude), *voice)
+        self._options = ("-s", str(settings.rate_wpm), "-a", str(amplitude), *voice)
 
     @property
     def key(self) -> str:
@@ -89,11 +89,11 @@ class EspeakEngine:
         argv = (espeak, "-w", str(wav), *self._options, "-b", "1", "--stdin")
         return Command(argv, text.encode("utf-8", "replace"))
 
-    def explain(self, ended: Ended) -> str:
+    def explain(self, result: ChildResult) -> str:
         """By what it wrote."""
-        if any(sign in ended.stderr for sign in _NO_VOICE):
+        if any(sign in result.stderr for sign in _NO_VOICE):
             return no_such_voice(self, self._voice)
-        return f"espeak-ng failed: {ended.last_words}"
+        return f"espeak-ng failed: {result.stderr_tail}"
 
     def voices(self) -> Sequence[Voice]:
         """Those whose data are installed."""
@@ -120,16 +120,18 @@ def _pyttsx3_version() -> str:
 
 
 def _espeak_voices() -> list[Voice]:
-    found = listing((program("espeak-ng", _INSTALL), "--voices"))
-    return sorted(set(_parsed(found)), key=lambda voice: voice.name)
+    lines = listing((program("espeak-ng", _INSTALL), "--voices")).splitlines()
+    return sorted(set(_parsed(lines[1:])), key=lambda voice: voice.name)
 
 
-def _parsed(found: str) -> Iterator[Voice]:
-    """The lines of ``espeak-ng --voices``: priority, language, gender, name, file, others.
+def _parsed(lines: Sequence[str]) -> Iterator[Voice]:
+    """The lines of ``espeak-ng --voices`` below their head.
+
+    Columns: priority, language, gender, name, file, others.
 
     Voices of mbrola are listed whether their data are installed or not; they are left out.
     """
-    for line in found.splitlines()[1:]:
+    for line in lines:
         columns = line.split()
         if len(columns) >= 5 and not columns[4].startswith("mb/"):
             yield Voice(columns[1], columns[1])

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pi_classifier.errors import SinkError
-from pi_classifier.speech.child_process import Ended
+from pi_classifier.speech.child_process import ChildResult
 from pi_classifier.speech.engines.base import (
     USUAL_RATE_WPM,
     Command,
-    Speaking,
     Voice,
+    VoiceSettings,
     listing,
     no_such_voice,
     program,
@@ -30,11 +30,11 @@ class FliteEngine:
 
     name = "flite"
 
-    def __init__(self, speaking: Speaking) -> None:
-        self.gain = speaking.volume  # it has no loudness of its own
-        self._language = speaking.language
-        self._voice = speaking.voice or DEFAULT_VOICE
-        self._stretch = f"{USUAL_RATE_WPM / speaking.rate_wpm:.3f}"
+    def __init__(self, settings: VoiceSettings) -> None:
+        self.gain = settings.volume  # it has no loudness of its own
+        self._language = settings.language
+        self._voice = settings.voice or DEFAULT_VOICE
+        self._stretch = f"{USUAL_RATE_WPM / settings.rate_wpm:.3f}"
         self._checked = False
 
     @property
@@ -44,9 +44,9 @@ class FliteEngine:
         return "\0".join(("flite", own, self._voice, stamp(Path(self._voice)), self._stretch))
 
     def command(self, text: str, wav: Path) -> Command:
-        """The text is an argument of its own; a voice it does not have is found out first.
+        """The text is an argument of its own; the voice is checked before the first phrase.
 
-        flite itself would speak with another voice and say nothing about it.
+        Given one it does not have, flite would speak with another and report nothing.
         """
         flite = program("flite", _INSTALL)
         if not self._checked:
@@ -56,14 +56,14 @@ class FliteEngine:
         argv = (flite, "-voice", self._voice, "--setf", stretch, "-o", str(wav), "-t", text)
         return Command(argv)
 
-    def explain(self, ended: Ended) -> str:
+    def explain(self, result: ChildResult) -> str:
         """By its last words."""
-        return f"flite failed: {ended.last_words}"
+        return f"flite failed: {result.stderr_tail}"
 
     def voices(self) -> Sequence[Voice]:
         """Those built in."""
-        found = listing((program("flite", _INSTALL), "-lv"))
-        return [Voice(name, "en") for name in found.partition(":")[2].split()]
+        names = listing((program("flite", _INSTALL), "-lv")).partition(":")[2]
+        return [Voice(name, "en") for name in names.split()]
 
     def _check(self) -> None:
         if self._language not in {"", "en"}:
@@ -74,5 +74,5 @@ class FliteEngine:
         if self._voice.endswith(_VOICE_FILE):
             if not Path(self._voice).is_file():
                 raise SinkError(f"speech.voice = {self._voice!r}: there is no such file")
-        elif self._voice not in {each.name for each in self.voices()}:
+        elif self._voice not in {voice.name for voice in self.voices()}:
             raise SinkError(no_such_voice(self, self._voice))

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pi_classifier.errors import SinkError
-from pi_classifier.speech.child_process import Ended
+from pi_classifier.speech.child_process import ChildResult
 from pi_classifier.speech.engines.base import (
     USUAL_RATE_WPM,
     Command,
-    Speaking,
     Voice,
+    VoiceSettings,
     no_such_voice,
     program,
     stamp,
@@ -39,11 +39,11 @@ class PiperEngine:
 
     name = "piper"
 
-    def __init__(self, speaking: Speaking, folders: Sequence[Path] = VOICE_FOLDERS) -> None:
-        self.gain = speaking.volume  # the older program has no option for it
-        self._voice = speaking.voice
+    def __init__(self, settings: VoiceSettings, folders: Sequence[Path] = VOICE_FOLDERS) -> None:
+        self.gain = settings.volume  # the older program has no option for it
+        self._voice = settings.voice
         self._folders = folders
-        self._scale = f"{USUAL_RATE_WPM / speaking.rate_wpm:.3f}"
+        self._scale = f"{USUAL_RATE_WPM / settings.rate_wpm:.3f}"
 
     @property
     def key(self) -> str:
@@ -57,26 +57,26 @@ class PiperEngine:
         options = ("--model", str(model), "--output_file", str(wav), "--length_scale", self._scale)
         return Command((piper, *options), " ".join(text.split()).encode("utf-8", "replace"))
 
-    def explain(self, ended: Ended) -> str:
+    def explain(self, result: ChildResult) -> str:
         """By the last line of its traceback, which says what was wrong."""
-        if "Protobuf" in ended.stderr or "INVALID_PROTOBUF" in ended.stderr:
+        if "Protobuf" in result.stderr or "INVALID_PROTOBUF" in result.stderr:
             return f"speech.voice: piper cannot read {self._path()}: the file is damaged"
-        return f"piper failed: {ended.last_words}"
+        return f"piper failed: {result.stderr_tail}"
 
     def voices(self) -> Sequence[Voice]:
         """The voice files in the voice folders; en_GB-alba-medium.onnx speaks English."""
-        found = {
-            file.name.removesuffix(_MODEL): file
-            for folder in reversed(self._searched())
-            for file in sorted(folder.glob(f"*{_MODEL}"))
+        names = {
+            file.name.removesuffix(_MODEL)
+            for folder in self._searched()
+            for file in folder.glob(f"*{_MODEL}")
         }
-        return [Voice(name, name.partition("-")[0].replace("_", "-")) for name in sorted(found)]
+        return [Voice(name, name.partition("-")[0].replace("_", "-")) for name in sorted(names)]
 
     def _model(self) -> Path:
         if not self._voice:
             raise SinkError(
                 "speech.voice: piper needs a voice; download one (https://rhasspy.github.io/"
-                "piper-samples lets you hear them) and name its .onnx file" + self._those_there()
+                "piper-samples lets you hear them) and name its .onnx file" + self._known_voices()
             )
         path = self._path()
         if not path.is_file():
@@ -87,7 +87,7 @@ class PiperEngine:
         if not description.is_file():
             raise SinkError(
                 f"speech.voice = {self._voice!r}: {description} is missing, which belongs to the "
-                "voice; it is found where the voice was downloaded from"
+                "voice; download it from where the voice came from"
             )
         return path
 
@@ -107,6 +107,6 @@ class PiperEngine:
                 continue
         return folders
 
-    def _those_there(self) -> str:
+    def _known_voices(self) -> str:
         names = [voice.name for voice in self.voices()]
-        return f"; there are: {', '.join(names)}" if names else ""
+        return f"; installed are: {', '.join(names)}" if names else ""

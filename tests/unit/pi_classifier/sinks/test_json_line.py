@@ -9,33 +9,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pi_classifier.sinks.json_line import decision_record, json_line
+from pi_classifier.sinks.json_line import decision_fields, json_line
 from pi_classifier.types import Decision
 
 
 def test_exact_bytes() -> None:
     decision = Decision("daisy", 0.93127, 12, 400_000_000, 1, "accurate", latency_ns=5)
-    assert json_line(decision_record(decision)) == (
+    assert json_line(decision_fields(decision)) == (
         b'{"label": "daisy", "score": 0.9313, "sequence": 12, '
         b'"timestamp_ns": 400000000, "stage": 1, "model": "accurate"}\n'
     )
 
 
 def test_nothing_is_null_and_names_stay_readable() -> None:
-    nothing = decision_record(Decision(None, 0.2, 1, 2, 0, "m"))
+    nothing = decision_fields(Decision(None, 0.2, 1, 2, 0, "m"))
     assert nothing["label"] is None
-    line = json_line(decision_record(Decision("Gänseblümchen", 1.0, 1, 2, 0, "m")))
+    line = json_line(decision_fields(Decision("Gänseblümchen", 1.0, 1, 2, 0, "m")))
     assert "Gänseblümchen".encode() in line
 
 
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
 def test_scores_json_does_not_know_become_null(score: float) -> None:
-    assert decision_record(Decision("x", score, 1, 2, 0, "m"))["score"] is None
+    assert decision_fields(Decision("x", score, 1, 2, 0, "m"))["score"] is None
 
 
 @given(st.text(), st.floats(0, 1))
 def test_any_label_gives_one_parsable_line(label: str, score: float) -> None:
-    line = json_line(decision_record(Decision(label, score, 0, 0, 0, "m")))
+    line = json_line(decision_fields(Decision(label, score, 0, 0, 0, "m")))
     assert line.count(b"\n") == 1
     assert json.loads(line)["label"] == label
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pi_classifier.errors import SinkError
-from pi_classifier.sinks.jsonl import JsonlSettings, JsonlSink, RotatingFile, utc_time
+from pi_classifier.sinks.jsonl import JsonlSettings, RotatingFile, jsonl_sink, utc_time
 from pi_classifier.sinks.retry import Retry
 from pi_classifier.types import Decision
 
@@ -23,7 +23,7 @@ def decision(label: str | None = "daisy", sequence: int = 0) -> Decision:
 
 def test_one_object_per_decision_with_its_time(tmp_path: Path) -> None:
     path = tmp_path / "new" / "decisions.jsonl"
-    sink = JsonlSink(
+    sink = jsonl_sink(
         JsonlSettings(path=str(path)), wall_clock_ns=lambda: 1_714_555_800_250_000_999
     )
     sink.emit(decision("daisy", 7))
@@ -45,17 +45,17 @@ def test_one_object_per_decision_with_its_time(tmp_path: Path) -> None:
 
 def test_the_file_is_there_before_the_first_decision(tmp_path: Path) -> None:
     path = tmp_path / "decisions.jsonl"
-    JsonlSink(JsonlSettings(path=str(path))).close(LONG_S)
+    jsonl_sink(JsonlSettings(path=str(path))).close(LONG_S)
     assert path.read_bytes() == b""
 
 
 def test_a_file_that_cannot_be_is_said_before_the_first_decision(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    JsonlSink(JsonlSettings(path=str(tmp_path))).close(LONG_S)
+    jsonl_sink(JsonlSettings(path=str(tmp_path))).close(LONG_S)
     (record,) = caplog.records
     assert record.getMessage() == (
-        f"file {tmp_path}: cannot write (Is a directory): decisions wait until it works; "
+        f"jsonl: cannot write {tmp_path}: Is a directory; decisions wait until it works: "
         "check jsonl.path and the disk"
     )
 
@@ -135,7 +135,7 @@ def test_lines_wait_until_the_disk_works_again(
     blocked = tmp_path / "folder"
     blocked.write_text("a file where the folder should be")
     settings = JsonlSettings(path=str(blocked / "d.jsonl"))
-    sink = JsonlSink(settings, retry=Retry("file", first_wait_s=0.001, longest_wait_s=0.001))
+    sink = jsonl_sink(settings, retry=Retry("jsonl", first_wait_s=0.001, longest_wait_s=0.001))
     for sequence in range(5):
         sink.emit(decision("daisy", sequence))
     while sink.failures < 3:  # tried again, not given up

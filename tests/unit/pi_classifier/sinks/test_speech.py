@@ -11,17 +11,17 @@ from typing import ClassVar
 import pytest
 
 from pi_classifier.errors import ConfigError, SinkError
-from pi_classifier.sinks.speech import SpeechSink
-from pi_classifier.speech.engines.base import Speaking
+from pi_classifier.sinks.speech import speech_sink
+from pi_classifier.speech.engines.base import VoiceSettings
 from pi_classifier.speech.engines.espeak import EspeakEngine
 from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.speech.speaker import Speaker, SpokenResult
-from pi_classifier.speech.speech_policy import Manners
-from pi_classifier.speech.synthesis import CHIME, Synthesizer
+from pi_classifier.speech.speech_policy import SpeechPolicy
+from pi_classifier.speech.synthesizer import CHIME, Synthesizer
 from pi_classifier.types import Decision
 
 LONG_S = 10.0
-SILENT = Synthesizer(Path("nowhere"), EspeakEngine(Speaking()))
+SILENT = Synthesizer(Path("nowhere"), EspeakEngine(VoiceSettings()))
 
 
 class Mouth(Speaker):
@@ -36,6 +36,7 @@ class Mouth(Speaker):
         self.free.set()
         self.tickets = 0
         self.no_output = False
+        self.closed = 0
 
     def prepare(self) -> str:
         self.prepared.set()
@@ -57,7 +58,7 @@ class Mouth(Speaker):
         return self.tickets
 
     def close(self) -> None:
-        self.log.append("close")
+        self.closed += 1
         self.free.set()
 
     def wait_until_begun(self) -> None:
@@ -68,7 +69,7 @@ class Prewarming(Synthesizer):
     """Notes the phrases it is to make; with `fails` all but the first fail."""
 
     def __init__(self, expected: int, *, fails: bool = False) -> None:
-        super().__init__(Path("nowhere"), EspeakEngine(Speaking()))
+        super().__init__(Path("nowhere"), EspeakEngine(VoiceSettings()))
         self.made: list[str] = []
         self.fails = fails
         self.all_made = threading.Event()
@@ -91,13 +92,13 @@ SETTINGS = SpeechSettings(phrases={"tulip": "at last, a tulip"})
 
 @pytest.fixture
 def mouth() -> Iterator[Mouth]:
-    found = Mouth(SETTINGS)
-    yield found
-    found.free.set()
+    mouth = Mouth(SETTINGS)
+    yield mouth
+    mouth.free.set()
 
 
 def test_says_the_phrase_of_the_label(mouth: Mouth) -> None:
-    sink = SpeechSink(SETTINGS, speaker=mouth)
+    sink = speech_sink(SETTINGS, speaker=mouth)
     assert mouth.prepared.wait(LONG_S)  # before there is anything to say
     sink.emit(decision("iris"))
     mouth.wait_until_begun()
@@ -108,7 +109,7 @@ def test_says_the_phrase_of_the_label(mouth: Mouth) -> None:
 
 
 def test_nothing_is_not_spoken_and_does_not_interrupt(mouth: Mouth) -> None:
-    sink = SpeechSink(SETTINGS, speaker=mouth)
+    sink = speech_sink(SETTINGS, speaker=mouth)
     sink.emit(decision("daisy"))
     mouth.wait_until_begun()
     sink.emit(decision(None))
@@ -118,7 +119,7 @@ def test_nothing_is_not_spoken_and_does_not_interrupt(mouth: Mouth) -> None:
 
 def test_latest_label_wins(mouth: Mouth) -> None:
     mouth.free.clear()
-    sink = SpeechSink(SETTINGS, speaker=mouth)
+    sink = speech_sink(SETTINGS, speaker=mouth)
     sink.emit(decision("daisy"))
     mouth.wait_until_begun()
     for label in ("rose", "iris", "lily"):
@@ -134,7 +135,7 @@ def test_latest_label_wins(mouth: Mouth) -> None:
 
 
 def test_without_interrupts_a_phrase_is_finished(mouth: Mouth) -> None:
-    sink = SpeechSink(SpeechSettings(interrupt=False), speaker=mouth)
+    sink = speech_sink(SpeechSettings(interrupt=False), speaker=mouth)
     sink.emit(decision("daisy"))
     mouth.wait_until_begun()
     sink.emit(decision("rose"))
@@ -148,7 +149,7 @@ def test_no_output_is_said_once_and_nothing_raised(
 ) -> None:
     caplog.set_level(logging.INFO)
     mouth.no_output = True
-    sink = SpeechSink(SETTINGS, speaker=mouth, labels=["daisy"])
+    sink = speech_sink(SETTINGS, speaker=mouth, labels=["daisy"])
     for _ in range(50):
         sink.emit(decision("daisy"))
     sink.close(LONG_S)
@@ -159,12 +160,13 @@ def test_no_output_is_said_once_and_nothing_raised(
 
 def test_close_kills_what_does_not_end(mouth: Mouth) -> None:
     mouth.free.clear()
-    sink = SpeechSink(SETTINGS, speaker=mouth)
+    sink = speech_sink(SETTINGS, speaker=mouth)
     sink.emit(decision("daisy"))
     mouth.wait_until_begun()
     sink.close(0.01)
     sink.close(0.01)
-    assert mouth.log == ["hush", "say I see a daisy", "close"]
+    assert mouth.log == ["hush", "say I see a daisy"]
+    assert mouth.closed
 
 
 def test_what_close_cuts_short_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
@@ -180,7 +182,7 @@ def test_what_close_cuts_short_is_no_failure(caplog: pytest.LogCaptureFixture) -
             closed.set()
 
     searching = Searching(SETTINGS)
-    sink = SpeechSink(SETTINGS, speaker=searching)
+    sink = speech_sink(SETTINGS, speaker=searching)
     assert searching.prepared.wait(LONG_S)
     sink.close(0.01)
     assert not caplog.records
@@ -191,7 +193,7 @@ def test_phrases_are_made_beforehand(mouth: Mouth) -> None:
     prewarming = Prewarming(2)
     settings = SpeechSettings(prewarm=2)
     labels = ["daisy", "iris", "lily"]
-    sink = SpeechSink(settings, speaker=mouth, labels=labels, prewarm_with=prewarming)
+    sink = speech_sink(settings, speaker=mouth, labels=labels, prewarm_with=prewarming)
     assert prewarming.all_made.wait(LONG_S)
     sink.close(LONG_S)
     assert prewarming.made == ["I see a daisy", "I see an iris"]
@@ -200,7 +202,7 @@ def test_phrases_are_made_beforehand(mouth: Mouth) -> None:
 def test_nothing_is_made_beforehand_without_an_output(mouth: Mouth) -> None:
     mouth.no_output = True
     prewarming = Prewarming(1)
-    sink = SpeechSink(SETTINGS, speaker=mouth, labels=["daisy"], prewarm_with=prewarming)
+    sink = speech_sink(SETTINGS, speaker=mouth, labels=["daisy"], prewarm_with=prewarming)
     assert mouth.prepared.wait(LONG_S)
     sink.close(LONG_S)
     assert prewarming.made == []
@@ -211,7 +213,7 @@ def test_making_beforehand_stops_when_all_fails(
 ) -> None:
     prewarming = Prewarming(4, fails=True)
     labels = ["a1", "b1", "c1", "d1", "e1", "f1"]
-    sink = SpeechSink(SETTINGS, speaker=mouth, labels=labels, prewarm_with=prewarming)
+    sink = speech_sink(SETTINGS, speaker=mouth, labels=labels, prewarm_with=prewarming)
     assert prewarming.all_made.wait(LONG_S)
     sink.close(LONG_S)
     assert len(prewarming.made) == 4
@@ -220,16 +222,16 @@ def test_making_beforehand_stops_when_all_fails(
 
 def test_wrong_phrase_is_refused_at_once(mouth: Mouth) -> None:
     with pytest.raises(ConfigError, match=r"speech\.phrase"):
-        SpeechSink(SpeechSettings(phrase="{lable}"), speaker=mouth)
+        speech_sink(SpeechSettings(phrase="{lable}"), speaker=mouth)
 
 
 def said(mouth: Mouth) -> list[str]:
-    return [each.removeprefix("say ") for each in mouth.log if each.startswith("say ")]
+    return [line.removeprefix("say ") for line in mouth.log if line.startswith("say ")]
 
 
 def test_a_label_seen_again_while_it_is_said_is_not_begun_anew(mouth: Mouth) -> None:
     mouth.free.clear()
-    sink = SpeechSink(SETTINGS, speaker=mouth)
+    sink = speech_sink(SETTINGS, speaker=mouth)
     sink.emit(decision("daisy"))
     mouth.wait_until_begun()
     sink.emit(decision(None))
@@ -243,7 +245,7 @@ def test_a_label_that_was_replaced_before_it_was_said_is_said_when_seen_again(
     mouth: Mouth,
 ) -> None:
     mouth.free.clear()
-    sink = SpeechSink(SpeechSettings(), speaker=mouth)
+    sink = speech_sink(SpeechSettings(), speaker=mouth)
     sink.emit(decision("iris"))
     mouth.wait_until_begun()
     for label in ("daisy", "rose", "daisy"):
@@ -253,17 +255,17 @@ def test_a_label_that_was_replaced_before_it_was_said_is_said_when_seen_again(
     assert said(mouth) == ["I see an iris", "I see a daisy"]
 
 
-def test_manners_are_asked_and_told(mouth: Mouth) -> None:
-    class Strict(Manners):
+def test_the_policy_is_asked_and_told_what_was_said(mouth: Mouth) -> None:
+    class Strict(SpeechPolicy):
         noted: ClassVar[list[str]] = []
 
-        def may_say(self, label: str) -> bool:
+        def allows(self, label: str) -> bool:
             return label != "rose"
 
-        def said(self, label: str) -> None:
+        def note_spoken(self, label: str) -> None:
             self.noted.append(label)
 
-    sink = SpeechSink(SETTINGS, speaker=mouth, manners=Strict())
+    sink = speech_sink(SETTINGS, speaker=mouth, policy=Strict())
     sink.emit(decision("daisy"))
     mouth.wait_until_begun()
     sink.emit(decision("rose"))
@@ -274,19 +276,20 @@ def test_manners_are_asked_and_told(mouth: Mouth) -> None:
 
 def test_an_interrupted_phrase_does_not_count_as_said(mouth: Mouth) -> None:
     mouth.free.clear()
-    sink = SpeechSink(SETTINGS, speaker=mouth)
+    policy = SpeechPolicy(cooldown_s=LONG_S)
+    sink = speech_sink(SETTINGS, speaker=mouth, policy=policy)
     for label in ("daisy", "rose", "iris"):
         sink.emit(decision(label))
-    assert sink._manners.may_say("daisy")
+    assert policy.allows("daisy")
     mouth.free.set()
     sink.close(LONG_S)
-    assert not sink._manners.may_say("iris")
-    assert sink._manners.may_say("rose")
+    assert not policy.allows("iris")
+    assert policy.allows("rose")
 
 
 def test_nothing_for_a_while_has_its_phrase(mouth: Mouth) -> None:
     settings = SpeechSettings(nothing_phrase="All is quiet", nothing_after_s=0.1)
-    sink = SpeechSink(settings, speaker=mouth)
+    sink = speech_sink(settings, speaker=mouth)
     sink.emit(decision("daisy"))
     mouth.wait_until_begun()
     sink.emit(decision(None))
@@ -297,7 +300,7 @@ def test_nothing_for_a_while_has_its_phrase(mouth: Mouth) -> None:
 
 def test_a_chime_instead_of_words(mouth: Mouth) -> None:
     prewarming = Prewarming(1)
-    sink = SpeechSink(
+    sink = speech_sink(
         SpeechSettings(chime="instead"),
         speaker=mouth,
         labels=["daisy", "iris"],
@@ -322,7 +325,7 @@ def test_what_could_not_be_said_is_said_when_it_is_still_seen(mouth: Mouth) -> N
             return super().speak(text, ticket)
 
     broken = Broken(SETTINGS)
-    sink = SpeechSink(SETTINGS, speaker=broken)
+    sink = speech_sink(SETTINGS, speaker=broken)
     sink.emit(decision("daisy"))
     assert broken.broken.wait(LONG_S)
     broken.wait_until_begun()  # tried again by itself
@@ -332,19 +335,18 @@ def test_what_could_not_be_said_is_said_when_it_is_still_seen(mouth: Mouth) -> N
 
 def test_what_could_not_be_said_and_is_not_seen_any_more_is_not_said(mouth: Mouth) -> None:
     mouth.no_output = True
-    sink = SpeechSink(SETTINGS, speaker=mouth)
+    sink = speech_sink(SETTINGS, speaker=mouth)
     while not sink.failures:
         pass
     sink.emit(decision("daisy"))
     sink.emit(decision(None))
-    assert sink.dropped == 1
     sink.close(LONG_S)
-    assert said(mouth) == []
+    assert (said(mouth), sink.dropped) == ([], 1)
 
 
 def test_a_label_cut_off_by_another_and_seen_again_is_said_again(mouth: Mouth) -> None:
     mouth.free.clear()
-    sink = SpeechSink(SETTINGS, speaker=mouth)
+    sink = speech_sink(SETTINGS, speaker=mouth)
     sink.emit(decision("daisy"))
     mouth.wait_until_begun()
     sink.emit(decision("rose"))  # silences the daisy, whose player may not be dead yet

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pi_classifier.sinks.stdout import StdoutSettings, StdoutSink, plain_line
+from pi_classifier.sinks.stdout import StdoutSettings, plain_line, stdout_sink
 from pi_classifier.types import Decision
 
 LONG_S = 10.0
@@ -33,7 +33,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 def test_plain_lines_and_nothing_for_nothing(pipe: tuple[int, int]) -> None:
-    sink = StdoutSink(StdoutSettings(), fd=pipe[1])
+    sink = stdout_sink(StdoutSettings(), fd=pipe[1])
     for label in ("daisy", None, "red rose"):
         sink.emit(decision(label))
     sink.close(LONG_S)
@@ -41,7 +41,7 @@ def test_plain_lines_and_nothing_for_nothing(pipe: tuple[int, int]) -> None:
 
 
 def test_json_has_every_decision(pipe: tuple[int, int]) -> None:
-    sink = StdoutSink(StdoutSettings(json=True), fd=pipe[1])
+    sink = stdout_sink(StdoutSettings(json=True), fd=pipe[1])
     sink.emit(decision("daisy", 3))
     sink.emit(decision(None, 4))
     sink.close(LONG_S)
@@ -53,7 +53,7 @@ def test_json_has_every_decision(pipe: tuple[int, int]) -> None:
 
 
 def test_each_line_is_written_at_once(pipe: tuple[int, int]) -> None:
-    sink = StdoutSink(StdoutSettings(), fd=pipe[1])
+    sink = stdout_sink(StdoutSettings(), fd=pipe[1])
     sink.emit(decision("daisy"))
     assert os.read(pipe[0], 1000) == b"daisy\n"  # blocks until it is there
     sink.close(LONG_S)
@@ -74,14 +74,14 @@ def test_reader_gone_asks_to_stop_once(
         stop.set()
 
     os.close(pipe[0])
-    sink = StdoutSink(StdoutSettings(), fd=pipe[1], on_closed=on_closed)
+    sink = stdout_sink(StdoutSettings(), fd=pipe[1], on_closed=on_closed)
     sink.emit(decision("daisy"))
     assert stop.wait(LONG_S)
     sink.emit(decision("rose"))
     sink.close(LONG_S)
     assert calls == [1]
     assert [r.getMessage() for r in caplog.records] == [
-        "stdout: the program reading the labels has ended, so this one ends"
+        "stdout: the program that reads standard output has closed it: stopping"
     ]
     assert os.write(pipe[1], b"later output does not fail") > 0
 
@@ -97,7 +97,7 @@ def fill(fd: int) -> None:
 
 def test_reader_that_does_not_read_holds_up_nothing(pipe: tuple[int, int]) -> None:
     fill(pipe[1])
-    sink = StdoutSink(StdoutSettings(), fd=pipe[1])
+    sink = stdout_sink(StdoutSettings(), fd=pipe[1])
     for number in range(5000):
         sink.emit(decision("daisy", number))
     sink.close(0.01)
@@ -109,7 +109,7 @@ def test_reader_that_does_not_read_holds_up_nothing(pipe: tuple[int, int]) -> No
 def test_full_disk_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     full = Path("/dev/full")
     fd = os.open(full, os.O_WRONLY)
-    sink = StdoutSink(StdoutSettings(), fd=fd)
+    sink = stdout_sink(StdoutSettings(), fd=fd)
     sink.emit(decision("daisy"))
     sink.close(LONG_S)
     os.close(fd)

@@ -11,8 +11,14 @@ import pytest
 
 from pi_classifier.errors import ConfigError, SinkError
 from pi_classifier.speech import player
-from pi_classifier.speech.child_process import ChildSlot
-from pi_classifier.speech.player import PlayerOutput, WavOutput, check_output, open_output
+from pi_classifier.speech.child_process import ChildProcess
+from pi_classifier.speech.player import (
+    PlayerOutput,
+    WavOutput,
+    check_output,
+    check_server,
+    open_output,
+)
 
 LONG_S = 10.0
 PROMPT_S = 0.2
@@ -180,12 +186,12 @@ def test_interrupt_ends_it_within_200_ms(programs: Path, tmp_path: Path) -> None
     assert complete == [False]
 
 
-def test_trying_out_ends_when_its_slot_is_closed(programs: Path) -> None:
+def test_trying_out_ends_when_its_process_is_closed(programs: Path) -> None:
     program(programs, "aplay", "exit 0")
-    slot = ChildSlot()
-    slot.close()
+    child = ChildProcess()
+    child.close()
     with pytest.raises(SinkError, match="aplay was interrupted"):
-        open_output("aplay", slot=slot)
+        open_output("aplay", child=child)
 
 
 def test_wav_output_is_never_interrupted(tmp_path: Path) -> None:
@@ -193,3 +199,39 @@ def test_wav_output_is_never_interrupted(tmp_path: Path) -> None:
     output.interrupt()
     with pytest.raises(SinkError, match="not a complete"):
         output.play(tmp_path / "missing.wav", LONG_S, yes)
+
+
+def test_without_a_server_players_of_servers_are_not_tried() -> None:
+    for name, server in (("pw-play", "PipeWire"), ("paplay", "PulseAudio")):
+        with pytest.raises(SinkError, match=f"{name}: no {server} runs for this user"):
+            check_server(name, {"XDG_RUNTIME_DIR": "/nonexistent"})
+    check_server("aplay", {})
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "socket"),
+    [
+        ("paplay", "XDG_RUNTIME_DIR", "pulse/native"),
+        ("paplay", "PULSE_RUNTIME_PATH", "native"),
+        ("pw-play", "XDG_RUNTIME_DIR", "pipewire-0"),
+        ("pw-play", "PIPEWIRE_RUNTIME_DIR", "pipewire-0"),
+    ],
+)
+def test_a_server_is_known_by_its_socket(
+    tmp_path: Path, name: str, variable: str, socket: str
+) -> None:
+    with pytest.raises(SinkError):
+        check_server(name, {variable: str(tmp_path)})
+    path = tmp_path / socket
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    check_server(name, {variable: str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"), [("paplay", "PULSE_SERVER"), ("pw-play", "PIPEWIRE_REMOTE")]
+)
+def test_a_server_the_user_names_is_tried(name: str, variable: str) -> None:
+    check_server(name, {variable: "tcp:kitchen"})
+    with pytest.raises(SinkError):
+        check_server(name, {variable: "", "XDG_RUNTIME_DIR": "/nonexistent"})

@@ -100,21 +100,21 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_clock_is_believed_once_it_was_set(board: Path) -> None:
+def test_the_clock_is_trusted_once_it_was_set(board: Path) -> None:
     assert not clock_is_set(lambda: NOW_S)
     (board / "timesync/synchronized").touch()
     assert clock_is_set(lambda: NOW_S)
     assert not clock_is_set(lambda: 3600.0)
 
 
-@pytest.mark.parametrize(("took", "believed"), [("1", True), ("0", False)])
-def test_a_clock_with_a_battery_is_believed(board: Path, took: str, believed: bool) -> None:
+@pytest.mark.parametrize(("took", "trusted"), [("1", True), ("0", False)])
+def test_a_clock_with_a_battery_is_trusted(board: Path, took: str, trusted: bool) -> None:
     (board / "rtc0").mkdir()
     (board / "rtc0/hctosys").write_text(f"{took}\n")
-    assert clock_is_set(lambda: NOW_S) is believed
+    assert clock_is_set(lambda: NOW_S) is trusted
 
 
-def test_where_another_program_keeps_the_time_it_is_believed(board: Path) -> None:
+def test_where_another_program_keeps_the_time_it_is_trusted(board: Path) -> None:
     (board / "timesync").rmdir()
     assert clock_is_set(lambda: NOW_S)
     assert not clock_is_set(lambda: 0.0)

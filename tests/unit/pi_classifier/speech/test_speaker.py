@@ -9,18 +9,18 @@ import pytest
 
 from pi_classifier.errors import ConfigError, SinkError
 from pi_classifier.speech import speaker as speaker_module
-from pi_classifier.speech.engines.base import Speaking
+from pi_classifier.speech.engines.base import VoiceSettings
 from pi_classifier.speech.engines.espeak import EspeakEngine
-from pi_classifier.speech.settings import SpeechSettings, language_of
-from pi_classifier.speech.speaker import Speaker, SpokenResult, say
-from pi_classifier.speech.synthesis import Synthesizer
+from pi_classifier.speech.settings import SpeechSettings
+from pi_classifier.speech.speaker import Speaker, SpokenResult
+from pi_classifier.speech.synthesizer import Synthesizer
 
 
 class Voice(Synthesizer):
     """Has every phrase ready; `meanwhile` happens while it is being made."""
 
     def __init__(self) -> None:
-        super().__init__(Path("nowhere"), EspeakEngine(Speaking()))
+        super().__init__(Path("nowhere"), EspeakEngine(VoiceSettings()))
         self.made: list[str] = []
         self.meanwhile: Callable[[], object] = lambda: None
 
@@ -141,25 +141,3 @@ def test_looks_for_an_output_again_after_a_failure(
 def test_unknown_output_is_refused_at_once(voice: Voice) -> None:
     with pytest.raises(ConfigError, match=r"speech\.output = 'radio'"):
         Speaker(SpeechSettings(output="radio"), synthesizer=voice)
-    with pytest.raises(ConfigError, match=r"speech\.output = 'radio'"):
-        say("a", SpeechSettings(output="radio"))
-
-
-@pytest.mark.parametrize(
-    ("voice", "language"),
-    [
-        ("", ""),
-        ("en-gb", "en"),
-        ("gmw/en-us", "en"),
-        ("de", "de"),
-        ("de_DE-thorsten-medium", "de"),
-        ("voices/fr_FR-siwis-medium.onnx", "fr"),
-        ("yue", "yue"),
-        ("slt", ""),
-        ("klingon", ""),
-    ],
-)
-def test_language_by_the_voice(voice: str, language: str) -> None:
-    assert language_of(voice) == language
-    assert SpeechSettings(voice=voice).spoken_language == (language or "en")
-    assert SpeechSettings(voice=voice, language="es-419").spoken_language == "es"

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import math
 import os
 import wave
-from array import array
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pi_classifier.errors import SinkError
 from pi_classifier.speech import wavfile
-from pi_classifier.speech.wavfile import append_speech, check_speech, header, silence_file
+from pi_classifier.speech.wavfile import (
+    SPEECH_FORMAT,
+    WavFormat,
+    append_speech,
+    check_speech,
+    peak,
+    read_wav,
+)
 
 
 def tone(path: Path, duration_s: float = 0.5, peak: int = 9000, framerate: int = 22050) -> Path:
     count = round(duration_s * framerate)
-    samples = array("h", [round(peak * math.sin(n / 8)) for n in range(count)])
+    samples = np.rint(peak * np.sin(np.arange(count) / 8)).astype(np.int16)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -43,7 +49,7 @@ def test_duration(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("peak", "audible"), [(255, False), (256, True), (257, True)])
 def test_audible_from_a_peak_of_256(tmp_path: Path, peak: int, sign: int, audible: bool) -> None:
     path = tmp_path / "t.wav"
-    path.write_bytes(header(1, 2, 8000, 4) + array("h", [0, sign * peak]).tobytes())
+    path.write_bytes(WavFormat(1, 8000).file(np.array([[0], [sign * peak]], np.int16)))
     if audible:
         assert check_speech(path) > 0
     else:
@@ -51,9 +57,25 @@ def test_audible_from_a_peak_of_256(tmp_path: Path, peak: int, sign: int, audibl
             check_speech(path)
 
 
+@given(st.lists(st.sampled_from([-32768, -32767, -1, 0, 1, 32767]), min_size=1))
+def test_the_peak_is_that_of_either_sign(values: list[int]) -> None:
+    assert peak(np.array([values], np.int16)) == max(abs(value) for value in values)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    stereo = WavFormat(channels=2, framerate=16000)
+    samples = np.array([[1, -2], [32767, -32768], [0, 5]], np.int16)
+    path = tmp_path / "t.wav"
+    path.write_bytes(stereo.file(samples))
+    wav_format, again = read_wav(path)
+    assert wav_format == stereo
+    assert again.tolist() == samples.tolist()
+    assert check_speech(path) == 3 / 16000
+
+
 def test_silence_is_no_speech(tmp_path: Path) -> None:
     path = tmp_path / "s.wav"
-    path.write_bytes(silence_file(0.1))
+    path.write_bytes(SPEECH_FORMAT.file(SPEECH_FORMAT.silence(0.1)))
     assert len(frames(path)) == 2 * 2205
     with pytest.raises(SinkError, match="holds no sound"):
         check_speech(path)
@@ -82,7 +104,7 @@ def test_phrases_are_joined_with_silence_between(tmp_path: Path) -> None:
     assert frames(joined) == frames(one)
     append_speech(joined, two, silence_s=0.1)
     assert frames(joined) == frames(one) + bytes(2 * 2205) + frames(two)
-    assert joined.read_bytes()[:44] == header(1, 2, 22050, len(frames(joined)))
+    assert joined.read_bytes()[:44] == SPEECH_FORMAT.header(len(frames(joined)))
 
 
 def test_valid_at_every_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,11 +14,10 @@ from pathlib import Path
 
 from pi_classifier.errors import SinkError
 from pi_classifier.logs.events import Event, entry
-from pi_classifier.speech.audio_edges import Shape, shape_speech
-from pi_classifier.speech.child_process import ChildSlot, Ended
-from pi_classifier.speech.chime import chime
+from pi_classifier.speech.audio_edges import AudioEdges, apply_edges, chime
+from pi_classifier.speech.child_process import ChildProcess, ChildResult
 from pi_classifier.speech.engines.base import Engine, silent_environment
-from pi_classifier.speech.wavfile import Form, check_speech, write_wav
+from pi_classifier.speech.wavfile import SPEECH_FORMAT, check_speech
 
 _logger = logging.getLogger(__name__)
 
@@ -29,18 +28,16 @@ CHIME = "\a"
 _PACKAGES = Path(__file__).resolve().parents[2]
 _ATTEMPTS = 2  # a crash may be chance once
 _ABANDONED_S = 3600.0
-_FORM = Form(1, 2, 22050)
 _ROOM_BYTES = 256 << 10
-_SPARE_BYTES = 8 << 20  # it may lie in memory
+_FALLBACK_BYTES = 8 << 20  # it may lie in memory
 
 
 class Synthesizer:
     """Makes the WAV file of a phrase, or finds the one made before.
 
-    Files are named by the hash of all that shapes the sound: text, engine, voice and
-    shape; beyond `cache_max_bytes` together the oldest are removed. Where the folder
-    cannot be written, phrases are made in a temporary one that goes with the program,
-    unless there is to be no `spare`.
+    Files are named by the hash of all that is heard: text, engine, voice and edges; beyond
+    `cache_max_bytes` together the oldest are removed. Where the folder cannot be written,
+    phrases are made in a temporary one that is removed at `close`, unless `fallback` is False.
     `nice` lowers the engine's priority. One thread uses it; any may call `close`.
     """
 
@@ -49,29 +46,29 @@ class Synthesizer:
         cache_dir: Path,
         engine: Engine,
         *,
-        shape: Shape | None = None,
+        edges: AudioEdges | None = None,
         timeout_s: float = 10.0,
         cache_max_bytes: int = 64 << 20,
         nice: int = 0,
-        spare: bool = True,
+        fallback: bool = True,
     ) -> None:
         self.engine = engine
         self._cache_dir = cache_dir
-        self._shape = shape or Shape()
+        self._edges = edges or AudioEdges()
         self._timeout_s = timeout_s
         self._cache_max_bytes = cache_max_bytes
         self._priority = ("nice", "-n", str(nice)) if nice else ()
-        self._spare = spare
-        self._slot = ChildSlot()
+        self._fallback = fallback
+        self._child = ChildProcess()
         self._key = ""
         self._kept_bytes: int | None = None
-        self._spare_dir: Path | None = None
+        self._fallback_dir: Path | None = None
 
     def path(self, text: str) -> Path:
         """Where the phrase's WAV file is or will be."""
-        self._key = self._key or f"{self.engine.key}\0{self.engine.gain}\0{self._shape.key}"
+        self._key = self._key or f"{self.engine.key}\0{self.engine.gain}\0{self._edges.key}"
         name = hashlib.sha256(f"{text}\0{self._key}".encode()).hexdigest()[:32]
-        return (self._spare_dir or self._cache_dir) / f"{name}.wav"
+        return (self._fallback_dir or self._cache_dir) / f"{name}.wav"
 
     def wav(self, text: str) -> tuple[Path, float]:
         """The phrase's WAV file and its duration in seconds.
@@ -83,52 +80,51 @@ class Synthesizer:
         try:
             return path, check_speech(path)
         except SinkError:  # not there, or damaged
-            return self._made_somewhere(text)
+            return self._make(text)
 
     def make(self, text: str) -> None:
         """See to it that the phrase is there, without looking into a file that is."""
         if not self.path(text).exists():
-            self._made_somewhere(text)
+            self._make(text)
 
     def close(self) -> None:
         """End a synthesis under way; from now on only kept phrases are found."""
-        self._slot.close()
-        if self._spare_dir is not None:
-            shutil.rmtree(self._spare_dir, ignore_errors=True)
+        self._child.close()
+        if self._fallback_dir is not None:
+            shutil.rmtree(self._fallback_dir, ignore_errors=True)
 
-    def _made_somewhere(self, text: str) -> tuple[Path, float]:
+    def _make(self, text: str) -> tuple[Path, float]:
+        """Make the phrase in the cache folder, else in the temporary one."""
         try:
-            path = self.path(text)
-            return path, self._make(text, path)
+            return self._make_at(self.path(text), text)
         except OSError as error:
-            if self._spare_dir is not None:
-                raise SinkError(f"{self._spare_dir}: {error.strerror}") from error
-            self._move_out(error)
+            if self._fallback_dir is not None:
+                raise SinkError(f"{self._fallback_dir}: {error.strerror}") from error
+            self._fall_back(error)
         try:
-            path = self.path(text)
-            return path, self._make(text, path)
+            return self._make_at(self.path(text), text)
         except OSError as error:
-            raise SinkError(f"{self._spare_dir}: {error.strerror}") from error
+            raise SinkError(f"{self._fallback_dir}: {error.strerror}") from error
 
-    def _move_out(self, error: OSError) -> None:
+    def _fall_back(self, error: OSError) -> None:
         """Go on in a temporary folder; raises `SinkError` when there is none either."""
-        what = f"speech cache {self._cache_dir}: {error.strerror}"
-        if not self._spare:
-            raise SinkError(what) from error
-        self._cache_max_bytes = min(self._cache_max_bytes, _SPARE_BYTES)
+        reason = f"speech cache {self._cache_dir}: {error.strerror}"
+        if not self._fallback:
+            raise SinkError(reason) from error
+        self._cache_max_bytes = min(self._cache_max_bytes, _FALLBACK_BYTES)
         try:
-            self._spare_dir = Path(tempfile.mkdtemp(prefix="pi-classifier-speech-"))
+            self._fallback_dir = Path(tempfile.mkdtemp(prefix="pi-classifier-speech-"))
             self._kept_bytes = None
-        except OSError as spare:
-            raise SinkError(f"{what}; and no temporary folder: {spare.strerror}") from error
+        except OSError as no_folder:
+            raise SinkError(f"{reason}; and no temporary folder: {no_folder.strerror}") from error
         _logger.warning(
             "%s; phrases are made anew after each start. Set speech.cache_dir to a folder this "
-            "program may write, or make room there",
-            what,
+            "program may write, or free some space there",
+            reason,
             extra=entry(Event.SINK_FAILED, SINK="speech"),
         )
 
-    def _make(self, text: str, path: Path) -> float:
+    def _make_at(self, path: Path, text: str) -> tuple[Path, float]:
         """Make the phrase; raises OSError when the folder cannot take it, else SinkError."""
         path.parent.mkdir(parents=True, exist_ok=True)
         _raise_if_full(path.parent)
@@ -140,16 +136,18 @@ class Synthesizer:
             duration_s = check_speech(part)
             part.replace(path)
         except SinkError:
+            # An engine that met a full disk says something else, or nothing.
             _raise_if_full(path.parent)
             raise
         finally:
             part.unlink(missing_ok=True)
         self._keep_within_bounds(path)
-        return duration_s
+        return path, duration_s
 
     def _write(self, text: str, part: Path) -> None:
         if text == CHIME:
-            write_wav(part, _FORM, chime(_FORM.framerate, self._shape.chime_volume).tobytes())
+            mono = chime(SPEECH_FORMAT.framerate, self._edges.chime_volume)
+            part.write_bytes(SPEECH_FORMAT.file(mono.reshape(-1, SPEECH_FORMAT.channels)))
             return
         spoken = text.encode("utf-8", "replace")
         if not spoken.strip() or len(spoken) > LONGEST_TEXT_BYTES:
@@ -158,28 +156,28 @@ class Synthesizer:
                 f"not {len(spoken)}"
             )
         self._synthesize(text, part)
-        shape_speech(part, self._shape, self.engine.gain)
+        apply_edges(part, self._edges, self.engine.gain)
 
     def _synthesize(self, text: str, part: Path) -> None:
         command = self.engine.command(text.replace("\0", " "), part)
         for _ in range(_ATTEMPTS):
-            ended = self._slot.run(
+            result = self._child.run(
                 (*self._priority, *command.argv),
                 limit_s=self._timeout_s,
                 stdin=command.stdin,
                 env=_child_environment(),
             )
-            if ended.returncode >= 0 or ended.killed or ended.timed_out:
+            if result.returncode >= 0 or result.killed or result.timed_out:
                 break
-        if ended.returncode != 0 or ended.timed_out or ended.killed:
-            raise SinkError(self._explain(ended))
+        if result.returncode != 0 or result.timed_out or result.killed:
+            raise SinkError(self._explain(result))
 
-    def _explain(self, ended: Ended) -> str:
-        if ended.killed:
-            return "the synthesis was given up"
-        if ended.timed_out:
+    def _explain(self, result: ChildResult) -> str:
+        if result.killed:
+            return "speech synthesis was canceled"
+        if result.timed_out:
             return f"the speech engine did not end within {self._timeout_s:g} s and was killed"
-        return self.engine.explain(ended)
+        return self.engine.explain(result)
 
     def _keep_within_bounds(self, newest: Path) -> None:
         """Count what is there the first time, then only what is added."""
@@ -191,22 +189,22 @@ class Synthesizer:
 
     def _prune(self, newest: Path) -> int:
         """Remove the oldest phrases beyond the cache's size, and what a killed process left."""
-        found = [(file.stat(), file) for file in newest.parent.glob("*.wav")]
-        kept = sum(status.st_size for status, _ in found)
-        for status, file in sorted(found, key=lambda entry: entry[0].st_mtime_ns):
-            if kept > self._cache_max_bytes and file != newest:
+        phrases = [(file.stat(), file) for file in newest.parent.glob("*.wav")]
+        kept_bytes = sum(status.st_size for status, _ in phrases)
+        for status, file in sorted(phrases, key=lambda phrase: phrase[0].st_mtime_ns):
+            if kept_bytes > self._cache_max_bytes and file != newest:
                 file.unlink(missing_ok=True)
-                kept -= status.st_size
+                kept_bytes -= status.st_size
         for part in newest.parent.glob("*.part"):
             if time.time() - part.stat().st_mtime > _ABANDONED_S:
                 part.unlink(missing_ok=True)
-        return kept
+        return kept_bytes
 
 
 def _raise_if_full(folder: Path) -> None:
-    """Raise the OSError that engines do not tell of; pyttsx3 even hangs on a full disk."""
-    room = os.statvfs(folder)
-    if room.f_bavail * room.f_frsize < _ROOM_BYTES:
+    """Raise the OSError that engines do not report; pyttsx3 even hangs on a full disk."""
+    disk = os.statvfs(folder)
+    if disk.f_bavail * disk.f_frsize < _ROOM_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
