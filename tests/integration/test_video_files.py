@@ -13,7 +13,6 @@ import pytest
 from pi_classifier.cameras import CameraSettings, open_camera
 from pi_classifier.cameras.playback import PlayedCamera
 from pi_classifier.cameras.video.file import open_video_file
-from pi_classifier.cameras.video.pyav import covering
 from pi_classifier.errors import ConfigError
 from tests.servers.films import film
 from tests.virtual_clock import VirtualClock
@@ -65,20 +64,6 @@ def test_swscale_makes_frames_smaller_never_larger(tmp_path: Path) -> None:
     settings = CameraSettings(source=f"replay:{path}", realtime=False, width=64, height=32)
     assert next(iter(open_camera(settings).frames())).pixels.shape == (32, 42, 3)
     assert next(iter(open_camera(settings, (24, 16)).frames())).pixels.shape == (24, 32, 3)
-
-
-@pytest.mark.parametrize(
-    ("size", "side", "expected"),
-    [
-        ((640, 480), 480, (640, 480)),
-        ((641, 481), 480, (640, 480)),
-        ((1920, 1080), 224, (398, 224)),
-        ((480, 640), 224, (224, 298)),
-        ((31, 45), 31, (31, 45)),
-    ],
-)
-def test_sizes(size: tuple[int, int], side: int, expected: tuple[int, int]) -> None:
-    assert covering(size, side) == expected
 
 
 def test_a_telephones_turned_video_is_upright(tmp_path: Path) -> None:
