@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +27,7 @@ from benchmarks.programs import pair, telling_photo
 from benchmarks.scenes import Pixels, garden
 from benchmarks.subject import Subject, subjects
 from pi_classifier.errors import PiClassifierError
+from pi_classifier.system.atomic import write_atomic
 
 _Run = Callable[[argparse.Namespace], None]
 
@@ -109,7 +109,8 @@ def _daemon(arguments: argparse.Namespace) -> None:
             figures += found
     if arguments.json is not None:
         options = {key: getattr(arguments, key) for key in ("frames", "rounds", "starts", "runs")}
-        _write(arguments.json, report.as_json({"machine": facts, "options": options}, figures))
+        text = report.as_json({"machine": facts, "options": options}, figures)
+        write_atomic(arguments.json, text.encode())
 
 
 def _training(arguments: argparse.Namespace) -> None:
@@ -140,7 +141,7 @@ def _sections(arguments: argparse.Namespace, sections: Iterable[list[Figure]]) -
         print(report.section(found), flush=True)
         figures += found
     if arguments.json is not None:
-        _write(arguments.json, report.as_json({"machine": facts}, figures))
+        write_atomic(arguments.json, report.as_json({"machine": facts}, figures).encode())
 
 
 _SUBJECTS: Mapping[str, tuple[_Run, Callable[[], argparse.ArgumentParser]]] = {
@@ -185,9 +186,3 @@ def _programs(
         yield from memory.measure(subject, programs, arguments.runs, arguments.settle)
     else:
         yield from imports.measure(subject.name, programs.fast_daemon)
-
-
-def _write(path: Path, text: str) -> None:
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_text(text, "utf-8")
-    scratch.replace(path)

@@ -134,12 +134,10 @@ def _one_frame(settings: CameraSettings) -> Frame:
 def _save(frame: Frame, path: Path, kind: str) -> None:
     from PIL import Image
 
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        Image.fromarray(frame.pixels).save(unfinished, kind, quality=95)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    from pi_classifier.system.atomic import replacing
+
+    with replacing(path) as partial:
+        Image.fromarray(frame.pixels).save(partial, kind, quality=95)
 
 
 def _record(path: Path, frame: Frame, prediction: Prediction) -> dict[str, Any]:

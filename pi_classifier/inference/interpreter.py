@@ -188,13 +188,8 @@ def forget_weights(model: ModelFile, cache_dir: Path) -> None:
 def _load_cached(model: ModelFile, num_threads: int, cache: WeightCache) -> _Runner:
     if cache.verified():
         return _CachedRunner(model, num_threads, cache.path)
-    scratch = cache.scratch()
-    try:
-        runner = _CachedRunner(model, num_threads, scratch)
-        cache.keep()
-    finally:
-        cache.discard()
-    return runner
+    with cache.building() as path:
+        return _CachedRunner(model, num_threads, path)
 
 
 class _PlainRunner:

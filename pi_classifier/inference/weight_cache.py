@@ -14,11 +14,13 @@ import functools
 import hashlib
 import logging
 import mmap
-import os
 import platform
 import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+
+from pi_classifier.system.atomic import replacing, write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,6 @@ class WeightCache:
         name = f"{model_sha256[:24]}-{runtime}-{cpu_identity()}{_SUFFIX}"
         self.path = folder / name
         self._checksum_path = folder / (name + _CHECKSUM_SUFFIX)
-        self._scratch = folder / f".{name}.{os.getpid()}.tmp"
 
     def verified(self) -> bool:
         """Whether the file is there and is what was once written; read-only folders serve."""
@@ -58,33 +59,23 @@ class WeightCache:
         except (OSError, ValueError):
             return False
 
-    def scratch(self) -> Path:
-        """Return a path in the folder to build the file at; nothing is there yet.
+    @contextlib.contextmanager
+    def building(self) -> Iterator[Path]:
+        """Yield a path to build the file at, where nothing is yet; it is kept with its checksum.
 
-        Creates the folder where it is missing. Raises OSError where it cannot be used.
+        A mapping of it stays valid: only the name changes. Creates the folder where it is
+        missing. Raises OSError where it cannot be used or nothing was built.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         if not _private(self.folder):
             raise PermissionError(f"{self.folder} can be written by every user")
-        self._scratch.touch()
-        self._scratch.unlink()
-        return self._scratch
-
-    def keep(self) -> None:
-        """Put what was built at `scratch` in place, with its checksum.
-
-        A mapping of it stays valid: only the name changes. Raises OSError.
-        """
-        checksum_scratch = self._scratch.with_name(self._scratch.name + _CHECKSUM_SUFFIX)
-        checksum_scratch.write_text(_checksum(self._scratch, self.path.name) + "\n", "ascii")
-        checksum_scratch.replace(self._checksum_path)
-        self._scratch.replace(self.path)
+        with replacing(self.path, durable=False) as partial:
+            partial.unlink()  # XNNPACK would try to read a file that is there
+            yield partial
+            # The checksum first: with the old weights it fails, and they are built again.
+            checksum = _checksum(partial, self.path.name) + "\n"
+            write_atomic(self._checksum_path, checksum.encode(), durable=False)
         self._drop_oldest()
-
-    def discard(self) -> None:
-        """Remove what was built at `scratch`, if anything."""
-        with contextlib.suppress(OSError):
-            self._scratch.unlink()
 
     def remove(self) -> None:
         """Remove the file and its checksum, if they are there and the folder allows it."""

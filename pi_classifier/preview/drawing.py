@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pi_classifier.errors import ConfigError
 from pi_classifier.preview.latest_view import View
+from pi_classifier.system.atomic import replacing
 from pi_classifier.types import Category
 
 _SMALLEST_WIDTH = 480
@@ -124,12 +125,8 @@ class PictureFile:
     def write(self, view: View) -> None:
         """Write one view; a reader meets the old file or the new one, never a part."""
         path = self._path(view.frame.sequence)
-        unfinished = path.with_name(f".{path.name}.unfinished")
-        try:
-            picture(view).save(unfinished, "PNG", compress_level=1)
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with replacing(path, durable=False) as partial:
+            picture(view).save(partial, "PNG", compress_level=1)
 
     def _path(self, number: int) -> Path:
         try:

@@ -15,6 +15,7 @@ from typing import Protocol
 from pi_classifier.errors import ConfigError, SinkError
 from pi_classifier.speech.child_process import ChildProcess
 from pi_classifier.speech.wavfile import SPEECH_FORMAT, append_speech
+from pi_classifier.system.atomic import replacing
 
 _logger = logging.getLogger(__name__)
 
@@ -102,11 +103,10 @@ class FolderOutput:
     def play(self, wav: Path, limit_s: float, wanted: Callable[[], bool]) -> bool:  # noqa: ARG002
         """Copy the phrase; takes no time, so it is never interrupted."""
         path = self._folder / f"{self._now():%Y-%m-%dT%H-%M-%S.%f}.wav"
-        part = path.with_suffix(".part")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(wav, part)
-            part.replace(path)
+            with replacing(path, durable=False) as part:
+                shutil.copyfile(wav, part)
         except OSError as error:
             raise SinkError(f"{self._folder}: cannot write speech: {error.strerror}") from error
         return True

@@ -18,6 +18,7 @@ from pi_classifier.speech.audio_edges import AudioEdges, apply_edges, chime
 from pi_classifier.speech.child_process import ChildProcess, ChildResult
 from pi_classifier.speech.engines.base import Engine, silent_environment
 from pi_classifier.speech.wavfile import SPEECH_FORMAT, check_speech
+from pi_classifier.system.atomic import PARTIAL_PREFIX, replacing
 
 _logger = logging.getLogger(__name__)
 
@@ -128,19 +129,14 @@ class Synthesizer:
         """Make the phrase; raises OSError when the folder cannot take it, else SinkError."""
         path.parent.mkdir(parents=True, exist_ok=True)
         _raise_if_full(path.parent)
-        fd, name = tempfile.mkstemp(suffix=".part", dir=path.parent)
-        os.close(fd)
-        part = Path(name)
         try:
-            self._write(text, part)
-            duration_s = check_speech(part)
-            part.replace(path)
+            with replacing(path, durable=False) as part:
+                self._write(text, part)
+                duration_s = check_speech(part)
         except SinkError:
             # An engine that met a full disk says something else, or nothing.
             _raise_if_full(path.parent)
             raise
-        finally:
-            part.unlink(missing_ok=True)
         self._keep_within_bounds(path)
         return path, duration_s
 
@@ -189,13 +185,13 @@ class Synthesizer:
 
     def _prune(self, newest: Path) -> int:
         """Remove the oldest phrases beyond the cache's size, and what a killed process left."""
-        phrases = [(file.stat(), file) for file in newest.parent.glob("*.wav")]
+        phrases = [(file.stat(), file) for file in newest.parent.glob("[!.]*.wav")]
         kept_bytes = sum(status.st_size for status, _ in phrases)
         for status, file in sorted(phrases, key=lambda phrase: phrase[0].st_mtime_ns):
             if kept_bytes > self._cache_max_bytes and file != newest:
                 file.unlink(missing_ok=True)
                 kept_bytes -= status.st_size
-        for part in newest.parent.glob("*.part"):
+        for part in newest.parent.glob(f"{PARTIAL_PREFIX}*"):
             if time.time() - part.stat().st_mtime > _ABANDONED_S:
                 part.unlink(missing_ok=True)
         return kept_bytes

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.errors import SinkError
+from pi_classifier.system.atomic import write_atomic
 
 Samples: TypeAlias = NDArray[np.int16]
 """16-bit samples ``[frames, channels]``."""
@@ -128,12 +129,7 @@ def append_speech(path: Path, phrase: Path, *, silence_s: float) -> None:
 
 def _create(path: Path, wav_format: WavFormat) -> None:
     """Make a WAV file without samples; a reader never finds it without its header."""
-    partial = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        partial.write_bytes(wav_format.header(0))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomic(path, wav_format.header(0), durable=False)
 
 
 def _append(fd: int, wav_format: WavFormat, samples: Samples, silence_s: float) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -19,7 +18,6 @@ from pi_classifier_training.errors import ExportError, ParityError
 from pi_classifier_training.export.deliver import calibration_photos, open_run
 from pi_classifier_training.export.export import TRIAL, export, golden_tolerance, require_golden
 from pi_classifier_training.export.parity import require_parity
-from pi_classifier_training.files import write_whole
 from pi_classifier_training.modelfile.model_card import ModelCard
 from pi_classifier_training.modelfile.writer import write_model_file
 from pi_classifier_training.networks.network import Network
@@ -141,21 +139,6 @@ def test_the_self_test_allows_for_another_runtime_s_kernels() -> None:
         vector["scores"] = [score + 0.1 for score in vector["scores"]]
     # Those kernels are 0.0195 off one of the scores, to whichever side.
     assert 0.2 < golden_tolerance("int8", data, vectors, model.input_size) <= 0.24
-
-
-def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "int8.tflite"
-    path.write_bytes(b"old")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # A limit on file sizes fails a write as a full disk does.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
-    try:
-        with pytest.raises(OSError, match=r"int8\.tflite"):
-            write_whole(path, bytes(1_000_000))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert [p.name for p in tmp_path.iterdir()] == ["int8.tflite"]
-    assert path.read_bytes() == b"old"
 
 
 @pytest.mark.parametrize(

@@ -25,11 +25,11 @@ from pi_classifier.cameras.stream import Clock
 from pi_classifier.errors import ConfigError, ImageError
 from pi_classifier.preprocessing.area_average import Pixels
 from pi_classifier.preprocessing.preprocessor import load_image
+from pi_classifier.system.atomic import write_atomic
 from pi_classifier.types import Frame
 
 INDEX = "recording.jsonl"
 VERSION = 1
-_UNFINISHED = ".unfinished"
 _LINE_BYTES = 200  # more than a line of the index has
 
 _logger = logging.getLogger(__name__)
@@ -88,7 +88,6 @@ class Recorder:
                 line["truth"] = frame.truth
             self._append(line)
         except OSError as error:
-            (self._folder / _UNFINISHED).unlink(missing_ok=True)
             full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
             reason = "the disk is full" if full else error.strerror
             raise OSError(
@@ -112,9 +111,7 @@ class Recorder:
         if self.bytes + data.tell() + _LINE_BYTES > self._max_bytes:
             return None
         name = f"{self.frames:08d}{self._ending}"
-        unfinished = self._folder / _UNFINISHED
-        unfinished.write_bytes(data.getbuffer())
-        unfinished.replace(self._folder / name)
+        write_atomic(self._folder / name, data.getbuffer(), durable=False)
         self.bytes += data.tell()
         self._last = pixels, name
         return name

@@ -43,8 +43,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _draw(options: argparse.Namespace, record: dict[str, Any]) -> None:
+    from pi_classifier.system.atomic import write_atomic
     from pi_classifier_training.errors import ExportError
-    from pi_classifier_training.files import write_whole
     from pi_classifier_training.inspection.drawing import as_dot, as_svg
     from pi_classifier_training.inspection.inspect import read_graph_file
 
@@ -56,11 +56,11 @@ def _draw(options: argparse.Namespace, record: dict[str, Any]) -> None:
             raise ExportError(f"{path}: there is no folder {path.parent}; make it first")
     _, graph = read_graph_file(Path(record["file"]))
     if options.dot is not None:
-        write_whole(options.dot, as_dot(graph).encode())
+        write_atomic(options.dot, as_dot(graph).encode())
     if options.picture is not None:
         if options.picture.suffix.lower() != ".svg":
             raise ExportError(
                 f"--picture {options.picture}: the picture is an SVG file; name it "
                 f"{options.picture.with_suffix('.svg').name}"
             )
-        write_whole(options.picture, as_svg(graph, Path(record["file"]).name).encode())
+        write_atomic(options.picture, as_svg(graph, Path(record["file"]).name).encode())

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from pi_classifier.inference.classifier import ModelSettings, open_model
 from pi_classifier.modelfile.model_file import ModelFile, read_model_file
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS
+from pi_classifier.system.atomic import write_atomic
 from pi_classifier_training.errors import ExportError
-from pi_classifier_training.files import write_whole
 from pi_classifier_training.inspection.model_graph import ModelGraph, Operation, read_model_graph
 from pi_classifier_training.modelfile.golden import golden_vectors
 from pi_classifier_training.modelfile.writer import write_model_file
@@ -139,7 +139,7 @@ def write_rounded(
         trial.write_bytes(_written(model, bare, contents))
         if evaluation is not None:
             contents["evaluation"] = evaluation(trial)
-    write_whole(path, _written(model, bare, contents))
+    write_atomic(path, _written(model, bare, contents))
 
 
 def _manifest(model: ModelFile) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pi_classifier.system.atomic import write_atomic, write_json
 from pi_classifier_training.compression.rounding import Attempt, Figures, RoundingTrials
-from pi_classifier_training.files import write_json, write_whole
 
 SPLITS = ("validation", "test")
 CLASSIC_LEVELS = (64, 256, 1024, 4096)
@@ -62,8 +62,8 @@ def write_frontier(trials: RoundingTrials, chosen: Attempt, folder: Path) -> Ite
     folder.mkdir(parents=True, exist_ok=True)
     rows = [_row(p) for p in points]
     write_json(folder / "frontier.json", rows)
-    write_whole(folder / "frontier.csv", _csv(rows))
-    write_whole(folder / "frontier.svg", _plot(points))
+    write_atomic(folder / "frontier.csv", _csv(rows))
+    write_atomic(folder / "frontier.svg", _plot(points))
     yield from table(points)
     yield f"{folder}: frontier.csv, frontier.json, frontier.svg"
 

@@ -6,7 +6,6 @@ import csv
 import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Literal
 
 from PIL import Image
 
+from pi_classifier.system.atomic import replacing
 from pi_classifier_training.data.dataset import split_of
 from pi_classifier_training.data_check.findings import CheckResult, Finding
 from pi_classifier_training.data_check.photo_probe import BROKEN, SUFFIXES
@@ -166,8 +166,6 @@ def _move(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            copy = Path(folder, target.name)
+        with replacing(target) as copy:
             shutil.copy2(source, copy)
-            copy.rename(target)
         source.unlink()

@@ -20,6 +20,7 @@ from pi_classifier.inference.classifier import (
     open_model,
 )
 from pi_classifier.setting import setting
+from pi_classifier.system.atomic import write_atomic
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.frontier import (
     Frontier,
@@ -41,7 +42,6 @@ from pi_classifier_training.evaluation.scoring import (
 )
 from pi_classifier_training.evaluation.significance import paired
 from pi_classifier_training.evaluation.timing import frame_ms, network_ms
-from pi_classifier_training.files import write_whole
 from pi_classifier_training.modelfile.cascade_file import StageThresholds, toml_text
 
 OTHER_LOSSES = (0.0, 0.003, 0.01, 0.02)
@@ -140,7 +140,7 @@ def make_cascade(
             own = label_thresholds(validation, thresholds.accept, classifiers[0].labels)
             thresholds = replace(thresholds, labels=own)
         record, test = _verified(data, classifiers, name, output, thresholds, progress)
-    write_whole(output, toml_text(models, name, output, thresholds, record).encode())
+    write_atomic(output, toml_text(models, name, output, thresholds, record).encode())
     yield from cascade_lines(output, record, thresholds.note)
     yield from _other_choices(found, data)
     if plot is not None:

@@ -6,8 +6,8 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pi_classifier.system.atomic import write_atomic
 from pi_classifier_training.errors import TrainingError
-from pi_classifier_training.files import write_whole
 
 SUFFIXES = (".svg", ".png")
 
@@ -54,4 +54,4 @@ def plot_frontier(
         stream = io.BytesIO()
         metadata = {"Date": None} if kind == "svg" else {"Software": None}
         canvas.print_figure(stream, format=kind, dpi=120, metadata=metadata)
-    write_whole(path, stream.getvalue())
+    write_atomic(path, stream.getvalue())

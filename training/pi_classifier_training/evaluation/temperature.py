@@ -20,6 +20,7 @@ from pi_classifier.inference.classifier import (
     open_model,
 )
 from pi_classifier.modelfile.tflite_graph import Activation
+from pi_classifier.system.atomic import write_atomic
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.evaluate import evaluation_of, portable
 from pi_classifier_training.evaluation.held_out import HeldOut, held_out
@@ -37,7 +38,6 @@ from pi_classifier_training.evaluation.significance import (
     difference_interval,
     loss_column,
 )
-from pi_classifier_training.files import write_whole
 from pi_classifier_training.modelfile.writer import with_manifest_entries
 
 LOWEST, HIGHEST = 0.2, 5.0
@@ -142,7 +142,7 @@ def calibrate_model(
     changes["evaluation"] = details.get("evaluation", {}) | trial.first_folder
     changes["thresholds"] = details.get("thresholds", {}) | {"high": trial.announce_from}
     target = output or path
-    write_whole(target, with_manifest_entries(path.read_bytes(), changes))
+    write_atomic(target, with_manifest_entries(path.read_bytes(), changes))
     yield (
         f"{target}: written; at least {ANNOUNCED_RIGHT:.0%} of its answers with a score of "
         f"{trial.announce_from:g} or more were right on the validation photos (a start "

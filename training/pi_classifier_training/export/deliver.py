@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.preprocessing.preprocessor import Preprocessor
+from pi_classifier.system.atomic import write_json
 from pi_classifier_training.conversion.conversion import Kind
 from pi_classifier_training.data.dataset import Images, decode, evenly_over_labels, scan
 from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.evaluation.evaluate import evaluate, portable
 from pi_classifier_training.evaluation.report_text import share
 from pi_classifier_training.export.export import export
-from pi_classifier_training.files import write_json
 from pi_classifier_training.modelfile.model_card import ModelCard
 from pi_classifier_training.networks.network import Network
 from pi_classifier_training.retraining.run_folder import RUN_FILE, RunFolder

@@ -11,11 +11,11 @@ from typing import Any
 from pi_classifier.errors import ModelMismatch
 from pi_classifier.inference.classifier import ModelSettings, open_model
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS
+from pi_classifier.system.atomic import write_atomic
 from pi_classifier_training.conversion.conversion import Kind, convert
 from pi_classifier_training.data.dataset import Images
 from pi_classifier_training.errors import ParityError
 from pi_classifier_training.export.parity import require_parity, require_raw_pixels_wanted
-from pi_classifier_training.files import write_whole
 from pi_classifier_training.modelfile.golden import golden_vectors
 from pi_classifier_training.modelfile.model_card import ModelCard
 from pi_classifier_training.modelfile.writer import write_model_file
@@ -69,16 +69,16 @@ def export(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / path.name
-        write_whole(trial, write_model_file(bare, labels, contents))
+        write_atomic(trial, write_model_file(bare, labels, contents))
         with contextlib.closing(open_model(trial, TRIAL)) as classifier:
             require_parity(classifier, network, calibration.pixels, kind)
             vectors = golden_vectors(classifier, labels, seed=1)
         tolerance = golden_tolerance(kind, bare, vectors, classifier.input_size)
         contents["golden"] = {"tolerance": tolerance, "vectors": vectors}
-        write_whole(trial, write_model_file(bare, labels, contents))
+        write_atomic(trial, write_model_file(bare, labels, contents))
         require_golden(trial)
         contents["evaluation"] = evaluation(trial)
-    write_whole(path, write_model_file(bare, labels, contents))
+    write_atomic(path, write_model_file(bare, labels, contents))
     return contents
 
 

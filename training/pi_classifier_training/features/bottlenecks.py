@@ -29,12 +29,12 @@ from pi_classifier.preprocessing.preprocessor import (
     Resize,
     load_image,
 )
+from pi_classifier.system.atomic import write_json
 from pi_classifier.system.folders import cache_folder
 from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.errors import CacheError
 from pi_classifier_training.features.photo_hashes import contents_of
 from pi_classifier_training.features.row_store import KEY_BYTES, Keys, RowStore
-from pi_classifier_training.files import write_json
 from pi_classifier_training.networks.network import Network, as_list, weights_id
 from pi_classifier_training.progress import Progress
 

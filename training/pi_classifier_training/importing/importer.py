@@ -18,10 +18,10 @@ from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.modelfile.tflite_graph import Graph, read_graph
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS, Normalization
 from pi_classifier.setting import setting
+from pi_classifier.system.atomic import write_atomic
 from pi_classifier_training.conversion.reference import kernel_spread
 from pi_classifier_training.errors import ExportError, ParityError
 from pi_classifier_training.export.export import require_golden
-from pi_classifier_training.files import write_whole
 from pi_classifier_training.importing.comparison import (
     FLOAT_TOLERANCE,
     TOLERANCE,
@@ -89,7 +89,7 @@ def import_model(source: Path, output: Path, options: ImportOptions) -> Iterator
             yield _tried(trial, original, labels, contents, normalization, options.image_dirs)
             if options.image_dirs:
                 yield from _accuracy(trial, options.image_dirs)
-            write_whole(output, trial.read_bytes())
+            write_atomic(output, trial.read_bytes())
     yield f"{output}: {output.stat().st_size / 1000:.0f} kB, {contents['kind']}"
 
 

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 from pi_classifier.errors import PiClassifierError
 from pi_classifier.setting import setting
+from pi_classifier.system.atomic import write_atomic
 from pi_classifier_training.data.dataset import Photo, scan
 from pi_classifier_training.data_check.findings import CheckResult
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.evaluate import calibration_curve
 from pi_classifier_training.evaluation.scoring import Outcomes
-from pi_classifier_training.files import write_whole
 from pi_classifier_training.progress import with_progress
 from pi_classifier_training.reporting import contents, figures, words
 from pi_classifier_training.reporting.model_files import MeasuredFile, choose, measure_files
@@ -78,7 +78,7 @@ def write_report(
     for message in messages:
         log.warning("left out: %s", message)
     page = page_of(run_dir, record, image_dirs, photos, files, options or ReportOptions())
-    write_whole(output, render(page))
+    write_atomic(output, render(page))
     return output
 
 

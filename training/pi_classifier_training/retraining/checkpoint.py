@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier_training.files import write_whole
+from pi_classifier.system.atomic import write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Checkpoint:
         header = json.dumps({"recipe": self.recipe, "names": list(arrays), "state": state})
         buffer = io.BytesIO()
         np.savez(buffer, header=np.frombuffer(header.encode(), np.uint8), **named)  # type: ignore[arg-type]
-        write_whole(self.path, buffer.getvalue())
+        write_atomic(self.path, buffer.getvalue())
 
     def load(self) -> Saved | None:
         """Read the state; None where there is none of this recipe."""

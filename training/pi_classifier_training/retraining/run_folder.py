@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pi_classifier.system.atomic import PARTIAL_PREFIX, replacing, write_atomic, write_json
 from pi_classifier_training.errors import TrainingError
-from pi_classifier_training.files import write_json, write_whole
 from pi_classifier_training.networks.network import Network, NetworkSpec
 
 RUN_FILE = "run.json"
@@ -25,20 +25,16 @@ class RunFolder:
     def save(self, network: Network, record: dict[str, Any]) -> None:
         """Save the weights and the record of the run (any JSON values)."""
         self.path.mkdir(parents=True, exist_ok=True)
-        weights = self.path / WEIGHTS_FILE
-        # Keras chooses the format by the ending, so the temporary name keeps it.
-        partial = self.path / f".partial-{WEIGHTS_FILE}"
-        network.inference_model().save_weights(partial)
-        partial.replace(weights)
-        write_whole(self.path / "labels.txt", "".join(f"{x}\n" for x in network.labels).encode())
+        with replacing(self.path / WEIGHTS_FILE) as weights:
+            network.inference_model().save_weights(weights)
+        write_atomic(self.path / "labels.txt", "".join(f"{x}\n" for x in network.labels).encode())
         header = {"network": network.spec.as_dict(), "labels": list(network.labels)}
         write_json(self.path / RUN_FILE, {**header, **record})
 
     def clear_partial(self) -> None:
         """Remove what a killed run left of files it was writing."""
-        for pattern in (".partial-*", ".*.npz-*", ".*.json-*", ".*.txt-*", ".*.tflite-*"):
-            for left in self.path.glob(pattern):
-                left.unlink(missing_ok=True)
+        for partial in self.path.glob(f"{PARTIAL_PREFIX}*"):
+            partial.unlink(missing_ok=True)
 
     def record(self) -> dict[str, Any]:
         """The record of the run. Raises TrainingError when there is none."""

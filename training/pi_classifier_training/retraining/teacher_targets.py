@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pi_classifier.system.atomic import write_atomic
 from pi_classifier_training.data.augmentation import augment, draw_views
 from pi_classifier_training.data.dataset import Images
 from pi_classifier_training.errors import TrainingError
-from pi_classifier_training.files import write_whole
 from pi_classifier_training.networks.network import Network
 from pi_classifier_training.progress import Progress
 from pi_classifier_training.retraining.losses import TEMPERATURE
@@ -55,7 +55,7 @@ class Answers:
                     found = self._ask(view, min_area)
                     stream = io.BytesIO()
                     np.save(stream, found)
-                    write_whole(path, stream.getvalue())
+                    write_atomic(path, stream.getvalue(), durable=False)
         except OSError as error:
             raise TrainingError(
                 f"{error.filename or path}: the teachers' answers cannot be kept "

@@ -21,16 +21,17 @@ def cache(folder: Path, model: str = MODEL, runtime: str = "litert2.3.0") -> Wei
 
 def built(folder: Path, content: bytes = b"packed weights") -> WeightCache:
     made = cache(folder)
-    made.scratch().write_bytes(content)
-    made.keep()
+    with made.building() as path:
+        path.write_bytes(content)
     return made
 
 
 def test_what_was_kept_is_verified_by_the_next_start(tmp_path: Path) -> None:
     first = cache(tmp_path / "new" / "folder")
     assert not first.verified()
-    first.scratch().write_bytes(b"packed weights")
-    first.keep()
+    with first.building() as path:
+        assert not path.exists()
+        path.write_bytes(b"packed weights")
     again = cache(tmp_path / "new" / "folder")
     assert again.verified()
     assert again.path.read_bytes() == b"packed weights"
@@ -38,10 +39,11 @@ def test_what_was_kept_is_verified_by_the_next_start(tmp_path: Path) -> None:
 
 def test_nothing_is_in_place_before_it_is_whole(tmp_path: Path) -> None:
     unfinished = cache(tmp_path)
-    unfinished.scratch().write_bytes(b"half of it")
-    assert not unfinished.path.exists()
-    assert not cache(tmp_path).verified()
-    unfinished.discard()
+    with contextlib.suppress(RuntimeError), unfinished.building() as path:
+        path.write_bytes(b"half of it")
+        assert not unfinished.path.exists()
+        assert not cache(tmp_path).verified()
+        raise RuntimeError("the runtime refuses the model")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -99,15 +101,15 @@ def test_folder_that_everyone_can_write_is_not_trusted(tmp_path: Path) -> None:
     assert made.verified()
     tmp_path.chmod(0o777)
     assert not made.verified()
-    with pytest.raises(PermissionError, match="every user"):
-        made.scratch()
+    with pytest.raises(PermissionError, match="every user"), made.building():
+        pass
     tmp_path.chmod(0o700)
 
 
 def test_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file"):
-        cache(tmp_path / "file").scratch()
+    with pytest.raises(OSError, match="file"), cache(tmp_path / "file").building():
+        pass
     assert not cache(tmp_path / "file").verified()
 
 
@@ -133,31 +135,29 @@ def test_read_only_folder_still_serves() -> None:
         folder.chmod(0o555)
         with not_root():
             assert made.verified()
-            with pytest.raises(PermissionError):
-                cache(folder, model="cd" * 32).scratch()
+            with pytest.raises(PermissionError), cache(folder, model="cd" * 32).building():
+                pass
         folder.chmod(0o700)
 
 
 def test_empty_build_is_not_kept(tmp_path: Path) -> None:
     made = cache(tmp_path)
-    made.scratch().touch()
-    with pytest.raises(OSError, match="empty"):
-        made.keep()
+    with pytest.raises(OSError, match="empty"), made.building() as path:
+        path.touch()
     assert not made.verified()
 
 
 def test_missing_build_is_not_kept(tmp_path: Path) -> None:
     made = cache(tmp_path)
-    made.scratch()
-    with pytest.raises(OSError, match="No such file"):
-        made.keep()
+    with pytest.raises(OSError, match="No such file"), made.building():
+        pass
 
 
 def test_old_files_are_dropped(tmp_path: Path) -> None:
     for i in range(20):
         made = cache(tmp_path, model=f"{i:02}" * 32)
-        made.scratch().write_bytes(b"packed")
-        made.keep()
+        with made.building() as path:
+            path.write_bytes(b"packed")
         os.utime(made.path, (i, i))
     assert len(list(tmp_path.glob("*.weights"))) == 16
     assert len(list(tmp_path.glob("*.sha256"))) == 16

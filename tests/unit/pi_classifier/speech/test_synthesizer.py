@@ -207,7 +207,7 @@ def test_cache_keeps_the_newest(script: Script, cache: Path) -> None:
 
 def test_what_a_killed_process_left_is_removed(script: Script, cache: Path) -> None:
     cache.mkdir(parents=True)
-    old, new = cache / "old.part", cache / "new.part"
+    old, new = cache / ".partial-old", cache / ".partial-new"
     for path in (old, new):
         path.write_bytes(b"")
     os.utime(old, (time.time() - 4000,) * 2)

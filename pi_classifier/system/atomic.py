@@ -1,0 +1,72 @@
+"""Files that appear whole under their name, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+PARTIAL_PREFIX = ".partial-"
+"""How the names of files begin that are being written; a killed program leaves them behind."""
+# A name may have 255 bytes. Its end is kept: some writers choose the format by the suffix.
+_KEPT_NAME = 40
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Yield an empty file beside `path`, which takes its place when the block ends well.
+
+    Readers meet the old file or the new one, never a part; after an error the old one
+    stays. A new file has the permissions of any new file, a replaced one those it had; a
+    link keeps pointing to its file; a device or pipe, such as /dev/stdout, is yielded as
+    it is. `durable`: it survives a power cut as well, at the cost of waiting for the disk;
+    False is for what can be made again. Raises OSError, which names `path`.
+    """
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    target = Path(os.path.realpath(path))
+    partial = target.with_name(f"{PARTIAL_PREFIX}{os.urandom(6).hex()}-{path.name[-_KEPT_NAME:]}")
+    try:
+        partial.touch(exist_ok=False)
+        yield partial
+        with contextlib.suppress(FileNotFoundError):
+            partial.chmod(target.stat().st_mode & 0o777)
+        if durable:
+            _sync(partial)
+        partial.replace(target)
+        if durable:
+            # The contents are safe; this makes their new name so, where folders can be synced.
+            with contextlib.suppress(OSError):
+                _sync(target.parent)
+    except OSError as error:
+        # A full disk's error does not say which file was being written.
+        unnamed = error.filename is None or str(error.filename) == str(partial)
+        if unnamed and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+def write_atomic(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None:
+    """Write a whole file, as `replacing` does. Raises OSError, which names `path`."""
+    with replacing(path, durable=durable) as partial:
+        partial.write_bytes(data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON that a person can read, as a whole file. Raises OSError, which names `path`."""
+    write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
