@@ -62,7 +62,7 @@ class RecoveringCamera:
     the camera's own `restart` if it has one, then by closing it and opening it again,
     after delays that double from half a second to ten, a random quarter more or less;
     when `recovery_s` have passed since the fault, the last error is raised. With
-    `recovery_s` 0 every fault is. `on_step` is told of every step, on the thread that
+    `recovery_s` 0 every fault is. `on_step` is called for every step, on the thread that
     reads the frames; `step_s` is how long opening or restarting may take.
 
     The frames' numbers and times go on across a fault: a camera opened anew counts from

@@ -195,10 +195,10 @@ def test_a_password_opens_and_is_never_shown(
         http.cut()
         with pytest.raises(CameraError) as ended:
             list(camera.frames())
-    told = caplog.text + str(capfd.readouterr()) + str(refused.value) + str(ended.value)
-    told += repr(refused.value.__cause__) + camera._reader.name
-    assert PASSWORD not in told
-    assert "Gu3ss" not in told
+    output = caplog.text + str(capfd.readouterr()) + str(refused.value) + str(ended.value)
+    output += repr(refused.value.__cause__) + camera._reader.name
+    assert PASSWORD not in output
+    assert "Gu3ss" not in output
 
 
 def test_the_services_credential_is_the_password(

@@ -28,7 +28,7 @@ SETTINGS = CameraSettings(source="webcam", width=64, height=48, fps=50.0, timeou
         ("webcam:77", "webcam /dev/video77: there is no such device"),
         ("/dev/video77", "webcam /dev/video77: there is no such device"),
         ("webcam:/dev/v4l/by-id/usb-None-index0", "usb-None-index0: there is no such device"),
-        ("/dev/null", "webcam /dev/null: is no camera that gives pictures"),
+        ("/dev/null", "webcam /dev/null: is no device that gives pictures"),
     ],
 )
 def test_what_is_no_webcam_is_named(source: str, message: str) -> None:

@@ -72,7 +72,7 @@ def test_a_sensor_of_no_table_is_named_as_such(caplog: pytest.LogCaptureFixture)
     with caplog.at_level(logging.INFO, "pi_classifier"):
         frames_of(CameraSettings(), MODEL, 1)
     assert "(ov64x40): frames of 224x224 in BGR888" in caplog.text
-    assert "not a known sensor" in caplog.text
+    assert "unknown sensor" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def program(
     folder: Path, *arguments: object, hardware: dict[str, object] | None = None
 ) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "pi_classifier", *(str(each) for each in arguments)],
+        [sys.executable, "-m", "pi_classifier", *(str(argument) for argument in arguments)],
         cwd=folder,
         env={
             "PATH": os.environ["PATH"],
@@ -44,10 +44,10 @@ def test_what_is_there_and_what_would_be_used(tmp_path: Path) -> None:
     assert done.stdout.startswith("pi:0             Raspberry Pi camera imx708")
     assert "would use the sensor's 2304x1296, its full field of view" in done.stdout
     assert "\nchosen: pi (" in done.stdout
-    told = [
+    cameras = [
         json.loads(line) for line in program(tmp_path, "cameras", "--json").stdout.splitlines()
     ]
-    assert [each["select"] for each in told if each["chosen"]] == ["pi:0"]
+    assert [camera["select"] for camera in cameras if camera["chosen"]] == ["pi:0"]
 
 
 def test_without_a_camera_it_says_what_to_check(tmp_path: Path) -> None:

@@ -77,7 +77,8 @@ if WHICH == "newest":  # picamera2 0.3.21 has no class for it
             assert frame.scores == pytest.approx(expected)
             assert not frame.scores.flags.writeable
         prediction = open_classifier(classifier(labels)).classify(frames[0])
-        assert [each.label for each in prediction.categories] == ["roses", "tulips", "daisy"]
+        names = [category.label for category in prediction.categories]
+        assert names == ["roses", "tulips", "daisy"]
         assert prediction.top.index == 1
         assert prediction.top.score == pytest.approx(expected[1])
         assert prediction.model == "imx500"

@@ -1,7 +1,7 @@
 """The Raspberry Pi camera, through picamera2.
 
 The ISP scales frames to the model's size; each is copied once out of the camera's memory
-while its request is held. Every wait has a limit, and a fault is only told, never repaired
+while its request is held. Every wait has a limit, and a fault is only raised, never repaired
 here: see `recovery`.
 """
 
@@ -162,7 +162,7 @@ class PiCamera:
     def _crop(self, configured: Mapping[str, Any]) -> dict[str, Any]:
         advertised = self._device.picamera.camera_controls
         if "ScalerCrop" not in advertised:
-            raise CameraError(f"{self._name}: cannot look at a part only; remove camera.roi")
+            raise CameraError(f"{self._name}: cannot crop its picture; remove camera.roi")
         whole = advertised["ScalerCrop"][1]
         sizes = [configured[name]["size"] for name in ("main", "lores") if configured.get(name)]
         crops = [crop_for(self._settings.roi, whole, size) for size in sizes]
@@ -178,7 +178,7 @@ class PiCamera:
             *size,
             configured[plan.frames]["format"],
             *readout,
-            "" if plan.known_sensor else " (not a known sensor: perhaps a part of its view)",
+            "" if plan.known_sensor else " (unknown sensor: perhaps not its full view)",
         )
         limits = self._device.picamera.camera_controls.get("FrameDurationLimits")
         if limits is not None and self._settings.fps > 1.01e6 / limits[0]:

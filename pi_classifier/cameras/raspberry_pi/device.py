@@ -92,7 +92,7 @@ class PiDevice:
         """
         self.picamera.cancel_all_and_flush()
         if not self._waiting.acquire(timeout=2 * _SLICE_S):
-            return  # whoever waits, was just told
+            return  # flushing has just ended the wait of whoever holds it
         try:
             job, self._job = self._job, None
             if job is not None:

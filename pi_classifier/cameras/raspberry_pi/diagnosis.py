@@ -147,8 +147,8 @@ def _other(text: str, doing: str) -> PiClassifierError:
         )
     if "Invalid camera configuration" in text or "not advertised" in text:
         return ConfigError(
-            f'camera "pi": it cannot do what is asked of it ({text}); look at camera.width, '
-            "camera.height and camera.controls"
+            f'camera "pi": it does not support these settings ({text}); change camera.width, '
+            "camera.height or camera.controls"
         )
     return CameraError(f'camera "pi": failed while {doing}: {text}; {_CABLE}')
 

@@ -56,8 +56,8 @@ class _Scores:
             return None
         if len(outputs) != 1:
             raise CameraError(
-                f'camera "imx500": the network has {len(outputs)} outputs, so it classifies '
-                "nothing (it may find objects); expected one that gives a score for each label"
+                f'camera "imx500": the network has {len(outputs)} outputs, so it is no '
+                "classifier (it may detect objects); expected one output: a score for each label"
             )
         scores = np.asarray(outputs[0], np.float32).reshape(-1)
         if self._softmax:

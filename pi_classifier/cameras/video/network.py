@@ -83,7 +83,7 @@ def _advice(error: VideoError, timeout_s: float) -> str:
     if "404" in reason:
         return f"{reason}; check the path: the camera's manual or its web page names it"
     if "invalid data" in lower or "no pictures" in lower:
-        return f"{reason}: what it sends is no video; check the path"
+        return f"{reason}: its answer is no video; check the path"
     if "time allowed" in lower:
         return (
             f"no picture within {timeout_s:g} s; check that it is switched on and "

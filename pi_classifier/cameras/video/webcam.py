@@ -101,5 +101,5 @@ def refusal(device: Path, error: VideoError) -> str:
         by = ", ".join(processes_using(device)) or "another program"
         return f"webcam {device}: is used by {by}; end that first"
     if error.errno in (errno.ENOTTY, errno.EINVAL):
-        return f"webcam {device}: is no camera that gives pictures ({error})"
+        return f"webcam {device}: is no device that gives pictures ({error})"
     return f"webcam {device}: cannot be opened ({error})"

@@ -12,7 +12,7 @@ from libcamera.controls import ControlId, ControlInfo
 from libcamera.geometry import Rectangle, Size
 
 from emulation.hardware import EmulatedSensor
-from emulation.sensors import Mode, SensorModel
+from emulation.sensors import SensorMode, SensorModel
 
 _SETTLED_AFTER = 6  # frames that exposure control takes, about
 
@@ -32,7 +32,7 @@ def properties_of(model: SensorModel) -> dict[ControlId, Any]:
 
 
 def controls_of(
-    sensor: EmulatedSensor, mode: Mode, platform: str, crops: Sequence[Rectangle]
+    sensor: EmulatedSensor, mode: SensorMode, platform: str, crops: Sequence[Rectangle]
 ) -> dict[ControlId, ControlInfo]:
     """The controls and their limits in `mode`."""
     whole = Rectangle(*mode.crop)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 Box = tuple[int, int, int, int]
-Size = tuple[int, int]
+WidthHeight = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Mode:
+class SensorMode:
     """One readout of a sensor: what comes out, from which part of the pixels, how fast."""
 
-    size: Size
+    size: WidthHeight
     bit_depth: int
     crop: Box
     fps: float
@@ -27,17 +27,17 @@ class SensorModel:
     """A sensor as a kind of hardware."""
 
     name: str
-    pixel_array: Size
-    modes: tuple[Mode, ...]
+    pixel_array: WidthHeight
+    modes: tuple[SensorMode, ...]
     address: str
     bayer: str = "RGGB"
     autofocus: bool = False
     thermometer: bool = False
     rotation: int = 180
 
-    def raw_sizes(self) -> dict[str, list[Size]]:
+    def raw_sizes(self) -> dict[str, list[WidthHeight]]:
         """The sizes by raw format, as a raw stream lists them."""
-        sizes: dict[str, list[Size]] = {}
+        sizes: dict[str, list[WidthHeight]] = {}
         for mode in self.modes:
             name = (
                 f"R{mode.bit_depth}"
@@ -47,15 +47,15 @@ class SensorModel:
             sizes.setdefault(name, []).append(mode.size)
         return sizes
 
-    def mode_for(self, size: Size, bit_depth: int | None) -> Mode:
+    def mode_for(self, size: WidthHeight, bit_depth: int | None) -> SensorMode:
         """The mode that delivers `size`; the largest where none does."""
         exact = [mode for mode in self.modes if mode.size == size]
         deep = [mode for mode in exact if bit_depth in (None, mode.bit_depth)]
         return next(iter(deep or exact), max(self.modes, key=lambda mode: mode.size))
 
 
-def _modes(*rows: tuple[Size, int, Box, float]) -> tuple[Mode, ...]:
-    return tuple(Mode(*row) for row in rows)
+def _modes(*rows: tuple[WidthHeight, int, Box, float]) -> tuple[SensorMode, ...]:
+    return tuple(SensorMode(*row) for row in rows)
 
 
 SENSORS = {

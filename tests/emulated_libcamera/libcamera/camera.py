@@ -13,7 +13,7 @@ from typing import Any
 from emulation import description
 from emulation.hardware import EmulatedSensor
 from emulation.isp import scaled, write
-from emulation.sensors import Mode
+from emulation.sensors import SensorMode
 
 from libcamera.controls import ControlId
 from libcamera.geometry import ColorSpace, Orientation, Rectangle
@@ -42,7 +42,7 @@ class Camera:
         self.platform = platform
         self.id = connected.id
         self.properties = description.properties_of(self.sensor)
-        self._mode: Mode = self.sensor.modes[-1]
+        self._mode: SensorMode = self.sensor.modes[-1]
         self._push = push
         self._acquired = False
         self._running = False
@@ -84,7 +84,7 @@ class Camera:
             raise RuntimeError(f"Failed to configure camera: {os.strerror(16)}")
         for configuration in wanted:
             configuration.stream = Stream(configuration)
-        self._streams = [each.stream for each in wanted if each.stream is not None]
+        self._streams = [stream.stream for stream in wanted if stream.stream is not None]
         size, depth = wanted.at(0).size, None
         chosen = (size.width, size.height)
         if wanted.sensor_config is not None:
@@ -93,8 +93,8 @@ class Camera:
         self._mode = self.sensor.mode_for(chosen, depth)
         self._flips = _FLIPPED[wanted.orientation]
         self._crops = [
-            description.centered(self._mode.crop, (each.size.width, each.size.height))
-            for each in wanted
+            description.centered(self._mode.crop, (stream.size.width, stream.size.height))
+            for stream in wanted
         ]
         if self.platform == "vc4":  # one crop for all: another aspect comes out squashed
             self._crops = [self._crops[0]] * len(self._crops)

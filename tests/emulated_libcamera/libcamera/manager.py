@@ -32,11 +32,11 @@ class CameraManager:
     def singleton(cls) -> CameraManager:
         """Return the one."""
         hooks.apply()
-        found = cls._instance() if cls._instance is not None else None
-        if found is None:
-            found = cls()
-            cls._instance = weakref.ref(found)
-        return found
+        manager = cls._instance() if cls._instance is not None else None
+        if manager is None:
+            manager = cls()
+            cls._instance = weakref.ref(manager)
+        return manager
 
     @property
     def cameras(self) -> list[Camera]:

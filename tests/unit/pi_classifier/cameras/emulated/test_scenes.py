@@ -103,8 +103,8 @@ def test_flowers_fill_a_good_part_of_the_frame(label: str) -> None:
 
 def test_background_has_no_plants_and_meets_every_ground() -> None:
     drawn = [scene(BACKGROUND, seed) for seed in range(200)]
-    assert not any(each.plants for each in drawn)
-    assert {each.ground for each in drawn} == set(GROUNDS)
+    assert not any(scene.plants for scene in drawn)
+    assert {scene.ground for scene in drawn} == set(GROUNDS)
 
 
 def test_grounds_behind_flowers_exist() -> None:
