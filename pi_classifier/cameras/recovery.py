@@ -51,18 +51,14 @@ class RecoveryStep:
     limit_s: float
 
 
-def _ignore(step: RecoveryStep) -> None:
-    del step
-
-
 class RecoveringCamera:
     """A camera that comes back by itself, for as long as `recovery_s` after a fault.
 
     `opener` opens the camera, at the first frame or by `open`. A fault is answered by
     the camera's own `restart` if it has one, then by closing it and opening it again,
     after delays that double from half a second to ten, a random quarter more or less;
-    when `recovery_s` have passed since the fault, the last error is raised. With
-    `recovery_s` 0 every fault is. `on_step` is called for every step, on the thread that
+    when `recovery_s` have passed since the fault, the last error is raised; with
+    `recovery_s` 0 the first one. `on_step` is called for every step, on the thread that
     reads the frames; `step_s` is how long opening or restarting may take.
 
     The frames' numbers and times go on across a fault: a camera opened anew counts from
@@ -74,7 +70,7 @@ class RecoveringCamera:
         opener: Opener,
         recovery_s: float,
         *,
-        on_step: Callable[[RecoveryStep], None] = _ignore,
+        on_step: Callable[[RecoveryStep], object] = lambda _: None,
         step_s: float = STEP_S,
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,

@@ -67,8 +67,8 @@ class Garden:
         self._refused += 1
         raise CameraUnavailable("emulated camera: there is no camera, as ordered; try again later")
 
-    def due_fault(self) -> Fault | None:
-        """Take the fault that comes before the next frame; a camera that is gone stays so."""
+    def pop_fault(self) -> Fault | None:
+        """Return the fault that is due before the next frame; only "disappear" lasts."""
         fault = next((fault for fault in self._pending if fault.at <= self.sequence), None)
         if fault is not None:
             self._pending.remove(fault)
@@ -119,11 +119,11 @@ class _GardenFrames:
         while True:
             sequence = self._garden.sequence
             time_ns = frame_time_ns(sequence, self._settings.fps)
-            fault = self._garden.due_fault()
+            fault = self._garden.pop_fault()
             if fault is not None:
-                if not self._playback.wait_until_due(time_ns):
-                    raise StopIteration
-                self._fail(fault)
+                if self._playback.wait_until_due(time_ns):
+                    self._fail(fault)
+                raise StopIteration
             self._garden.sequence += 1
             kinds = self._garden.lasting_kinds(sequence)
             if "drop" not in kinds:
@@ -143,7 +143,7 @@ class _GardenFrames:
         return Frame(pixels, sequence, time_ns, scene.label)
 
     def _fail(self, fault: Fault) -> None:
-        """Raise what a camera with this fault raises; StopIteration if stopped meanwhile."""
+        """Raise what a camera with this fault raises; return if it is stopped meanwhile."""
         if fault.kind == "hang":
             _hang()
         if fault.kind == "disappear":
@@ -151,11 +151,11 @@ class _GardenFrames:
         if fault.kind == "error":
             raise CameraError(f"emulated camera: failed before frame {fault.at}, as ordered")
         timeout_s = self._settings.timeout_s
-        if not self._playback.wait(timeout_s):
-            raise StopIteration
-        raise CameraTimeout(
-            f"emulated camera: no frame within {timeout_s:g} s before frame {fault.at}, as ordered"
-        )
+        if self._playback.wait(timeout_s):
+            raise CameraTimeout(
+                f"emulated camera: no frame within {timeout_s:g} s before frame {fault.at}, "
+                "as ordered"
+            )
 
 
 def _hang() -> None:

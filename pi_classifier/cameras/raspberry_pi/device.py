@@ -47,6 +47,8 @@ class PiDevice:
         deadline_s = self._clock.now_s() + limit_s
         with self._waiting:
             try:
+                # A job that found no frame in time stays in picamera2's queue: it is waited for
+                # again, as a second one would miss the frame that the first one gets.
                 if self._job is None:
                     self._job = self.picamera.capture_request(wait=False)
                 while not stopped.is_set():
@@ -56,7 +58,7 @@ class PiDevice:
                         return request
                     if self._clock.now_s() >= deadline_s:
                         raise CameraTimeout(f"{self._name}: no frame within {limit_s:g} s")
-            except CancelledError:  # closed meanwhile
+            except CancelledError:  # by `stop` or `close`, from another thread
                 self._job = None
             except CameraError:
                 raise
