@@ -142,11 +142,12 @@ def _run(
 
 
 def summary(counters: Counters, elapsed_s: float) -> str:
-    """The two lines that say how it went."""
+    """Two lines that say what was counted, and a third where something was not delivered."""
     nothing = counters.decisions - counters.labels
+    losses = str(counters.losses)
     return (
         f"{counters.frames} frames, {counters.decisions} decisions "
         f"({counters.labels} for a label, {nothing} for nothing) in {elapsed_s:.1f} s\n"
         f"{counters.first_stage_share:.0%} answered by the first stage, "
-        f"{counters.ms_per_frame:.1f} ms per frame"
+        f"{counters.ms_per_frame:.1f} ms per frame" + (f"\n{losses}" if losses else "")
     )

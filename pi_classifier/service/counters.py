@@ -3,9 +3,50 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pi_classifier.types import Decision, Frame, Prediction
+from pi_classifier.logs.handlers import dropped as log_dropped
+from pi_classifier.types import Decision, Frame, Prediction, Sink
+
+
+class Losses:
+    """What sinks and log have not delivered in a run, whichever sinks were in force.
+
+    `log_dropped` returns how many messages are missing from the log.
+    """
+
+    def __init__(self, log_dropped: Callable[[], int] = log_dropped) -> None:
+        self._log_dropped = log_dropped
+        self._sinks: tuple[Sink, ...] = ()
+        # Of sinks that are closed: a reload may replace them any number of times.
+        self._dropped: Counter[str] = Counter()
+        self._failures: Counter[str] = Counter()
+
+    def count(self, sinks: tuple[Sink, ...]) -> None:
+        """Count these sinks from now on; what those before them have lost stays counted."""
+        for sink in self._sinks:
+            if sink not in sinks:
+                self._dropped[sink.name] += sink.dropped
+                self._failures[sink.name] += sink.failures
+        self._sinks = sinks
+
+    def __str__(self) -> str:
+        """Such as ``speech: 3 dropped, 1 failed attempt``; empty when nothing was lost."""
+        dropped, failures = self._dropped.copy(), self._failures.copy()
+        for sink in self._sinks:
+            dropped[sink.name] += sink.dropped
+            failures[sink.name] += sink.failures
+        # The log sink shares the log's queue, and so its count.
+        dropped["log"] = max(dropped["log"], self._log_dropped())
+        parts = []
+        for name in sorted(+dropped | +failures):
+            words = [f"{dropped[name]} dropped"] if dropped[name] else []
+            if failures[name]:
+                attempts = "attempt" if failures[name] == 1 else "attempts"
+                words.append(f"{failures[name]} failed {attempts}")
+            parts.append(f"{name}: {', '.join(words)}")
+        return "; ".join(parts)
 
 
 @dataclass(slots=True)
@@ -16,7 +57,8 @@ class Counters:
     `answered[stage]` those a stage of the cascade had the last word on.
     `decisions` counts the changes of mind, `labels` those for a label (not "nothing").
     `dropped` counts the gaps in the frames' numbers: frames the camera lost.
-    `latency_ns` is the time spent in the classifier, preprocessing included.
+    `latency_ns` is the time spent in the classifier, preprocessing included. `losses`
+    are those of sinks and log.
     """
 
     frames: int = 0
@@ -26,6 +68,7 @@ class Counters:
     labels: int = 0
     latency_ns: int = 0
     answered: Counter[int] = field(default_factory=Counter)
+    losses: Losses = field(default_factory=Losses, compare=False)
     _expected: int | None = None
 
     def observe(self, frame: Frame, prediction: Prediction | None) -> None:
@@ -55,9 +98,10 @@ class Counters:
         return self.latency_ns / self.admitted / 1e6 if self.admitted else 0.0
 
     def __str__(self) -> str:
+        losses = str(self.losses)
         return (
             f"{self.frames} frames ({self.admitted} classified, {self.dropped} dropped), "
             f"{self.decisions} decisions, "
             f"{self.first_stage_share:.0%} answered by the first stage, "
-            f"{self.ms_per_frame:.1f} ms per frame"
+            f"{self.ms_per_frame:.1f} ms per frame" + (f"; {losses}" if losses else "")
         )

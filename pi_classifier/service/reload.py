@@ -96,11 +96,11 @@ class Reloader:
         old = self._service.parts
         new = open_parts(settings, old, on_stdout_closed=self._camera.stop)
         try:
-            self._service.exchange(new, self._camera_switch(settings, new, changed))
+            switch_camera = self._camera_switch(settings, new, changed)
         except BaseException:
             new.close(keep=old)
             raise
-        old.close(keep=new)
+        self._service.exchange(new, switch_camera)
         self._settings = settings
         self._notifier.fit_watchdog(settings.camera.timeout_s, settings.camera.fps)
         self._log(changed, new)

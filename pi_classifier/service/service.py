@@ -85,6 +85,7 @@ class Service:
         self._limits = limits or RunSettings()
         self._pending: PendingReload | None = None
         self._over = False
+        self.liveness.counters.losses.count(parts.sinks)
         self._condition = threading.Condition()  # around the three above
 
     def frames(self) -> Iterator[Frame]:
@@ -112,13 +113,22 @@ class Service:
     def exchange(
         self, parts: PipelineParts, switch_camera: Callable[[], None] | None = None
     ) -> None:
-        """Have the frame thread go on with other parts; the old ones stay open.
+        """Have the frame thread go on with other parts, and close the old ones.
 
         Waits until that has happened between two frames. `switch_camera` is called
         there as well, before. Raises what it raises, and `PiClassifierError` when the
-        service ends first; the old parts then stay in force.
+        service ends first; then the old parts stay in force and the others are closed.
         """
-        reload = PendingReload(parts, switch_camera)
+        old = self.parts
+        try:
+            self._wait_applied(PendingReload(parts, switch_camera))
+        except BaseException:
+            parts.close(keep=old)
+            raise
+        old.close(keep=parts)
+        self.liveness.counters.losses.count(parts.sinks)
+
+    def _wait_applied(self, reload: PendingReload) -> None:
         with self._condition:
             self._pending = reload
             self._condition.wait_for(

@@ -25,6 +25,9 @@ def status_line(
         parts.append(f"last: {_seen(decision)}")
     if counters.dropped:
         parts.append(f"{counters.dropped} frames dropped")
+    losses = str(counters.losses)
+    if losses:
+        parts.append(losses)
     return " · ".join(parts)
 
 

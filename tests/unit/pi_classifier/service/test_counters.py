@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pi_classifier.service.counters import Counters
-from pi_classifier.types import Category, Frame, Prediction
+from pi_classifier.service.counters import Counters, Losses
+from pi_classifier.types import Category, Decision, Frame, Prediction
 
 PIXELS = np.zeros((1, 1, 3), np.uint8)
 
@@ -33,3 +33,47 @@ def test_gaps_in_the_numbers_are_dropped_frames() -> None:
 def test_counters_of_nothing() -> None:
     assert Counters().first_stage_share == 0
     assert Counters().ms_per_frame == 0
+
+
+class LossySink:
+    busy = False
+
+    def __init__(self, name: str, dropped: int = 0, failures: int = 0) -> None:
+        self.name, self.dropped, self.failures = name, dropped, failures
+
+    def emit(self, decision: Decision) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def test_losses_of_sinks_and_log_are_told_with_the_counters() -> None:
+    counters = Counters(losses=Losses(lambda: 12))
+    counters.losses.count(
+        (LossySink("speech", 3, 1), LossySink("jsonl", 0, 2), LossySink("stdout"))
+    )
+    assert str(counters.losses) == (
+        "jsonl: 2 failed attempts; log: 12 dropped; speech: 3 dropped, 1 failed attempt"
+    )
+    assert str(counters).endswith(f"0.0 ms per frame; {counters.losses}")
+
+
+def test_the_log_sink_shares_the_count_of_the_log() -> None:
+    losses = Losses(lambda: 5)
+    losses.count((LossySink("log", 5),))
+    assert str(losses) == "log: 5 dropped"
+
+
+def test_losses_of_replaced_sinks_stay_counted_and_those_kept_count_once() -> None:
+    losses = Losses(lambda: 0)
+    kept, replaced, new = LossySink("jsonl", 1), LossySink("speech", 2), LossySink("speech", 4)
+    losses.count((kept, replaced))
+    losses.count((kept, new))
+    losses.count((kept, new))
+    assert str(losses) == "jsonl: 1 dropped; speech: 6 dropped"
+
+
+def test_nothing_lost_says_nothing() -> None:
+    losses = Losses(lambda: 0)
+    losses.count((LossySink("stdout"),))
+    assert str(losses) == ""
+    assert str(Counters(losses=losses)).endswith("0.0 ms per frame")
