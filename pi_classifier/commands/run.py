@@ -10,6 +10,7 @@ import signal
 import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pi_classifier.service.signals import StopOnSignal
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pi_classifier.config.settings import Settings
     from pi_classifier.service.counters import Counters
     from pi_classifier.service.notifier import ServiceNotifier
+    from pi_classifier.service.service import Service
 
 _logger = logging.getLogger(__name__)
 
@@ -93,27 +95,19 @@ def _run(
     arguments: argparse.Namespace, signals: StopOnSignal, manager: ServiceNotifier | None
 ) -> Counters:
     """Build the service and run it to its end; `manager` is there under systemd."""
-    from pi_classifier.commands.options import effective
-    from pi_classifier.config.reading import Layer
-    from pi_classifier.inference.classifier import model_names
     from pi_classifier.logs.events import Event, entry
     from pi_classifier.logs.handlers import setup_logging
     from pi_classifier.service.build import build
     from pi_classifier.service.run_loop import run
     from pi_classifier.service.state_lock import hold_state_folder, state_folder
 
-    def read() -> Settings:
-        return effective(arguments, *_shared(), defaults=debug).settings
-
-    debug = [Layer("--debug", {"run": {"log_level": "debug"}})] if arguments.debug else []
-    settings = read()
+    settings = _settings(arguments)
     setup_logging(settings.run.log_level)
-    liveness = None if manager is None else manager.liveness
     with (
         hold_state_folder(state_folder(settings.run.state_dir)),
         build(
             settings,
-            liveness=liveness,
+            liveness=None if manager is None else manager.liveness,
             on_stop=signals.on_stop,
             wait_for_camera=manager is not None,
         ) as service,
@@ -123,22 +117,35 @@ def _run(
             from pi_classifier.service.reload import Reloader
 
             manager.fit_watchdog(settings.camera.timeout_s, settings.camera.fps)
+            read = partial(_settings, arguments)
             reloader = stack.enter_context(closing(Reloader(service, settings, read, manager)))
             signals.on_reload(reloader.ask)
         signals.on_stop(service.stop)
-        source = settings.camera.shown_source
-        _logger.info(
-            "watching %s with the model %s",
-            source,
-            model_names(service.parts.classifier),
-            extra=entry(Event.STARTED, CAMERA=source),
-        )
+        _log_start(settings.camera.shown_source, service)
         counters = run(service)
         if manager is not None and signals.received is not None:
             _logger.info("stopping, as asked", extra=entry(Event.STOPPING))
             manager.stopping("Stopping, as asked")
         _logger.info("ended: %s", counters, extra=entry(Event.ENDED))
     return counters
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    """The effective settings as they are on disk now; raises ConfigError."""
+    from pi_classifier.commands.options import effective
+    from pi_classifier.config.reading import Layer
+
+    debug = [Layer("--debug", {"run": {"log_level": "debug"}})] if arguments.debug else []
+    return effective(arguments, *_shared(), defaults=debug).settings
+
+
+def _log_start(source: str, service: Service) -> None:
+    from pi_classifier.inference.classifier import model_names
+    from pi_classifier.logs.events import Event, entry
+
+    names = model_names(service.parts.classifier)
+    started = entry(Event.STARTED, CAMERA=source)
+    _logger.info("watching %s with the model %s", source, names, extra=started)
 
 
 def summary(counters: Counters, elapsed_s: float) -> str:

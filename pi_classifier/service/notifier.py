@@ -8,9 +8,8 @@ from collections.abc import Callable
 from typing import Self
 
 from pi_classifier.logs.events import Event, entry
-from pi_classifier.service.liveness import Liveness
-from pi_classifier.service.status import status_line
-from pi_classifier.service.watchdog import Watchdog, sufficient_limit_s
+from pi_classifier.service.liveness import Liveness, Watchdog, sufficient_limit_s
+from pi_classifier.service.status import STATUS_EVERY_S, FrameRate, one_line, status_line
 
 _logger = logging.getLogger(__name__)
 
@@ -18,7 +17,6 @@ Notify = Callable[[str], None]
 """Sends a state string of sd_notify(3) to the service manager."""
 
 _TICK_S = 1.0
-_STATUS_EVERY_S = 2.0
 # How long a start may take longer, each time it is asked for.
 _EXTENSION_S = 10.0
 
@@ -44,8 +42,8 @@ class ServiceNotifier:
         self._ready_sent = False
         self._ended = threading.Event()
         self._status = ""
-        self._status_s = now_s - _STATUS_EVERY_S
-        self._rate = _Rate(now_s)
+        self._status_s = now_s - STATUS_EVERY_S
+        self._rate = FrameRate(now_s)
         self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
         self._lock = threading.Lock()
 
@@ -139,31 +137,8 @@ class ServiceNotifier:
         line = one_line(line)
         head, _, _ = line.partition(" · ")
         with self._lock:
-            due = now_s - self._status_s >= _STATUS_EVERY_S
+            due = now_s - self._status_s >= STATUS_EVERY_S
             if not due and (self._status.startswith((head, "Reload refused"))):
                 return []
             self._status, self._status_s = line, now_s
         return [f"STATUS={line}"]
-
-
-class _Rate:
-    """Frames per second, over the last two seconds or so."""
-
-    def __init__(self, now_s: float) -> None:
-        self._since_s = now_s
-        self._frames = 0
-        self._per_s: float | None = None
-
-    def update(self, frames: int, now_s: float) -> float | None:
-        """Take the number of frames so far; None until there is something to say."""
-        passed_s = now_s - self._since_s
-        if passed_s >= _STATUS_EVERY_S or (self._per_s is None and passed_s >= _TICK_S):
-            self._per_s = (frames - self._frames) / passed_s if frames else None
-            self._since_s, self._frames = now_s, frames
-        return self._per_s
-
-
-def one_line(text: str) -> str:
-    """The text without line ends, which would begin another state."""
-    joined = "; ".join(part.strip() for part in text.splitlines() if part.strip())
-    return joined.replace(":; ", ": ")

@@ -6,6 +6,8 @@ from pi_classifier.service.counters import Counters
 from pi_classifier.speech.phrases import Phrases
 from pi_classifier.types import Decision
 
+STATUS_EVERY_S = 2.0
+_FIRST_AFTER_S = 1.0
 _PHRASES = Phrases()
 
 
@@ -35,3 +37,26 @@ def _seen(decision: Decision | None) -> str:
     if decision is None or decision.label is None:
         return "I see nothing I know"
     return f"{_PHRASES.of(decision.label)} ({decision.score:.2f})"
+
+
+class FrameRate:
+    """Frames per second, over the last two seconds or so."""
+
+    def __init__(self, now_s: float) -> None:
+        self._since_s = now_s
+        self._frames = 0
+        self._per_s: float | None = None
+
+    def update(self, frames: int, now_s: float) -> float | None:
+        """Take the number of frames so far; None until there is something to say."""
+        passed_s = now_s - self._since_s
+        if passed_s >= STATUS_EVERY_S or (self._per_s is None and passed_s >= _FIRST_AFTER_S):
+            self._per_s = (frames - self._frames) / passed_s if frames else None
+            self._since_s, self._frames = now_s, frames
+        return self._per_s
+
+
+def one_line(text: str) -> str:
+    """The text without line ends, which would begin another state."""
+    joined = "; ".join(part.strip() for part in text.splitlines() if part.strip())
+    return joined.replace(":; ", ": ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pi_classifier.service.liveness import Liveness
-from pi_classifier.service.notifier import ServiceNotifier, one_line
+from pi_classifier.service.notifier import ServiceNotifier
 from pi_classifier.types import Category, Decision, Frame, Prediction
 
 LIMIT_S = 8.0
@@ -20,10 +20,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.time_s
-
-
-def test_a_status_has_no_line_end() -> None:
-    assert one_line("2 errors:\n  first\n\n  second\n") == "2 errors: first; second"
 
 
 def notified(

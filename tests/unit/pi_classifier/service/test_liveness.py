@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pi_classifier.service.watchdog import Watchdog, sufficient_limit_s
+from pi_classifier.service.liveness import Watchdog, sufficient_limit_s
 
 LIMIT_S = 8.0
 
