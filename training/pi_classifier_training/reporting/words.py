@@ -77,7 +77,7 @@ def confusion_sentence(pairs: Sequence[Pair]) -> str:
     text += f"{_photos(pair.forward)} of “{pair.first}” {_was(pair.forward)} named “{pair.second}”"
     if pair.backward:
         text += f", {pair.backward} the other way round"
-    return f"{text} (of {pair.photos} photos of the two)."
+    return f"{text} (of {_photos(pair.photos)} of the two)."
 
 
 def _photos(n: int) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pi_classifier_training.data.dataset import split_of
 from pi_classifier_training.data_check.finding_kinds import KINDS
-from pi_classifier_training.data_check.findings import SEVERITIES, DataHealth, Finding
-from pi_classifier_training.data_check.fix import mend, undo
+from pi_classifier_training.data_check.findings import SEVERITIES, CheckResult, Finding
+from pi_classifier_training.data_check.fix import fix, undo
 
 COUNTS = {
     "daisy": {"training": 8, "validation": 1, "test": 2},
@@ -22,8 +22,8 @@ def finding(kind: str, *groups: tuple[str, ...]) -> Finding:
     return Finding(kind, told.severity, told.message, told.advice, groups)
 
 
-def health(*findings: Finding, dirs: tuple[str, ...] = ("photos",)) -> DataHealth:
-    return DataHealth(dirs, findings, COUNTS)
+def result(*findings: Finding, dirs: tuple[str, ...] = ("photos",)) -> CheckResult:
+    return CheckResult(dirs, findings, COUNTS)
 
 
 def test_every_kind_says_what_is_and_what_to_do() -> None:
@@ -36,36 +36,36 @@ def test_every_kind_says_what_is_and_what_to_do() -> None:
 class TestRecord:
     def test_counts_photos_and_shortens_lists(self) -> None:
         groups = [(f"daisy/{i}.jpg",) for i in range(5)]
-        record = health(finding("damaged", *groups)).as_record(most=2)
+        record = result(finding("damaged", *groups)).as_record(most=2)
         assert record["photos"] == 48
         assert record["trainable"] is False
         assert record["findings"][0]["count"] == 5
         assert record["findings"][0]["files"] == [["daisy/0.jpg"], ["daisy/1.jpg"]]
-        assert len(health(finding("damaged", *groups)).as_record()["findings"][0]["files"]) == 5
+        assert len(result(finding("damaged", *groups)).as_record()["findings"][0]["files"]) == 5
 
     @pytest.mark.parametrize(
         ("kind", "trainable"), [("damaged", False), ("copy", True), ("turned", True)]
     )
     def test_only_errors_forbid_training(self, kind: str, trainable: bool) -> None:
-        assert health(finding(kind, ("a.jpg",))).trainable is trainable
+        assert result(finding(kind, ("a.jpg",))).trainable is trainable
 
     def test_a_path_is_found_again(self) -> None:
-        assert health().path_of("daisy/a.jpg") == Path("photos/daisy/a.jpg")
-        both = health(dirs=("one", "two"))
+        assert result().path_of("daisy/a.jpg") == Path("photos/daisy/a.jpg")
+        both = result(dirs=("one", "two"))
         assert both.path_of("two/daisy/a.jpg") == Path("two/daisy/a.jpg")
         assert finding("copy", ("a", "b"), ("c", "d")).paths == ("a", "b", "c", "d")
 
 
 class TestLines:
     def test_three_examples_and_the_number_of_the_rest(self) -> None:
-        lines = health(finding("copy", *[(f"{i}.jpg", f"{i}b.jpg") for i in range(5)])).lines()
+        lines = result(finding("copy", *[(f"{i}.jpg", f"{i}b.jpg") for i in range(5)])).lines()
         assert lines[0] == "warning  copies of a photo (5)"
         assert lines[1] == "           0.jpg = 0b.jpg"
         assert lines[4] == "           … and 2 more (--json)"
         assert lines[5] == "         → keep one (--fix does)"
 
     def test_a_table_of_labels(self) -> None:
-        lines = health().lines()
+        lines = result().lines()
         assert lines[1:4] == [
             "label   training validation       test",
             "daisy          8          1          2",
@@ -82,7 +82,7 @@ class TestLines:
         ],
     )
     def test_the_verdict(self, kinds: tuple[str, ...], verdict: str) -> None:
-        assert health(*(finding(kind) for kind in kinds)).lines()[-1] == verdict
+        assert result(*(finding(kind) for kind in kinds)).lines()[-1] == verdict
 
 
 def named(split: str, number: int = 0) -> str:
@@ -120,7 +120,7 @@ class TestFix:
         for name in group:
             (photos / name).write_text(name)
         found = finding(kind, tuple(f"daisy/{name}" for name in group))
-        steps = mend(health(found, dirs=(str(tmp_path / "photos"),)), tmp_path / "aside")
+        steps = fix(result(found, dirs=(str(tmp_path / "photos"),)), tmp_path / "aside")
         assert tuple(step.source.name for step in steps) == moved
         assert {p.name for p in photos.iterdir()} == set(group) - set(moved)
         for step in steps:
@@ -135,7 +135,7 @@ class TestFix:
         photos.mkdir(parents=True)
         (photos / TRAINED).write_text("x")
         twice = [finding(kind, (f"daisy/{TRAINED}",)) for kind in ("two-labels", "damaged")]
-        steps = mend(health(*twice, dirs=(str(tmp_path / "photos"),)), tmp_path / "aside")
+        steps = fix(result(*twice, dirs=(str(tmp_path / "photos"),)), tmp_path / "aside")
         assert [step.kind for step in steps] == ["two-labels"]
 
     def test_nothing_moved_aside_before_is_overwritten(self, tmp_path: Path) -> None:
@@ -146,6 +146,6 @@ class TestFix:
         (kept / TRAINED).write_text("earlier")
         (photos / TRAINED).write_text("now")
         found = finding("damaged", (f"daisy/{TRAINED}",))
-        (step,) = mend(health(found, dirs=(str(tmp_path / "photos"),)), tmp_path / "aside")
+        (step,) = fix(result(found, dirs=(str(tmp_path / "photos"),)), tmp_path / "aside")
         assert step.target.name == TRAINED.replace(".png", "-2.png")
         assert (kept / TRAINED).read_text() == "earlier"

@@ -8,14 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pi_classifier_training.data.similarity import GRAY_SIDE, correlation
-from pi_classifier_training.data_check import near_duplicates
 from pi_classifier_training.data_check.near_duplicates import (
     MAX_BITS,
     MIN_CORRELATION,
-    Groups,
-    alike,
-    bits_apart,
+    DisjointSets,
     close_pairs,
+    hamming_distance,
+    near_duplicates,
 )
 
 Pictures = list[NDArray[np.uint8]]
@@ -51,8 +50,8 @@ HASH = st.integers(0, 2**64 - 1)
 
 
 @given(HASH, HASH)
-def test_bits_apart_are_counted(a: int, b: int) -> None:
-    found = bits_apart(np.array([a], np.uint64), np.array([b], np.uint64))
+def test_hamming_distance_are_counted(a: int, b: int) -> None:
+    found = hamming_distance(np.array([a], np.uint64), np.array([b], np.uint64))
     assert found.tolist() == [(a ^ b).bit_count()]
 
 
@@ -98,8 +97,8 @@ class TestClosePairs:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Each is compared with only the next few, which still joins all of them."""
-        monkeypatch.setattr(near_duplicates, "LONGEST_RUN", 3)
-        groups = Groups(50)
+        monkeypatch.setattr(f"{near_duplicates.__module__}.LONGEST_RUN", 3)
+        groups = DisjointSets(50)
         for i, j in pairs_of([42] * 50):
             groups.join(i, j)
         assert groups.members() == [list(range(50))]
@@ -107,7 +106,7 @@ class TestClosePairs:
 
 class TestAlike:
     def linked(self, pictures: Pictures, patterns: list[int]) -> list[tuple[int, int]]:
-        found = alike(np.array(patterns, np.uint64), lambda i: pictures[i])
+        found = near_duplicates(np.array(patterns, np.uint64), lambda i: pictures[i])
         return [(min(i, j), max(i, j)) for i, j, _ in found]
 
     def test_near_hashes_must_also_look_alike(self) -> None:
@@ -132,21 +131,21 @@ class TestAlike:
         assert bool(self.linked([picture(1), mixed], [5, 5])) == above
 
     def test_the_correlation_is_told(self) -> None:
-        ((_, _, value),) = alike(np.array([5, 5], np.uint64), lambda _: picture(1))
+        ((_, _, value),) = near_duplicates(np.array([5, 5], np.uint64), lambda _: picture(1))
         assert value == pytest.approx(1.0)
 
 
 class TestGroups:
     def test_the_smallest_member_stands_for_its_group(self) -> None:
-        groups = Groups(6)
+        groups = DisjointSets(6)
         groups.join(5, 3)
         groups.join(3, 1)
         assert [groups.root(i) for i in range(6)] == [0, 1, 2, 1, 4, 1]
         assert groups.members() == [[1, 3, 5]]
 
     def test_joining_again_changes_nothing(self) -> None:
-        groups = Groups(3)
+        groups = DisjointSets(3)
         for _ in range(3):
             groups.join(2, 0)
         assert groups.members() == [[0, 2]]
-        assert Groups(4).members() == []
+        assert DisjointSets(4).members() == []

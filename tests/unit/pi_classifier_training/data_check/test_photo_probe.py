@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pi_classifier_training.data_check.photo_probe import UNIFORM_SPREAD, look
+from pi_classifier_training.data_check.photo_probe import UNIFORM_SPREAD, probe_photo
 from PIL import Image
 
 
@@ -26,9 +26,11 @@ def saved(image: Image.Image, path: Path, **options: object) -> str:
 
 class TestHash:
     def test_says_where_a_part_is_brighter_than_its_left_one(self, tmp_path: Path) -> None:
-        brighter = look(saved(ramp(), tmp_path / "a.png"))
-        darker = look(saved(ramp().transpose(Image.Transpose.FLIP_LEFT_RIGHT), tmp_path / "b.png"))
-        level = look(saved(ramp(across=False), tmp_path / "c.png"))
+        brighter = probe_photo(saved(ramp(), tmp_path / "a.png"))
+        darker = probe_photo(
+            saved(ramp().transpose(Image.Transpose.FLIP_LEFT_RIGHT), tmp_path / "b.png")
+        )
+        level = probe_photo(saved(ramp(across=False), tmp_path / "c.png"))
         assert brighter.pattern == 2**64 - 1
         assert darker.pattern == level.pattern == 0
 
@@ -36,14 +38,14 @@ class TestHash:
         # Only the top left of nine by eight parts is dark: its right neighbour is brighter.
         pixels = np.full((80, 90), 200, np.uint8)
         pixels[:10, :10] = 0
-        found = look(saved(Image.fromarray(pixels), tmp_path / "a.png"))
+        found = probe_photo(saved(Image.fromarray(pixels), tmp_path / "a.png"))
         assert found.pattern == 1 << 63
 
     def test_survives_another_size_and_format(self, tmp_path: Path) -> None:
         rng = np.random.default_rng(1)
         scene = Image.fromarray(rng.integers(0, 256, (6, 7, 3), np.uint8)).resize((400, 320), 3)
-        one = look(saved(scene, tmp_path / "a.png"))
-        other = look(saved(scene.resize((200, 160)), tmp_path / "b.jpg", quality=80))
+        one = probe_photo(saved(scene, tmp_path / "a.png"))
+        other = probe_photo(saved(scene.resize((200, 160)), tmp_path / "b.jpg", quality=80))
         assert (one.pattern ^ other.pattern).bit_count() <= 4
         assert one.digest != other.digest
 
@@ -51,7 +53,7 @@ class TestHash:
         """Turned by its EXIF data a ramp to the right becomes one downwards."""
         exif = Image.Exif()
         exif[0x0112] = 6
-        found = look(saved(ramp(), tmp_path / "a.jpg", exif=exif))
+        found = probe_photo(saved(ramp(), tmp_path / "a.jpg", exif=exif))
         assert found.kinds == ("turned",)
         assert found.gray is not None
         assert np.diff(found.gray.mean(axis=1)).min() > 0
@@ -59,7 +61,7 @@ class TestHash:
 
 def test_the_digest_is_that_of_the_file(tmp_path: Path) -> None:
     path = saved(ramp(), tmp_path / "a.png")
-    assert look(path).digest == hashlib.sha256(Path(path).read_bytes()).digest()[:16]
+    assert probe_photo(path).digest == hashlib.sha256(Path(path).read_bytes()).digest()[:16]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_a_photo_with_next_to_no_spread_shows_nothing(
     # Two levels, so that their distance from the mean is the spread.
     pixels = np.full((64, 64), 100, np.uint8)
     pixels[:, 32:] += np.uint8(2 * spread)
-    found = look(saved(Image.fromarray(pixels), tmp_path / "a.png"))
+    found = probe_photo(saved(Image.fromarray(pixels), tmp_path / "a.png"))
     assert (found.gray is not None) == shown
     assert found.kinds == (() if shown else ("one-color",))
 
@@ -80,7 +82,7 @@ def test_a_photo_with_next_to_no_spread_shows_nothing(
     ("size", "kinds"), [((64, 64), ()), ((63, 200), ("tiny",)), ((200, 63), ("tiny",))]
 )
 def test_small_photos(size: tuple[int, int], kinds: tuple[str, ...], tmp_path: Path) -> None:
-    assert look(saved(ramp(size=size), tmp_path / "a.png")).kinds == kinds
+    assert probe_photo(saved(ramp(size=size), tmp_path / "a.png")).kinds == kinds
 
 
 @pytest.mark.parametrize(
@@ -89,12 +91,12 @@ def test_small_photos(size: tuple[int, int], kinds: tuple[str, ...], tmp_path: P
 )
 def test_an_ending_must_name_the_format(name: str, wrong: bool, tmp_path: Path) -> None:
     path = saved(ramp(), tmp_path / name, format="JPEG")
-    assert look(path).kinds == (("extension",) if wrong else ())
+    assert probe_photo(path).kinds == (("extension",) if wrong else ())
 
 
 def test_several_traits_are_all_told(tmp_path: Path) -> None:
     small = ramp(size=(40, 40)).convert("LA")
-    assert look(saved(small, tmp_path / "a.jpg", format="PNG")).kinds == (
+    assert probe_photo(saved(small, tmp_path / "a.jpg", format="PNG")).kinds == (
         "extension", "tiny", "transparent",
     )  # fmt: skip
 
@@ -102,5 +104,5 @@ def test_several_traits_are_all_told(tmp_path: Path) -> None:
 def test_what_is_no_file_or_cannot_be_read_is_unreadable(tmp_path: Path) -> None:
     (tmp_path / "folder.jpg").mkdir()
     for name in ("none.jpg", "folder.jpg"):
-        found = look(str(tmp_path / name))
+        found = probe_photo(str(tmp_path / name))
         assert (found.kinds, found.digest, found.gray) == (("unreadable",), b"", None)

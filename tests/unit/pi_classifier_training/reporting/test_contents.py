@@ -1,0 +1,145 @@
+"""What stands in a report: tables, pictures, and the file to copy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pi_classifier_training.data.dataset import Photo
+from pi_classifier_training.evaluation.metrics import Accuracy, wilson
+from pi_classifier_training.evaluation.scoring import Outcomes
+from pi_classifier_training.reporting.contents import (
+    MATRIX_LABELS,
+    OPEN_LABELS,
+    WORST_MISTAKES,
+    confusion,
+    mistake_cards,
+    settings,
+    trust,
+)
+from pi_classifier_training.reporting.model_files import PREFERRED, MeasuredFile, choose
+from PIL import Image
+
+from tests.unit.pi_classifier_training.outcomes import outcomes_with
+
+NAMES = [f"label {i:02}" for i in range(60)]
+
+
+class TestConfusion:
+    def test_a_row_of_the_matrix_is_what_photos_of_a_label_were_given(self) -> None:
+        outcomes = outcomes_with([0.9] * 4, [True, True, False, True], given=[0, 0, 0, 1])
+        found = confusion(outcomes, ["a", "b", "c"])
+        assert [row.counts for row in found.matrix] == [(2, 0, 0), (1, 1, 0), (0, 0, 0)]
+        assert [row.shares for row in found.matrix] == [(1, 0, 0), (0.5, 0.5, 0), (0, 0, 0)]
+        assert [row.label for row in found.rows] == ["a", "b"]
+        assert found.hardest.startswith("Of 100 photos of “b” 50 are recognized")
+
+    @pytest.mark.parametrize("labels", [MATRIX_LABELS, MATRIX_LABELS + 1])
+    def test_a_matrix_of_too_many_labels_is_left_out(self, labels: int) -> None:
+        outcomes = outcomes_with([0.9], [True])
+        assert bool(confusion(outcomes, NAMES[:labels]).matrix) == (labels == MATRIX_LABELS)
+
+    @pytest.mark.parametrize("shown", [OPEN_LABELS, OPEN_LABELS + 1])
+    def test_of_many_labels_those_that_fare_worst_stand_open(self, shown: int) -> None:
+        right = [i != 7 for i in range(shown)]
+        given_ = list(range(shown))
+        found = confusion(outcomes_with([0.9] * shown, right, given_), NAMES)
+        assert found.open_rows == OPEN_LABELS
+        assert len(found.rows) == shown
+        first = found.rows[0].label
+        assert first == ("label 00" if shown == OPEN_LABELS else "label 07")
+
+    def test_where_nothing_is_confused_no_label_is_the_hardest(self) -> None:
+        found = confusion(outcomes_with([0.9] * 2, [True] * 2), ["a", "b"])
+        assert (found.pairs, found.hardest) == ((), "")
+
+
+class TestMistakes:
+    @pytest.fixture
+    def outcomes(self, tmp_path: Path) -> Outcomes:
+        """Three photos of b named a, each surer than the next, and three photos of a."""
+        photos = []
+        for i in range(6):
+            path = tmp_path / f"{i}.png"
+            Image.new("RGB", (40, 30), (40 * i, 0, 0)).save(path)
+            photos.append(Photo(path, "b" if i < 3 else "a"))
+        tops = np.array([0.9, 0.8, 0.7, 0.6, 0.99, 0.5], np.float32)
+        zeros = np.zeros(6, np.int64)
+        truth = np.array([1, 1, 1, 0, 0, 0], np.int64)
+        return Outcomes(tuple(photos), truth, zeros, tops, 1 - tops, zeros, zeros, zeros)
+
+    def test_the_surest_come_first_each_beside_another_right_one(self, outcomes: Outcomes) -> None:
+        cards = mistake_cards(outcomes, ["a", "b"])
+        assert [(c.true, c.given) for c in cards] == [("b", "a")] * 3
+        assert [c.score for c in cards] == pytest.approx([0.9, 0.8, 0.7])
+        assert [c.true_score for c in cards] == pytest.approx([0.1, 0.2, 0.3], abs=1e-6)
+        pictures = [c.example for c in cards]
+        assert None not in pictures
+        # The surest right outcomes first: 4, 3, 5.
+        assert len(set(map(repr, pictures))) == 3
+        assert len(cards) <= WORST_MISTAKES
+
+    def test_a_photo_that_is_gone_is_left_out(self, outcomes: Outcomes) -> None:
+        outcomes.photos[0].path.unlink()
+        assert len(mistake_cards(outcomes, ["a", "b"])) == 2
+
+    def test_without_a_right_one_there_is_no_example(self, outcomes: Outcomes) -> None:
+        wrong = Outcomes(
+            outcomes.photos[:3], outcomes.truth[:3], outcomes.given[:3], outcomes.top[:3],
+            outcomes.own[:3], outcomes.rank[:3], outcomes.stages[:3], outcomes.latencies_ns[:3],
+        )  # fmt: skip
+        assert [card.example for card in mistake_cards(wrong, ["a", "b"])] == [None] * 3
+
+
+def test_trust_is_the_calibration_error_in_words() -> None:
+    error, said = trust(outcomes_with([0.95] * 10, [True] * 5 + [False] * 5))
+    assert error == pytest.approx(0.45, abs=1e-6)
+    assert "promise too much, by 45 points" in said
+
+
+class TestChoosingAFile:
+    def file(self, kind: str, right: int | None) -> MeasuredFile:
+        validation = None if right is None else wilson(right, 100)
+        return MeasuredFile(
+            Path(f"{kind}.tflite"), kind, ("a",), 1, 1, validation, Accuracy(0.5, 0.4, 0.6), 1.0,
+            outcomes_with([0.9], [True]),
+        )  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("right", "kind"),
+        [
+            ({"int8": 90, "float32": 90}, "int8"),
+            ({"int8": 89, "float32": 90}, "int8"),  # a point is worth the speed
+            ({"int8": 88, "float32": 90}, "float32"),
+            ({"int8": 88, "dynamic": 89, "float32": 90}, "dynamic"),
+            ({"int8": 90, "qat": 90, "float32": 90}, "qat"),
+            ({"odd": 91, "float32": 91}, "float32"),  # kinds not known come last
+            ({"odd": 95, "float32": 91}, "odd"),
+            # Without validation photos nothing is known of any: the fastest.
+            ({"int8": None, "float32": None}, "int8"),
+        ],
+    )
+    def test_the_fastest_that_loses_at_most_a_point(
+        self, right: dict[str, int | None], kind: str
+    ) -> None:
+        files = [self.file(k, n) for k, n in right.items()]
+        assert choose(files).kind == kind
+        assert choose(files[::-1]).kind == kind
+
+    def test_every_kind_has_its_place(self) -> None:
+        assert len(set(PREFERRED)) == len(PREFERRED)
+
+
+def test_settings_name_what_is_known_and_skip_the_rest() -> None:
+    record = {
+        "network": {"name": "mobilenet_v1", "width": 0.25, "resolution": 96},
+        "options": {"weights": "imagenet", "fine_tune": 0, "training": {"seed": 1, "rate": 0.003}},
+        "data": {"name": "flowers"}, "versions": {"numpy": "2.0"},
+    }  # fmt: skip
+    assert settings(record) == [
+        ("network", "mobilenet_v1 0.25 96"), ("started from", "imagenet"),
+        ("epochs of fine-tuning", "0"), ("photos", "flowers"), ("seed", "1"),
+        ("learning rate", "0.003"), ("numpy", "2.0"),
+    ]  # fmt: skip
+    assert settings({}) == []
