@@ -9,22 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pi_classifier_training.errors import TrainingError
-from pi_classifier_training.evaluation.cascades import (
-    CascadeData,
-    Costs,
-    ThresholdPolicy,
-    choose,
-    measure,
-)
+from pi_classifier_training.evaluation.cascades import measure
 from pi_classifier_training.evaluation.frontier import (
     THRESHOLDS,
     cheapest,
-    frontier,
+    count_frontier,
     grid_for,
     most_accurate,
 )
-from pi_classifier_training.evaluation.per_label import LEAST_ANSWERS, label_thresholds
 from pi_classifier_training.evaluation.scoring import Outcomes
+from pi_classifier_training.evaluation.thresholds import (
+    LEAST_ANSWERS,
+    CascadeData,
+    Costs,
+    ThresholdPolicy,
+    choose_thresholds,
+    label_thresholds,
+)
 
 
 def answered(tops: list[float], right: list[bool], stages: list[int] | None = None) -> Outcomes:
@@ -51,7 +52,9 @@ COSTS = Costs((1.0, 4.0), (0.5, 3.0))
 
 def chosen(cheap: Outcomes, costly: Outcomes, choice: ThresholdPolicy) -> float:
     data = CascadeData((), ("cheap", "costly"), COSTS, (cheap, costly))
-    (accept,) = choose(frontier((cheap, costly), COSTS.frame_ms), data, choice).accept
+    (accept,) = choose_thresholds(
+        count_frontier((cheap, costly), COSTS.frame_ms), data, choice
+    ).accept
     return accept
 
 
@@ -83,9 +86,9 @@ def test_a_lucky_dip_is_not_taken() -> None:
     # At 0.3 two errors happen to cancel out; between 0.56 and 0.65 they do not.
     cheap = answered([0.555, 0.655], [True, False])
     costly = answered([0.9] * 2, [False, True])
-    found = frontier((cheap, costly), COSTS.frame_ms)
-    assert found.accuracy[0] == found.accuracy[-1] == pytest.approx(0.5)
-    assert found.accuracy.min() == 0
+    frontier = count_frontier((cheap, costly), COSTS.frame_ms)
+    assert frontier.accuracy[0] == frontier.accuracy[-1] == pytest.approx(0.5)
+    assert frontier.accuracy.min() == 0
     assert chosen(cheap, costly, ThresholdPolicy(max_loss=0.0)) == pytest.approx(0.66)
 
 
@@ -113,10 +116,10 @@ def test_the_frontier_is_what_walking_the_cascade_gives(
 ) -> None:
     stages = [answered([p[k][0] for p in photos], [p[k][1] for p in photos]) for k in range(3)]
     costs = (1.0, 3.0, 9.0)
-    found = frontier(stages, costs)
+    frontier = count_frontier(stages, costs)
     near = st.sampled_from([0, 20, 47, 68, 69])  # 0.3, 0.5, 0.77, 0.98, 0.99
     point = (data.draw(near), data.draw(near))
-    accept = (*found.at(point), 0.0)
+    accept = (*frontier.at(point), 0.0)
     right, cost, passed = 0, 0.0, 0
     for i in range(len(photos)):
         for k in range(3):
@@ -126,9 +129,9 @@ def test_the_frontier_is_what_walking_the_cascade_gives(
                 passed += k > 0
                 break
     n = len(photos)
-    assert found.accuracy[point] == pytest.approx(right / n)
-    assert found.cost_ms[point] == pytest.approx(cost / n)
-    assert found.deferral[point] == pytest.approx(passed / n)
+    assert frontier.accuracy[point] == pytest.approx(right / n)
+    assert frontier.cost_ms[point] == pytest.approx(cost / n)
+    assert frontier.deferral[point] == pytest.approx(passed / n)
 
 
 @pytest.mark.parametrize("stages", [2, 3, 4, 5])
@@ -141,16 +144,16 @@ def test_the_grid_stays_small_however_many_stages(stages: int) -> None:
 
 def test_the_best_point_is_the_best_of_all() -> None:
     stages = (CHEAP, CHEAP, COSTLY)
-    found = frontier(stages, (1.0, 2.0, 4.0))
-    point = cheapest(found, found.accuracy, 5 / 6)
+    frontier = count_frontier(stages, (1.0, 2.0, 4.0))
+    point = cheapest(frontier, frontier.accuracy, 5 / 6)
     assert point is not None
     points = list(itertools.product(range(70), repeat=2))
-    allowed = [found.cost_ms[p] for p in points if found.accuracy[p] >= 5 / 6 - 1e-9]
-    assert found.cost_ms[point] == pytest.approx(min(allowed))
-    budget = most_accurate(found, found.accuracy, found.cost_ms[point])
+    allowed = [frontier.cost_ms[p] for p in points if frontier.accuracy[p] >= 5 / 6 - 1e-9]
+    assert frontier.cost_ms[point] == pytest.approx(min(allowed))
+    budget = most_accurate(frontier, frontier.accuracy, frontier.cost_ms[point])
     assert budget is not None
-    assert found.accuracy[budget] >= found.accuracy[point]
-    assert cheapest(found, found.accuracy, 1.1) is None
+    assert frontier.accuracy[budget] >= frontier.accuracy[point]
+    assert cheapest(frontier, frontier.accuracy, 1.1) is None
 
 
 def per_label(tops: list[float], right: list[bool], later: list[bool]) -> dict[str, float]:

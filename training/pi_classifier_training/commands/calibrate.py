@@ -25,7 +25,7 @@ def add(commands: Any) -> None:
 
 
 def _describe(parser: argparse.ArgumentParser) -> None:
-    from pi_classifier_training.evaluation.cascades import ThresholdPolicy
+    from pi_classifier_training.evaluation.thresholds import ThresholdPolicy
 
     parser.add_argument("models", nargs="+", metavar="MODEL", type=Path, help="cheapest first")
     add_image_dir(parser)
@@ -42,8 +42,9 @@ def _describe(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from pi_classifier_training.evaluation.cascades import ThresholdPolicy, make_cascade
+    from pi_classifier_training.evaluation.cascades import make_cascade
     from pi_classifier_training.evaluation.temperature import calibrate_model
+    from pi_classifier_training.evaluation.thresholds import ThresholdPolicy
     from pi_classifier_training.progress import with_progress
 
     def progress(photos: Sequence[Photo]) -> Iterable[Photo]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pi_classifier.system.atomic import write_atomic, write_json
 from pi_classifier_training.compression.rounding import Attempt, Figures, RoundingTrials
+from pi_classifier_training.plots import picture_of
 
 SPLITS = ("validation", "test")
 CLASSIC_LEVELS = (64, 256, 1024, 4096)
@@ -117,28 +118,29 @@ def table(points: Sequence[Point]) -> Iterator[str]:
 
 
 def _plot(points: Sequence[Point]) -> bytes:
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
+    """The whole range beside a close view of what is nearly as good as the float file."""
     exact = 100 * points[0].top1
-    with mpl.rc_context({"svg.hashsalt": "pi-classifier", "svg.fonttype": "none"}):
-        figure = Figure(figsize=(10, 4.2), layout="constrained")
-        axes = figure.subplots(1, 2)
-        for axis in axes:
-            for method in ("classic", "channel", "compensated"):
-                own = [p for p in points if p.method == method]
-                x, y = [100 * p.saving for p in own], [100 * p.top1 for p in own]
-                axis.plot(x, y, "o-", label=NAMES[method], markersize=4)
-            axis.axhline(exact, color="gray", linewidth=1, label=NAMES["float"])
-            axis.axvline(75, color="gray", linewidth=1, linestyle=":")
-            axis.set_xlabel("saved by gzip -9, % of the float file")
-            axis.grid(alpha=0.3)
-        axes[0].set_ylabel("top-1 on validation and test photos, %")
-        axes[0].set_ylim(0, 100)
-        axes[0].legend(loc="lower left", fontsize=8)
-        axes[1].set_ylim(exact - CLOSE_POINTS, exact + CLOSE_POINTS / 4)
-        axes[1].axhline(exact - 0.5, color="gray", linewidth=1, linestyle="--")
-        axes[1].set_title("close view; dashed: 0.5 points lost", fontsize=9)
-        stream = io.BytesIO()
-        figure.savefig(stream, format="svg", metadata={"Date": None})
-    return stream.getvalue()
+
+    def draw(figure: Any) -> None:
+        whole, close = figure.subplots(1, 2)
+        for axis in (whole, close):
+            _draw_methods(axis, points, exact)
+        whole.set_ylabel("top-1 on validation and test photos, %")
+        whole.set_ylim(0, 100)
+        whole.legend(loc="lower left", fontsize=8)
+        close.set_ylim(exact - CLOSE_POINTS, exact + CLOSE_POINTS / 4)
+        close.axhline(exact - 0.5, color="gray", linewidth=1, linestyle="--")
+        close.set_title("close view; dashed: 0.5 points lost", fontsize=9)
+
+    return picture_of(draw, (10, 4.2))
+
+
+def _draw_methods(axis: Any, points: Sequence[Point], exact: float) -> None:
+    for method in ("classic", "channel", "compensated"):
+        own = [p for p in points if p.method == method]
+        x, y = [100 * p.saving for p in own], [100 * p.top1 for p in own]
+        axis.plot(x, y, "o-", label=NAMES[method], markersize=4)
+    axis.axhline(exact, color="gray", linewidth=1, label=NAMES["float"])
+    axis.axvline(75, color="gray", linewidth=1, linestyle=":")
+    axis.set_xlabel("saved by gzip -9, % of the float file")
+    axis.grid(alpha=0.3)

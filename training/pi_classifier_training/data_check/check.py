@@ -22,7 +22,7 @@ from pi_classifier_training.data.dataset import PHOTO_SUFFIXES, Photo
 from pi_classifier_training.data.similarity import GRAY_SIDE
 from pi_classifier_training.data_check.finding_kinds import KINDS
 from pi_classifier_training.data_check.findings import SEVERITIES, CheckResult, Finding
-from pi_classifier_training.data_check.near_duplicates import DisjointSets, near_duplicates
+from pi_classifier_training.data_check.near_duplicates import DisjointSets, similar_pairs
 from pi_classifier_training.data_check.photo_probe import BROKEN, PhotoProbe, probe_photo
 from pi_classifier_training.errors import DatasetError
 
@@ -205,7 +205,7 @@ def _copies(listing: _Listing, store: _ProbeStore) -> None:
     repeated = {i for group in same.members() for i in group[1:]}
     chosen = np.array([i for i in np.flatnonzero(store.shown) if int(i) not in repeated], np.int64)
     near = DisjointSets(len(listing.photos))
-    pairs = near_duplicates(store.patterns[chosen], lambda i: store.small(int(chosen[i])))
+    pairs = similar_pairs(store.patterns[chosen], lambda i: store.small(int(chosen[i])))
     for a, b, value in pairs:
         i, j = int(chosen[a]), int(chosen[b])
         near.join(i, j)

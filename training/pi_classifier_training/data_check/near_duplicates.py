@@ -98,7 +98,7 @@ def _runs(
         start = start + 1  # a new array: the one yielded stays
 
 
-def near_duplicates(
+def similar_pairs(
     patterns: NDArray[np.uint64], small: Callable[[int], NDArray[np.uint8]]
 ) -> Iterator[tuple[int, int, float]]:
     """Yield pairs that look alike with their correlation: enough to link each group.

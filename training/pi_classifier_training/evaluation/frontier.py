@@ -46,7 +46,7 @@ def grid_for(stages: int) -> Floats:
     return grid
 
 
-def frontier(
+def count_frontier(
     stages: Sequence[Outcomes], costs_ms: Sequence[float], right: Sequence[Floats] | None = None
 ) -> Frontier:
     """Count what every point of the grid costs and gets right.
@@ -109,17 +109,19 @@ def guarded(accuracy: Floats) -> Floats:
     return accuracy
 
 
-def cheapest(found: Frontier, accuracy: Floats, least: float) -> tuple[int, ...] | None:
+def cheapest(frontier: Frontier, accuracy: Floats, least: float) -> tuple[int, ...] | None:
     """The cheapest point whose `accuracy` is at least `least`; None where there is none.
 
     Of equally cheap ones the more accurate, then the one with the lowest thresholds.
     """
-    return _best(-found.cost_ms, accuracy, accuracy >= least - 1e-9)
+    return _best(-frontier.cost_ms, accuracy, accuracy >= least - 1e-9)
 
 
-def most_accurate(found: Frontier, accuracy: Floats, budget_ms: float) -> tuple[int, ...] | None:
+def most_accurate(
+    frontier: Frontier, accuracy: Floats, budget_ms: float
+) -> tuple[int, ...] | None:
     """The point with the best `accuracy` that costs at most `budget_ms`; None for none."""
-    return _best(accuracy, -found.cost_ms, found.cost_ms <= budget_ms + 1e-9)
+    return _best(accuracy, -frontier.cost_ms, frontier.cost_ms <= budget_ms + 1e-9)
 
 
 def _best(first: Floats, second: Floats, allowed: NDArray[np.bool_]) -> tuple[int, ...] | None:

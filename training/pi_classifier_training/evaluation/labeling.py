@@ -1,13 +1,15 @@
-"""Which of a model's labels the photos of a folder show."""
+"""Photos under a model's labels: which one a folder means, which photos were held out."""
 
 from __future__ import annotations
 
 import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from pi_classifier_training.data.dataset import Photo
+from pi_classifier.types import Classifier
+from pi_classifier_training.data.dataset import Photo, scan
 from pi_classifier_training.errors import DatasetError
 
 _ARTICLES = ("a ", "an ", "the ")
@@ -27,7 +29,7 @@ def match_labels(
     gives the empty text are left out. Raises DatasetError naming folder and model.
     """
     counts = Counter(photo.label for photo in photos)
-    meant = {folder: _meant(folder, labels, model, names or {}, counts) for folder in counts}
+    label_of = {folder: _label_of(folder, labels, model, names or {}, counts) for folder in counts}
     unused = sorted(set(names or {}) - set(counts))
     if unused:
         raise DatasetError(
@@ -36,17 +38,17 @@ def match_labels(
         )
     kept = [
         photo
-        if meant[photo.label] == photo.label
-        else Photo.of(photo.folder, photo.name, meant[photo.label])
+        if label_of[photo.label] == photo.label
+        else Photo.of(photo.folder, photo.name, label_of[photo.label])
         for photo in photos
-        if meant[photo.label]
+        if label_of[photo.label]
     ]
     if not kept:
         raise DatasetError("the map leaves out all photos; keep at least one folder")
     return kept
 
 
-def _meant(
+def _label_of(
     folder: str,
     labels: Sequence[str],
     model: str,
@@ -56,15 +58,17 @@ def _meant(
     wanted = names.get(folder, folder)
     if folder in names and not wanted:
         return ""
-    for alike in (_same, _folded, _synonyms):
-        found = sorted({label for label in labels if alike(wanted, label)})
-        if len(found) > 1:
+    # The strictest rule that matches decides: "rose" means "rose" although "Rose" is there too.
+    for matches in (_same, _folded, _synonyms):
+        matching = sorted({label for label in labels if matches(wanted, label)})
+        if len(matching) > 1:
+            first, second = matching[:2]
             raise DatasetError(
-                f"the folder {folder!r} may mean {found[0]!r} or {found[1]!r} of {model}; say "
-                f"which in a file given with --map: {folder} = {found[0]}"
+                f"the folder {folder!r} may mean {first!r} or {second!r} of {model}; say "
+                f"which in a file given with --map: {folder} = {first}"
             )
-        if found:
-            return found[0]
+        if matching:
+            return matching[0]
     raise DatasetError(
         f"{counts[folder]} photos lie in the folder {folder!r}, and {model} has no label "
         f"{wanted!r}; it knows {_known(wanted, labels)}. Rename the folder, or write a line "
@@ -119,3 +123,33 @@ def read_map(path: Path) -> dict[str, str]:
             raise DatasetError(f"{path}: line {number} names the folder {folder!r} again")
         names[folder] = label
     return names
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """The validation and test photos of one folder."""
+
+    folder: Path
+    validation: tuple[Photo, ...]
+    test: tuple[Photo, ...]
+
+
+def held_out(
+    image_dirs: Sequence[Path], classifier: Classifier, names: Mapping[str, str] | None = None
+) -> list[HeldOut]:
+    """Find the held-out photos, under the classifier's labels.
+
+    Raises DatasetError for a label it does not know, or where a split is empty.
+    """
+    parts = []
+    for folder in image_dirs:
+        photos = match_labels(scan([folder]), classifier.labels, classifier.name, names)
+        validation = tuple(p for p in photos if p.split == "validation")
+        parts.append(HeldOut(folder, validation, tuple(p for p in photos if p.split == "test")))
+    for split in ("validation", "test"):
+        if not any(getattr(part, split) for part in parts):
+            raise DatasetError(
+                f"none of the photos belongs to the {split} split (one in ten does); calibrating "
+                "needs some of both: give more photos, 300 or more are usual"
+            )
+    return parts

@@ -23,7 +23,7 @@ from pi_classifier.modelfile.tflite_graph import Activation
 from pi_classifier.system.atomic import write_atomic
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.evaluate import evaluation_of, portable
-from pi_classifier_training.evaluation.held_out import HeldOut, held_out
+from pi_classifier_training.evaluation.labeling import HeldOut, held_out
 from pi_classifier_training.evaluation.metrics import cross_entropy
 from pi_classifier_training.evaluation.report_text import between
 from pi_classifier_training.evaluation.scoring import (

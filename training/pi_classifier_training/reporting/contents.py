@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from pi_classifier.errors import ImageError
+from pi_classifier.preprocessing.preprocessor import load_image
 from pi_classifier_training.evaluation.evaluate import Mistake, mistakes
 from pi_classifier_training.evaluation.metrics import (
     Accuracy,
@@ -20,7 +25,6 @@ from pi_classifier_training.evaluation.metrics import (
 from pi_classifier_training.evaluation.scoring import Outcomes
 from pi_classifier_training.reporting import words
 from pi_classifier_training.reporting.model_files import MeasuredFile
-from pi_classifier_training.reporting.thumbnails import Thumbnail, thumbnail
 
 # A table of more labels cannot be read any more; the pairs that matter can.
 MATRIX_LABELS = 20
@@ -30,6 +34,11 @@ FEWER_PAIRS = 6
 WORST_MISTAKES = 12
 # Of many labels, those that fare worst stand open; the others are folded away.
 OPEN_LABELS = 20
+# Twice the size shown, for sharp screens; about 6 kB each.
+THUMBNAIL_SIDE = 220
+THUMBNAIL_QUALITY = 68
+# A photo need not be decoded whole to become this small.
+DECODED_SIDE = 2 * THUMBNAIL_SIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,16 @@ class MatrixRow:
     label: str
     counts: tuple[int, ...]
     shares: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A small picture as a ``data:`` address, its size in pixels and where it is from."""
+
+    address: str
+    width: int
+    height: int
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +140,10 @@ def file_row(file: MeasuredFile, *, chosen: bool, boards: Mapping[str, str]) -> 
 def confusion(outcomes: Outcomes, labels: Sequence[str]) -> Confusion:
     """Confused pairs, the matrix where it can be read, and every label's figures."""
     cells = confusions(outcomes.truth, outcomes.given, len(labels))
-    each = label_figures(outcomes.truth, outcomes.given, len(labels))
+    by_label = label_figures(outcomes.truth, outcomes.given, len(labels))
     rows = [
         LabelRow(label, figures)
-        for label, figures in zip(labels, each, strict=True)
+        for label, figures in zip(labels, by_label, strict=True)
         if figures.n or figures.precision is not None
     ]
     worst_first = sorted(rows, key=lambda row: (row.figures.f1 or 0.0, row.label))
@@ -169,6 +188,22 @@ def mistake_cards(outcomes: Outcomes, labels: Sequence[str]) -> list[MistakeCard
         example = thumbnail(right[turn % len(right)]) if right else None
         cards.append(_card(mistake, labels, picture, example))
     return cards
+
+
+def thumbnail(photo: Path) -> Thumbnail | None:
+    """Make a photo small; None when it cannot be read (any more).
+
+    Nothing of the photo's metadata (place, camera) comes along.
+    """
+    try:
+        picture = Image.fromarray(load_image(photo, min_side=DECODED_SIDE))
+    except ImageError:
+        return None
+    picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    data = io.BytesIO()
+    picture.save(data, "JPEG", quality=THUMBNAIL_QUALITY, optimize=True)
+    address = "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
+    return Thumbnail(address, *picture.size, f"{photo.parent.name}/{photo.name}")
 
 
 def _card(

@@ -6,7 +6,6 @@ stay texts. Equal values give equal bytes.
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pi_classifier_training.evaluation.metrics import wilson
+from pi_classifier_training.plots import picture_of
 from pi_classifier_training.reporting.learning_curve import Curve, Forecast
 
 # Stand-ins that matplotlib takes for colors; the page's variables replace them.
@@ -195,24 +195,15 @@ def _tidy(axis: Any, title: str) -> None:
 
 def _svg(draw: Callable[[Any], None], height_in: float, name: str) -> str:
     """Draw on a figure and return it as an ``<svg>`` element that follows the page."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
     style = {
-        "svg.fonttype": "none", "svg.hashsalt": name, "font.size": FONT_UNITS,
+        "svg.hashsalt": name, "font.size": FONT_UNITS,
         "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": MUTED,
         "xtick.color": MUTED, "ytick.color": MUTED, "xtick.labelcolor": INK,
         "ytick.labelcolor": INK, "legend.frameon": False, "lines.linewidth": 1.8,
         "text.parse_math": False,
     }  # fmt: skip
-    with mpl.rc_context(style):
-        figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
-        FigureCanvasSVG(figure)
-        draw(figure)
-        text = io.StringIO()
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
-    return _for_page(text.getvalue(), name)
+    picture = picture_of(draw, (WIDTH_IN, height_in), style=style, transparent=True)
+    return _for_page(picture.decode(), name)
 
 
 def _for_page(svg: str, name: str) -> str:

@@ -14,7 +14,7 @@ from pi_classifier_training.data_check.near_duplicates import (
     DisjointSets,
     close_pairs,
     hamming_distance,
-    near_duplicates,
+    similar_pairs,
 )
 
 Pictures = list[NDArray[np.uint8]]
@@ -50,7 +50,7 @@ HASH = st.integers(0, 2**64 - 1)
 
 
 @given(HASH, HASH)
-def test_hamming_distance_are_counted(a: int, b: int) -> None:
+def test_bits_apart_are_counted(a: int, b: int) -> None:
     found = hamming_distance(np.array([a], np.uint64), np.array([b], np.uint64))
     assert found.tolist() == [(a ^ b).bit_count()]
 
@@ -97,7 +97,7 @@ class TestClosePairs:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Each is compared with only the next few, which still joins all of them."""
-        monkeypatch.setattr(f"{near_duplicates.__module__}.LONGEST_RUN", 3)
+        monkeypatch.setattr(f"{similar_pairs.__module__}.LONGEST_RUN", 3)
         groups = DisjointSets(50)
         for i, j in pairs_of([42] * 50):
             groups.join(i, j)
@@ -106,7 +106,7 @@ class TestClosePairs:
 
 class TestAlike:
     def linked(self, pictures: Pictures, patterns: list[int]) -> list[tuple[int, int]]:
-        found = near_duplicates(np.array(patterns, np.uint64), lambda i: pictures[i])
+        found = similar_pairs(np.array(patterns, np.uint64), lambda i: pictures[i])
         return [(min(i, j), max(i, j)) for i, j, _ in found]
 
     def test_near_hashes_must_also_look_alike(self) -> None:
@@ -131,7 +131,7 @@ class TestAlike:
         assert bool(self.linked([picture(1), mixed], [5, 5])) == above
 
     def test_the_correlation_is_told(self) -> None:
-        ((_, _, value),) = near_duplicates(np.array([5, 5], np.uint64), lambda _: picture(1))
+        ((_, _, value),) = similar_pairs(np.array([5, 5], np.uint64), lambda _: picture(1))
         assert value == pytest.approx(1.0)
 
 

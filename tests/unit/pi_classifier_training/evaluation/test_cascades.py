@@ -9,16 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pi_classifier_training.errors import TrainingError
-from pi_classifier_training.evaluation.cascades import (
+from pi_classifier_training.evaluation.cascade_plot import outline
+from pi_classifier_training.evaluation.cascades import make_cascade, measure
+from pi_classifier_training.evaluation.frontier import Frontier, count_frontier
+from pi_classifier_training.evaluation.thresholds import (
     CascadeData,
     Costs,
     ThresholdPolicy,
-    choose,
-    make_cascade,
-    measure,
-    outline,
+    choose_thresholds,
 )
-from pi_classifier_training.evaluation.frontier import Frontier, frontier
 
 from tests.unit.pi_classifier_training.outcomes import outcomes_with
 
@@ -28,7 +27,7 @@ TOPS = [0.355, 0.455, 0.555, 0.605, 0.645, 0.705, 0.755, 0.855, 0.905, 0.955]
 CHEAP = outcomes_with(TOPS, [t >= 0.65 for t in TOPS])
 COSTLY = outcomes_with([1.0] * 10, [True] * 10)
 DATA = CascadeData((), ("cheap", "costly"), COSTS, (CHEAP, COSTLY))
-FOUND = frontier((CHEAP, COSTLY), COSTS.frame_ms)
+FRONTIER = count_frontier((CHEAP, COSTLY), COSTS.frame_ms)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=4), st.data())
@@ -42,7 +41,9 @@ def test_a_frame_costs_what_the_stages_cost_that_are_asked(
 
 class TestChoose:
     def test_given_thresholds_are_taken_as_they_are(self) -> None:
-        chosen = choose(FOUND, DATA, ThresholdPolicy(accept=(0.123,), max_loss=0, budget_ms=0.001))
+        chosen = choose_thresholds(
+            FRONTIER, DATA, ThresholdPolicy(accept=(0.123,), max_loss=0, budget_ms=0.001)
+        )
         assert chosen.accept == (0.123,)
         assert chosen.note == "as given"
 
@@ -53,7 +54,7 @@ class TestChoose:
     def test_a_loss_buys_lower_thresholds_photo_by_photo(
         self, max_loss: float, accept: float
     ) -> None:
-        chosen = choose(FOUND, DATA, ThresholdPolicy(max_loss=max_loss))
+        chosen = choose_thresholds(FRONTIER, DATA, ThresholdPolicy(max_loss=max_loss))
         assert chosen.accept == (accept,)
         assert chosen.note == f"the cheapest within {max_loss:.1%} on 10 validation photos"
 
@@ -64,7 +65,7 @@ class TestChoose:
         self, budget: float, accept: float
     ) -> None:
         """2 ms a frame and 10 for each photo passed on: 5 ms buy three of ten."""
-        chosen = choose(FOUND, DATA, ThresholdPolicy(budget_ms=budget))
+        chosen = choose_thresholds(FRONTIER, DATA, ThresholdPolicy(budget_ms=budget))
         assert chosen.accept == (accept,)
         assert chosen.note == f"the most accurate within {budget:g} ms on 10 validation photos"
 
@@ -72,14 +73,14 @@ class TestChoose:
         with pytest.raises(
             TrainingError, match=r"within 1\.9 ms: cheap alone takes 2\.00 ms here"
         ):
-            choose(FOUND, DATA, ThresholdPolicy(budget_ms=1.9))
+            choose_thresholds(FRONTIER, DATA, ThresholdPolicy(budget_ms=1.9))
 
     def test_where_nothing_holds_the_highest_thresholds_are_taken_and_it_is_said(self) -> None:
         """Sure and wrong: even above 0.99 the cheap model answers, and errs."""
         sure = outcomes_with([1.0] * 10, [False] * 10)
         data = CascadeData((), ("cheap", "costly"), COSTS, (sure, COSTLY))
-        chosen = choose(
-            frontier((sure, COSTLY), COSTS.frame_ms), data, ThresholdPolicy(max_loss=0.01)
+        chosen = choose_thresholds(
+            count_frontier((sure, COSTLY), COSTS.frame_ms), data, ThresholdPolicy(max_loss=0.01)
         )
         assert chosen.accept == (0.99,)
         assert chosen.note.startswith("the highest there are: at none the loss stays within 1.0%")
@@ -115,15 +116,15 @@ class TestMeasure:
 
 class TestOutline:
     def test_of_two_stages_every_point_by_cost(self) -> None:
-        points = outline(FOUND)
+        points = outline(FRONTIER)
         assert len(points) == 70
         assert points == sorted(points)
 
     def test_of_more_only_what_is_better_than_all_that_is_cheaper(self) -> None:
         accuracy = np.array([[0.5, 0.7], [0.6, 0.7]])
         cost_ms = np.array([[1.0, 3.0], [2.0, 4.0]])
-        found = Frontier(np.array([0.3, 0.4]), accuracy, cost_ms, cost_ms)
-        assert outline(found) == [(1.0, 0.5), (2.0, 0.6), (3.0, 0.7)]
+        frontier = Frontier(np.array([0.3, 0.4]), accuracy, cost_ms, cost_ms)
+        assert outline(frontier) == [(1.0, 0.5), (2.0, 0.6), (3.0, 0.7)]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pi_classifier_training.evaluation.frontier import (
     THRESHOLDS,
     Frontier,
     cheapest,
-    frontier,
+    count_frontier,
     grid_for,
     guarded,
     most_accurate,
@@ -43,58 +43,58 @@ def test_a_grid_of_many_stages_is_coarser_but_has_both_ends(stages: int, points:
 class TestTwoStages:
     COSTS = (1.0, 10.0)
 
-    def found(self, top: float, right: bool = True) -> Frontier:
+    def frontier(self, top: float, right: bool = True) -> Frontier:
         stages = outcomes_with([top], [right]), outcomes_with([0.9], [not right])
-        return frontier(stages, self.COSTS)
+        return count_frontier(stages, self.COSTS)
 
     def test_a_score_on_the_threshold_is_accepted_one_below_is_passed_on(self) -> None:
         half = THRESHOLDS.tolist().index(0.5)
-        assert self.found(ON).cost_ms[half] == 1.0
-        assert self.found(BELOW).cost_ms[half] == 11.0
-        assert self.found(BELOW).cost_ms[half - 1] == 1.0
-        assert self.found(ON).cost_ms[half + 1] == 11.0
+        assert self.frontier(ON).cost_ms[half] == 1.0
+        assert self.frontier(BELOW).cost_ms[half] == 11.0
+        assert self.frontier(BELOW).cost_ms[half - 1] == 1.0
+        assert self.frontier(ON).cost_ms[half + 1] == 11.0
 
     def test_who_answers_decides_what_is_right(self) -> None:
-        found = self.found(ON)
-        accepted = found.cost_ms == 1.0
-        assert (found.accuracy[accepted] == 1).all()
-        assert (found.accuracy[~accepted] == 0).all()
-        assert (found.deferral == np.where(accepted, 0, 1)).all()
+        frontier = self.frontier(ON)
+        accepted = frontier.cost_ms == 1.0
+        assert (frontier.accuracy[accepted] == 1).all()
+        assert (frontier.accuracy[~accepted] == 0).all()
+        assert (frontier.deferral == np.where(accepted, 0, 1)).all()
 
     def test_expected_values_may_stand_for_right_and_wrong(self) -> None:
         stages = [outcomes_with([0.9, 0.4], [True, True])] * 2
         weights = [np.array([0.7, 0.2]), np.array([0.8, 0.9])]
-        found = frontier(stages, self.COSTS, weights)
+        frontier = count_frontier(stages, self.COSTS, weights)
         half = THRESHOLDS.tolist().index(0.5)
         # The first photo is answered at once, the second passed on.
-        assert found.accuracy[half] == pytest.approx((0.7 + 0.9) / 2)
+        assert frontier.accuracy[half] == pytest.approx((0.7 + 0.9) / 2)
 
     def test_the_higher_the_thresholds_the_more_it_costs(self) -> None:
         rng = np.random.default_rng(1)
         stages = [outcomes_with(rng.uniform(0.2, 1, 50).tolist(), [True] * 50) for _ in range(2)]
-        found = frontier(stages, self.COSTS)
-        assert (np.diff(found.cost_ms) >= 0).all()
-        assert found.cost_ms == pytest.approx(1 + 10 * found.deferral)
+        frontier = count_frontier(stages, self.COSTS)
+        assert (np.diff(frontier.cost_ms) >= 0).all()
+        assert frontier.cost_ms == pytest.approx(1 + 10 * frontier.deferral)
 
 
 def test_four_stages_at_every_corner() -> None:
     """Each stage accepts all at the lowest thresholds here, and nothing at the highest."""
     right = [True, False, True, False]
     stages = [outcomes_with([0.5] * 2, [r] * 2) for r in right]
-    found = frontier(stages, (1.0, 2.0, 4.0, 8.0))
-    ends = 0, len(found.grid) - 1
+    frontier = count_frontier(stages, (1.0, 2.0, 4.0, 8.0))
+    ends = 0, len(frontier.grid) - 1
     for corner in itertools.product(ends, repeat=3):
         answering = next((k for k in range(3) if corner[k] == 0), 3)
-        assert found.accuracy[corner] == right[answering]
-        assert found.cost_ms[corner] == 2.0 ** (answering + 1) - 1
-        assert found.deferral[corner] == (answering > 0)
+        assert frontier.accuracy[corner] == right[answering]
+        assert frontier.cost_ms[corner] == 2.0 ** (answering + 1) - 1
+        assert frontier.deferral[corner] == (answering > 0)
 
 
 @given(st.lists(st.sampled_from([0.0, 0.5, 0.8, 0.9, 1.0]), min_size=1, max_size=9))
 def test_guarded_accuracy_is_the_lowest_from_here_up(values: list[float]) -> None:
-    found = guarded(np.array(values))
-    assert found.tolist() == [min(values[i:]) for i in range(len(values))]
-    assert guarded(found).tolist() == found.tolist()
+    frontier = guarded(np.array(values))
+    assert frontier.tolist() == [min(values[i:]) for i in range(len(values))]
+    assert guarded(frontier).tolist() == frontier.tolist()
 
 
 def test_guarding_looks_along_every_axis() -> None:
@@ -111,14 +111,14 @@ def made(accuracy: list[float], cost_ms: list[float]) -> Frontier:
 
 class TestChoosing:
     def test_of_equally_cheap_points_the_more_accurate_then_the_lowest(self) -> None:
-        found = made([0.8, 0.9, 0.95, 0.95, 0.99], [2.0, 1.0, 1.0, 1.0, 3.0])
-        assert cheapest(found, found.accuracy, 0.85) == (2,)
-        assert found.at((2,)) == (0.32,)
-        assert cheapest(found, found.accuracy, 0.96) == (4,)
+        frontier = made([0.8, 0.9, 0.95, 0.95, 0.99], [2.0, 1.0, 1.0, 1.0, 3.0])
+        assert cheapest(frontier, frontier.accuracy, 0.85) == (2,)
+        assert frontier.at((2,)) == (0.32,)
+        assert cheapest(frontier, frontier.accuracy, 0.96) == (4,)
 
     def test_of_equally_accurate_points_the_cheaper(self) -> None:
-        found = made([0.9, 0.95, 0.95, 0.99], [1.0, 3.0, 2.0, 9.0])
-        assert most_accurate(found, found.accuracy, 5.0) == (2,)
+        frontier = made([0.9, 0.95, 0.95, 0.99], [1.0, 3.0, 2.0, 9.0])
+        assert most_accurate(frontier, frontier.accuracy, 5.0) == (2,)
 
     @pytest.mark.parametrize(
         ("budget", "point"), [(0.999, None), (1.0, (0,)), (1.999, (0,)), (2.0, (1,))]
@@ -126,17 +126,17 @@ class TestChoosing:
     def test_a_budget_may_be_used_up_to_the_last(
         self, budget: float, point: tuple[int, ...] | None
     ) -> None:
-        found = made([0.9, 0.95], [1.0, 2.0])
-        assert most_accurate(found, found.accuracy, budget) == point
+        frontier = made([0.9, 0.95], [1.0, 2.0])
+        assert most_accurate(frontier, frontier.accuracy, budget) == point
 
     def test_sums_that_differ_in_their_last_bits_are_the_same_loss(self) -> None:
-        found = made([0.1 + 0.2], [1.0])
-        assert cheapest(found, found.accuracy, 0.3) == (0,)
+        frontier = made([0.1 + 0.2], [1.0])
+        assert cheapest(frontier, frontier.accuracy, 0.3) == (0,)
         assert cheapest(made([0.3], [1.0]), np.array([0.3]), 0.1 + 0.2) == (0,)
 
     def test_nothing_allowed_is_none(self) -> None:
-        found = made([0.9], [1.0])
-        assert cheapest(found, found.accuracy, 0.91) is None
+        frontier = made([0.9], [1.0])
+        assert cheapest(frontier, frontier.accuracy, 0.91) is None
 
     @given(
         st.lists(
@@ -146,8 +146,8 @@ class TestChoosing:
         )
     )
     def test_no_allowed_point_is_better(self, points: list[tuple[float, float]]) -> None:
-        found = made([p[0] for p in points], [p[1] for p in points])
+        frontier = made([p[0] for p in points], [p[1] for p in points])
         allowed = [i for i, (a, _) in enumerate(points) if a >= 0.7]
         expected = min(allowed, key=lambda i: (points[i][1], -points[i][0], i), default=None)
-        point = cheapest(found, found.accuracy, 0.7)
+        point = cheapest(frontier, frontier.accuracy, 0.7)
         assert point == (None if expected is None else (expected,))

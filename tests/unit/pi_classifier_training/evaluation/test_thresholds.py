@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pi_classifier_training.evaluation.frontier import THRESHOLDS
-from pi_classifier_training.evaluation.per_label import LEAST_ANSWERS, label_thresholds
+from pi_classifier_training.evaluation.thresholds import LEAST_ANSWERS, label_thresholds
 
 from tests.unit.pi_classifier_training.outcomes import outcomes_with
 
