@@ -25,6 +25,21 @@ for _path in PATHS:
     if _path not in sys.path:
         sys.path.insert(0, _path)
 
-from emulation.hardware import HARDWARE, EmulatedSensor, SensorClock  # noqa: E402  found on the path above
+from emulation.hardware import (  # noqa: E402  found on the path above
+    HARDWARE,
+    EmulatedSensor,
+    Pace,
+    Platform,
+    SensorClock,
+)
 
-__all__ = ["HARDWARE", "INSTALLED", "PATHS", "WHICH", "EmulatedSensor", "SensorClock"]
+__all__ = [
+    "HARDWARE",
+    "INSTALLED",
+    "PATHS",
+    "WHICH",
+    "EmulatedSensor",
+    "Pace",
+    "Platform",
+    "SensorClock",
+]

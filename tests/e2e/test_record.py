@@ -45,8 +45,8 @@ def test_a_recording_gives_the_same_decisions_byte_for_byte(
 def test_drops_and_times_of_the_emulated_garden_are_kept(program: Program, tmp_path: Path) -> None:
     """With the shipped cascade, at a frame size that is resized, and with frames missing."""
     faults = ("--set", 'camera.faults=["drop@20:7"]', "--set", "camera.fps=7")
-    garden = ("--seed", 3, "--frames", 40, *faults)
-    garden += ("--set", "camera.width=320", "--set", "camera.height=240")
+    size = ("--set", "camera.width=320", "--set", "camera.height=240")
+    garden = ("--seed", 3, "--frames", 40, *faults, *size)
     folder = tmp_path / "garden"
     done = program("record", "--camera", "emulated", "--fast", *garden, folder)
     assert "recorded 40 frames (7 dropped)" in done.stderr

@@ -10,12 +10,14 @@ import pytest
 from pi_classifier.cameras.raspberry_pi.camera import PiCamera
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.types import Frame
-from tests.emulated_picamera2 import HARDWARE, EmulatedSensor
+from tests.emulated_picamera2 import HARDWARE, EmulatedSensor, Pace, Platform
 
 MODEL = (224, 224)
 
 
-def plug(model: str = "imx708", platform: str = "vc4", pace: str = "virtual") -> EmulatedSensor:
+def plug(
+    model: str = "imx708", platform: Platform = "vc4", pace: Pace = "virtual"
+) -> EmulatedSensor:
     (sensor,) = HARDWARE.plug(model, platform=platform, pace=pace)
     return sensor
 

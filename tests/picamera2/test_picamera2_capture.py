@@ -15,18 +15,19 @@ import pytest
 from pi_classifier.cameras.raspberry_pi.camera import PiCamera
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.errors import CameraTimeout, ConfigError
-from tests.emulated_picamera2 import HARDWARE
+from tests.emulated_picamera2 import HARDWARE, Platform
 from tests.picamera2.chart import MODEL, SQUARE, assert_shows, chart, corners, frames_of, plug
 
-PLATFORMS = ("vc4", "pisp")
+PLATFORMS: tuple[Platform, ...] = ("vc4", "pisp")
 
 
 @pytest.fixture(params=PLATFORMS)
-def platform(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def platform(request: pytest.FixtureRequest) -> Platform:
+    chosen: Platform = request.param
+    return chosen
 
 
-def test_a_model_sees_the_middle_square_in_right_colors(platform: str) -> None:
+def test_a_model_sees_the_middle_square_in_right_colors(platform: Platform) -> None:
     plug(platform=platform)
     frames = frames_of(CameraSettings(), MODEL, 3)
     for frame in frames:
@@ -85,7 +86,7 @@ def test_a_sensor_of_no_table_is_named_as_such(caplog: pytest.LogCaptureFixture)
     ],
 )
 def test_flips_are_the_sensors(
-    changes: dict[str, Any], flips: tuple[bool, bool], box: Any, platform: str
+    changes: dict[str, Any], flips: tuple[bool, bool], box: Any, platform: Platform
 ) -> None:
     sensor = plug(platform=platform)
     (frame,) = frames_of(CameraSettings(**changes), MODEL, 1)
@@ -117,7 +118,7 @@ def test_a_turned_picture_is_as_high_and_wide_as_configured() -> None:
 
 
 @pytest.mark.parametrize("size", [(98, 66), (300, 200), (640, 480), (224, 224)])
-def test_padding_between_rows_never_shows(size: tuple[int, int], platform: str) -> None:
+def test_padding_between_rows_never_shows(size: tuple[int, int], platform: Platform) -> None:
     plug("imx296", platform)
     width, height = size
     (frame,) = frames_of(CameraSettings(width=width, height=height), None, 1)
@@ -142,7 +143,7 @@ def test_a_size_too_small_for_the_isp_becomes_the_smallest_whole_view() -> None:
 
 @pytest.mark.parametrize("model_size", [(224, 224), (192, 256)])
 def test_with_a_picture_the_model_sees_the_same_as_without(
-    model_size: tuple[int, int], platform: str
+    model_size: tuple[int, int], platform: Platform
 ) -> None:
     plug("imx477", platform)
     settings = CameraSettings(width=640, height=480)

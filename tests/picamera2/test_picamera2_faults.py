@@ -157,7 +157,13 @@ def test_stop_amid_a_stall_ends_the_frames_soon(sensor: EmulatedSensor) -> None:
         next(stream)
         sensor.faults.stalled = True
         ended = threading.Event()
-        reader = threading.Thread(target=lambda: (list(stream), ended.set()))
+
+        def read_to_the_end() -> None:
+            for _ in stream:
+                pass
+            ended.set()
+
+        reader = threading.Thread(target=read_to_the_end)
         reader.start()
         time.sleep(0.15)  # for the reader to be waiting
         camera.stop()

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ FLOWERS = {"daisy", "dandelion", "roses", "sunflowers", "tulips"}
 
 
 def run(
-    folder: Path, hardware: dict[str, object], *arguments: str
+    folder: Path, hardware: Mapping[str, object], *arguments: str
 ) -> subprocess.CompletedProcess[str]:
     environment = {
         "PATH": os.environ["PATH"],

@@ -13,18 +13,19 @@ from pi_classifier.cameras.raspberry_pi.camera import PiCamera
 from pi_classifier.cameras.raspberry_pi.picamera2_api import connected_cameras
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.errors import CameraUnavailable, ConfigError
-from tests.emulated_picamera2 import HARDWARE
+from tests.emulated_picamera2 import HARDWARE, Platform
 from tests.picamera2.chart import MODEL, SQUARE, assert_shows, frames_of, plug
 
-PLATFORMS = ("vc4", "pisp")
+PLATFORMS: tuple[Platform, ...] = ("vc4", "pisp")
 
 
 @pytest.fixture(params=PLATFORMS)
-def platform(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def platform(request: pytest.FixtureRequest) -> Platform:
+    chosen: Platform = request.param
+    return chosen
 
 
-def test_a_region_is_cut_to_the_models_shape(platform: str) -> None:
+def test_a_region_is_cut_to_the_models_shape(platform: Platform) -> None:
     plug("imx477", platform)
     (frame,) = frames_of(CameraSettings(roi=(0.5, 0.5, 0.5, 0.25)), MODEL, 1)
     # 0.25 of 3040 pixels is the side; the middle of the half that was asked for

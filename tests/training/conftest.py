@@ -27,7 +27,7 @@ def draw_photos(folder: Path, seed: int = 1) -> Path:
         for i in range(PER_LABEL):
             noise = rng.integers(60, 160, (48, 64, 3), np.uint8)
             image = Image.fromarray(noise)
-            x, y, r = rng.integers(26, 38), rng.integers(20, 28), rng.integers(18, 24)
+            x, y, r = (int(rng.integers(*ends)) for ends in ((26, 38), (20, 28), (18, 24)))
             ImageDraw.Draw(image).ellipse((x - r, y - r, x + r, y + r), fill=color)
             image.save(folder / label / f"{label}{i:03}.png")
     return folder

@@ -19,6 +19,10 @@ def values(shape: tuple[int, ...], seed: int) -> NDArray[np.float32]:
     return np.random.default_rng(seed).normal(0, 0.4, shape).astype(np.float32)
 
 
+def positive(shape: tuple[int, ...], seed: int, least: float) -> NDArray[np.float32]:
+    return np.asarray(np.abs(values(shape, seed)) + least, np.float32)
+
+
 class TeachableNet:
     """A MobileNet v2 block and a head, as Teachable Machine nests them, in Keras 2's JSON."""
 
@@ -83,7 +87,7 @@ class TeachableNet:
     @staticmethod
     def _norm(channels: int, seed: int) -> dict[str, NDArray[np.float32]]:
         names = ("gamma", "beta", "moving_mean", "moving_variance")
-        return {n: np.abs(values((channels,), seed + i)) + 0.2 for i, n in enumerate(names)}
+        return {n: positive((channels,), seed + i, 0.2) for i, n in enumerate(names)}
 
     @staticmethod
     def _layer(kind: str, name: str, **config: Any) -> dict[str, Any]:
@@ -194,7 +198,7 @@ def write_inception_graph(path: Path) -> Mapping[str, NDArray[np.float32]]:
     """
     import tensorflow as tf
 
-    arrays = {n: np.abs(values((3,), i)) + 0.5 for i, n in enumerate(("m", "v", "b", "g"))}
+    arrays = {n: positive((3,), i, 0.5) for i, n in enumerate(("m", "v", "b", "g"))}
     arrays["kernel"] = values((3, 3), 21) * 8
     graph = tf.Graph()
     with graph.as_default():

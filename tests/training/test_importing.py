@@ -61,8 +61,8 @@ def quiet() -> None:
 
 def pictures(n: int = 6) -> NDArray[np.uint8]:
     rng = np.random.default_rng(5)
-    return np.stack([rng.integers(*sorted((c, c + 60)), (SIDE, SIDE, 3), np.uint8)
-                     for c in rng.integers(0, 190, n)])  # fmt: skip
+    return np.stack([rng.integers(darkest, darkest + 60, (SIDE, SIDE, 3), np.uint8)
+                     for darkest in rng.integers(0, 190, n)])  # fmt: skip
 
 
 def imported(source: Path, tmp_path: Path, *options: str) -> Path:
@@ -297,11 +297,11 @@ class TestPhotos:
 
     def test_a_wrong_conversion_is_found(self, tmp_path: Path, monkeypatch: Any) -> None:
         # As if the converter had changed the network: the original's outputs in another order.
-        from pi_classifier_training.importing import importer
+        from pi_classifier_training.importing import importer, sources
 
         keras_net().save(tmp_path / "net.keras")
         write_labels(tmp_path)
-        read = importer.read_original
+        read = sources.read_original
 
         def swapped(*arguments: Any) -> Any:
             from dataclasses import replace

@@ -40,7 +40,12 @@ SHARED = ROOT.parent / "shared" / "models"
 def tensor(index: int, shape: Sequence[int], **values: Any) -> Tensor:
     data = values.pop("data", None)
     stored = memoryview(b"") if data is None else memoryview(data.tobytes())
-    defaults = {"dtype": "float32", "scales": (), "zero_points": (), "quantized_dimension": 0}
+    defaults: dict[str, Any] = {
+        "dtype": "float32",
+        "scales": (),
+        "zero_points": (),
+        "quantized_dimension": 0,
+    }
     return Tensor(index, f"t{index}", tuple(shape), offset=64, data=stored, **defaults | values)
 
 

@@ -55,7 +55,7 @@ def mediapipe(folder: Path, models: dict[Path, int]) -> dict[str, Outcomes]:
     if not PYTHON.is_file():
         pytest.skip(f"no MediaPipe: {PYTHON} is not there; see the top of {Path(__file__).name}")
     for side in set(models.values()):
-        np.savez(folder / f"{side}.npz", **scenes(side))
+        np.savez(folder / f"{side}.npz", allow_pickle=False, **scenes(side))
     script = ROOT / "tests" / "mediapipe" / "classify.py"
     asked = [place for model, side in models.items() for place in (folder / f"{side}.npz", model)]
     command = [PYTHON, script, *asked]

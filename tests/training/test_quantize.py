@@ -215,7 +215,8 @@ def test_training_moves_weights_and_ranges_and_keeps_the_best(
     # A start with spoilt biases of the labels leaves training something to do.
     graph = rounded.graph
     last = next(o for o in graph.operations if o.kind == "FULLY_CONNECTED").inputs[2]
-    spoilt = graph.tensors[last].values() + np.array([2, -2, 0], np.float32)
+    biases = np.asarray(graph.tensors[last].values(), np.float32)
+    spoilt = biases + np.array([2, -2, 0], np.float32)
     start = FullInteger(graph, {last: spoilt}, rounded.ranges)
     trained = train_aware(start, squares_of(photos), validation.pixels, options)
     assert len(trained.losses) == 3

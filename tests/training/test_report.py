@@ -24,7 +24,7 @@ from pi_classifier_training.evaluation.scoring import Outcomes
 from pi_classifier_training.modelfile.writer import write_model_file
 from pi_classifier_training.reporting.model_files import MeasuredFile
 from pi_classifier_training.reporting.page import render
-from pi_classifier_training.reporting.report import page_of, report_after_training
+from pi_classifier_training.reporting.report import ReportOptions, page_of, report_after_training
 from PIL import Image
 
 from pi_classifier.modelfile.model_file import read_model_file
@@ -202,20 +202,15 @@ def many_labels(count: int, tmp_path: Path) -> bytes:
     photos = tuple(
         Photo(tmp_path / labels[t] / f"{i}.jpg", labels[t]) for i, t in enumerate(truth)
     )
+    second = top / np.float32(2)
     outcomes = Outcomes(
-        photos, truth, given, top, top / 2, (given != truth).astype(np.int64), zeros, zeros + 10**6
+        photos, truth, given, top, second, (given != truth).astype(np.int64), zeros, zeros + 10**6
     )
     accuracy = wilson(int(outcomes.right.sum()), n)
     model = tmp_path / "int8.tflite"
     file = MeasuredFile(model, "int8", labels, 1000, 900, accuracy, accuracy, 1.0, outcomes)
     model.write_bytes(b"no model: its time cannot be estimated, which must do no harm")
-    return render(page_of(tmp_path, {}, [], photos, [file], _no_curve()))
-
-
-def _no_curve() -> object:
-    from pi_classifier_training.reporting.report import ReportOptions
-
-    return ReportOptions(learning_curve=False)
+    return render(page_of(tmp_path, {}, [], photos, [file], ReportOptions(learning_curve=False)))
 
 
 @pytest.mark.parametrize("count", [20, 21, 300])

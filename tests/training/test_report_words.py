@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -155,7 +156,7 @@ def test_equal_figures_give_equal_bytes() -> None:
 def test_training_curves_need_two_epochs_and_bear_missing_values() -> None:
     assert training_curves([]) is None
     assert training_curves([{"epoch": 0, "validation_accuracy": 0.5}]) is None
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"epoch": 0, "validation_accuracy": 0.5},
         {"epoch": 1, "loss": float("nan"), "accuracy": 0.4},
         {"epoch": 2, "loss": 1.2, "accuracy": 0.6, "validation_accuracy": 0.7, "phase": "x"},

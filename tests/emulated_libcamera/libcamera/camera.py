@@ -157,7 +157,8 @@ class Camera:
 
     def _period_ns(self) -> int:
         """One frame at the present limits; exposure control would like 30 a second."""
-        low, high = self.connected.settings.get("FrameDurationLimits", (100, 83_333))  # type: ignore[misc]
+        limits: Any = self.connected.settings.get("FrameDurationLimits", (100, 83_333))
+        low, high = limits
         fastest = int(1e6 / self._mode.fps)
         return max(fastest, int(low), min(int(high), 33_333)) * 1000
 

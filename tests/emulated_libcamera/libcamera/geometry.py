@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import overload
+from typing import Any, overload
 
 
 class Size:
@@ -67,6 +67,10 @@ class Orientation(enum.Enum):
 
 class Transform:
     """Flips and transposition; picamera2 itself adds the comparison."""
+
+    hflip: bool
+    vflip: bool
+    transpose: bool
 
     def __init__(
         self,
@@ -135,9 +139,11 @@ class ColorSpace:
 
     def __init__(self, *parts: object) -> None:
         first = parts[0]
-        if isinstance(first, ColorSpace):
-            parts = (first.primaries, first.transferFunction, first.ycbcrEncoding, first.range)
-        self.primaries, self.transferFunction, self.ycbcrEncoding, self.range = parts
+        values: tuple[Any, ...] = first._parts() if isinstance(first, ColorSpace) else parts
+        self.primaries, self.transferFunction, self.ycbcrEncoding, self.range = values
+
+    def _parts(self) -> tuple[object, ...]:
+        return self.primaries, self.transferFunction, self.ycbcrEncoding, self.range
 
     def __str__(self) -> str:
         return (

@@ -140,10 +140,11 @@ class CameraConfiguration:
         largest = sensor.pixel_array
         # PiSP: the first output has a scaler before it, the second scales by 16 at most.
         most = 1_000_000 if platform == "vc4" else 64 if number == 0 else 16
-        adjusted = tuple(
+        wide, high = (
             min(max(side - side % 2, limit // most // 2 * 2), limit)
             for side, limit in zip((width, height), largest, strict=True)
         )
+        adjusted = wide, high
         stream.size = Size(*adjusted)
         stream.stride, stream.frame_size = layout(str(stream.pixel_format), adjusted, platform)
         return self.Status.Valid if adjusted == (width, height) else self.Status.Adjusted

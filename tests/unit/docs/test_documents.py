@@ -10,7 +10,7 @@ from pathlib import Path
 import pi_classifier_training.cli
 import pytest
 
-from pi_classifier import cli
+from pi_classifier.commands import arguments as device
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENTS = [
@@ -59,7 +59,7 @@ def understood(parser: argparse.ArgumentParser, words: list[str]) -> bool:
 @pytest.mark.parametrize(("program", "arguments"), commands())
 def test_commands_are_understood(program: str, arguments: str) -> None:
     words = [word for word in shlex.split(arguments) if word != "…"]
-    parser = pi_classifier_training.cli.parser() if program.endswith("-train") else cli.parser()
+    parser = pi_classifier_training.cli.parser() if program.endswith("-train") else device.parser()
     if len(words) == 1 and not words[0].startswith("-"):
         words.append("--help")  # a command that is only named
     assert understood(parser, words)

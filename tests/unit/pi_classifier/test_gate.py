@@ -133,7 +133,7 @@ def test_sensor_noise_is_no_motion() -> None:
     gate = motion(GateSettings().threshold)
     base = picture(120, (480, 640)).astype(float)
     shown = [
-        gate.admits(Frame(np.uint8(base + rng.normal(0, 4, base.shape)), k, k * MS))
+        gate.admits(Frame((base + rng.normal(0, 4, base.shape)).astype(np.uint8), k, k * MS))
         for k in range(5)
     ]
     assert shown == [True, False, False, False, False]

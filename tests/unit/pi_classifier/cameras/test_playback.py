@@ -48,12 +48,8 @@ def test_a_late_consumer_loses_no_frame_and_the_schedule_slips() -> None:
         arrivals.append((frame.sequence, clock.time_s))
         if frame.sequence == 1:
             clock.time_s += 2.0
-    assert arrivals == [
-        (0, pytest.approx(100.0)),
-        (1, pytest.approx(100.25)),
-        (2, pytest.approx(102.25)),
-        (3, pytest.approx(102.5)),
-    ]
+    assert [number for number, _ in arrivals] == [0, 1, 2, 3]
+    assert [time_s for _, time_s in arrivals] == pytest.approx([100.0, 100.25, 102.25, 102.5])
 
 
 def test_without_realtime_nothing_is_waited_for() -> None:

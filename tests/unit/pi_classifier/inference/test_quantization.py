@@ -24,8 +24,8 @@ def reference(spec: TensorSpec, norm: Normalization) -> np.ndarray:
     mean, std = (np.resize(v, 3).astype(np.float64) for v in (norm.mean, norm.std))
     real = (PIXELS.astype(np.float64) - mean) / std
     if spec.dtype == "float32":
-        return real[None]
-    return np.clip(np.rint(real / spec.scale) + spec.zero_point, low, high)[None]
+        return np.asarray(real[None])
+    return np.asarray(np.clip(np.rint(real / spec.scale) + spec.zero_point, low, high)[None])
 
 
 @pytest.mark.parametrize("norm", [HALF, CHANNELS, Normalization((0.0,), (1.0,))])

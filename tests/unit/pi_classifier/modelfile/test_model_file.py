@@ -58,7 +58,8 @@ def test_reads_all_of_a_finished_file(
     assert model.size_bytes == path.stat().st_size
     assert model.input_size == (16, 16)
     assert model.input.dtype == dtype
-    assert (model.input.scale, model.input.zero_point) == (pytest.approx(scale), zero_point)
+    assert model.input.scale == pytest.approx(scale)
+    assert model.input.zero_point == zero_point
     assert model.activation == activation
     assert model.labels == LABELS
     assert model.labels_source == "labels.txt in the model file"

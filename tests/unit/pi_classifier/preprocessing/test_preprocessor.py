@@ -36,7 +36,7 @@ def smooth(height: int, width: int) -> Pixels:
         layer = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
         total += np.asarray(layer, np.float32) / side**0.5
     total -= total.min()
-    return (total * (255 / total.max())).astype(np.uint8)
+    return np.asarray(total * (255 / total.max()), np.uint8)
 
 
 # Sides around the places where the method changes: scale 1, 2 and 100, 256 addends.

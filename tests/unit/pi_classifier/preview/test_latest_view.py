@@ -32,7 +32,8 @@ def test_who_waits_is_woken_by_a_view_and_by_the_end() -> None:
 
 
 def test_a_preview_thread_shows_the_last_view_and_reports_failures() -> None:
-    latest, shown = LatestView(), []
+    latest = LatestView()
+    shown: list[View] = []
     thread = PreviewThread(latest, shown.append, 0.0, on_failure=lambda: None)
     latest.put(last := view(5))
     thread.close()

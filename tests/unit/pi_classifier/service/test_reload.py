@@ -24,7 +24,7 @@ from pi_classifier.service.service import Service
 from pi_classifier.sinks.jsonl import JsonlSettings
 from pi_classifier.sinks.log import LogSettings
 from pi_classifier.sinks.stdout import StdoutSettings
-from pi_classifier.speech.speaker import SpeechSettings
+from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.types import Frame, Prediction
 
 DATA = Path(__file__).parents[3] / "data"

@@ -56,6 +56,9 @@ class Rounds:
 class Kept:
     """A sink that stays busy for so many looks at it."""
 
+    name = "kept"
+    dropped = failures = 0
+
     def __init__(self, looks: float = 0) -> None:
         self.decisions: list[Decision] = []
         self.looks = looks

@@ -22,8 +22,8 @@ def comparison(lost: int = 3, won: int = 1) -> Comparison:
         "only_first_right": lost, "only_this_right": won, "p_value": 0.625,
         "top1_difference": (won - lost) / 100, "top1_difference_interval": [-0.06, 0.02],
     }  # fmt: skip
-    figures = [{"top1": t, "cross_entropy": c} for t, c in ((0.9, 0.31), (0.88, 0.345))]
-    return Comparison(100, *figures, test)
+    before, after = {"top1": 0.9, "cross_entropy": 0.31}, {"top1": 0.88, "cross_entropy": 0.345}
+    return Comparison(100, before, after, test)
 
 
 def aware(*losses: float, chosen: int) -> Aware:

@@ -98,7 +98,7 @@ class TestSamples:
 
 def softmax(z: Array) -> Array:
     e = np.exp(z - z.max())
-    return e / e.sum()
+    return np.asarray(e / e.sum(), np.float32)
 
 
 class TestSensitivities:
@@ -116,7 +116,7 @@ class TestSensitivities:
         layers = graph.operations[:1]
         z = np.array([2.0, 0.5, -1.0], np.float32)
         found = sensitivities(graph, layers, np.tile(z, (4000, 1)), logits=logits)
-        p, q = softmax(z / 2), softmax(z)
+        p, q = softmax(z * np.float32(0.5)), softmax(z)
         assert found[layers[0].outputs[0]] == pytest.approx(p * (1 - 2 * q) + q**2, rel=0.1)
 
     def test_what_cannot_reach_the_scores_has_the_least_there_is(self) -> None:

@@ -112,7 +112,10 @@ def test_few_values_pack_better(source: FloatModel) -> None:
     index = source.layers[1].inputs[1]
     exact = np.asarray(source.graph.tensors[index].values(), np.float32)
     coarser = exact, np.round(exact * 8) / 8, np.round(exact), np.zeros_like(exact)
-    sizes = [packed_bytes(patched(source, {index: weights})) for weights in coarser]
+    sizes = [
+        packed_bytes(patched(source, {index: np.asarray(weights, np.float32)}))
+        for weights in coarser
+    ]
     assert sizes == sorted(sizes, reverse=True)
     assert len(set(sizes)) == 4
 

@@ -290,7 +290,7 @@ class TestCompensation:
         sensitivity, variance = 3.0, 2.0
 
         def cost(value: float) -> float:
-            bits = lengths[np.float32(value).view(np.uint32) >> 16]
+            bits = float(lengths[np.float32(value).view(np.uint32) >> 16])
             return sensitivity * variance / 2 * (weight - value) ** 2 + price * bits
 
         nearest = round(weight)

@@ -72,7 +72,8 @@ class TestViews:
     def view(self, square: Any, aspect: float = 1.0, side: int = 16, **numbers: float) -> Array:
         squares = np.asarray(square, np.uint8)[None]
         aspects = np.array([aspect], np.float32)
-        return np.asarray(augment(squares, aspects, draws(**numbers), side))[0]
+        views: Array = np.asarray(augment(squares, aspects, draws(**numbers), side))
+        return np.asarray(views[0])
 
     def test_the_middle_of_everything_is_the_photo(self) -> None:
         square = np.random.default_rng(1).integers(0, 256, (16, 16, 3))
@@ -128,7 +129,7 @@ class TestViews:
             ({"BLUE": 1.0}, [100, 120, 120 + 20 * math.exp(0.08)]),
         ],
     )
-    def test_light(self, numbers: dict[str, float], expected: list[float]) -> None:
+    def test_light(self, numbers: dict[str, Any], expected: list[float]) -> None:
         square = np.full((16, 16, 3), (100, 120, 140))
         assert self.view(square, **numbers)[5, 5] == pytest.approx(np.array(expected), abs=0.1)
 
@@ -149,7 +150,7 @@ class TestViews:
         where = {"ERASED": 0.29, "ROW": 0.28, "ROWS": 1.0, "COLUMN": 0.58, "COLUMNS": 0.5}
         color = {"ERASED_RED": 0.0, "ERASED_GREEN": 0.5, "ERASED_BLUE": 0.8}
         seen = self.view(np.full((16, 16, 3), 50), side=20, **where, **color)
-        blank = np.isclose(seen, [0, 127.5, 204], atol=0.1).all(axis=2)
+        blank = np.asarray(np.isclose(seen, [0, 127.5, 204], atol=0.1).all(axis=2))
         # From 0.28 − 0.1 = 0.18 for 0.4 of 20 rows, from 0.48 for 0.25 of 20 columns.
         assert np.flatnonzero(blank.any(axis=1)).tolist() == list(range(4, 12))
         assert np.flatnonzero(blank.any(axis=0)).tolist() == list(range(10, 15))

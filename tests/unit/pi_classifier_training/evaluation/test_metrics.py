@@ -63,7 +63,7 @@ def test_a_rank_is_the_place_in_a_stable_sorting_by_score(
     scores = np.array([r[:3] for r in rows], np.float32)
     truth = np.array([r[3] for r in rows], np.int64)
     expected = [
-        sorted(range(3), key=lambda i, s=s: (-s[i], i)).index(t)
+        [i for _, i in sorted((-score, i) for i, score in enumerate(s))].index(t)
         for s, t in zip(scores, truth, strict=True)
     ]
     assert ranks(scores, truth).tolist() == expected

@@ -30,7 +30,7 @@ class TestSharpened:
         logits = np.array([[2.0, 0.5, -1.0], [0.0, 0.0, 3.0]])
 
         def softmax(z: np.ndarray) -> np.ndarray:
-            return np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+            return np.asarray(np.exp(z) / np.exp(z).sum(axis=1, keepdims=True))
 
         found = sharpened(softmax(logits).astype(np.float32), temperature, sigmoid=False)
         assert found == pytest.approx(softmax(logits / temperature), abs=1e-6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,10 +27,8 @@ def known(tmp_path: Path) -> Iterator[RowStore]:
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
     """An hour has passed: files just written count as settled."""
-    import time
-
     now_ns = time.time_ns
-    monkeypatch.setattr(photo_hashes.time, "time_ns", lambda: now_ns() + HOUR_NS)
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns() + HOUR_NS)
 
 
 @pytest.fixture

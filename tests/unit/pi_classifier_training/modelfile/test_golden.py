@@ -25,7 +25,7 @@ class Scorer:
     def raw_scores(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.sides.add(pixels.shape)
         mean = pixels.reshape(-1, 3).mean(axis=0) / 255
-        return (1 / 3 + self.contrast * (mean - mean.mean())).astype(np.float32)
+        return np.asarray((1 / 3 + self.contrast * (mean - mean.mean())).astype(np.float32))
 
 
 def test_are_replayed_to_the_scores_they_state() -> None:

@@ -99,7 +99,7 @@ def test_stall_times_out_and_can_be_resumed() -> None:
     clock = VirtualClock()
     settings_ = CameraSettings(width=32, height=24, timeout_s=3.0, faults=("stall@4",))
     stalled = open_emulated_camera(settings_, clock)
-    seen = []
+    seen: list[int] = []
     with pytest.raises(CameraTimeout, match="within 3 s before frame 4"):
         seen.extend(frame.sequence for frame in stalled.frames())
     assert clock.time_s == pytest.approx(100.0 + 4 * 0.1 + 3.0)
