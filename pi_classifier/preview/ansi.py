@@ -17,7 +17,7 @@ from pi_classifier.preprocessing.area_average import Pixels
 from pi_classifier.preview.latest_view import View
 
 _Write = Callable[[int, int], str]
-Colors = Literal["24-bit", "256", "none"]
+ColorDepth = Literal["24-bit", "256", "none"]
 
 RESET = "\x1b[0m"
 _INK = np.array(list(" .:-=+*#%@"))
@@ -28,7 +28,7 @@ _SCORES = 3
 _BAR_CELLS = 20
 
 
-def supported_colors(environment: Mapping[str, str]) -> Colors:
+def supported_colors(environment: Mapping[str, str]) -> ColorDepth:
     """Return what a terminal can show, by its environment variables.
 
     NO_COLOR is https://no-color.org; COLORTERM is what terminals with 24 bits set.
@@ -47,7 +47,9 @@ def fit_cells(height: int, width: int, rows: int, columns: int) -> tuple[int, in
     return max(1, round(height * scale / 2)), max(1, round(width * scale))
 
 
-def render(pixels: Pixels, rows: int, columns: int, colors: Colors, *, halves: bool) -> list[str]:
+def render(
+    pixels: Pixels, rows: int, columns: int, colors: ColorDepth, *, halves: bool
+) -> list[str]:
     """Render RGB uint8 ``[h, w, 3]`` as `rows` strings of `columns` visible characters.
 
     `halves`: the terminal's encoding has half blocks.
@@ -120,7 +122,7 @@ class TerminalScreen:
         self._fd = fd
         self._encoding = encoding
         self._caption = caption
-        self._colors: Colors = supported_colors(environment)
+        self._colors: ColorDepth = supported_colors(environment)
         self._halves = _can_write("▀█", encoding)
         self._size: os.terminal_size | None = None
         self._shown: list[str] = []
