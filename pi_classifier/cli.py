@@ -23,13 +23,13 @@ from pi_classifier.errors import (
     PiClassifierError,
 )
 from pi_classifier.logs.events import Event, entry
-from pi_classifier.system.stdio import mend_streams
+from pi_classifier.system.stdio import ensure_stdio
 from pi_classifier.system.systemd import under_journal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code. Usage errors exit with 2."""
-    mend_streams()
+    ensure_stdio()
     top = parser()
     try:
         arguments, unknown = top.parse_known_args(argv)

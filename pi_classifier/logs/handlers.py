@@ -255,7 +255,7 @@ def _stderr_handler(formatter: logging.Formatter, stderr: StderrWriter) -> LogHa
 
 def _handler() -> LogHandler | None:
     handlers = logging.getLogger().handlers
-    return next((each for each in handlers if isinstance(each, LogHandler)), None)
+    return next((handler for handler in handlers if isinstance(handler, LogHandler)), None)
 
 
 def log_queue() -> LogQueue | None:

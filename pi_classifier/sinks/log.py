@@ -81,11 +81,11 @@ class LogSink:
         if not _logger.isEnabledFor(logging.INFO):
             return
         text = message(decision)
-        found = fields(decision, self._model_sha256) if self._with_fields else {}
+        own = fields(decision, self._model_sha256) if self._with_fields else {}
         if self._journal is None:
-            _logger.info("%s", text, extra=entry(Event.DECISION, **found))
+            _logger.info("%s", text, extra=entry(Event.DECISION, **own))
         else:
-            self._journal.put(Entry(text, {"MESSAGE_ID": Event.DECISION.value, **found}))
+            self._journal.put(Entry(text, {"MESSAGE_ID": Event.DECISION.value, **own}))
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
         """Log what waits; gives up after `timeout_s`."""
@@ -109,7 +109,7 @@ def message(decision: Decision) -> str:
 
 def fields(decision: Decision, model_sha256: Mapping[str, str]) -> dict[str, str]:
     """The journal fields of a decision; what is not known is left out."""
-    found = {
+    values = {
         "LABEL": decision.label or "",
         "SCORE": f"{decision.score:.4f}",
         "STAGE": str(decision.stage),
@@ -117,7 +117,7 @@ def fields(decision: Decision, model_sha256: Mapping[str, str]) -> dict[str, str
         "FRAME": str(decision.sequence),
     }
     if decision.model in model_sha256:
-        found["MODEL_SHA256"] = model_sha256[decision.model]
+        values["MODEL_SHA256"] = model_sha256[decision.model]
     if decision.latency_ns:
-        found["LATENCY_MS"] = f"{decision.latency_ns / 1e6:.3f}"
-    return found
+        values["LATENCY_MS"] = f"{decision.latency_ns / 1e6:.3f}"
+    return values

@@ -13,7 +13,7 @@ from pi_classifier.errors import SinkError
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
-def mend_streams() -> None:
+def ensure_stdio() -> None:
     """Let streams that the caller closed lead nowhere, and any alphabet be written.
 
     A number that is free would be given to the next file that is opened, and labels

@@ -141,15 +141,15 @@ class _Journal:
 
 def datagram(entry: Mapping[str, str]) -> bytes:
     """An entry in the journal's native protocol."""
-    found = bytearray()
+    data = bytearray()
     for name, value in entry.items():
-        data = value.encode(errors="backslashreplace")
-        found += name.encode()
-        if b"\n" in data:
-            found += b"\n" + len(data).to_bytes(8, "little") + data + b"\n"
+        text = value.encode(errors="backslashreplace")
+        data += name.encode()
+        if b"\n" in text:
+            data += b"\n" + len(text).to_bytes(8, "little") + text + b"\n"
         else:
-            found += b"=" + data + b"\n"
-    return bytes(found)
+            data += b"=" + text + b"\n"
+    return bytes(data)
 
 
 def notifier() -> Callable[[str], None]:
@@ -166,18 +166,18 @@ def notifier() -> Callable[[str], None]:
     if address[0] not in "/@":
         raise ConfigError(f"NOTIFY_SOCKET={address!r}: expected a path or @ and a name")
     target = "\0" + address[1:] if address[0] == "@" else address
-    heard = True
+    reached = True
 
     def notify(state: str) -> None:
-        nonlocal heard
+        nonlocal reached
         try:
             _send(state.encode(errors="backslashreplace"), target)
         except OSError as error:
-            if heard:
-                _logger.warning("systemd does not hear this service: %s", error)
-            heard = False
+            if reached:
+                _logger.warning("cannot notify systemd of the state of this service: %s", error)
+            reached = False
         else:
-            heard = True
+            reached = True
 
     return notify
 

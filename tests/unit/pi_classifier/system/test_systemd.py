@@ -277,7 +277,7 @@ def test_a_systemd_that_does_not_listen_is_said_once(
     notify("WATCHDOG=1")
     notify("WATCHDOG=1")
     assert len(caplog.records) == 1
-    assert "does not hear this service" in caplog.text
+    assert "cannot notify systemd" in caplog.text
 
 
 def test_the_abstract_name_that_containers_use(monkeypatch: pytest.MonkeyPatch) -> None:
