@@ -26,4 +26,5 @@ def _log_as_it_was() -> Iterator[None]:
         if handler not in handlers:
             root.removeHandler(handler)
             handler.close()
+    logging.captureWarnings(capture=False)
     root.setLevel(level)

@@ -220,6 +220,7 @@ def setup_logging(level: str = "info", *, stderr_fd: int = 2) -> None:
         lines = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
         handler = _stderr_handler(lines, stderr)
     root.addHandler(handler)
+    logging.captureWarnings(capture=True)  # Python's own, which would be printed
     if problem is not None:
         _logger.info("the log has no fields to search by: %s", problem)
 

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import select
+import warnings
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -48,6 +49,15 @@ def test_lines_have_a_time_on_a_terminal(
     print_to_stderr("as it is")
     close_log()
     assert re.fullmatch(r"\d\d:\d\d:\d\d INFO    hello\nas it is\n", capfd.readouterr().err)
+
+
+def test_warnings_of_python_go_the_same_way(capfd: pytest.CaptureFixture[str]) -> None:
+    setup_logging()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("a division by zero", RuntimeWarning, stacklevel=1)
+    close_log()
+    assert "WARNING" in capfd.readouterr().err
 
 
 def test_a_stderr_that_nobody_reads_stops_nobody_and_what_is_missing_is_counted(
