@@ -152,6 +152,7 @@ service_files() {
 
 documents() {
   local doc=$tree/usr/share/doc/pi-classifier
+  pip install 'numpy>=1.24' 'pillow>=9.4' # the manual page is the help of the program, which imports them
   put README.md /usr/share/doc/pi-classifier/README.md
   find docs \( -path 'docs/device/*.md' -o -path 'docs/reference/*.md' \) -exec install -D -m 644 {} "$tree/usr/share/doc/pi-classifier/{}" \;
   put systemd/debian/copyright /usr/share/doc/pi-classifier/copyright
