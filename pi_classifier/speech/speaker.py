@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pi_classifier.speech.audio_edges import AudioEdges
 from pi_classifier.speech.child_process import ChildProcess
-from pi_classifier.speech.engines.base import Engine
 from pi_classifier.speech.engines.registry import open_engine
 from pi_classifier.speech.player import Output, check_output, open_output
 from pi_classifier.speech.settings import SpeechSettings
@@ -73,19 +72,9 @@ class Speaker:
         self._ticket = 0
         self._closed = False
 
-    @property
-    def engine(self) -> Engine:
-        """What makes the speech."""
-        return self._synthesizer.engine
-
-    def prepare(self) -> str:
-        """Find an output that works and return its name; raises `SinkError` when none does."""
-        if self._output is None:
-            self._output = open_output(
-                self._settings.output, self._settings.device, self._player_process
-            )
-            _logger.info("speech: the output is %s", self._output.name)
-        return self._output.name
+    def prepare(self) -> None:
+        """Find an output that works, unless one is known; raises `SinkError` when none does."""
+        self._opened_output()
 
     def speak(self, text: str, ticket: int | None = None) -> SpokenResult:
         """Say a phrase to its end or until it is interrupted.
@@ -94,11 +83,11 @@ class Speaker:
         valid. Raises `SinkError` when there is no engine or no output, or either
         fails or exceeds its time limit.
         """
-        self.prepare()
-        output = self._output
-        assert output is not None  # noqa: S101  what `prepare` is for
+        output = self._opened_output()  # first: a phrase nobody can hear need not be made
         wav, duration_s = self._synthesizer.wav(text)
 
+        # Asked again by the output once its player can be killed: an `interrupt` before that
+        # moment finds no player, but has voided the ticket.
         def wanted() -> bool:
             return not self._closed and ticket in (None, self._ticket)
 
@@ -128,3 +117,11 @@ class Speaker:
         self.interrupt()
         self._player_process.close()
         self._synthesizer.close()
+
+    def _opened_output(self) -> Output:
+        if self._output is None:
+            self._output = open_output(
+                self._settings.output, self._settings.device, self._player_process
+            )
+            _logger.info("speech: the output is %s", self._output.name)
+        return self._output

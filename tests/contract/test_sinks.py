@@ -8,7 +8,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import FrozenInstanceError, dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +29,7 @@ from pi_classifier.speech.synthesizer import Synthesizer
 from pi_classifier.speech.wavfile import WavFormat
 from pi_classifier.types import Decision, Sink
 
+Settings = StdoutSettings | LogSettings | JsonlSettings | SpeechSettings
 State = Literal["healthy", "hung", "broken"]
 
 LONG_S = 10.0
@@ -264,6 +265,28 @@ def test_no_child_is_left_behind(hung: Rig) -> None:
     hung.sink.emit(decision("daisy"))
     hung.sink.close()
     assert children() == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "equal", "other"),
+    [
+        (StdoutSettings(json=True), StdoutSettings(json=True), StdoutSettings()),
+        (LogSettings(enabled=False), LogSettings(enabled=False), LogSettings()),
+        (JsonlSettings(path="a"), JsonlSettings(path="a"), JsonlSettings(path="b")),
+        (
+            SpeechSettings(names={"daisy": "x", "rose": "y"}),
+            SpeechSettings(names={"rose": "y", "daisy": "x"}),
+            SpeechSettings(names={"daisy": "x"}),
+        ),
+    ],
+)
+def test_settings_are_compared_by_value_and_do_not_change(
+    settings: Settings, equal: Settings, other: Settings
+) -> None:
+    assert settings == equal
+    assert settings != other
+    with pytest.raises(FrozenInstanceError):
+        setattr(settings, fields(settings)[0].name, None)
 
 
 def test_nothing_is_counted_when_all_went_well(healthy: Rig) -> None:

@@ -75,7 +75,7 @@ class Engine(Protocol):
         """The voices to choose from; raises SinkError when the engine is not there."""
 
 
-def program(name: str, remedy: str) -> str:
+def program_path(name: str, remedy: str) -> str:
     """The path of a program; raises `SinkError` with the remedy when it is not installed."""
     path = shutil.which(name)
     if path is None:
@@ -137,7 +137,7 @@ def similar(voice: str, known: Sequence[Voice], most: int = 5) -> list[str]:
     return list(dict.fromkeys([*like, *same]))[:most]
 
 
-def stamp(path: Path) -> str:
+def fingerprint(path: Path) -> str:
     """What changes when a file is replaced: its name, size and time; "" when there is none."""
     try:
         status = path.stat()

@@ -13,10 +13,10 @@ from pi_classifier.speech.engines.base import (
     Command,
     Voice,
     VoiceSettings,
+    fingerprint,
     listing,
     no_such_voice,
-    program,
-    stamp,
+    program_path,
 )
 
 CHILD = (sys.executable, "-P", "-m", "pi_classifier.speech.engines.pyttsx3_child")
@@ -80,12 +80,12 @@ class EspeakEngine:
     @property
     def key(self) -> str:
         """Its library's version, and what it is told."""
-        own = stamp(Path(shutil.which("espeak-ng") or ""))
+        own = fingerprint(Path(shutil.which("espeak-ng") or ""))
         return "\0".join(("espeak-ng", own, library_version(), *self._options))
 
     def command(self, text: str, wav: Path) -> Command:
         """The text goes in by standard input, where it cannot be taken for an option."""
-        espeak = program("espeak-ng", _INSTALL)
+        espeak = program_path("espeak-ng", _INSTALL)
         argv = (espeak, "-w", str(wav), *self._options, "-b", "1", "--stdin")
         return Command(argv, text.encode("utf-8", "replace"))
 
@@ -120,7 +120,7 @@ def _pyttsx3_version() -> str:
 
 
 def _espeak_voices() -> list[Voice]:
-    lines = listing((program("espeak-ng", _INSTALL), "--voices")).splitlines()
+    lines = listing((program_path("espeak-ng", _INSTALL), "--voices")).splitlines()
     return sorted(set(_parsed(lines[1:])), key=lambda voice: voice.name)
 
 

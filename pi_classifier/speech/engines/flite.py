@@ -13,10 +13,10 @@ from pi_classifier.speech.engines.base import (
     Command,
     Voice,
     VoiceSettings,
+    fingerprint,
     listing,
     no_such_voice,
-    program,
-    stamp,
+    program_path,
 )
 
 DEFAULT_VOICE = "slt"  # 16 kHz; flite's own default speaks at 8 kHz, like a telephone
@@ -40,15 +40,17 @@ class FliteEngine:
     @property
     def key(self) -> str:
         """The program's file, the voice and how fast it speaks."""
-        own = stamp(Path(shutil.which("flite") or ""))
-        return "\0".join(("flite", own, self._voice, stamp(Path(self._voice)), self._stretch))
+        own = fingerprint(Path(shutil.which("flite") or ""))
+        return "\0".join(
+            ("flite", own, self._voice, fingerprint(Path(self._voice)), self._stretch)
+        )
 
     def command(self, text: str, wav: Path) -> Command:
         """The text is an argument of its own; the voice is checked before the first phrase.
 
         Given one it does not have, flite would speak with another and report nothing.
         """
-        flite = program("flite", _INSTALL)
+        flite = program_path("flite", _INSTALL)
         if not self._checked:
             self._check()
             self._checked = True
@@ -62,7 +64,7 @@ class FliteEngine:
 
     def voices(self) -> Sequence[Voice]:
         """Those built in."""
-        names = listing((program("flite", _INSTALL), "-lv")).partition(":")[2]
+        names = listing((program_path("flite", _INSTALL), "-lv")).partition(":")[2]
         return [Voice(name, "en") for name in names.split()]
 
     def _check(self) -> None:

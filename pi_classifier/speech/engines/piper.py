@@ -18,9 +18,9 @@ from pi_classifier.speech.engines.base import (
     Command,
     Voice,
     VoiceSettings,
+    fingerprint,
     no_such_voice,
-    program,
-    stamp,
+    program_path,
 )
 
 VOICE_FOLDERS = (
@@ -48,11 +48,11 @@ class PiperEngine:
     @property
     def key(self) -> str:
         """The voice's file and how fast it speaks; its program only pronounces."""
-        return "\0".join(("piper", stamp(self._path()), self._scale))
+        return "\0".join(("piper", fingerprint(self._path()), self._scale))
 
     def command(self, text: str, wav: Path) -> Command:
         """One line of text on standard input becomes one file."""
-        piper = program("piper", _INSTALL)
+        piper = program_path("piper", _INSTALL)
         model = self._model()
         options = ("--model", str(model), "--output_file", str(wav), "--length_scale", self._scale)
         return Command((piper, *options), " ".join(text.split()).encode("utf-8", "replace"))

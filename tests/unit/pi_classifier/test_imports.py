@@ -57,6 +57,12 @@ def test_the_command_line_waits_for_no_numpy() -> None:
     assert loaded_by("pi_classifier.cli").isdisjoint({"numpy", "PIL"})
 
 
+def test_the_speech_child_is_light() -> None:
+    """It is started for every phrase."""
+    child = loaded_by("pi_classifier.speech.engines.pyttsx3_child")
+    assert child.isdisjoint({"numpy", "PIL", "logging", "subprocess"})
+
+
 def test_the_probe_sees_what_is_loaded() -> None:
     assert "wave" in loaded_by("wave")
     with pytest.raises(subprocess.CalledProcessError):

@@ -11,7 +11,7 @@ from typing import ClassVar
 import pytest
 
 from pi_classifier.errors import ConfigError, SinkError
-from pi_classifier.sinks.speech import speech_sink
+from pi_classifier.sinks.speech import SpeechWriter, speech_sink
 from pi_classifier.speech.engines.base import VoiceSettings
 from pi_classifier.speech.engines.espeak import EspeakEngine
 from pi_classifier.speech.settings import SpeechSettings
@@ -38,11 +38,10 @@ class Mouth(Speaker):
         self.no_output = False
         self.closed = 0
 
-    def prepare(self) -> str:
+    def prepare(self) -> None:
         self.prepared.set()
         if self.no_output:
             raise SinkError("no sound card")
-        return "mouth"
 
     def speak(self, text: str, ticket: int | None = None) -> SpokenResult:
         if ticket not in (None, self.tickets):
@@ -106,6 +105,7 @@ def test_says_the_phrase_of_the_label(mouth: Mouth) -> None:
     mouth.wait_until_begun()
     sink.close(LONG_S)
     assert mouth.log == ["hush", "say I see an iris", "hush", "say at last, a tulip"]
+    assert mouth.closed
 
 
 def test_nothing_is_not_spoken_and_does_not_interrupt(mouth: Mouth) -> None:
@@ -173,7 +173,7 @@ def test_what_close_cuts_short_is_no_failure(caplog: pytest.LogCaptureFixture) -
     closed = threading.Event()
 
     class Searching(Mouth):
-        def prepare(self) -> str:
+        def prepare(self) -> None:
             self.prepared.set()
             assert closed.wait(LONG_S)
             raise SinkError("aplay was interrupted")
@@ -342,6 +342,26 @@ def test_what_could_not_be_said_and_is_not_seen_any_more_is_not_said(mouth: Mout
     sink.emit(decision(None))
     sink.close(LONG_S)
     assert (said(mouth), sink.dropped) == ([], 1)
+
+
+def test_what_failed_is_wanted_while_it_is_seen_and_may_be_said(mouth: Mouth) -> None:
+    class Night(SpeechPolicy):
+        fallen = False
+
+        def is_quiet(self) -> bool:
+            return self.fallen
+
+    night = Night()
+    writer = SpeechWriter(SETTINGS, speaker=mouth, policy=night)
+    daisy = writer.item(decision("daisy"))
+    assert daisy is not None
+    assert writer.wanted(daisy)
+    night.fallen = True
+    assert not writer.wanted(daisy)
+    night.fallen = False
+    writer.item(decision("rose"))
+    assert not writer.wanted(daisy)
+    writer.close()
 
 
 def test_a_label_cut_off_by_another_and_seen_again_is_said_again(mouth: Mouth) -> None:
