@@ -236,4 +236,5 @@ def test_what_is_missing_from_the_log_is_told_when_somebody_reads_again(start: S
     missing = sum(int(found[1]) for found in lost if found)
     assert missing > 0
     assert 2000 - missing <= len(frames) < 2000
-    assert log[-2].startswith("2000 frames, ")
+    assert log[-3].startswith("2000 frames, ")
+    assert log[-1] == f"log: {missing} dropped"
