@@ -196,7 +196,7 @@ def test_the_record_is_json_and_the_table_names_examples(
     (sound / "rose" / "a.jpg").write_text("no")
     assert main(["check-data", "--json", "--image-dir", str(sound)]) == 65
     record = json.loads(capsys.readouterr().out)
-    assert record == check([sound]).as_record()
+    assert record == check([sound]).as_dict()
     assert record["findings"][0]["files"] == [["rose/a.jpg"]]
     assert record["photos"] == 72
     assert main(["check-data", "--image-dir", str(sound)]) == 65

@@ -51,7 +51,7 @@ def _run(options: argparse.Namespace) -> int:
         if steps:
             result = check(options.image_dir, lambda paths: with_progress("checking again", paths))
     if options.json:
-        print(json.dumps(result.as_record()))
+        print(json.dumps(result.as_dict()))
     else:
         print_lines(result.lines())
     return 0 if result.trainable else EXIT_DATA

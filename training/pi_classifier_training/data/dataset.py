@@ -109,9 +109,9 @@ def scan(image_dirs: Sequence[Path]) -> list[Photo]:
                 f"sub-folder named after it, such as {image_dir / 'daisy'}/"
             )
         for label_dir in label_dirs:
-            found = len(photos)
+            count_before = len(photos)
             photos.extend(_photos_in(sys.intern(str(label_dir)), sys.intern(label_dir.name)))
-            if len(photos) == found:
+            if len(photos) == count_before:
                 raise DatasetError(
                     f"{label_dir}: holds no photos ({', '.join(PHOTO_SUFFIXES)}); add some or "
                     "remove the folder"
@@ -126,11 +126,11 @@ def _is_label_dir(path: Path) -> bool:
 def _photos_in(folder: str, label: str) -> Iterator[Photo]:
     """Photos of a folder and then of those in it, in the order of their names."""
     with os.scandir(folder) as entries:
-        found = sorted((e.name, e.is_dir()) for e in entries if not e.name.startswith("."))
-    for name, is_folder in found:
+        names = sorted((e.name, e.is_dir()) for e in entries if not e.name.startswith("."))
+    for name, is_folder in names:
         if not is_folder and name.lower().endswith(PHOTO_SUFFIXES):
             yield Photo.of(folder, name, label)
-    for name, is_folder in found:
+    for name, is_folder in names:
         if is_folder:
             yield from _photos_in(f"{folder}/{name}", label)
 

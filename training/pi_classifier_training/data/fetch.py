@@ -95,20 +95,20 @@ def _size(path: Path) -> int:
 
 def _download(data_set: DataSet, partial: Path, step: Callable[[int], None]) -> None:
     """Append what is missing to `partial`. Raises _Broken when the connection ends early."""
-    there = _size(partial)
-    if there >= data_set.size_bytes:
+    present = _size(partial)
+    if present >= data_set.size_bytes:
         return
     headers = {"User-Agent": "pi-classifier-train", "Accept-Encoding": "identity"}
-    if there:
-        headers["Range"] = f"bytes={there}-"
+    if present:
+        headers["Range"] = f"bytes={present}-"
     request = urllib.request.Request(data_set.url, headers=headers)  # noqa: S310 - https, pinned
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
             # A server without Range support starts from the beginning.
-            resumed = answer.status == _PARTIAL_CONTENT
-            if there and not resumed:
-                step(-there)
-            _append(answer, partial, "ab" if resumed else "wb", data_set, step)
+            resumed = response.status == _PARTIAL_CONTENT
+            if present and not resumed:
+                step(-present)
+            _append(response, partial, "ab" if resumed else "wb", data_set, step)
     except urllib.error.HTTPError as error:
         if error.code == _RANGE_NOT_SATISFIABLE:
             partial.unlink()
@@ -127,14 +127,14 @@ def _download(data_set: DataSet, partial: Path, step: Callable[[int], None]) -> 
 
 
 def _append(
-    answer: http.client.HTTPResponse,
+    response: http.client.HTTPResponse,
     partial: Path,
     mode: str,
     data_set: DataSet,
     step: Callable[[int], None],
 ) -> None:
     with partial.open(mode) as file:
-        while block := answer.read(_BLOCK):
+        while block := response.read(_BLOCK):
             file.write(block)
             step(len(block))
             if file.tell() > data_set.size_bytes:
@@ -143,13 +143,13 @@ def _append(
 
 def _verify(data_set: DataSet, partial: Path) -> None:
     with partial.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != data_set.sha256:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != data_set.sha256:
         size = _size(partial)
         partial.unlink()
         raise DatasetError(
             f"{data_set.url}: what arrived is not the published archive ({size:,} bytes, "
-            f"SHA-256 {found}; expected {data_set.size_bytes:,}, {data_set.sha256}); it was "
+            f"SHA-256 {digest}; expected {data_set.size_bytes:,}, {data_set.sha256}); it was "
             "removed. Is there a login page in between? Try again on another network"
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -21,7 +21,7 @@ from PIL import Image
 from pi_classifier.preprocessing.area_average import Pixels
 from pi_classifier.setting import setting
 from pi_classifier_training.data.dataset import PHOTO_SUFFIXES, VIDEO_MARKER, Split, split_of
-from pi_classifier_training.data.similarity import GRAY_SIDE, correlation
+from pi_classifier_training.data.similarity import correlation, gray_thumbnail
 from pi_classifier_training.errors import DatasetError, TrainingError
 
 JPEG_QUALITY = 95
@@ -78,40 +78,55 @@ def split_video(
     """
     if not video.is_file():
         raise DatasetError(f"{video}: there is no such file; name a video")
-    there = sorted(folder.glob("*")) if folder.is_dir() else []
-    earlier = [p for p in there if p.name.startswith((f"{video.stem}{VIDEO_MARKER}",))]
-    earlier += [p for p in there if p.name.startswith(f"{video.stem}~") and VIDEO_MARKER in p.name]
-    if earlier:
-        raise DatasetError(
-            f"{folder}: holds photos of {video.name} already ({earlier[0].name} and so on); "
-            "move them away to cut it again, or rename the video if it is another one"
-        )
-    chosen = options.split or _shortest(there)
-    group = _group_name(video.stem, chosen)
+    present = sorted(folder.glob("*")) if folder.is_dir() else []
+    _require_uncut(video, folder, present)
+    split = options.split or _shortest(present)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".cutting-") as place:
-        sharpness: list[tuple[Path, float]] = []
-        alike = 0
-        last: NDArray[np.uint8] | None = None
-        for time_s, pixels in _frames(video, options):
-            step()
-            small, sharp = _small(pixels)
-            if last is not None and _is_alike(small, last):
-                alike += 1
-                continue
-            last = small
-            path = Path(place, f"{group}{VIDEO_MARKER}{time_s:09.3f}s.jpg")
-            Image.fromarray(pixels).save(path, quality=JPEG_QUALITY)
-            sharpness.append((path, sharp))
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".cutting-") as scratch:
+        prefix = Path(scratch, _group_name(video.stem, split) + VIDEO_MARKER)
+        sharpness, alike = _saved_frames(video, options, prefix, step)
         if not sharpness:
             raise DatasetError(f"{video}: no frame lies between the start and the end asked for")
-        usual = float(np.median([sharp for _, sharp in sharpness]))
-        sharp_ones = [p for p, sharp in sharpness if sharp >= BLURRED_SHARE * usual]
+        # How sharp a frame can be depends on what is filmed: only the video's own usual
+        # sharpness tells which of its frames are blurred.
+        least = BLURRED_SHARE * float(np.median(list(sharpness.values())))
+        sharp = [path for path, value in sharpness.items() if value >= least]
         folder.mkdir(exist_ok=True)
-        for path in sharp_ones:
+        for path in sharp:
             path.rename(folder / path.name)
-    blurred = len(sharpness) - len(sharp_ones)
-    return CutResult(folder, len(sharp_ones), alike, blurred, chosen)
+    return CutResult(folder, len(sharp), alike, len(sharpness) - len(sharp), split)
+
+
+def _require_uncut(video: Path, folder: Path, present: Sequence[Path]) -> None:
+    own = [p for p in present if p.name.startswith(f"{video.stem}{VIDEO_MARKER}")]
+    own += [p for p in present if p.name.startswith(f"{video.stem}~") and VIDEO_MARKER in p.name]
+    if own:
+        raise DatasetError(
+            f"{folder}: holds photos of {video.name} already ({own[0].name} and so on); "
+            "move them away to cut it again, or rename the video if it is another one"
+        )
+
+
+def _saved_frames(
+    video: Path, options: CutOptions, prefix: Path, step: Callable[[], None]
+) -> tuple[dict[Path, float], int]:
+    """Save the frames that show something new; their sharpness, and how many did not."""
+    sharpness: dict[Path, float] = {}
+    alike = 0
+    last: NDArray[np.uint8] | None = None
+    for time_s, pixels in _frames(video, options):
+        step()
+        gray = Image.fromarray(pixels).convert("L")
+        small = gray_thumbnail(gray)
+        # Compared with the last frame kept, not the last seen: slow changes add up.
+        if last is not None and _is_alike(small, last):
+            alike += 1
+            continue
+        last = small
+        path = prefix.with_name(f"{prefix.name}{time_s:09.3f}s.jpg")
+        Image.fromarray(pixels).save(path, quality=JPEG_QUALITY)
+        sharpness[path] = _sharpness(gray)
+    return sharpness, alike
 
 
 def duration_s(video: Path) -> float | None:
@@ -189,14 +204,12 @@ def _upright(frame: Any) -> Pixels:
     return upright
 
 
-def _small(pixels: Pixels) -> tuple[NDArray[np.uint8], float]:
-    """The frame in small and gray, and its sharpness: the spread of its Laplacian."""
-    gray = Image.fromarray(pixels).convert("L")
-    small = np.asarray(gray.resize((GRAY_SIDE, GRAY_SIDE), Image.Resampling.BOX))
+def _sharpness(gray: Image.Image) -> float:
+    """The spread of a frame's Laplacian, at one size whatever the video's."""
     side = (SHARPNESS_SIDE, SHARPNESS_SIDE)
     g = np.asarray(gray.resize(side, Image.Resampling.BOX)).astype(np.float32)
     edges = 4 * g[1:-1, 1:-1] - g[:-2, 1:-1] - g[2:, 1:-1] - g[1:-1, :-2] - g[1:-1, 2:]
-    return small, float(edges.var())
+    return float(edges.var())
 
 
 def _is_alike(small: NDArray[np.uint8], last: NDArray[np.uint8]) -> bool:
@@ -205,9 +218,9 @@ def _is_alike(small: NDArray[np.uint8], last: NDArray[np.uint8]) -> bool:
     return apart < ALIKE_LEVELS and (flat or correlation(small, last) >= ALIKE)
 
 
-def _shortest(there: list[Path]) -> Split:
+def _shortest(present: Sequence[Path]) -> Split:
     """The split that a label's photos lack most: training first, then the others."""
-    counts = Counter(split_of(p.name) for p in there if p.suffix.lower() in PHOTO_SUFFIXES)
+    counts = Counter(split_of(p.name) for p in present if p.suffix.lower() in PHOTO_SUFFIXES)
     total = sum(counts.values())
     splits: tuple[Split, ...] = get_args(Split)
     if not total:

@@ -50,7 +50,7 @@ _MAYBE_EQUAL = 0.995
 
 
 def check(image_dirs: Sequence[Path], progress: PathProgress = iter) -> CheckResult:
-    """Look at every file of one or more folders of photos.
+    """Probe every file of one or more folders of photos.
 
     `progress` passes paths on and may show progress. Raises DatasetError where a folder is
     missing or has no label folders; all else is a finding.
@@ -62,12 +62,12 @@ def check(image_dirs: Sequence[Path], progress: PathProgress = iter) -> CheckRes
         for path, probe in _probed(listing.paths(), progress):
             store.add(probe)
             for kind in probe.kinds:
-                listing.found(kind, (path,))
+                listing.note(kind, (path,))
         _copies(listing, store)
     broken = {group[0] for kind in BROKEN for group in listing.groups.get(kind, ())}
     usable = [p for p in listing.photos if p.path_text not in broken]
     counts = _counts(usable, listing.labels)
-    _about_labels(listing, counts)
+    _note_labels(listing, counts)
     return _result(image_dirs, listing, counts)
 
 
@@ -81,7 +81,7 @@ class _Listing:
         for image_dir in image_dirs:
             self._list(image_dir)
 
-    def found(self, kind: str, paths: tuple[str, ...]) -> None:
+    def note(self, kind: str, paths: tuple[str, ...]) -> None:
         self.groups.setdefault(kind, []).append(paths)
 
     def paths(self) -> Sequence[str]:
@@ -93,38 +93,38 @@ class _Listing:
                 f"{image_dir}: no such folder; --image-dir takes a folder with one sub-folder "
                 "of photos per label"
             )
-        found = sorted(image_dir.iterdir())
-        label_dirs = [d for d in found if d.is_dir() and not d.name.startswith(".")]
+        entries = sorted(image_dir.iterdir())
+        label_dirs = [d for d in entries if d.is_dir() and not d.name.startswith(".")]
         if not label_dirs:
             raise DatasetError(
                 f"{image_dir}: has no sub-folders; put the photos of each label into a "
                 f"sub-folder named after it, such as {image_dir / 'daisy'}/"
             )
-        for path in found:
+        for path in entries:
             if path not in label_dirs:
                 photo = path.name.lower().endswith(PHOTO_SUFFIXES) and path.name[0] != "."
-                self.found("no-label" if photo else "ignored", (str(path),))
+                self.note("no-label" if photo else "ignored", (str(path),))
         for label_dir in label_dirs:
             before = len(self.photos)
             self.labels.add(label_dir.name)
             self._walk(str(label_dir), label_dir.name)
             if len(self.photos) == before:
-                self.found("empty-label", (str(label_dir),))
+                self.note("empty-label", (str(label_dir),))
 
     def _walk(self, folder: str, label: str) -> None:
         with os.scandir(folder) as entries:
-            found = sorted((e.name, e.is_dir()) for e in entries)
-        for name, is_folder in found:
+            names = sorted((e.name, e.is_dir()) for e in entries)
+        for name, is_folder in names:
             ending = Path(name).suffix.lower()
             if name.startswith("."):
-                self.found("ignored", (f"{folder}/{name}",))
+                self.note("ignored", (f"{folder}/{name}",))
             elif is_folder:
                 self._walk(f"{folder}/{name}", label)
             elif ending in PHOTO_SUFFIXES:
                 self.photos.append(Photo.of(folder, name, label))
             else:
                 other = "other-format" if ending in _OTHER_PHOTOS else "ignored"
-                self.found("video" if ending in _VIDEOS else other, (f"{folder}/{name}",))
+                self.note("video" if ending in _VIDEOS else other, (f"{folder}/{name}",))
 
 
 class _Paths(Sequence[str]):
@@ -141,11 +141,11 @@ class _Paths(Sequence[str]):
 
 
 class _ProbeStore:
-    """What is kept of each photo: 24 bytes in memory, the small picture in a nameless file."""
+    """What is kept of each probe: 24 bytes in memory, the small picture in a nameless file."""
 
     def __init__(self, count: int) -> None:
         self.digests = np.zeros(count, "V16")
-        self.patterns = np.zeros(count, np.uint64)
+        self.hashes = np.zeros(count, np.uint64)
         self.shown = np.zeros(count, bool)
         self._file = tempfile.TemporaryFile(prefix="pi-classifier-check-")  # noqa: SIM115
         self._count = 0
@@ -154,7 +154,7 @@ class _ProbeStore:
         i = self._count
         self.digests[i] = probe.digest or i.to_bytes(16, "big")
         if probe.gray is not None:
-            self.patterns[i] = probe.pattern
+            self.hashes[i] = probe.difference_hash
             self.shown[i] = True
             self._file.seek(i * GRAY_SIDE**2)
             self._file.write(probe.gray.tobytes())
@@ -181,7 +181,10 @@ class _ProbeStore:
 
 
 def _probed(paths: Sequence[str], progress: PathProgress) -> Iterator[tuple[str, PhotoProbe]]:
-    """Look at files on all processors, in order, few at a time."""
+    """Probe files on all processors, in order, few at a time.
+
+    Few, so that what waits to be yielded does not fill the memory.
+    """
     workers = os.cpu_count() or 1
     waiting: deque[tuple[str, Future[PhotoProbe]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
@@ -205,19 +208,19 @@ def _copies(listing: _Listing, store: _ProbeStore) -> None:
     repeated = {i for group in same.members() for i in group[1:]}
     chosen = np.array([i for i in np.flatnonzero(store.shown) if int(i) not in repeated], np.int64)
     near = DisjointSets(len(listing.photos))
-    pairs = similar_pairs(store.patterns[chosen], lambda i: store.small(int(chosen[i])))
+    pairs = similar_pairs(store.hashes[chosen], lambda i: store.small(int(chosen[i])))
     for a, b, value in pairs:
         i, j = int(chosen[a]), int(chosen[b])
         near.join(i, j)
         if value >= _MAYBE_EQUAL and _equal(listing.photos[i].path, listing.photos[j].path):
             same.join(i, j)
     for group in same.members():
-        _tell(listing, group, ("two-labels", "copy-across-splits", "copy"))
+        _note_group(listing, group, ("two-labels", "copy-across-splits", "copy"))
     for group in near.members():
-        # Copies were told already: of each only the first counts here.
+        # Copies have a finding of their own: of each only the first counts here.
         firsts = sorted({same.root(i) for i in group})
         if len(firsts) > 1:
-            _tell(listing, firsts, ("alike-two-labels", "alike-across-splits", "alike"))
+            _note_group(listing, firsts, ("alike-two-labels", "alike-across-splits", "alike"))
 
 
 def _equal(a: Path, b: Path) -> bool:
@@ -231,13 +234,13 @@ def _equal(a: Path, b: Path) -> bool:
         return False
 
 
-def _tell(listing: _Listing, group: Sequence[int], kinds: tuple[str, str, str]) -> None:
+def _note_group(listing: _Listing, group: Sequence[int], kinds: tuple[str, str, str]) -> None:
     photos = [listing.photos[i] for i in group]
     if len({p.label for p in photos}) > 1:
         kind = kinds[0]
     else:
         kind = kinds[1] if len({p.split for p in photos}) > 1 else kinds[2]
-    listing.found(kind, tuple(p.path_text for p in photos))
+    listing.note(kind, tuple(p.path_text for p in photos))
 
 
 def _counts(photos: Iterable[Photo], labels: Iterable[str]) -> dict[str, dict[str, int]]:
@@ -248,18 +251,18 @@ def _counts(photos: Iterable[Photo], labels: Iterable[str]) -> dict[str, dict[st
     }
 
 
-def _about_labels(listing: _Listing, counts: dict[str, dict[str, int]]) -> None:
+def _note_labels(listing: _Listing, counts: dict[str, dict[str, int]]) -> None:
     """Findings about labels; their `paths` are label names."""
     totals = {label: sum(splits.values()) for label, splits in counts.items()}
     if len(counts) < 2:
-        listing.found("one-label", tuple(counts))
+        listing.note("one-label", tuple(counts))
     for label, splits in counts.items():
         if not all(splits.values()):
-            listing.found("too-few", (label,))
+            listing.note("too-few", (label,))
         elif totals[label] < FEW_PHOTOS or min(splits.values()) < FEW_TO_TEST:
-            listing.found("few", (label,))
+            listing.note("few", (label,))
         if totals[label] * IMBALANCE < max(totals.values()):
-            listing.found("imbalance", (label,))
+            listing.note("imbalance", (label,))
 
 
 def _result(
@@ -269,14 +272,14 @@ def _result(
     findings = [
         Finding(
             kind,
-            told.severity,
-            told.message,
-            told.advice,
+            about.severity,
+            about.message,
+            about.advice,
             tuple(
                 tuple(path.removeprefix(start) for path in group) for group in listing.groups[kind]
             ),
         )
-        for kind, told in KINDS.items()
+        for kind, about in KINDS.items()
         if kind in listing.groups
     ]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))

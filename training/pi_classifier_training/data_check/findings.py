@@ -23,7 +23,7 @@ class FindingKind:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Everything found of one kind.
+    """All findings of one kind.
 
     `groups` holds one path for a single file and several for photos that belong
     together (copies of each other); empty where it is about labels, not files.
@@ -40,7 +40,7 @@ class Finding:
         """All files concerned."""
         return tuple(path for group in self.groups for path in group)
 
-    def as_record(self, most: int | None = None) -> dict[str, Any]:
+    def as_dict(self, most: int | None = None) -> dict[str, Any]:
         """As JSON, with at most `most` groups of paths (None: all)."""
         return {
             "kind": self.kind,
@@ -72,14 +72,14 @@ class CheckResult:
         """The real path of a path in a finding."""
         return Path(self.image_dirs[0], shown) if len(self.image_dirs) == 1 else Path(shown)
 
-    def as_record(self, most: int | None = None) -> dict[str, Any]:
+    def as_dict(self, most: int | None = None) -> dict[str, Any]:
         """As JSON, with at most `most` groups of paths a finding (None: all)."""
         return {
             "image_dirs": list(self.image_dirs),
             "trainable": self.trainable,
             "photos": sum(sum(splits.values()) for splits in self.counts.values()),
             "counts": {label: dict(splits) for label, splits in self.counts.items()},
-            "findings": [finding.as_record(most) for finding in self.findings],
+            "findings": [finding.as_dict(most) for finding in self.findings],
         }
 
     def lines(self) -> list[str]:
@@ -95,17 +95,17 @@ class CheckResult:
         return [*lines, *self._table(), self._verdict()]
 
     def _table(self) -> list[str]:
-        wide = max([5, *map(len, self.counts)])
-        head = f"{'label':<{wide}} {'training':>10} {'validation':>10} {'test':>10}"
+        width = max([5, *map(len, self.counts)])
+        head = f"{'label':<{width}} {'training':>10} {'validation':>10} {'test':>10}"
         rows = [
-            f"{label:<{wide}} {n['training']:>10} {n['validation']:>10} {n['test']:>10}"
+            f"{label:<{width}} {n['training']:>10} {n['validation']:>10} {n['test']:>10}"
             for label, n in self.counts.items()
         ]
         return ["", head, *rows, ""]
 
     def _verdict(self) -> str:
-        number = {s: sum(f.severity == s for f in self.findings) for s in SEVERITIES}
-        told = ", ".join(f"{n} {s}{'' if n == 1 else 's'}" for s, n in number.items() if n)
-        if not told:
+        numbers = {s: sum(f.severity == s for f in self.findings) for s in SEVERITIES}
+        words = ", ".join(f"{n} {s}{'' if n == 1 else 's'}" for s, n in numbers.items() if n)
+        if not words:
             return "nothing found: ready to train"
-        return f"{told}: {'ready to train' if self.trainable else 'see to the errors first'}"
+        return f"{words}: {'ready to train' if self.trainable else 'correct the errors first'}"

@@ -52,15 +52,15 @@ def fix(result: CheckResult, moved_to: Path) -> list[FileMove]:
                 f"{moved_to}: lies within the photos in {image_dir}, or they within it; "
                 "name a folder beside them for --moved-to"
             )
-    steps = []
+    moves = []
     gone: set[Path] = set()
     for finding in result.findings:
-        for step in _steps(result, finding, moved_to, gone):
-            _log(moved_to / LOG, step)
-            _move(step.source, step.target)
-            gone.add(step.source)
-            steps.append(step)
-    return steps
+        for move in _moves(result, finding, moved_to, gone):
+            _log(moved_to / LOG, move)
+            _move(move.source, move.target)
+            gone.add(move.source)
+            moves.append(move)
+    return moves
 
 
 def undo(moved_to: Path) -> list[FileMove]:
@@ -73,7 +73,7 @@ def undo(moved_to: Path) -> list[FileMove]:
         raise DatasetError(f"{log}: no such file; name the folder given as --moved-to")
     with log.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         rows = [row for row in csv.DictReader(file) if row["action"] in ("moved", "renamed")]
-    back = []
+    restored = []
     for row in reversed(rows):
         source, target = Path(row["to"]), Path(row["from"])
         if not source.exists():
@@ -82,24 +82,24 @@ def undo(moved_to: Path) -> list[FileMove]:
             raise DatasetError(f"{target}: there is a file again; move it away, then undo")
         target.parent.mkdir(parents=True, exist_ok=True)
         _move(source, target)
-        back.append(FileMove("moved", source, target, row["kind"], "undone"))
-    return back
+        restored.append(FileMove("moved", source, target, row["kind"], "undone"))
+    return restored
 
 
-def _steps(
+def _moves(
     result: CheckResult, finding: Finding, moved_to: Path, gone: set[Path]
 ) -> Iterator[FileMove]:
     for group in finding.groups:
-        there = [shown for shown in group if result.path_of(shown) not in gone]
-        if finding.kind == "extension" and there:
-            yield from _renaming(result.path_of(there[0]).absolute(), finding)
-        for shown in _aside(finding.kind, there):
+        left = [shown for shown in group if result.path_of(shown) not in gone]
+        if finding.kind == "extension" and left:
+            yield from _renaming(result.path_of(left[0]).absolute(), finding)
+        for shown in _moved_aside(finding.kind, left):
             source = result.path_of(shown).absolute()
             target = _free(moved_to.absolute() / finding.kind / _within(result, source))
             yield FileMove("moved", source, target, finding.kind, finding.message)
 
 
-def _aside(kind: str, group: list[str]) -> list[str]:
+def _moved_aside(kind: str, group: list[str]) -> list[str]:
     """Which photos of a group move aside."""
     if kind in _ALL_ASIDE:
         return group
@@ -146,14 +146,14 @@ def _free(path: Path) -> Path:
     return free
 
 
-def _log(log: Path, step: FileMove) -> None:
+def _log(log: Path, move: FileMove) -> None:
     """Write what is about to happen, so that whatever happened is in the log."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         if not file.tell():
             writer.writerow(_COLUMNS)
-        writer.writerow((step.action, step.source, step.target, step.kind, step.why))
+        writer.writerow((move.action, move.source, move.target, move.kind, move.why))
         file.flush()
         os.fsync(file.fileno())
 

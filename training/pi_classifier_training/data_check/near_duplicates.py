@@ -1,4 +1,4 @@
-"""Photos that look alike, found without comparing each with each.
+"""Near-duplicates: photos that look alike, without comparing each with each.
 
 Difference hashes are cut into four bands of 16 bits. Two hashes that differ in at most
 7 bits differ in at most one bit in some band, so photos with an equal band or one of
@@ -26,7 +26,11 @@ Indices = NDArray[np.int64]
 
 
 class DisjointSets:
-    """Sets of things that belong together, joined pair by pair (union-find)."""
+    """Sets of things that belong together, joined pair by pair (union-find).
+
+    Among n photos there may be about n² / 2 pairs, but n − 1 of them join everything: with
+    the sets known, all other pairs need not be looked at.
+    """
 
     def __init__(self, count: int) -> None:
         self._parents = np.arange(count)
@@ -34,6 +38,7 @@ class DisjointSets:
     def root(self, i: int) -> int:
         """The thing that stands for the group of `i`: its smallest member."""
         while self._parents[i] != i:
+            # Halving the path keeps later walks short.
             self._parents[i] = self._parents[self._parents[i]]
             i = int(self._parents[i])
         return i
@@ -47,11 +52,11 @@ class DisjointSets:
         """The groups of two or more, in order."""
         # A thing alone is neither anyone's child nor anyone's parent.
         children = np.flatnonzero(self._parents != np.arange(len(self._parents)))
-        found: dict[int, list[int]] = {}
+        groups: dict[int, list[int]] = {}
         for i in children:
             root = self.root(int(i))
-            found.setdefault(root, [root]).append(int(i))
-        return [found[root] for root in sorted(found)]
+            groups.setdefault(root, [root]).append(int(i))
+        return [groups[root] for root in sorted(groups)]
 
 
 def hamming_distance(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.int64]:
@@ -61,17 +66,24 @@ def hamming_distance(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np
     return apart
 
 
-def close_pairs(patterns: NDArray[np.uint64]) -> Iterator[tuple[Indices, Indices]]:
+def close_pairs(hashes: NDArray[np.uint64]) -> Iterator[tuple[Indices, Indices]]:
     """Yield pairs of positions whose hashes differ in at most 7 bits, some several times."""
-    for first, second in _candidates(patterns):
-        close = hamming_distance(patterns[first], patterns[second]) <= MAX_BITS
+    for first, second in _candidates(hashes):
+        close = hamming_distance(hashes[first], hashes[second]) <= MAX_BITS
         if close.any():
             yield first[close], second[close]
 
 
-def _candidates(patterns: NDArray[np.uint64]) -> Iterator[tuple[Indices, Indices]]:
+def _candidates(hashes: NDArray[np.uint64]) -> Iterator[tuple[Indices, Indices]]:
+    """Pairs with a band that differs in at most one bit: all pairs within `MAX_BITS`, and more.
+
+    7 differing bits cannot put 2 or more into each of 4 bands. Looking up a band and its 16
+    neighbors costs 17 binary searches a photo and band; all pairs within 7 bits of 64 could
+    not be listed by a hash's neighbors, of which there are 7 · 10^8.
+    """
     for band in range(4):
-        keys = ((patterns >> np.uint64(16 * band)) & np.uint64(0xFFFF)).astype(np.int64)
+        keys = ((hashes >> np.uint64(16 * band)) & np.uint64(0xFFFF)).astype(np.int64)
+        # Sorted by the band, equal bands lie side by side and others are found by bisection.
         order = np.argsort(keys, kind="stable")
         keys = keys[order]
         places = np.arange(len(keys))
@@ -87,7 +99,11 @@ def _candidates(patterns: NDArray[np.uint64]) -> Iterator[tuple[Indices, Indices
 def _runs(
     order: Indices, first: Indices, start: Indices, end: Indices
 ) -> Iterator[tuple[Indices, Indices]]:
-    """Pair each of `first` with places start…end − 1, one step of all at a time."""
+    """Pair each of `first` with places start…end − 1, one step of all at a time.
+
+    Runs of equal bands may be long (dark photos share their hash), and all pairs within one
+    would be their square: whoever has `LONGEST_RUN` neighbors is joined to the rest by them.
+    """
     end = np.minimum(end, start + LONGEST_RUN)
     while True:
         going = start < end
@@ -99,14 +115,15 @@ def _runs(
 
 
 def similar_pairs(
-    patterns: NDArray[np.uint64], small: Callable[[int], NDArray[np.uint8]]
+    hashes: NDArray[np.uint64], small: Callable[[int], NDArray[np.uint8]]
 ) -> Iterator[tuple[int, int, float]]:
-    """Yield pairs that look alike with their correlation: enough to link each group.
+    """Yield pairs of near-duplicates with their correlation: enough to link each group.
 
-    `small` gives the small gray picture at a position.
+    `small` gives the small gray picture at a position. The hashes only choose whom to
+    compare: as many unlike photos have close hashes, the pictures decide.
     """
-    groups = DisjointSets(len(patterns))
-    for firsts, seconds in close_pairs(patterns):
+    groups = DisjointSets(len(hashes))
+    for firsts, seconds in close_pairs(hashes):
         for i, j in zip(firsts.tolist(), seconds.tolist(), strict=True):
             if groups.root(i) != groups.root(j):
                 value = correlation(small(i), small(j))

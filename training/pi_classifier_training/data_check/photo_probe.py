@@ -1,4 +1,4 @@
-"""One look at one photo file: can it be read, what is special, what does it look like."""
+"""Probing one photo file: can it be read, what is special, what does it look like."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from pi_classifier.errors import ImageError
 from pi_classifier.preprocessing.preprocessor import load_image
-from pi_classifier_training.data.similarity import GRAY_SIDE
+from pi_classifier_training.data.similarity import GRAY_SIDE, difference_hash, gray_thumbnail
 
 TINY_SIDE = 64
 # A spread of gray below this many of 256 levels shows nothing but noise.
@@ -35,14 +35,14 @@ BROKEN = ("unreadable", "not-an-image", "damaged", "too-large")
 class PhotoProbe:
     """What one file is.
 
-    `kinds` names what was found. `digest` is 16 bytes of the SHA-256 of the file.
-    `pattern` is a 64-bit difference hash, `gray` uint8 ``[32, 32]`` the photo in small,
+    `kinds` names what is special or wrong. `digest` is 16 bytes of the SHA-256 of the file.
+    `difference_hash` has 64 bits, `gray` is uint8 ``[32, 32]`` the photo in small,
     upright; None where the file cannot be read or shows next to nothing.
     """
 
     kinds: tuple[str, ...]
     digest: bytes = b""
-    pattern: int = 0
+    difference_hash: int = 0
     gray: NDArray[np.uint8] | None = None
 
 
@@ -55,21 +55,22 @@ def probe_photo(path: str) -> PhotoProbe:
             digest = hashlib.file_digest(file, "sha256").digest()[:16]
     except OSError:
         return PhotoProbe(("unreadable",))
-    kinds = _head(path)
+    kinds = _kinds_by_header(path)
     if kinds and kinds[0] in BROKEN:
         return PhotoProbe(kinds, digest)
     try:
         pixels = load_image(path, min_side=GRAY_SIDE)
     except ImageError:
         return PhotoProbe(("damaged",), digest)
-    gray, pattern = _small(pixels)
-    if float(gray.std()) < UNIFORM_SPREAD:
+    gray = Image.fromarray(pixels).convert("L")
+    small = gray_thumbnail(gray)
+    if float(small.std()) < UNIFORM_SPREAD:
         return PhotoProbe((*kinds, "one-color"), digest)
-    return PhotoProbe(kinds, digest, pattern, gray)
+    return PhotoProbe(kinds, digest, difference_hash(gray), small)
 
 
-def _head(path: str) -> tuple[str, ...]:
-    """What the head of a file says; one of BROKEN where that ends the matter."""
+def _kinds_by_header(path: str) -> tuple[str, ...]:
+    """What the header of a file says; one of BROKEN where that ends the matter."""
     try:
         with Image.open(path) as image:
             if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
@@ -84,8 +85,8 @@ def _head(path: str) -> tuple[str, ...]:
 
 
 def _traits(image: Image.Image, suffix: str) -> tuple[str, ...]:
-    """What is special about a photo, from its head alone."""
-    found = {
+    """What is special about a photo, from its header alone."""
+    traits = {
         "extension": suffix not in SUFFIXES.get(image.format or "", ()),
         "tiny": min(image.size) < TINY_SIDE,
         "cmyk": image.mode == "CMYK",
@@ -94,12 +95,4 @@ def _traits(image: Image.Image, suffix: str) -> tuple[str, ...]:
         "animated": image.format != "MPO" and getattr(image, "n_frames", 1) > 1,
         "turned": image.getexif().get(_ORIENTATION, 1) not in (0, 1),
     }
-    return tuple(kind for kind, is_so in found.items() if is_so)
-
-
-def _small(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
-    """The photo in small and its difference hash: where is a part brighter than its left one."""
-    gray = Image.fromarray(pixels).convert("L")
-    small = np.asarray(gray.resize((GRAY_SIDE, GRAY_SIDE), Image.Resampling.BOX))
-    parts = np.asarray(gray.resize((9, 8), Image.Resampling.BOX)).astype(np.int16)
-    return small, int.from_bytes(np.packbits(parts[:, 1:] > parts[:, :-1]).tobytes(), "big")
+    return tuple(kind for kind, applies in traits.items() if applies)

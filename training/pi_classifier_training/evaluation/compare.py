@@ -9,11 +9,12 @@ from typing import Any
 
 from pi_classifier.inference.classifier import open_classifier
 from pi_classifier.preprocessing.preprocessor import load_image
+from pi_classifier.types import Classifier
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.evaluate import EvaluationOptions, evaluation_of, photos_of
 from pi_classifier_training.evaluation.labeling import match_labels
 from pi_classifier_training.evaluation.report_text import SIGNIFICANT, between, difference_words
-from pi_classifier_training.evaluation.scoring import PhotoProgress, classify_photos
+from pi_classifier_training.evaluation.scoring import Outcomes, PhotoProgress, classify_photos
 from pi_classifier_training.evaluation.significance import (
     calibration_change_interval,
     difference_interval,
@@ -29,7 +30,7 @@ def compare(
     options: EvaluationOptions | None = None,
     progress: PhotoProgress = iter,
 ) -> list[dict[str, Any]]:
-    """Evaluate models or cascades on the same photos; return the record of each.
+    """Evaluate models or cascades on the same photos; return the evaluation of each.
 
     To each of `evaluate` is added ``file``, what was named, and ``frame_ms``, the time
     of one 640×480 frame, all models taking turns; to all but the first ``against``:
@@ -45,69 +46,78 @@ def compare(
             opened.enter_context(contextlib.closing(open_classifier(options.applied_to(None, m))))
             for m in models
         ]
-        for classifier in classifiers[1:]:
-            if sorted(classifier.labels) != sorted(classifiers[0].labels):
-                raise TrainingError(
-                    f"{classifier.name} and {classifiers[0].name} have different labels; only "
-                    "models that tell the same labels apart can be compared"
-                )
+        _require_same_labels(classifiers)
         photos = match_labels(photos, classifiers[0].labels, classifiers[0].name, names)
         outcomes = classify_photos(classifiers, photos, progress)
         shown = outcomes[0].photos[:: max(1, len(outcomes[0].photos) // ROUNDS)][:ROUNDS]
         times_ms = frame_ms(classifiers, [load_image(photo.path) for photo in shown])
-        records = [
-            evaluation_of(c, a, options.split) for c, a in zip(classifiers, outcomes, strict=True)
+        evaluations = [
+            evaluation_of(c, o, options.split) for c, o in zip(classifiers, outcomes, strict=True)
         ]
-    for i, (record, theirs) in enumerate(zip(records, outcomes, strict=True)):
-        record["file"], record["frame_ms"] = models[i], times_ms[i]
-        if i > 0:
-            ours = outcomes[0]
-            change = difference_interval(loss_column(ours), loss_column(theirs))
-            record["against"] = paired(ours, theirs) | {
-                "cross_entropy_difference_interval": list(change),
-                "calibration_error_difference_interval": list(
-                    calibration_change_interval(ours, theirs)
-                ),
-            }
-    return records
+    for evaluation, file, time_ms in zip(evaluations, models, times_ms, strict=True):
+        evaluation["file"], evaluation["frame_ms"] = file, time_ms
+    for evaluation, own in zip(evaluations[1:], outcomes[1:], strict=True):
+        evaluation["against"] = _difference(outcomes[0], own)
+    return evaluations
 
 
-def worse(records: Sequence[Mapping[str, Any]], points: float | None) -> list[str]:
+def _require_same_labels(classifiers: Sequence[Classifier]) -> None:
+    first, *others = classifiers
+    for classifier in others:
+        if sorted(classifier.labels) != sorted(first.labels):
+            raise TrainingError(
+                f"{classifier.name} and {first.name} have different labels; only models that "
+                "tell the same labels apart can be compared"
+            )
+
+
+def _difference(first: Outcomes, own: Outcomes) -> dict[str, Any]:
+    """How a model differs from the first on the same photos, with 95 % intervals."""
+    change = difference_interval(loss_column(first), loss_column(own))
+    calibration = calibration_change_interval(first, own)
+    return paired(first, own) | {
+        "cross_entropy_difference_interval": list(change),
+        "calibration_error_difference_interval": list(calibration),
+    }
+
+
+def worse(evaluations: Sequence[Mapping[str, Any]], points: float | None) -> list[str]:
     """The files worse than the first: by more than `points` points of top-1 accuracy.
 
     Without `points`: those whose loss chance alone would hardly explain.
     """
-    found = []
-    for record in records[1:]:
-        test = record["against"]
+    files = []
+    for evaluation in evaluations[1:]:
+        test = evaluation["against"]
         lost = -100 * test["top1_difference"]
         clearly = lost > 0 and test["p_value"] < SIGNIFICANT
         if clearly if points is None else lost > points + 1e-9:
-            found.append(record["file"])
-    return found
+            files.append(evaluation["file"])
+    return files
 
 
-def comparison_lines(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def comparison_lines(evaluations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """The lines ``compare`` prints."""
-    first = records[0]
-    names = _short_names([record["file"] for record in records])
+    first = evaluations[0]
+    names = _short_names([evaluation["file"] for evaluation in evaluations])
     width = max(len(name) for name in names)
     heading = f"top-1 on {first['n']} photos ({first['split']})"
     yield (
         f"{'':{width}}  {heading:28} {'cross-entropy':21} {'calibration error':20} "
         f"{'size':>8} {'a frame':>9}"
     )
-    for name, record in zip(names, records, strict=True):
+    for name, evaluation in zip(names, evaluations, strict=True):
         yield (
-            f"{name:{width}}  {between(record, 'top1', '.1%'):28} "
-            f"{between(record, 'cross_entropy', '.3f'):21} "
-            f"{between(record, 'calibration_error', '.1%'):20} "
-            f"{record['size_bytes'] / 1000:5.0f} kB {record['frame_ms']:6.2f} ms"
+            f"{name:{width}}  {between(evaluation, 'top1', '.1%'):28} "
+            f"{between(evaluation, 'cross_entropy', '.3f'):21} "
+            f"{between(evaluation, 'calibration_error', '.1%'):20} "
+            f"{evaluation['size_bytes'] / 1000:5.0f} kB {evaluation['frame_ms']:6.2f} ms"
         )
     yield ""
-    for name, record in zip(names[1:], records[1:], strict=True):
-        yield f"{name} against {names[0]}: {difference_words(record['against'], record['n'])}"
-        yield f"  {_only(names[0], name, record['against'])}"
+    for name, evaluation in zip(names[1:], evaluations[1:], strict=True):
+        words = difference_words(evaluation["against"], evaluation["n"])
+        yield f"{name} against {names[0]}: {words}"
+        yield f"  {_only(names[0], name, evaluation['against'])}"
 
 
 def _only(first: str, name: str, test: Mapping[str, Any]) -> str:

@@ -100,23 +100,23 @@ def figures(result: Scores | Outcomes) -> dict[str, Any]:
     """The figures of merit of scored photos; accuracies are fractions."""
     outcomes = outcomes_of(result)
     n = len(outcomes.photos)
-    record: dict[str, Any] = {"n": n}
+    merits: dict[str, Any] = {"n": n}
     for k in (1, 3, 5):
         accuracy = wilson(int(np.sum(outcomes.rank < k)), n)
-        record[f"top{k}"] = accuracy.value
-        record[f"top{k}_interval"] = [accuracy.low, accuracy.high]
-    record["cross_entropy"] = cross_entropy(outcomes.own)
-    record["cross_entropy_interval"] = list(cross_entropy_interval(outcomes))
-    record["calibration_error"] = calibration_error(outcomes.top, outcomes.right)
-    record["calibration_error_interval"] = list(calibration_error_interval(outcomes))
-    record["latency_ms"] = float(np.median(outcomes.latencies_ns)) / 1e6
+        merits[f"top{k}"] = accuracy.value
+        merits[f"top{k}_interval"] = [accuracy.low, accuracy.high]
+    merits["cross_entropy"] = cross_entropy(outcomes.own)
+    merits["cross_entropy_interval"] = list(cross_entropy_interval(outcomes))
+    merits["calibration_error"] = calibration_error(outcomes.top, outcomes.right)
+    merits["calibration_error_interval"] = list(calibration_error_interval(outcomes))
+    merits["latency_ms"] = float(np.median(outcomes.latencies_ns)) / 1e6
     if outcomes.stages.max() > 0:
-        record["deferral_ratio"] = float(np.mean(outcomes.stages > 0))
-    return record
+        merits["deferral_ratio"] = float(np.mean(outcomes.stages > 0))
+    return merits
 
 
 def label_evaluation(result: Scores | Outcomes, labels: Sequence[str]) -> dict[str, Any]:
-    """``per_label`` and ``confusion`` of the evaluation record.
+    """``per_label`` and ``confusion`` of an evaluation.
 
     ``per_label`` has an entry for each label that photos show or were given.
     ``confusion[i][j]`` counts the photos that show label i and were given label j; with
@@ -124,7 +124,7 @@ def label_evaluation(result: Scores | Outcomes, labels: Sequence[str]) -> dict[s
     instead, most frequent first, right answers included.
     """
     outcomes = outcomes_of(result)
-    each = label_figures(outcomes.truth, outcomes.given, len(labels))
+    by_label = label_figures(outcomes.truth, outcomes.given, len(labels))
     counts = confusions(outcomes.truth, outcomes.given, len(labels))
     confusion: list[Any]
     if len(labels) > MATRIX_LABELS:
@@ -136,7 +136,7 @@ def label_evaluation(result: Scores | Outcomes, labels: Sequence[str]) -> dict[s
     return {
         "per_label": {
             labels[i]: {"n": f.n, "precision": f.precision, "recall": f.recall, "f1": f.f1}
-            for i, f in enumerate(each)
+            for i, f in enumerate(by_label)
             if f.n or f.precision is not None
         },
         "confusion": confusion,
@@ -228,7 +228,7 @@ def evaluate(
 def evaluation_of(
     classifier: Classifier, outcomes: Outcomes, split: SplitChoice
 ) -> dict[str, Any]:
-    """The evaluation record of a classifier from its answers; logs what was unreadable."""
+    """The evaluation of a classifier from its outcomes; logs what was unreadable."""
     for message in outcomes.unreadable:
         log.warning("left out: %s", message)
     labels = list(classifier.labels)
@@ -247,16 +247,16 @@ def evaluation_of(
     }
 
 
-def portable(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of an evaluation record that goes into the model file itself.
+def portable(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of an evaluation that goes into the model file itself.
 
     Times depend on the machine, size and checksum on the file; what is said of each of
     many labels would take more room than it is worth on the device.
     """
     left_out = {"model", "latency_ms", "labels", "size_bytes", "files"}
-    if len(record["labels"]) > PORTABLE_LABELS:
+    if len(evaluation["labels"]) > PORTABLE_LABELS:
         left_out |= {"per_label", "confusion"}
-    return {key: value for key, value in record.items() if key not in left_out}
+    return {key: value for key, value in evaluation.items() if key not in left_out}
 
 
 def model_files(classifier: Classifier) -> Iterator[ModelFile]:

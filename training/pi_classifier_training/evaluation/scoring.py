@@ -165,10 +165,10 @@ def classify_photos(
     parts: list[list[Outcomes]] = [[] for _ in classifiers]
     remaining = iter(progress(photos))
     for start in range(0, len(photos), BLOCK):
-        found = score_together(
-            classifiers, photos[start : start + BLOCK], lambda block: islice(remaining, len(block))
+        block = score_together(
+            classifiers, photos[start : start + BLOCK], lambda some: islice(remaining, len(some))
         )
-        for part, scored in zip(parts, found, strict=True):
+        for part, scored in zip(parts, block, strict=True):
             part.append(outcomes_of(scored))
     for _ in remaining:  # lets a progress bar end
         pass

@@ -1,7 +1,7 @@
 """The bottleneck cache: what the untouched network makes of a photo, computed once for ever.
 
-A photo is known by the SHA-256 of its bytes, so the same picture is found again under any
-name, in any data set, by any run. Features lie in one folder per network, weights and
+A photo is known by the SHA-256 of its bytes, so the same picture is recognized under any
+name, in any data set, by any run. Bottlenecks lie in one folder per network, weights and
 preprocessing; see `row_store` for how they are kept whole.
 """
 
@@ -33,7 +33,7 @@ from pi_classifier.system.atomic import write_json
 from pi_classifier.system.folders import cache_folder
 from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.errors import CacheError
-from pi_classifier_training.features.photo_hashes import contents_of
+from pi_classifier_training.features.photo_hashes import hash_photos
 from pi_classifier_training.features.row_store import KEY_BYTES, Keys, RowStore
 from pi_classifier_training.networks.network import Network, as_list, weights_id
 from pi_classifier_training.progress import Progress
@@ -73,8 +73,8 @@ class Bottlenecks:
         out = np.empty((len(samples), self.tables[0].shape[1]), np.float32)
         views, photos = np.divmod(samples, len(self.indices))
         for view, table in enumerate(self.tables):
-            here = views == view
-            out[here] = table[self.rows[view, photos[here]]]
+            chosen = views == view
+            out[chosen] = table[self.rows[view, photos[chosen]]]
         return out
 
     def labels_of(self, samples: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -128,7 +128,7 @@ class BottleneckCache:
 
     def contents(self, photos: Sequence[Photo]) -> Keys:
         """SHA-256 of every photo's bytes, ``S32`` ``[n]``; empty where it cannot be read."""
-        return contents_of(photos, self._contents)
+        return hash_photos(photos, self._contents)
 
     def features(
         self,
@@ -147,7 +147,6 @@ class BottleneckCache:
         channels = int(network.backbone.outputs[-1].shape[-1])
         part = self._part(network, resize)
         names = ("plain", "mirrored") if mirrored else ("plain",)
-        side = network.spec.resolution
         stores = [self._store(part, name, 4 * channels) for name in names]
         unique, firsts, inverse = np.unique(keys, return_index=True, return_inverse=True)
         wanted = np.sort(firsts[unique != b""])
@@ -157,23 +156,18 @@ class BottleneckCache:
         todo = wanted[missing]
         self._require_space(len(todo) * len(stores) * 4 * channels)
         failed: dict[int, str] = {}
+        preprocessor = Preprocessor((network.spec.resolution,) * 2, resize)
+        made = _computed(self._embed(network), preprocessor, photos, todo, failed, len(stores))
         with Progress(title, len(todo)) as progress:
-            for rows, batch in _computed(
-                self._embed(network),
-                Preprocessor((side, side), resize),
-                photos,
-                todo,
-                failed,
-                len(stores),
-            ):
-                for store, made in zip(stores, batch, strict=True):
-                    _add_missing(store, keys[rows], made)
+            for rows, views in made:
+                for store, features in zip(stores, views, strict=True):
+                    _add_missing(store, keys[rows], features)
                 progress.step(len(rows))
         for store in stores:
             store.refresh()
-        found = np.stack([store.find(keys) for store in stores])
+        rows = np.stack([store.find(keys) for store in stores])
         reasons = _reasons(photos, keys, inverse, failed)
-        return _as_features(photos, network.labels, stores, found, reasons)
+        return _as_bottlenecks(photos, network.labels, stores, rows, reasons)
 
     def _embed(self, network: Network) -> Embed:
         """The compiled network; training and validation photos share it."""
@@ -274,14 +268,14 @@ def _add_missing(store: RowStore, keys: Keys, features: NDArray[np.float32]) -> 
         store.add(keys[new], np.ascontiguousarray(features[new]).view(np.uint8))
 
 
-def _as_features(
+def _as_bottlenecks(
     photos: Sequence[Photo],
     labels: Sequence[str],
     stores: Sequence[RowStore],
-    found: NDArray[np.int64],
+    rows: NDArray[np.int64],
     reasons: dict[int, str],
 ) -> Bottlenecks:
-    kept = np.flatnonzero((found >= 0).all(axis=0))
+    kept = np.flatnonzero((rows >= 0).all(axis=0))
     index = {label: i for i, label in enumerate(labels)}
     tables = tuple(store.mapped().view(np.float32) for store in stores)
     chosen = photos if len(kept) == len(photos) else [photos[i] for i in kept.tolist()]
@@ -289,7 +283,7 @@ def _as_features(
         tuple(chosen),
         np.fromiter((index[photo.label] for photo in chosen), np.int64, len(chosen)),
         tables,
-        found[:, kept],
+        rows[:, kept],
         tuple(reasons[i] for i in sorted(reasons)),
     )
 

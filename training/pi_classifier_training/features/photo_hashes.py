@@ -1,4 +1,4 @@
-"""What is in each photo's file: its SHA-256, not computed again for files known before."""
+"""The SHA-256 of each photo's file, not computed again for files known before."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _STAT = struct.Struct("<5q")
 _AT_ONCE = 4096
 
 
-def contents_of(photos: Sequence[Photo], known: RowStore) -> Keys:
+def hash_photos(photos: Sequence[Photo], known: RowStore) -> Keys:
     """SHA-256 of every photo's bytes, ``S32`` ``[n]``; empty where it cannot be read.
 
-    A file whose inode, size and times are those of an earlier look, noted in `known`, is
+    A file whose inode, size and times are those noted in `known` is
     not read again. Raises CacheError where nothing can be noted.
     """
-    found: Keys = np.empty(len(photos), f"S{KEY_BYTES}")
-    with Progress("looking at photos", len(photos)) as progress:
+    hashes: Keys = np.empty(len(photos), f"S{KEY_BYTES}")
+    with Progress("hashing photos", len(photos)) as progress:
         for start in range(0, len(photos), _AT_ONCE):
-            some = photos[start : start + _AT_ONCE]
-            found[start : start + len(some)] = _some(some, known)
-            progress.step(len(some))
-    return found
+            portion = photos[start : start + _AT_ONCE]
+            hashes[start : start + len(portion)] = _hash_portion(portion, known)
+            progress.step(len(portion))
+    return hashes
 
 
-def _some(photos: Sequence[Photo], known: RowStore) -> Keys:
+def _hash_portion(photos: Sequence[Photo], known: RowStore) -> Keys:
     settled_ns = time.time_ns() - _SETTLED_NS
     marks, settled = np.empty(len(photos), f"S{KEY_BYTES}"), np.zeros(len(photos), bool)
     for i, photo in enumerate(photos):

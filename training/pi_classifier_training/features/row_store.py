@@ -66,7 +66,7 @@ class RowStore:
         self._rows.close()
 
     def __len__(self) -> int:
-        """How many rows were there at the last refresh."""
+        """How many rows it had at the last refresh."""
         return len(self._order)
 
     def refresh(self) -> None:
@@ -88,10 +88,10 @@ class RowStore:
             return np.full(len(keys), -1, np.int64)
         place = np.searchsorted(self._sorted, keys, side="right") - 1
         known = (place >= 0) & (self._sorted[place] == keys)
-        found = np.where(known, self._order[place], -1)
-        self._verify(np.unique(found[known]))
-        found[known] = np.where(self._state[found[known]] == 1, found[known], -1)
-        return found
+        numbers = np.where(known, self._order[place], -1)
+        self._verify(np.unique(numbers[known]))
+        numbers[known] = np.where(self._state[numbers[known]] == 1, numbers[known], -1)
+        return numbers
 
     def mapped(self) -> NDArray[np.uint8]:
         """All rows, uint8 ``[rows, row_bytes]``, memory-mapped and read-only."""

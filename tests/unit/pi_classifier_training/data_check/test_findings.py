@@ -36,12 +36,12 @@ def test_every_kind_says_what_is_and_what_to_do() -> None:
 class TestRecord:
     def test_counts_photos_and_shortens_lists(self) -> None:
         groups = [(f"daisy/{i}.jpg",) for i in range(5)]
-        record = result(finding("damaged", *groups)).as_record(most=2)
+        record = result(finding("damaged", *groups)).as_dict(most=2)
         assert record["photos"] == 48
         assert record["trainable"] is False
         assert record["findings"][0]["count"] == 5
         assert record["findings"][0]["files"] == [["daisy/0.jpg"], ["daisy/1.jpg"]]
-        assert len(result(finding("damaged", *groups)).as_record()["findings"][0]["files"]) == 5
+        assert len(result(finding("damaged", *groups)).as_dict()["findings"][0]["files"]) == 5
 
     @pytest.mark.parametrize(
         ("kind", "trainable"), [("damaged", False), ("copy", True), ("turned", True)]
@@ -78,7 +78,7 @@ class TestLines:
             ((), "nothing found: ready to train"),
             (("copy",), "1 warning: ready to train"),
             (("copy", "few", "turned"), "2 warnings, 1 note: ready to train"),
-            (("damaged", "copy"), "1 error, 1 warning: see to the errors first"),
+            (("damaged", "copy"), "1 error, 1 warning: correct the errors first"),
         ],
     )
     def test_the_verdict(self, kinds: tuple[str, ...], verdict: str) -> None:

@@ -31,22 +31,22 @@ class TestHash:
             saved(ramp().transpose(Image.Transpose.FLIP_LEFT_RIGHT), tmp_path / "b.png")
         )
         level = probe_photo(saved(ramp(across=False), tmp_path / "c.png"))
-        assert brighter.pattern == 2**64 - 1
-        assert darker.pattern == level.pattern == 0
+        assert brighter.difference_hash == 2**64 - 1
+        assert darker.difference_hash == level.difference_hash == 0
 
     def test_rows_come_from_the_top_and_bits_from_the_left(self, tmp_path: Path) -> None:
         # Only the top left of nine by eight parts is dark: its right neighbour is brighter.
         pixels = np.full((80, 90), 200, np.uint8)
         pixels[:10, :10] = 0
         found = probe_photo(saved(Image.fromarray(pixels), tmp_path / "a.png"))
-        assert found.pattern == 1 << 63
+        assert found.difference_hash == 1 << 63
 
     def test_survives_another_size_and_format(self, tmp_path: Path) -> None:
         rng = np.random.default_rng(1)
         scene = Image.fromarray(rng.integers(0, 256, (6, 7, 3), np.uint8)).resize((400, 320), 3)
         one = probe_photo(saved(scene, tmp_path / "a.png"))
         other = probe_photo(saved(scene.resize((200, 160)), tmp_path / "b.jpg", quality=80))
-        assert (one.pattern ^ other.pattern).bit_count() <= 4
+        assert (one.difference_hash ^ other.difference_hash).bit_count() <= 4
         assert one.digest != other.digest
 
     def test_is_of_the_photo_as_it_is_meant_to_be_seen(self, tmp_path: Path) -> None:
