@@ -26,7 +26,7 @@ from pi_classifier.errors import (
     StateFolderTaken,
 )
 from pi_classifier.logs.events import Event, EventFields, entry
-from pi_classifier.logs.log_queue import CLOSE_S, Entry, LogQueue, Write
+from pi_classifier.logs.log_queue import Entry, LogQueue, Write
 from pi_classifier.logs.rate_limit import LogRateLimit, Repeats
 from pi_classifier.system.stdio import StderrWriter
 from pi_classifier.system.systemd import Send, journal_sender, under_journal
@@ -144,10 +144,6 @@ class LogHandler(logging.Handler):
         with suppress(Exception):  # a message that cannot even be turned into text
             wrong.args = (str(record.msg), len(record.args or ()))
             self.queue.put(self._entry(wrong))
-
-    def flush(self) -> None:
-        """Wait until what was logged is written, but not long."""
-        self.queue.flush(CLOSE_S)
 
     def close(self) -> None:
         """Write what waits and what was held back; gives up after `CLOSE_S`."""

@@ -198,7 +198,7 @@ class Log:
 
     @property
     def texts(self) -> list[str]:
-        self.handler.flush()
+        self.handler.queue.flush(LONG_S)
         return [each.text for each in self.entries]
 
 
