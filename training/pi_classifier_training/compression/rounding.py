@@ -148,12 +148,12 @@ class RoundingTrials:
     def figures(self, attempt: Attempt, split: str) -> Figures:
         """Measure an attempt on the photos of a split, by the daemon's classifier."""
         own = self._scored(attempt.weights, split, f"{split} photos, {attempt.setting}")
-        return compare(self.float_scores(split), own)
+        return figures_beside(self.float_scores(split), own)
 
     def float_figures(self, split: str) -> Figures:
         """The same of the float model."""
         scores = self.float_scores(split)
-        return compare(scores, scores)
+        return figures_beside(scores, scores)
 
     def float_scores(self, split: str) -> Scores:
         """What the float model says of the photos of a split. Raises DatasetError."""
@@ -189,8 +189,8 @@ class RoundingTrials:
             source = self.source
             pixels = self._pixels()
             logits = source.model.activation == "none"
-            found = sensitivities(source.graph, source.layers, pixels, logits=logits)
-            self._calibration = pixels, found
+            sensitivity = sensitivities(source.graph, source.layers, pixels, logits=logits)
+            self._calibration = pixels, sensitivity
         return self._calibration
 
     def _pixels(self) -> Values:
@@ -200,8 +200,8 @@ class RoundingTrials:
         labels = sorted({p.label for p in photos})
         largest = max(t.elements for t in self.source.graph.tensors if not t.constant) * 4
         count = max(FEWEST_PHOTOS, min(CALIBRATION_PHOTOS, LARGEST_LAYER_BYTES // largest))
-        each = math.ceil(count / max(1, len(labels)))
-        drawn = evenly_over_labels([p.label for p in photos], each, seed=1) if photos else []
+        per_label = math.ceil(count / max(1, len(labels)))
+        drawn = evenly_over_labels([p.label for p in photos], per_label, seed=1) if photos else []
         height, width = model.input_size
         if height != width:
             raise DatasetError(
@@ -225,7 +225,7 @@ class RoundingTrials:
         return np.asarray((values - mean) / std, np.float32)
 
 
-def compare(float_scores: Scores, own: Scores) -> Figures:
+def figures_beside(float_scores: Scores, own: Scores) -> Figures:
     """Figures of a model's scores beside the float model's, of the same photos."""
     n = np.arange(len(own.truth))
     p, q = (np.maximum(s.scores.astype(np.float64), 1e-9) for s in (float_scores, own))

@@ -63,6 +63,9 @@ def sensitivities(
         with tf.GradientTape() as tape:
             scores, added = _disturbed(graph, layers, batch, tape)
             logs = tf.nn.log_softmax(scores) if logits else tf.math.log(scores + 1e-12)
+            # Fisher information is the expectation, over the network's own labels, of the
+            # squared gradient of the log score. Random signs make cross terms of labels
+            # vanish on average, so one gradient a photo stands for one a label.
             soft = tf.sqrt(tf.stop_gradient(tf.nn.softmax(logs / SOFTENING)))
             signs = rng.choice(np.array([-1, 1], np.float32), scores.shape)
             projection = tf.reduce_sum(signs * soft * logs)
@@ -106,15 +109,15 @@ def _operands(
     graph: ModelGraph, operation: Operation, values: dict[int, Any], weights: Weights
 ) -> list[Any]:
     """The inputs of an operation: computed values, rounded weights, constants of the file."""
-    found: list[Any] = []
+    operands: list[Any] = []
     for index in operation.inputs:
         if index < 0:
-            found.append(None)
+            operands.append(None)  # an input left out, such as a bias
         elif index in values:
-            found.append(values[index])
+            operands.append(values[index])
         else:
-            found.append(weights[index] if index in weights else graph.tensors[index].values())
-    return found
+            operands.append(weights[index] if index in weights else graph.tensors[index].values())
+    return operands
 
 
 def round_network(
@@ -149,6 +152,7 @@ def round_network(
         for values, weights in ((float_values, {}), (now_values, rounded)):
             result = _computed(operation, _operands(graph, operation, values, weights))
             values[operation.outputs[0]] = activated(operation, result)
+            # Activations of all layers together would not fit into memory.
             for index in operation.inputs:
                 if last.get(index) == number:
                     values.pop(index, None)
@@ -202,8 +206,8 @@ def _seen(
         dilation = options.integer(5 - axis + later, "int32", 1)
     missing = max(0, (outputs - 1) * stride + (kernel - 1) * dilation + 1 - inputs)
     first = place * stride - (missing // 2 if same else 0)
-    found = (first + k * dilation for k in range(kernel))
-    return [(np.clip(at, 0, inputs - 1), (at >= 0) & (at < inputs)) for at in found]
+    places = (first + k * dilation for k in range(kernel))
+    return [(np.clip(at, 0, inputs - 1), (at >= 0) & (at < inputs)) for at in places]
 
 
 def _covariance(a: Values, b: Values) -> Array:
@@ -230,15 +234,20 @@ def _round_layer(
     own = _covariance(now, now)
     damping = (DAMPING * np.einsum("gii->g", own) / own.shape[-1] + 1e-12)[:, None, None]
     target = refit(rows, own, _covariance(now, before), damping)
+    # The same damping for rounding: a covariance of fewer samples than inputs has no inverse.
     own += damping * np.eye(own.shape[-1])
     importance = importance.reshape(rows.shape[:2])
     compensation = Compensation.of(own)
     steps = np.maximum(compensation.steps(importance, tolerance), _smallest(target))
+    # What a value costs depends on how often it occurs, which is only known afterwards: plain
+    # rounding gives a first histogram, near enough to price the choice.
     lengths = code_lengths(np.rint(target / steps[:, :, None]) * steps[:, :, None])
     rounded = compensation.rounded(target, steps, importance, SLOPE * tolerance, lengths)
     result = {tensor.index: as_kernel(layer.kind, rounded, tensor.shape)}
     bias = layer.inputs[2] if len(layer.inputs) > 2 else -1
     if bias in biases:
+        # Covariances are of centered inputs, so nothing above sees the mean: what the layer
+        # gave on average before, less what it gives now, is exactly a change of its bias.
         shift = np.einsum("gri,gi->gr", rows, means[0]) - np.einsum(
             "gri,gi->gr", rounded, means[1]
         )

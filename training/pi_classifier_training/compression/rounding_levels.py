@@ -68,7 +68,8 @@ def per_channel(rows: Array, levels: int) -> Array:
     _check(levels)
     largest = np.abs(rows).max(axis=2, keepdims=True)
     largest = np.where(largest > 0, largest, 1.0)
-    # The outermost multiples are ±(levels − 1) / 2.
+    # The outermost multiples are ±(levels − 1) / 2. A power of two leaves the lower bytes of
+    # every float32 at zero, which is what gzip saves by; a range divided evenly would not.
     step = np.exp2(np.ceil(np.log2(largest / ((levels - 1) // 2))))
     rounded: Array = np.rint(rows / step) * step
     return rounded
@@ -104,6 +105,8 @@ def refit(rows: Array, own: Array, crossed: Array, damping: Array) -> Array:
     earlier rounding left them, `crossed` that with the original inputs (second index),
     `damping` ``[groups, 1, 1]`` is added to both diagonals and holds it near `rows`.
     """
+    # Errors of the layers before are in the inputs already. Weights that expect the original
+    # inputs would pass them on; those fitted to the inputs as they are take some back.
     ridge = damping * np.eye(own.shape[-1])
     solved = np.linalg.solve(own + ridge, (crossed + ridge) @ np.swapaxes(rows, 1, 2))
     fitted: Array = np.swapaxes(solved, 1, 2)
@@ -125,7 +128,12 @@ class Compensation:
     @classmethod
     def of(cls, covariance: Array) -> Self:
         """From a positive definite covariance ``[groups, inputs, inputs]``."""
+        # What is rounded last has nobody left to make its error good: the least excited inputs.
         order = np.argsort(-np.einsum("gii->i", covariance), kind="stable")
+        # Row j of the factor of the *inverse* says how an error of input j is best spread over
+        # the inputs behind, those before being fixed; its diagonal, squared, is 1 / the variance
+        # of input j given all behind. So one factorization serves every step of `rounded`,
+        # where the inverse of what is left would else be needed at each.
         inverse = np.linalg.inv(covariance[:, order][:, :, order])
         return cls(order, np.swapaxes(np.linalg.cholesky(inverse), 1, 2))
 
@@ -137,7 +145,8 @@ class Compensation:
         output, times two) and the inputs' conditional variance v it costs s²·v·S/24
         nats; the step is where that is `tolerance`.
         """
-        # The geometric mean of the variances of each input, given those already rounded.
+        # Error in a weight costs only by the part of its input that the later inputs cannot
+        # make up for: the geometric mean of these conditional variances, 1 / factor².
         logs = np.log(np.einsum("gii->gi", self.factor)).mean(axis=1)
         return power_of_two(np.sqrt(24 * tolerance / (sensitivity * np.exp(-2 * logs)[:, None])))
 
@@ -151,17 +160,23 @@ class Compensation:
         """
         left = rows[:, :, self.order].copy()
         result = np.zeros_like(left)
+        # In order, because what an input's error does to the later weights must be known before
+        # they are rounded; all rows and groups at once, as they do not meet.
         for j in range(left.shape[2]):
             pivot = self.factor[:, j, j, np.newaxis]
             harm = sensitivity / (2 * pivot**2)
             chosen = _cheapest(left[:, :, j], steps, harm, price, lengths)
             result[:, :, j] = chosen
+            # The later weights take over what is missing, as far as their inputs go along
+            # with this one (optimal brain surgeon with the weight held at `chosen`).
             error = (left[:, :, j] - chosen) / pivot
             left[:, :, j + 1 :] -= error[:, :, np.newaxis] * self.factor[:, j, None, j + 1 :]
         return result[:, :, np.argsort(self.order)]
 
 
 def _cheapest(weights: Array, steps: Array, harm: Array, price: float, lengths: Array) -> Array:
+    # More candidates bring next to nothing: harm grows with the square of the distance, and
+    # the values that are frequent, and so cheap to code, lie towards zero.
     nearest = np.rint(weights / steps)
     best = nearest * steps
     cost = harm * (weights - best) ** 2 + price * lengths[_upper_half(best)]

@@ -30,17 +30,20 @@ def for_saving(trials: RoundingTrials, wanted: float) -> Attempt:
     def saving(exponent: float) -> float:
         return trials.by_tolerance(exponent).saving
 
-    found = finest_reaching(saving, needed)
-    if found is None:
+    exponent = finest_reaching(saving, needed)
+    if exponent is None:
         raise TrainingError(
             f"--saving {wanted:g}: rounding cannot save so much of this model; at the coarsest "
             f"it saves {saving(COARSEST):.1%}: ask for less"
         )
-    return trials.by_tolerance(found)
+    return trials.by_tolerance(exponent)
 
 
 def finest_reaching(saving: Callable[[float], float], needed: float) -> float | None:
     """The smallest exponent tried whose saving reaches `needed`; None where none does."""
+    # Each try rounds the network anew (seconds to minutes), so neither a scan nor a bisection
+    # of 28 octaves is affordable: the saving is nearly linear in the exponent, and steps by
+    # its usual slope end within the grid in two or three tries.
     tried: dict[float, float] = {}
     exponent = FIRST
     for _ in range(TRIES):
@@ -51,6 +54,7 @@ def finest_reaching(saving: Callable[[float], float], needed: float) -> float | 
         exponent = min(COARSEST, max(FINEST, exponent + steps * GRID))
         if exponent in tried:
             break
+    # Near the coarsest end the slope flattens, and such steps may stop short.
     while max(tried.values()) < needed:
         exponent = min(COARSEST, max(tried) + 1)
         if exponent in tried:
@@ -76,13 +80,13 @@ def for_target_loss(trials: RoundingTrials, points: float) -> Attempt:
         own = trials.figures(trials.by_tolerance(exponent), "validation")
         return within(exact, own, points)
 
-    found = coarsest_holding(holds)
-    if found is None:
+    exponent = coarsest_holding(holds)
+    if exponent is None:
         raise TrainingError(
             f"--target-loss {points:g}: even the finest rounding loses more on {exact.n} "
             "validation photos; allow more, or keep the float file"
         )
-    return trials.by_tolerance(found)
+    return trials.by_tolerance(exponent)
 
 
 def within(exact: Figures, own: Figures, points: float) -> bool:
@@ -99,6 +103,8 @@ def within(exact: Figures, own: Figures, points: float) -> bool:
 
 def coarsest_holding(holds: Callable[[float], bool]) -> float | None:
     """The largest exponent tried at which, and at all smaller ones tried, the bound holds."""
+    # By whole octaves first, the half at the end. It stops at the first that fails, although
+    # a coarser one may hold again by chance: the photos are few, and luck is not a bound.
     if holds(FIRST):
         good = FIRST
         while good + 1 <= COARSEST and holds(good + 1):

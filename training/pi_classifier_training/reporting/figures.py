@@ -170,8 +170,8 @@ def learning(curve: Curve, forecast: Forecast) -> str:
 
 def _series(history: Rows, key: str) -> tuple[list[int], list[float]]:
     """The row numbers and values of those rows that have `key`."""
-    found = [(i, row[key]) for i, row in enumerate(history, start=1) if _is_number(row.get(key))]
-    return [i for i, _ in found], [float(value) for _, value in found]
+    points = [(i, row[key]) for i, row in enumerate(history, start=1) if _is_number(row.get(key))]
+    return [i for i, _ in points], [float(value) for _, value in points]
 
 
 def _is_number(value: object) -> bool:

@@ -112,6 +112,8 @@ def measure(
         order = [rng.permutation(np.flatnonzero(training.indices == k)) for k in range(labels)]
         for i, share in enumerate(SHARES):
             rows = _share_of(order, share)
+            # Nested shares: a larger one only adds photos, so that points differ by the number
+            # of photos and not by which were drawn.
             counts[i] = len(rows)
             weights = _head(training.values[rows], training.indices[rows], labels, rng)
             wrong[i, seed] = (checks.values @ weights[:-1] + weights[-1]).argmax(1) != (
@@ -179,14 +181,17 @@ def _gradient(
 
 def fit(counts: NDArray[np.float64], errors: NDArray[np.float64]) -> PowerLaw:
     """Least squares with ``a, b ≥ 0``, exponents tried from a grid."""
-    a, b, c = fit_each(counts, errors[np.newaxis])
+    a, b, c = fit_rows(counts, errors[np.newaxis])
     return PowerLaw(float(a[0]), float(b[0]), float(c[0]))
 
 
-def fit_each(
+def fit_rows(
     counts: NDArray[np.float64], errors: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Fit a law to each row of `errors` ``[r, k]``; a, b and c, each float64 ``[r]``."""
+    # For a given exponent the law is linear in a and b and solved in closed form, so a grid
+    # of exponents finds the least squares of all three without a start value or an
+    # iteration that may end in a local minimum; and all resamples are solved together.
     x = counts[np.newaxis, :] ** -EXPONENTS[:, np.newaxis]
     middle, mean = x.mean(axis=1), errors.mean(axis=1, keepdims=True)
     spread = x - middle[:, np.newaxis]
@@ -199,7 +204,7 @@ def fit_each(
         (np.where(free, a, mean), np.where(free, b, 0.0)),
         (np.where(free, a, 0.0), np.where(free, b, steep)),
     )
-    offsets, slopes = (np.concatenate(each, axis=1) for each in zip(*lines, strict=True))
+    offsets, slopes = (np.concatenate(parts, axis=1) for parts in zip(*lines, strict=True))
     curves = np.concatenate([x, x])
     guesses = offsets[:, :, np.newaxis] + slopes[:, :, np.newaxis] * curves
     missed = ((guesses - errors[:, np.newaxis]) ** 2).sum(axis=2)
@@ -212,15 +217,16 @@ def forecast(curve: Curve, seed: int = 1) -> Forecast:
     counts, errors = curve.counts, curve.errors
     rng = np.random.default_rng(seed)
     drawn = np.array([_resampled(curve, rng) for _ in range(RESAMPLES)])
-    # Whoever had at most half of the photos could have foretold what all of them give.
+    # Whoever had at most half of the photos could have foretold what all of them give: a
+    # forecast over a doubling whose truth is known, as a test of the one that is wanted.
     early = counts <= counts[-1] / 2 * 1.02
 
-    def tried(each: NDArray[np.float64]) -> NDArray[np.float64]:
-        return _values(*fit_each(counts[early], each[:, early]), counts[-1])
+    def tried(errors: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _values(*fit_rows(counts[early], errors[:, early]), counts[-1])
 
     law = fit(counts, errors)
     ratio = float(_ratio(law.a, law.b, law.c, counts[-1]))
-    ratios = _ratio(*fit_each(counts, drawn), counts[-1])
+    ratios = _ratio(*fit_rows(counts, drawn), counts[-1])
     trial, measured = float(tried(errors[np.newaxis])[0]), float(errors[-1])
     interval = _interval(ratio, ratios, abs(trial - measured) / measured if measured else 0.0)
     doubt = _doubt(curve, float(np.percentile(drawn[:, 0] - drawn[:, -1], 2.5)))
@@ -243,6 +249,7 @@ def _interval(ratio: float, ratios: NDArray[np.float64], missed: float) -> tuple
     """
     low, high = np.percentile(ratios, (2.5, 97.5))
     off = missed * ratio
+    # Independent errors add as squares, on either side apart: resampling is not symmetric.
     return (
         float(max(0.0, ratio - np.hypot(max(0.0, ratio - low), off))),
         float(min(1.0, ratio + np.hypot(max(0.0, high - ratio), off))),
@@ -260,7 +267,11 @@ def _ratio(a: Any, b: Any, c: Any, n: float) -> NDArray[np.float64]:
 
 
 def _resampled(curve: Curve, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Errors on check photos and seeds drawn with replacement, the same for every count."""
+    """Errors on check photos and seeds drawn with replacement, the same for every count.
+
+    The same, because points of one curve share their check photos: drawn anew for each they
+    would scatter more than the curve's slope does.
+    """
     _, seeds, checks = curve.wrong.shape
     drawn = curve.wrong[:, rng.integers(0, seeds, seeds)][:, :, rng.integers(0, checks, checks)]
     return np.asarray(drawn.mean(axis=(1, 2)), np.float64)

@@ -117,11 +117,11 @@ def _features(
     if not chosen:
         raise TrainingError(f"no photo belongs to {' or '.join(splits)}")
     title = f"bottlenecks, {' and '.join(splits)}"
-    found = cache.features(
+    bottlenecks = cache.features(
         network, resize, chosen, cache.contents(chosen), mirrored=False, title=title
     )
-    samples = np.arange(len(found), dtype=np.int64)
-    return HeadInputs(found.gather(samples), found.indices)
+    samples = np.arange(len(bottlenecks), dtype=np.int64)
+    return HeadInputs(bottlenecks.gather(samples), bottlenecks.indices)
 
 
 def _require_possible(training: HeadInputs, checks: HeadInputs, labels: int) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pi_classifier_training.compression.rounding import Attempt, Figures, compare
+from pi_classifier_training.compression.rounding import Attempt, Figures, figures_beside
 from pi_classifier_training.compression.rounding_frontier import Point, table
 from pi_classifier_training.compression.rounding_search import (
     COARSEST,
@@ -32,7 +32,7 @@ class TestCompare:
     def test_by_hand(self) -> None:
         exact = scores_of([[0.8, 0.2], [0.5, 0.5], [0.9, 0.1], [0.3, 0.7]], [0, 1, 0, 0])
         own = scores_of([[0.6, 0.4], [0.4, 0.6], [0.4, 0.6], [0.4, 0.6]], [0, 1, 0, 0])
-        found = compare(exact, own)
+        found = figures_beside(exact, own)
         assert found.n == 4
         assert found.top1 == 0.5
         # Of the float model's labels 0, 0, 0, 1 two stay.
@@ -45,12 +45,12 @@ class TestCompare:
         exact = scores_of([[p, 1 - p] for p, _ in pairs], [0] * len(pairs))
         own = scores_of([[q, 1 - q] for _, q in pairs], [0] * len(pairs))
         expected = [p * math.log(p / q) + (1 - p) * math.log((1 - p) / (1 - q)) for p, q in pairs]
-        assert compare(exact, own).divergence == pytest.approx(np.mean(expected), abs=1e-6)
-        assert compare(exact, own).divergence > -1e-7
+        assert figures_beside(exact, own).divergence == pytest.approx(np.mean(expected), abs=1e-6)
+        assert figures_beside(exact, own).divergence > -1e-7
 
     def test_a_model_beside_itself(self) -> None:
         scores = scores_of([[1.0, 0.0], [0.0, 1.0]], [0, 0])
-        found = compare(scores, scores)
+        found = figures_beside(scores, scores)
         assert (found.agreement, found.divergence, found.top1) == (1.0, 0.0, 0.5)
         # A score of nothing costs what the smallest score does, not infinity.
         assert math.isfinite(found.cross_entropy)

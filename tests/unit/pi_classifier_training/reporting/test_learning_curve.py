@@ -18,7 +18,7 @@ from pi_classifier_training.reporting.learning_curve import (
     HeadInputs,
     PowerLaw,
     fit,
-    fit_each,
+    fit_rows,
     forecast,
     measure,
     too_much,
@@ -52,7 +52,7 @@ class TestFit:
     def test_many_at_once_are_as_one_by_one(self) -> None:
         rng = np.random.default_rng(1)
         errors = rng.uniform(0, 0.5, (20, 7))
-        a, b, c = fit_each(COUNTS, errors)
+        a, b, c = fit_rows(COUNTS, errors)
         for i, row in enumerate(errors):
             alone = fit(COUNTS, row)
             assert (alone.a, alone.b, alone.c) == pytest.approx((a[i], b[i], c[i]))
