@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pi_classifier.cameras.emulated.garden.pixels import Color, Float, mix, smoothstep
 
@@ -138,6 +139,13 @@ class Rays:
     shadow: float = 0.35
 
 
+def _nearest_ray(angle: Float, count: int) -> tuple[NDArray[np.int32], Float]:
+    """Return the number of each pixel's ray, and its angle from that ray's middle."""
+    turned = angle * np.float32(count / (2 * np.pi))
+    index = np.floor(turned).astype(np.int32)
+    return index % count, (turned - index - 0.5) * np.float32(2 * np.pi / count)
+
+
 def paint_rays(canvas: Canvas, pose: Pose, rays: Rays, rng: np.random.Generator) -> None:
     """Paint a whorl in polar coordinates: each pixel belongs to the nearest ray.
 
@@ -154,10 +162,7 @@ def paint_rays(canvas: Canvas, pose: Pose, rays: Rays, rng: np.random.Generator)
     window, x, y = placed
     radius = np.hypot(x, y)
     angle = np.arctan2(y, x)
-    turned = (angle - np.float32(pose.turn)) * np.float32(n / (2 * np.pi))
-    index = np.floor(turned).astype(np.int32)
-    offset = (turned - index - 0.5) * np.float32(2 * np.pi / n)
-    index %= n
+    index, offset = _nearest_ray(angle - np.float32(pose.turn), n)
     offset += (spread[0] * np.float32(0.25 * np.pi / n))[index]
     length = (rays.length * (1 + rays.variation * spread[1])).astype(np.float32)[index]
     width = (rays.width * (1 + rays.variation * spread[2])).astype(np.float32)[index]
