@@ -12,10 +12,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (ROOT / "pi_classifier", ROOT / "training" / "pi_classifier_training")
 
 ROOT_MODULES_LIMIT = 13
-FUNCTION_LINES_LIMIT = 51
-MODULE_LINES_LIMIT = 343
+FUNCTION_LINES_LIMIT = 40
+MODULE_LINES_LIMIT = 320
 SHORT_FILE_LINES = 60
-SHORT_FILES_LIMIT = 21  # in each package
+SHORT_FILES_LIMIT = 15  # in each package
 
 
 def modules() -> list[Path]:
@@ -69,11 +69,13 @@ def test_no_module_holds_more_than_one_subject() -> None:
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
 def test_few_files_are_too_short_for_a_subject(package: Path) -> None:
-    """Without `__init__.py` and `__main__.py`: Python names those, and a room needs one."""
+    """Without `__init__.py` and `__main__.py`, which Python names, and the one-file commands."""
     short = {
         named(path): lines_of(path)
         for path in package.rglob("*.py")
-        if lines_of(path) < SHORT_FILE_LINES and not path.name.startswith("__")
+        if lines_of(path) < SHORT_FILE_LINES
+        and not path.name.startswith("__")
+        and path.parent.name != "commands"
     }
     assert len(short) <= SHORT_FILES_LIMIT, short
 
