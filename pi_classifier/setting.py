@@ -8,7 +8,7 @@ them, without any module importing either.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, field
 from typing import Any
 
@@ -24,13 +24,15 @@ def setting(
     option: str | None = None,
     option_doc: str | None = None,
     metavar: str | None = None,
+    shown: Callable[[str], str] | None = None,
 ) -> Any:
     """Declare one setting: its default, one line of documentation and its bounds.
 
     `minimum` and `maximum` are inclusive, `above` is not; `choices` lists the allowed
     strings, which a `Literal` does by itself. `option` is the command-line option where
     it is not called as the field is, `option_doc` its help where the setting's own does
-    not fit (a switch that turns it off), `metavar` what stands for its value there.
+    not fit (a switch that turns it off), `metavar` what stands for its value there. `shown`
+    hides what is secret in a value, wherever it is shown or logged.
     A setting without a default (`dataclasses.MISSING`) has to be given.
     """
     metadata = {
@@ -42,6 +44,7 @@ def setting(
         "option": option,
         "option_doc": option_doc,
         "metavar": metavar,
+        "shown": shown,
     }
     if isinstance(default, dict):
         return field(default_factory=default.copy, metadata=metadata)

@@ -88,7 +88,7 @@ def camera_opener(settings: CameraSettings, model_size: ModelSize | None = None)
         )
     if colon and not kind.takes_argument:
         raise ConfigError(
-            f"camera {settings.source!r}: {name} takes nothing after a colon; write {name}"
+            f"camera {settings.shown_source!r}: {name} takes nothing after a colon; write {name}"
         )
     if settings.faults and name != "emulated":
         raise ConfigError(

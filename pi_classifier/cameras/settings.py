@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from pi_classifier.cameras.faults import parse_faults
 from pi_classifier.errors import ConfigError
+from pi_classifier.masking import masked_address
 from pi_classifier.setting import setting
 
 SMALLEST_SIDE = 16
@@ -25,12 +25,13 @@ WHITE_BALANCES = (
     "daylight",
     "cloudy",
 )
-_PASSWORD = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]*://[^\s/@:]*):[^\s/]*@", re.IGNORECASE)
 
 
-def masked(text: str) -> str:
-    """Return `text` with the password of every ``scheme://user:password@host`` as ``***``."""
-    return _PASSWORD.sub(r"\g<head>:***@", text)
+def shown_source(source: str) -> str:
+    """Return a camera's source as it may be shown; a file's name is no address."""
+    source = source.strip()
+    is_file = source.startswith(("replay:", "imx500:", "/"))
+    return source if is_file else masked_address(source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class CameraSettings:
         "`pi-classifier cameras` lists what is here",
         option="--camera",
         metavar="SOURCE",
+        shown=shown_source,
     )
     width: int = setting(
         640, "frame width in pixels, even", minimum=SMALLEST_SIDE, maximum=LARGEST_SIDE
@@ -108,8 +110,8 @@ class CameraSettings:
 
     @property
     def shown_source(self) -> str:
-        """The source as it may be shown and logged: without a password."""
-        return masked(self.source.strip())
+        """The source as it may be shown and logged: without name and password."""
+        return shown_source(self.source)
 
     def __post_init__(self) -> None:
         for name, value in (("width", self.width), ("height", self.height)):

@@ -22,6 +22,7 @@ class ConfigOptions:
         False, "only say whether configuration and model are good; exit code 78 if not"
     )
     reference: bool = setting(False, "print the reference page of all settings")
+    show_secrets: bool = setting(False, "print names and passwords in addresses, too")
 
 
 def add_arguments(command: Parser) -> None:
@@ -40,7 +41,7 @@ def main(arguments: argparse.Namespace) -> int:
     if options.check:
         print(_checked(configuration))
     else:
-        print(effective_toml(configuration), end="")
+        print(effective_toml(configuration, secrets=options.show_secrets), end="")
     return 0
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from pi_classifier.errors import EXIT_USAGE
+from pi_classifier.masking import masked
 
 _CHOICE = re.compile(r"invalid choice: '([^']*)'")
 
@@ -41,7 +42,7 @@ class Parser(argparse.ArgumentParser):
         if choice is not None:
             message = f"{message}.{_proposal(choice[1], self._choices())}"
         program = self.prog.partition(" ")[0]
-        self.exit(EXIT_USAGE, f"{program}: error: {message} (see {self.prog} --help)\n")
+        self.exit(EXIT_USAGE, f"{program}: error: {masked(message)} (see {self.prog} --help)\n")
 
     def unknown(self, words: Sequence[str]) -> NoReturn:
         """Complain about arguments that are not known."""

@@ -18,6 +18,7 @@ from typing import Any
 from pi_classifier.config.schema import Key, to_toml
 from pi_classifier.config.settings import KEYS, SECTIONS, Settings
 from pi_classifier.errors import ConfigError
+from pi_classifier.masking import masked
 from pi_classifier.suggest import suggestion
 
 SYSTEM_FILE = Path("/etc/pi-classifier/config.toml")
@@ -127,7 +128,7 @@ class _Reading:
         except ValueError as error:
             hint = suggestion(value, key.choices or ()) if isinstance(value, str) else ""
             self._problems.append(
-                f"{source}: {key.path} = {to_toml(value)}: expected {error}.{hint}"
+                f"{source}: {key.path} = {key.shown_toml(value)}: expected {error}.{hint}"
             )
             return
         section_values = self._values[section]
@@ -148,7 +149,8 @@ class _Reading:
                 }
                 self._problems.append(f"{', '.join(places)}: [{section}] {error}.")
         if self._problems:
-            raise ConfigError(_report(self._problems))
+            # A wrong name may stand before an address, too.
+            raise ConfigError(masked(_report(self._problems)))
         everything = [key.path for keys in KEYS.values() for key in keys.values()]
         return Configuration(
             Settings(**made), {path: self._sources.get(path, DEFAULT) for path in everything}

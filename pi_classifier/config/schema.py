@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -53,6 +53,7 @@ class Key:
     option: str | None = None
     option_doc: str | None = None
     metavar: str | None = None
+    shown: Callable[[str], str] | None = None
 
     @property
     def path(self) -> str:
@@ -90,6 +91,12 @@ class Key:
         elif self.maximum is not None:
             words += f", {self.maximum:g} or less"
         return f'{words}, or "{NONE}"' if self.optional else words
+
+    def shown_toml(self, value: object) -> str:
+        """The value as TOML, without what is secret in it."""
+        if self.shown is not None and isinstance(value, str):
+            value = self.shown(value)
+        return to_toml(value)
 
     def check(self, value: object) -> Any:
         """Return the value as the field's type; ValueError if it is not allowed."""

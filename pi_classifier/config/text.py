@@ -10,15 +10,16 @@ from pi_classifier.config.schema import NONE, Key, to_toml
 from pi_classifier.config.settings import KEYS, SECTIONS
 
 
-def effective_toml(configuration: Configuration) -> str:
+def effective_toml(configuration: Configuration, *, secrets: bool = False) -> str:
     """Write the effective configuration as TOML, each value with its source and meaning.
 
-    Reading it back as a configuration file gives the same settings.
+    With `secrets`, reading it back as a configuration file gives the same settings;
+    without, names and passwords in addresses are ``***``.
     """
-    return "\n".join(_effective_lines(configuration)) + "\n"
+    return "\n".join(_effective_lines(configuration, secrets)) + "\n"
 
 
-def _effective_lines(configuration: Configuration) -> Iterator[str]:
+def _effective_lines(configuration: Configuration, secrets: bool) -> Iterator[str]:
     yield "# The effective configuration of pi-classifier, with the source of each value."
     for section, keys in KEYS.items():
         values = getattr(configuration.settings, section)
@@ -28,7 +29,9 @@ def _effective_lines(configuration: Configuration) -> Iterator[str]:
         for key in keys.values():
             source = configuration.sources[key.path]
             yield f"# {key.doc} ({key.allowed})"
-            yield f"{key.name} = {to_toml(getattr(values, key.name))}  # {_on_one_line(source)}"
+            value = getattr(values, key.name)
+            shown = to_toml(value) if secrets else key.shown_toml(value)
+            yield f"{key.name} = {shown}  # {_on_one_line(source)}"
 
 
 def reference_markdown() -> str:
@@ -81,7 +84,8 @@ Settings come from these sources; a later one wins over an earlier one:
 6. the command line's own options, such as `--camera` and `--model`.
 
 `pi-classifier config` prints the effective configuration with the source of every
-value; its output is itself a configuration file. A mistake in any source ends the
+value; its output is itself a configuration file, but for what it hides: names and passwords
+in addresses are shown with `--show-secrets` only. A mistake in any source ends the
 program with exit code 78 and a message that names every wrong key at once. The
 string `"{NONE}"` unsets a setting that may be unset. Tables of strings are merged entry by
 entry; any other value is replaced as a whole. Paths are relative to the folder the

@@ -267,3 +267,17 @@ def test_every_command_explains_itself(program: Program) -> None:
         done = program(command, "--help")
         assert done.returncode == 0
         assert done.stdout.startswith(f"usage: pi-classifier {command} ")
+
+
+def test_the_configuration_is_shown_without_passwords(program: Program) -> None:
+    camera = ("--set", "camera.source=rtsp://robin:s3cret@host/x?token=t0ken")
+    shown = program("config", *camera).stdout
+    assert 'source = "rtsp://***@host/x?***"' in shown
+    assert "robin" not in shown
+    assert (
+        'source = "rtsp://robin:s3cret@host/x?token=t0ken"'
+        in program("config", "--show-secrets", *camera).stdout
+    )
+    misspelled = program("config", "--set", "camera.sorce=rtsp://robin:s3cret@host").stderr
+    assert "s3cret" not in misspelled
+    assert "Did you mean 'source'?" in misspelled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import sys
 import threading
@@ -190,7 +191,7 @@ def test_a_password_opens_and_is_never_shown(
     with caplog.at_level(logging.DEBUG):
         camera = opened(right)
         next(camera.frames())
-        with pytest.raises(CameraUnavailable, match=r"robin:\*\*\*@127") as refused:
+        with pytest.raises(CameraUnavailable, match=r"http://\*\*\*@127") as refused:
             opened(wrong)
         http.cut()
         with pytest.raises(CameraError) as ended:
@@ -294,3 +295,10 @@ def test_without_pyav_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(CameraUnavailable, match=r"apt install python3-av.*pi-classifier\[video\]"):
         open_camera(CameraSettings(source="rtsp://127.0.0.1:9/x"))
+
+
+@pytest.mark.parametrize("source", ["rtsp://admin:abc/def@host", "rtsp://u:p@ss#w0rd@host"])
+def test_a_password_that_breaks_its_address_is_explained_and_not_shown(source: str) -> None:
+    with pytest.raises(ConfigError, match="write / as %2F") as refused:
+        open_network_camera(source, CameraSettings(source=source), 64)
+    assert not {"abc", "w0rd", "admin"} & set(re.findall(r"\w+", str(refused.value)))

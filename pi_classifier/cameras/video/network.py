@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from pi_classifier.cameras.settings import CameraSettings, masked
+from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.cameras.video.live import LiveCamera
 from pi_classifier.cameras.video.pyav import MediaAddress, Video, VideoError
 from pi_classifier.errors import CameraUnavailable, ConfigError
+from pi_classifier.masking import masked, masked_address
 from pi_classifier.system.systemd import service_unit
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
@@ -24,12 +25,17 @@ def open_network_camera(url: str, settings: CameraSettings, side: int) -> LiveCa
 
     Raises ConfigError for what is no address, CameraUnavailable when it does not answer.
     """
-    shown = masked(url)
+    shown = masked_address(url)
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = None
+    if "@" in url and (not host or "@" in parts.fragment):
+        raise ConfigError(
+            f"camera {shown!r}: its name or password holds a character that means something else "
+            "in an address; write / as %2F, ? as %3F, # as %23, @ as %40, : as %3A, % as %25"
+        )
     if not host:
         raise ConfigError(
             f"camera {shown!r}: no host in it; expected such as rtsp://192.168.1.20:554/stream "
@@ -41,7 +47,9 @@ def open_network_camera(url: str, settings: CameraSettings, side: int) -> LiveCa
         video = Video(address, side, settings.timeout_s)
     except VideoError as error:
         raise CameraUnavailable(f"{name}: {_advice(error, settings.timeout_s)}") from None
-    return LiveCamera(video, name, settings, lambda error: f"the connection broke: {error}")
+    return LiveCamera(
+        video, name, settings, lambda error: masked(f"the connection broke: {error}")
+    )
 
 
 def _options(scheme: str) -> dict[str, str]:
@@ -71,7 +79,7 @@ def _with_password(url: str) -> str:
 
 
 def _advice(error: VideoError, timeout_s: float) -> str:
-    reason, unit = str(error), service_unit()
+    reason, unit = masked(str(error)), service_unit()
     if unit and error.errno in _NO_NETWORK:
         return (
             f"{reason}; the service {unit} has no network unless it is given one: "

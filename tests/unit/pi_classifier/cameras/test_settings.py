@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pi_classifier.cameras.settings import CameraSettings, masked
+from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.errors import ConfigError
 
 
@@ -28,18 +28,14 @@ def test_settings_no_camera_accepts_are_refused(changes: dict[str, object], mess
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("source", "shown"),
     [
-        ("rtsp://me:secret@host:554/x?a=b", "rtsp://me:***@host:554/x?a=b"),
-        ("rtsp://me:se:c@ret@host/x", "rtsp://me:***@host/x"),
-        ("RTSPS://:secret@host", "RTSPS://:***@host"),
-        ("rtsp://me@host/x", "rtsp://me@host/x"),
-        ("http://host:80/me:you@there", "http://host:80/me:you@there"),
-        ("waits for http://a:b@c and rtsp://d:e@f", "waits for http://a:***@c and rtsp://d:***@f"),
+        ("rtsp://me:secret@host:554/x", "rtsp://***@host:554/x"),
+        ("me:secret@host", "***@host"),
         ("replay:/home/me:x@y", "replay:/home/me:x@y"),
+        ("/dev/v4l/by-id/a@b", "/dev/v4l/by-id/a@b"),
         ("emulated", "emulated"),
     ],
 )
-def test_passwords_are_masked(text: str, shown: str) -> None:
-    assert masked(text) == shown
-    assert CameraSettings(source=f" {text}").shown_source == shown
+def test_passwords_are_masked(source: str, shown: str) -> None:
+    assert CameraSettings(source=f" {source}").shown_source == shown
