@@ -49,7 +49,7 @@ def test_a_file_of_another_training_is_found_out(
     network = RunFolder(other).load()
     kernel = network.head.weights[0]
     kernel.assign(kernel * 1.01)
-    RunFolder(other).save(network, RunFolder(other).record())
+    RunFolder(other).save(network, RunFolder(other).summary())
     code = main(["measure-folding", str(other), "--image-dir", str(photos), "--rounds", "1"])
     assert code == ParityError.exit_code
     assert "made from another training" in capsys.readouterr().err

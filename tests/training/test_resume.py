@@ -69,7 +69,7 @@ def undisturbed(arguments: list[str]) -> tuple[list[NDArray[np.float32]], dict[s
     retrain(options.image_dir, options.output_dir, choices_of(options))
     folder = RunFolder(options.output_dir)
     network = folder.load()
-    return [*network.backbone.get_weights(), *network.head.get_weights()], folder.record()
+    return [*network.backbone.get_weights(), *network.head.get_weights()], folder.summary()
 
 
 def test_killed_again_and_again_it_ends_the_same(

@@ -1,25 +1,9 @@
-"""The commands of ``pi-classifier-train``, one module each, in the order ``--help`` shows.
+"""The commands of ``pi-classifier-train``, by subject, in the order ``--help`` shows.
 
-Each has ``add(commands)``, which names the command and sets ``run``. A command module
-imports only light modules at its top: its options are added when it is the one in use, and
-what it needs TensorFlow for is imported when it runs, so that ``--help`` answers at once.
+Each module has ``add(commands)``, which names its commands and says what runs them. It
+imports only light modules at its top: a command's options are added when it is the one in
+use, and what it needs TensorFlow for is imported when it runs, so that ``--help`` answers at
+once.
 """
 
-MODULES = (
-    "retrain",
-    "experiments",
-    "evaluate",
-    "compare",
-    "export",
-    "quantize",
-    "round",
-    "calibrate",
-    "inspect",
-    "measure_folding",
-    "import_model",
-    "report",
-    "fetch",
-    "split_video",
-    "check_data",
-    "render_scenes",
-)
+MODULES = ("retrain", "evaluate", "export", "compress", "calibrate", "inspect", "data")

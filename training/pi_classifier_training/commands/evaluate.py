@@ -1,25 +1,42 @@
-"""Measure a model file or a cascade on photos."""
+"""Say how good models are: one, several beside each other, or a run as a page."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
+from pathlib import Path
 from typing import Any
 
 from pi_classifier.config.options import add_options, read_options
-from pi_classifier_training.commands.arguments import add_image_dir, add_json, print_lines
+from pi_classifier_training.commands.arguments import (
+    add_image_dir,
+    add_json,
+    add_output,
+    print_lines,
+)
 
 
 def add(commands: Any) -> None:
-    """Describe the command; its arguments are added when it is used."""
+    """Name the commands; their arguments are added when one is used."""
     commands.add_parser(
         "evaluate",
         help="measure a model file or cascade on photos, through the daemon's own code",
-        describe=_describe,
-    ).set_defaults(run=_run)
+        describe=_describe_evaluate,
+    ).set_defaults(run=_evaluate)
+    commands.add_parser(
+        "compare",
+        help="measure several models on the same photos: is one really better?",
+        describe=_describe_compare,
+    ).set_defaults(run=_compare)
+    commands.add_parser(
+        "report",
+        help="write one page: how good the model is, what it confuses, what to copy",
+        describe=_describe_report,
+    ).set_defaults(run=_report)
 
 
-def _describe(parser: argparse.ArgumentParser) -> None:
+def _describe_evaluate(parser: argparse.ArgumentParser) -> None:
     from pi_classifier_training.evaluation.evaluate import EvaluationOptions
 
     parser.add_argument(
@@ -30,7 +47,7 @@ def _describe(parser: argparse.ArgumentParser) -> None:
     add_json(parser, "print the record as one JSON object")
 
 
-def _run(options: argparse.Namespace) -> int:
+def _evaluate(options: argparse.Namespace) -> int:
     from pi_classifier_training.evaluation.evaluate import EvaluationOptions, evaluate
     from pi_classifier_training.evaluation.report_text import evaluation_lines
     from pi_classifier_training.progress import with_progress
@@ -45,3 +62,73 @@ def _run(options: argparse.Namespace) -> int:
         print(json.dumps(record, ensure_ascii=False))
         return 0
     return print_lines(evaluation_lines(record))
+
+
+def _describe_compare(parser: argparse.ArgumentParser) -> None:
+    from pi_classifier_training.evaluation.evaluate import EvaluationOptions
+
+    parser.add_argument(
+        "models", nargs="+", metavar="MODEL", help="the one to compare with, then the others"
+    )
+    add_image_dir(parser)
+    add_options(parser, EvaluationOptions)
+    parser.add_argument(
+        "--fail-if-worse",
+        nargs="?",
+        type=_points,
+        const=None,
+        default=False,
+        metavar="POINTS",
+        help="exit code 1 if another model's top-1 is more than POINTS percentage points below "
+        "the first's; without POINTS, if it is lower by more than chance explains",
+    )
+    add_json(parser, "print the records as one JSON list")
+
+
+def _points(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 0 to 100")
+    return value
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from pi_classifier_training.evaluation.compare import compare, comparison_lines, worse
+    from pi_classifier_training.evaluation.evaluate import EvaluationOptions
+    from pi_classifier_training.progress import with_progress
+
+    records = compare(
+        options.models,
+        options.image_dir,
+        read_options(options, EvaluationOptions),
+        lambda photos: with_progress("classifying", photos),
+    )
+    if options.json:
+        print(json.dumps(records, ensure_ascii=False))
+    else:
+        print_lines(comparison_lines(records))
+    if options.fail_if_worse is False:
+        return 0
+    files = worse(records, options.fail_if_worse)
+    for file in files:
+        print(f"{file} is worse than {options.models[0]}", file=sys.stderr)
+    return int(bool(files))
+
+
+def _describe_report(parser: argparse.ArgumentParser) -> None:
+    from pi_classifier_training.reporting.report import ReportOptions
+
+    parser.add_argument("run_dir", type=Path, metavar="RUN", help="output folder of retrain")
+    add_image_dir(parser)
+    add_output(parser, "FILE", "the page (default: RUN/report.html)")
+    add_options(parser, ReportOptions)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from pi_classifier_training.reporting.report import ReportOptions, write_report
+
+    path = write_report(
+        options.run_dir, options.image_dir, options.output, read_options(options, ReportOptions)
+    )
+    print(f"{path}: open it in a browser ({path.stat().st_size / 1000:.0f} kB)")
+    return 0

@@ -1,4 +1,4 @@
-"""Train a model on a folder of photos."""
+"""Train models on folders of photos, and compare trainings."""
 
 from __future__ import annotations
 
@@ -15,17 +15,24 @@ if TYPE_CHECKING:
 
 
 def add(commands: Any) -> None:
-    """Describe the command; its arguments are added when it is used."""
+    """Name the commands; their arguments are added when one is used."""
     commands.add_parser(
         "retrain",
         help="train a model on a folder of photos",
         description="Train a model on a folder of photos. A training that was stopped goes on "
         "when the same command is given again.",
-        describe=_describe,
-    ).set_defaults(run=_run)
+        describe=_describe_retrain,
+    ).set_defaults(run=_retrain)
+    commands.add_parser(
+        "experiments",
+        help="compare the runs in a folder",
+        description="Print a table of the runs in the sub-folders of DIR, made by "
+        "'retrain --output-dir DIR/NAME': what differs, and how good each is.",
+        describe=_describe_experiments,
+    ).set_defaults(run=_experiments)
 
 
-def _describe(parser: argparse.ArgumentParser) -> None:
+def _describe_retrain(parser: argparse.ArgumentParser) -> None:
     from pi_classifier_training.modelfile.model_card import ModelCard
     from pi_classifier_training.networks.spec import NetworkSpec
     from pi_classifier_training.retraining.head import HeadOptions
@@ -51,7 +58,7 @@ def _describe(parser: argparse.ArgumentParser) -> None:
     add_options(card, ModelCard, ("name", "description", "author", "license"), configured=True)
 
 
-def _run(options: argparse.Namespace) -> int:
+def _retrain(options: argparse.Namespace) -> int:
     from pi_classifier_training.export.deliver import DELIVERED, deliver
     from pi_classifier_training.reporting.report import report_after_training
     from pi_classifier_training.retraining.retrain import retrain
@@ -59,7 +66,7 @@ def _run(options: argparse.Namespace) -> int:
 
     choices = choices_of(options)
     retrain(options.image_dir, options.output_dir, choices, force=options.force)
-    if set(DELIVERED) <= RunFolder(options.output_dir).record().get("evaluation", {}).keys():
+    if set(DELIVERED) <= RunFolder(options.output_dir).summary().get("evaluation", {}).keys():
         print(f"{options.output_dir}: finished before; its files are as they were (see --force)")
         return 0
     print_lines(deliver(options.output_dir, options.image_dir))
@@ -93,3 +100,15 @@ def choices_of(options: argparse.Namespace) -> RetrainOptions:
         # --steps counts all training where there is no head to be trained alone.
         return replace(choices, head=replace(head, steps=None), training=training)
     return choices
+
+
+def _describe_experiments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dir", type=Path, metavar="DIR")
+
+
+def _experiments(options: argparse.Namespace) -> int:
+    from pi_classifier_training.retraining.experiments import find_experiments, table
+
+    print_lines(table(find_experiments(options.dir)))
+    print(f"\nTheir curves: tensorboard --logdir {options.dir}")
+    return 0

@@ -19,7 +19,7 @@ from pi_classifier_training.evaluation.evaluate import figures
 from pi_classifier_training.evaluation.scoring import classify_photos
 from pi_classifier_training.evaluation.significance import paired
 from pi_classifier_training.export.deliver import (
-    Source,
+    FinishedRun,
     calibration_photos,
     drawn_photos,
     open_run,
@@ -142,7 +142,9 @@ def _require_writable(path: Path) -> None:
         pass
 
 
-def _trained(source: Source, original: bytes, calibration: Images, options: AwareOptions) -> Aware:
+def _trained(
+    source: FinishedRun, original: bytes, calibration: Images, options: AwareOptions
+) -> Aware:
     """Quantization-aware training on the run's training photos."""
     start = full_integer(read_model_graph(original), calibration.pixels)
     labels = source.network.labels
@@ -155,13 +157,13 @@ def _trained(source: Source, original: bytes, calibration: Images, options: Awar
     return train_aware(start, squares, validation.pixels, options)
 
 
-def _compared(source: Source, original: bytes, path: Path) -> dict[str, Comparison]:
+def _compared(source: FinishedRun, original: bytes, path: Path) -> dict[str, Comparison]:
     """Both files on the validation and the test photos, through the daemon's classifier."""
     labels = source.network.labels
     photos = [p for p in scan(source.image_dirs) if p.label in labels]
     manifest = {
         "name": "float32",
-        "input": {"resize": source.record["options"]["resize"], "channels": "RGB"},
+        "input": {"resize": source.summary["options"]["resize"], "channels": "RGB"},
     }
     compared = {}
     with contextlib.ExitStack() as stack:
@@ -182,7 +184,7 @@ def _compared(source: Source, original: bytes, path: Path) -> dict[str, Comparis
     return compared
 
 
-def _layers(source: Source, original: bytes, bare: bytes) -> tuple[LayerError, ...]:
+def _layers(source: FinishedRun, original: bytes, bare: bytes) -> tuple[LayerError, ...]:
     """Validation photos, which neither calibration nor training has seen, layer by layer."""
     per_label = -(-LAYER_PHOTOS // len(source.network.labels))
     photos = drawn_photos(source, "validation", per_label).pixels[:LAYER_PHOTOS]

@@ -26,11 +26,11 @@ CALIBRATION_PER_LABEL = 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Source:
+class FinishedRun:
     """A finished run with the photos it is delivered with."""
 
     path: Path
-    record: dict[str, Any]
+    summary: dict[str, Any]
     network: Network
     image_dirs: tuple[Path, ...]
 
@@ -38,18 +38,18 @@ class Source:
     def preprocessor(self) -> Preprocessor:
         """Makes photos what the device will see."""
         side = self.network.spec.resolution
-        return Preprocessor((side, side), self.record["options"]["resize"])
+        return Preprocessor((side, side), self.summary["options"]["resize"])
 
     @property
     def card(self) -> ModelCard:
         """Name, version and origin as the run has them."""
-        return ModelCard(**self.record["card"])
+        return ModelCard(**self.summary["card"])
 
 
-def open_run(run_dir: Path, image_dirs: Sequence[Path]) -> Source:
+def open_run(run_dir: Path, image_dirs: Sequence[Path]) -> FinishedRun:
     """Open a finished run. Raises TrainingError where there is none."""
     run = RunFolder(run_dir)
-    return Source(run_dir, run.record(), run.load(), tuple(image_dirs))
+    return FinishedRun(run_dir, run.summary(), run.load(), tuple(image_dirs))
 
 
 def deliver(
@@ -77,7 +77,7 @@ def deliver(
 
 
 def write_kind(
-    source: Source,
+    source: FinishedRun,
     kind: Kind,
     calibration: Images,
     path: Path,
@@ -90,11 +90,11 @@ def write_kind(
     `bare` and `entries` are the flatbuffer and further entries of ``pi_classifier.json``
     where more was done than converting. Returns ``pi_classifier.json``.
     """
-    record, side = source.record, source.network.spec.resolution
-    resize = record["options"]["resize"]
+    summary, side = source.summary, source.network.spec.resolution
+    resize = summary["options"]["resize"]
     manifest = {
         "input": {"size": [side, side], "resize": resize, "channels": "RGB"},
-        "training": {k: record[k] for k in ("data", "options", "versions")},
+        "training": {k: summary[k] for k in ("data", "options", "versions")},
     }
     contents = export(
         source.network,
@@ -108,19 +108,19 @@ def write_kind(
     )
     if path.resolve() == (source.path / f"{kind}.tflite").resolve():
         # Another command may have written to it in the meantime.
-        now = RunFolder(source.path).record()
+        now = RunFolder(source.path).summary()
         now["evaluation"] = now.get("evaluation", {}) | {kind: contents["evaluation"]}
         now["card"] = asdict(card or source.card)
         write_json(source.path / RUN_FILE, now)
     return contents
 
 
-def calibration_photos(source: Source) -> Images:
+def calibration_photos(source: FinishedRun) -> Images:
     """Training photos as the device sees them, drawn evenly over the labels."""
     return drawn_photos(source, "training", CALIBRATION_PER_LABEL)
 
 
-def drawn_photos(source: Source, split: str, per_label: int) -> Images:
+def drawn_photos(source: FinishedRun, split: str, per_label: int) -> Images:
     """Up to `per_label` photos of every label, as the device sees them, always the same.
 
     Raises DatasetError where there is none.

@@ -233,10 +233,10 @@ def trust(outcomes: Outcomes) -> tuple[float, str]:
     return error, words.calibration_sentence(error, mean_score, right)
 
 
-def settings(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+def settings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """How the run was made, as pairs of words for a table."""
-    network, options = record.get("network", {}), record.get("options", {})
-    data, training = record.get("data", {}), options.get("training", {})
+    network, options = summary.get("network", {}), summary.get("options", {})
+    data, training = summary.get("data", {}), options.get("training", {})
     lines = {
         "network": " ".join(
             str(network[k]) for k in ("name", "width", "resolution") if k in network
@@ -249,8 +249,8 @@ def settings(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         "seed": training.get("seed"),
         "photos a step": training.get("batch"),
         "learning rate": training.get("rate"),
-        "seconds": record.get("seconds"),
+        "seconds": summary.get("seconds"),
     }
     made = [(key, str(value)) for key, value in lines.items() if value not in (None, "")]
-    versions = record.get("versions", {})
+    versions = summary.get("versions", {})
     return made + [(name, str(version)) for name, version in versions.items()]

@@ -45,17 +45,17 @@ def more_photos(
     """Measure a learning curve for a run whose model is right on a share `right`.
 
     `weights` names published weights for a run that trained more than a head and whose
-    record does not do. Raises TrainingError saying why there is none.
+    summary does not do. Raises TrainingError saying why there is none.
     """
     run = RunFolder(run_dir)
-    record = run.record()
-    exact = _head_only(record)
+    summary = run.summary()
+    exact = _head_only(summary)
     if exact:
         network = run.load()
     else:
-        network = Network(NetworkSpec(**record["network"]), record["labels"])
-        load_weights(network.backbone, network.spec, weights or _published(record))
-    resize = record["options"]["resize"]
+        network = Network(NetworkSpec(**summary["network"]), summary["labels"])
+        load_weights(network.backbone, network.spec, weights or _published(summary))
+    resize = summary["options"]["resize"]
     with BottleneckCache.at(cache_dir) as cache:
         training = _features(cache, network, resize, photos, ("training",))
         checks = _features(cache, network, resize, photos, ("validation", "test"))
@@ -74,10 +74,10 @@ def _said(forecast: Forecast, right: float, *, exact: bool) -> str:
     return more_photos_sentence(right, forecast.ratio, forecast.ratio_interval)
 
 
-def _head_only(record: Mapping[str, Any]) -> bool:
+def _head_only(summary: Mapping[str, Any]) -> bool:
     """Whether only a head was trained, on published features."""
-    head = all(row.get("phase") == "head" or row.get("epoch") == 0 for row in record["history"])
-    return bool(record["history"]) and head and published(_weights(record))
+    head = all(row.get("phase") == "head" or row.get("epoch") == 0 for row in summary["history"])
+    return bool(summary["history"]) and head and published(_weights(summary))
 
 
 def published(weights: str) -> bool:
@@ -85,13 +85,13 @@ def published(weights: str) -> bool:
     return weights == "imagenet" or weights.endswith(".h5")
 
 
-def _weights(record: Mapping[str, Any]) -> str:
-    return str(record["options"].get("weights"))
+def _weights(summary: Mapping[str, Any]) -> str:
+    return str(summary["options"].get("weights"))
 
 
-def _published(record: Mapping[str, Any]) -> str:
+def _published(summary: Mapping[str, Any]) -> str:
     """The published weights the run began with, if they can be had by their name."""
-    weights = _weights(record)
+    weights = _weights(summary)
     if weights == "imagenet":
         return weights
     if published(weights):

@@ -69,7 +69,7 @@ def write_report(
     Raises TrainingError and DatasetError where there is no run, no usable model file or
     no held-out photo; a section that cannot be had is left out, and the page says why.
     """
-    record = RunFolder(run_dir).record()
+    summary = RunFolder(run_dir).summary()
     output = output or run_dir / REPORT_FILE
     if not output.parent.is_dir():
         raise TrainingError(f"{output}: there is no folder {output.parent}; make it first")
@@ -77,7 +77,7 @@ def write_report(
     files, messages = measure_files(run_dir, photos)
     for message in messages:
         log.warning("left out: %s", message)
-    page = page_of(run_dir, record, image_dirs, photos, files, options or ReportOptions())
+    page = page_of(run_dir, summary, image_dirs, photos, files, options or ReportOptions())
     write_atomic(output, render(page))
     return output
 
@@ -101,18 +101,18 @@ def report_after_training(
 
 def page_of(
     run_dir: Path,
-    record: Mapping[str, Any],
+    summary: Mapping[str, Any],
     image_dirs: Sequence[Path],
     photos: Sequence[Photo],
     files: Sequence[MeasuredFile],
     options: ReportOptions,
 ) -> Page:
-    """What to say on a run with this `record` and these measured model files."""
+    """What to say on a run with this `summary` and these measured model files."""
     left_out = LeftOut()
     chosen = choose(files)
     confusion = contents.confusion(chosen.outcomes, chosen.labels)
     more = left_out.unless("more", lambda: _more(run_dir, photos, chosen, options))
-    card = record.get("card", {})
+    card = summary.get("card", {})
     return Page(
         name=str(card.get("name") or run_dir.resolve().name),
         description=str(card.get("description", "")),
@@ -129,8 +129,8 @@ def page_of(
             _counts(photos),
             left_out.unless("findings", lambda: _data_findings(image_dirs, len(photos))),
         ),
-        curves=_curves(record.get("history", [])),
-        settings=tuple(contents.settings(record)),
+        curves=_curves(summary.get("history", [])),
+        settings=tuple(contents.settings(summary)),
         left_out=left_out.reasons,
     )
 
@@ -164,8 +164,8 @@ def _files(files: Sequence[MeasuredFile], chosen: MeasuredFile, left_out: LeftOu
 
     inspected = [left_out.unless("boards", partial(inspect_model, f.path)) for f in files]
     rows = tuple(
-        contents.file_row(file, chosen=file is chosen, boards=_boards(record))
-        for file, record in zip(files, inspected, strict=True)
+        contents.file_row(file, chosen=file is chosen, boards=_boards(summary))
+        for file, summary in zip(files, inspected, strict=True)
     )
     boards = tuple(dict.fromkeys(board for row in rows for board in row.boards))
     basis = next((str(i["estimates_basis"]) for i in inspected if i is not None), "")

@@ -22,19 +22,19 @@ class Experiment:
     """A finished run by the name of its folder."""
 
     name: str
-    record: dict[str, Any]
+    summary: dict[str, Any]
     size_bytes: int | None
 
     @property
     def network(self) -> str:
         """Family, width and resolution."""
-        spec = self.record["network"]
+        spec = self.summary["network"]
         return f"{spec['name']} {spec['width']}/{spec['resolution']}"
 
     @property
     def options(self) -> dict[str, Any]:
         """All options by name."""
-        return flat(self.record["options"])
+        return flat(self.summary["options"])
 
 
 def find_experiments(folder: Path) -> list[Experiment]:
@@ -48,7 +48,7 @@ def find_experiments(folder: Path) -> list[Experiment]:
             f"{folder}: holds no finished runs; train some with 'pi-classifier-train retrain "
             f"--output-dir {folder / 'NAME'}'"
         )
-    return [Experiment(run.name, RunFolder(run).record(), _size(run)) for run in runs]
+    return [Experiment(run.name, RunFolder(run).summary(), _size(run)) for run in runs]
 
 
 def _size(run: Path) -> int | None:
@@ -65,15 +65,15 @@ def table(experiments: Sequence[Experiment]) -> Iterator[str]:
 
 
 def _row(experiment: Experiment, differing: Sequence[str]) -> tuple[str, ...]:
-    options, record = experiment.options, experiment.record
+    options, summary = experiment.options, experiment.summary
     said = ", ".join(f"{x.rpartition('.')[2]} {options[x]}" for x in differing if x in options)
-    evaluation = record.get("evaluation", {})
+    evaluation = summary.get("evaluation", {})
     counts = {each["n"] for each in evaluation.values() if "n" in each}
     return (
         experiment.name,
         experiment.network,
         said or _NONE,
-        _percent(record.get("validation_accuracy")),
+        _percent(summary.get("validation_accuracy")),
         _percent(evaluation.get("float32", {}).get("top1")),
         _percent(evaluation.get("int8", {}).get("top1")),
         _NONE if experiment.size_bytes is None else f"{experiment.size_bytes / 1000:.0f}",

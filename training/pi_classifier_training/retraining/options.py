@@ -80,15 +80,15 @@ class RetrainOptions:
         """Whether the network knows nothing at first."""
         return self.weights == "none"
 
-    def as_record(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """The options as they stand in ``run.json`` and in model files."""
-        record = asdict(self)
+        options = asdict(self)
         # Entries of their own, or without influence on the result.
-        del record["card"], record["network"], record["cache_dir"], record["teacher_cache"]
+        del options["card"], options["network"], options["cache_dir"], options["teacher_cache"]
         # A model file travels: it names files, never the folders of the machine it was made on.
-        record["weights"] = Path(self.weights).name
-        record["teachers"] = [teacher.resolve().name for teacher in self.teachers]
-        return record
+        options["weights"] = Path(self.weights).name
+        options["teachers"] = [teacher.resolve().name for teacher in self.teachers]
+        return options
 
 
 def versions() -> dict[str, str]:

@@ -33,24 +33,24 @@ def recipe_id(entries: Mapping[str, Any]) -> str:
 
 
 def finished(
-    output_dir: Path, recipe: str, network: dict[str, Any], record: dict[str, Any]
+    output_dir: Path, recipe: str, network: dict[str, Any], options: dict[str, Any]
 ) -> bool:
     """Whether the folder holds a finished run of this recipe.
 
     Raises TrainingError when it holds one of another, naming what differs from
-    `network` and `record`.
+    `network` and `options`.
     """
     if not (output_dir / RUN_FILE).exists():
         return False
-    earlier = RunFolder(output_dir).record()
+    earlier = RunFolder(output_dir).summary()
     if earlier.get("recipe") == recipe:
         return True
-    there = flat({**earlier.get("network", {}), **earlier.get("options", {})})
-    wanted = flat({**network, **record})
+    present = flat({**earlier.get("network", {}), **earlier.get("options", {})})
+    wanted = flat({**network, **options})
     differing = [
-        f"{k} {there[k]}, now {wanted[k]}"
+        f"{k} {present[k]}, now {wanted[k]}"
         for k in wanted
-        if there.get(k) != wanted[k] and k in there
+        if present.get(k) != wanted[k] and k in present
     ]
     what = "; ".join(differing) or "the photos, the starting weights or the program have changed"
     raise TrainingError(
@@ -59,12 +59,12 @@ def finished(
     )
 
 
-def flat(record: Mapping[str, Any]) -> dict[str, Any]:
+def flat(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options by name; those in groups as ``group.name``."""
     flat: dict[str, Any] = {}
-    for key, value in record.items():
+    for key, value in options.items():
         if isinstance(value, dict):
-            flat |= {f"{key}.{inner}": each for inner, each in value.items()}
+            flat |= {f"{key}.{inner}": element for inner, element in value.items()}
         else:
             flat[key] = value
     return flat

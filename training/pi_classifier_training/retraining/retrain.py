@@ -81,7 +81,7 @@ def retrain(
         if force:
             (output_dir / RUN_FILE).unlink(missing_ok=True)
             (output_dir / CHECKPOINT_FILE).unlink(missing_ok=True)
-        if finished(output_dir, recipe, options.network.as_dict(), options.as_record()):
+        if finished(output_dir, recipe, options.network.as_dict(), options.as_dict()):
             log.info("%s: already trained with these options and photos", output_dir)
             return
         # Hours of training must not end in a folder that cannot be written.
@@ -282,7 +282,7 @@ def _recipe(
         {
             "photos": photos_id(photos, contents),
             "network": options.network.as_dict(),
-            "options": options.as_record(),
+            "options": options.as_dict(),
             "weights": None if scratch else weights_id(network.spec, network.backbone),
             "head": head,
             "teachers": teachers,
@@ -304,7 +304,7 @@ def _record(
             "counts": label_counts(training.photos, training.network.labels),
             "unreadable": len(training.unreadable),
         },
-        "options": options.as_record(),
+        "options": options.as_dict(),
         "history": history,
         "validation_accuracy": _accuracy(history),
         "recipe": recipe,

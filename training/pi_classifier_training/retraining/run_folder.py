@@ -22,41 +22,41 @@ class RunFolder:
 
     path: Path
 
-    def save(self, network: Network, record: dict[str, Any]) -> None:
-        """Save the weights and the record of the run (any JSON values)."""
+    def save(self, network: Network, summary: dict[str, Any]) -> None:
+        """Save the weights and the summary of the run (any JSON values)."""
         self.path.mkdir(parents=True, exist_ok=True)
         with replacing(self.path / WEIGHTS_FILE) as weights:
             network.inference_model().save_weights(weights)
         write_atomic(self.path / "labels.txt", "".join(f"{x}\n" for x in network.labels).encode())
         header = {"network": network.spec.as_dict(), "labels": list(network.labels)}
-        write_json(self.path / RUN_FILE, {**header, **record})
+        write_json(self.path / RUN_FILE, {**header, **summary})
 
     def clear_partial(self) -> None:
         """Remove what a killed run left of files it was writing."""
         for partial in self.path.glob(f"{PARTIAL_PREFIX}*"):
             partial.unlink(missing_ok=True)
 
-    def record(self) -> dict[str, Any]:
-        """The record of the run. Raises TrainingError when there is none."""
+    def summary(self) -> dict[str, Any]:
+        """The summary of the run. Raises TrainingError when there is none."""
         path = self.path / RUN_FILE
         try:
-            record: dict[str, Any] = json.loads(path.read_text())
+            summary: dict[str, Any] = json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise TrainingError(
                 f"{self.path}: is not the output of 'pi-classifier-train retrain' "
                 f"({path.name}: {error})"
             ) from error
-        return record
+        return summary
 
     def load(self, labels: Sequence[str] | None = None) -> Network:
         """Rebuild the trained network; with `labels`, require those labels."""
-        record = self.record()
-        if labels is not None and list(labels) != record["labels"]:
+        summary = self.summary()
+        if labels is not None and list(labels) != summary["labels"]:
             raise TrainingError(
-                f"{self.path}: knows the labels {', '.join(record['labels'])}, but the photos "
+                f"{self.path}: knows the labels {', '.join(summary['labels'])}, but the photos "
                 f"have {', '.join(labels)}; both must be the same"
             )
-        network = Network(NetworkSpec(**record["network"]), record["labels"])
+        network = Network(NetworkSpec(**summary["network"]), summary["labels"])
         model = network.inference_model()
         model.load_weights(self.path / WEIGHTS_FILE)
         # The head is shared with `model`; the backbone was built anew for its input size.

@@ -68,4 +68,4 @@ def test_runs_are_found_by_name_and_a_folder_without_any_is_refused(tmp_path: Pa
     (tmp_path / "a" / "int8.tflite").write_bytes(b"x" * 100)
     found = find_experiments(tmp_path)
     assert [(e.name, e.size_bytes) for e in found] == [("a", 100), ("b", None)]
-    assert found[1].record["labels"] == ["b"]
+    assert found[1].summary["labels"] == ["b"]

@@ -1,4 +1,4 @@
-"""Measure what folding batch norms into convolutions brings."""
+"""Make model files smaller or faster, and measure what that costs and brings."""
 
 from __future__ import annotations
 
@@ -9,24 +9,85 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pi_classifier.config.options import add_options, read_options
-from pi_classifier_training.commands.arguments import add_image_dir, add_json, print_lines
+from pi_classifier_training.commands.arguments import (
+    add_image_dir,
+    add_json,
+    add_output,
+    print_lines,
+)
 
 if TYPE_CHECKING:
     from pi_classifier_training.export.folding_gain import FoldingGain
 
 
 def add(commands: Any) -> None:
-    """Describe the command; its arguments are added when it is used."""
+    """Name the commands; their arguments are added when one is used."""
+    commands.add_parser(
+        "quantize",
+        help="write a run in 8 or 16 bits and compare it with the float network",
+        describe=_describe_quantize,
+    ).set_defaults(run=_quantize)
+    commands.add_parser(
+        "round",
+        help="round a float model's weights so that it compresses",
+        describe=_describe_round,
+    ).set_defaults(run=_round)
     commands.add_parser(
         "measure-folding",
         help="measure what folding batch norms into convolutions brings",
         description="Compare a trained network as it stands with the model file that is "
         "delivered: operations, size, time, and that the scores are the same.",
-        describe=_describe,
-    ).set_defaults(run=_run)
+        describe=_describe_measure_folding,
+    ).set_defaults(run=_measure_folding)
 
 
-def _describe(parser: argparse.ArgumentParser) -> None:
+def _describe_quantize(parser: argparse.ArgumentParser) -> None:
+    from pi_classifier_training.compression.quantization import QuantizeOptions
+    from pi_classifier_training.compression.quantization_aware import AwareOptions
+
+    parser.add_argument("run_dir", type=Path, metavar="RUN", help="output folder of retrain")
+    add_image_dir(parser)
+    add_output(parser, "OUT.tflite", "the file to write (default: RUN/MODE.tflite)")
+    add_options(parser, QuantizeOptions)
+    add_options(parser.add_argument_group("quantization-aware training"), AwareOptions)
+    add_json(parser)
+
+
+def _quantize(options: argparse.Namespace) -> int:
+    from pi_classifier_training.compression.quantization import QuantizeOptions, quantize
+    from pi_classifier_training.compression.quantization_aware import AwareOptions
+    from pi_classifier_training.compression.quantization_text import quantized_lines
+
+    training = read_options(options, AwareOptions)
+    result = quantize(
+        options.run_dir,
+        options.image_dir,
+        read_options(options, QuantizeOptions, training=training),
+        options.output,
+    )
+    if options.json:
+        print(json.dumps(result.as_dict()))
+        return 0
+    return print_lines(quantized_lines(result))
+
+
+def _describe_round(parser: argparse.ArgumentParser) -> None:
+    from pi_classifier_training.compression.rounding_delivery import RoundOptions
+
+    parser.add_argument("model", type=Path, metavar="IN.tflite", help="a float model file")
+    parser.add_argument("output", type=Path, metavar="OUT.tflite")
+    add_image_dir(parser, required=False)
+    add_options(parser, RoundOptions, exclusive=("saving", "target_loss", "levels"))
+
+
+def _round(options: argparse.Namespace) -> int:
+    from pi_classifier_training.compression.rounding_delivery import RoundOptions, round_model
+
+    choices = read_options(options, RoundOptions)
+    return print_lines(round_model(options.model, options.output, options.image_dir, choices))
+
+
+def _describe_measure_folding(parser: argparse.ArgumentParser) -> None:
     from pi_classifier_training.export.folding_gain import FoldingOptions
 
     parser.add_argument("run_dir", type=Path, metavar="RUN", help="output folder of retrain")
@@ -35,7 +96,7 @@ def _describe(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def _run(options: argparse.Namespace) -> int:
+def _measure_folding(options: argparse.Namespace) -> int:
     from pi_classifier.preprocessing.preprocessor import Preprocessor
     from pi_classifier_training.data.dataset import decode, labels_of, scan
     from pi_classifier_training.errors import DatasetError
@@ -47,7 +108,7 @@ def _run(options: argparse.Namespace) -> int:
     network = run.load()
     side = network.spec.resolution
     photos = [photo for photo in scan(options.image_dir) if photo.split == "test"]
-    preprocess = Preprocessor((side, side), run.record()["options"]["resize"])
+    preprocess = Preprocessor((side, side), run.summary()["options"]["resize"])
     images = decode(
         photos,
         labels_of(photos),
@@ -68,10 +129,10 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(result.as_dict(), indent=1))
         return 0
-    return print_lines(_text(options.run_dir, result))
+    return print_lines(_folding_lines(options.run_dir, result))
 
 
-def _text(run_dir: Path, result: FoldingGain) -> Iterator[str]:
+def _folding_lines(run_dir: Path, result: FoldingGain) -> Iterator[str]:
     before, after = result.before, result.after
     yield f"{run_dir}: float32, {result.photos} photos of the test split"
     yield f"{'':24}{'as it stands':>14}{'delivered':>14}"
