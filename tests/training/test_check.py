@@ -11,19 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pi_classifier_training.cli import main
 from pi_classifier_training.data.dataset import split_of
 from pi_classifier_training.data_check.check import check
 from pi_classifier_training.data_check.findings import CheckResult
 from pi_classifier_training.data_check.fix import fix, undo
-from pi_classifier_training.data_check.near_duplicates import (
-    MAX_BITS,
-    DisjointSets,
-    close_pairs,
-    hamming_distance,
-)
 from pi_classifier_training.errors import DatasetError
 from PIL import Image
 
@@ -255,47 +247,6 @@ def test_undo_overwrites_nothing(sound: Path, tmp_path: Path) -> None:
     (sound / "rose" / "b.jpg").write_text("new")
     with pytest.raises(DatasetError, match=r"b\.jpg: there is a file again"):
         undo(tmp_path / "aside")
-
-
-@given(
-    st.integers(0, 2**64 - 1),
-    st.sets(st.integers(0, 63), max_size=MAX_BITS + 1),
-    st.lists(st.integers(0, 2**64 - 1), max_size=20),
-)
-def test_all_close_hashes_are_found_and_no_others(
-    one: int, flips: set[int], others: list[int]
-) -> None:
-    near = one
-    for bit in flips:
-        near ^= 1 << bit
-    patterns = np.array([one, *others, near], np.uint64)
-    pairs = {
-        tuple(sorted((int(i), int(j))))
-        for a, b in close_pairs(patterns)
-        for i, j in zip(a, b, strict=True)
-    }
-    n = len(patterns)
-    expected = {
-        (i, j)
-        for i in range(n)
-        for j in range(i + 1, n)
-        if hamming_distance(patterns[i : i + 1], patterns[j : j + 1])[0] <= MAX_BITS
-    }
-    assert pairs == expected
-
-
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=12))
-def test_groups_are_what_is_connected(pairs: list[tuple[int, int]]) -> None:
-    groups = DisjointSets(10)
-    sets = [{i} for i in range(10)]
-    for i, j in pairs:
-        groups.join(i, j)
-        if sets[i] is not sets[j]:
-            sets[i] |= sets[j]
-            for k in sets[i]:
-                sets[k] = sets[i]
-    connected = {tuple(sorted(s)) for s in sets if len(s) > 1}
-    assert [tuple(members) for members in groups.members()] == sorted(connected)
 
 
 @pytest.mark.skipif(not FLOWERS.is_dir(), reason=f"no flower photos in {FLOWERS}")

@@ -5,32 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pi_classifier_training.cli import main
 from pi_classifier_training.data.dataset import Photo, scan
-from pi_classifier_training.errors import DatasetError
-from pi_classifier_training.evaluation.evaluate import (
-    calibration_curve,
-    label_evaluation,
-    mistakes,
-)
-from pi_classifier_training.evaluation.labeling import match_labels, read_map
-from pi_classifier_training.evaluation.report_text import confusion_list, evaluation_lines
+from pi_classifier_training.evaluation.report_text import evaluation_lines
 from pi_classifier_training.evaluation.scoring import (
-    Outcomes,
-    Scores,
     classify_photos,
     outcomes_of,
     score_photos,
-)
-from pi_classifier_training.evaluation.temperature import (
-    announce_from,
-    fit_temperature,
-    sharpened,
 )
 
 from pi_classifier.inference.classifier import ModelSettings, open_classifier
@@ -87,41 +72,6 @@ def test_folders_named_otherwise_need_a_map(
     assert record["top1"] >= 0.9
 
 
-LABELS = ["background", "tench, Tinca tinca", "day lily", "crane", "Crane"]
-
-
-@pytest.mark.parametrize(
-    ("folder", "label"),
-    [("tinca_tinca", LABELS[1]), ("Day-Lily", LABELS[2]), ("a day lily", LABELS[2]),
-     ("crane", "crane"), ("the background", "background")],
-)  # fmt: skip
-def test_folders_find_their_label(folder: str, label: str) -> None:
-    (photo,) = match_labels([Photo(Path("a.png"), folder)], LABELS, "model")
-    assert photo.label == label
-
-
-@pytest.mark.parametrize(
-    ("folder", "names", "says"),
-    [
-        ("CRANE", {}, "may mean 'Crane' or 'crane'"),
-        ("day lilly", {}, "no label 'day lilly'"),
-        ("tench", {"tensh": "crane"}, "the map names the folder 'tensh'"),
-        ("tench", {"tench": ""}, "leaves out all photos"),
-    ],
-)
-def test_folders_without_a_label_are_named(folder: str, names: dict[str, str], says: str) -> None:
-    with pytest.raises(DatasetError, match=says):
-        match_labels([Photo(Path("a.png"), folder)], LABELS, "model", names)
-
-
-@pytest.mark.parametrize("text", ["daisy", "= daisy", "a = b\na = c"])
-def test_a_wrong_map_names_the_line(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "map.txt"
-    path.write_text(text)
-    with pytest.raises(DatasetError, match=r"line [12] "):
-        read_map(path)
-
-
 def test_blocks_and_progress_do_not_change_the_answers(
     run: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,44 +91,6 @@ def test_blocks_and_progress_do_not_change_the_answers(
     assert seen == some
     for name in ("truth", "given", "top", "own", "rank"):
         assert np.array_equal(getattr(whole, name), getattr(blocked, name)), name
-
-
-def thousand(n: int = 300) -> tuple[Outcomes, list[str]]:
-    """Answers among 1,000 labels: every third wrong, the surest mistakes first."""
-    labels = [f"label {i}" for i in range(1000)]
-    truth = np.arange(n, dtype=np.int64) * 3
-    given_ = np.where(np.arange(n) % 3 == 0, truth + 1, truth)
-    top = np.linspace(0.95, 0.05, n).astype(np.float32)
-    zeros = np.zeros(n, np.int64)
-    photos = tuple(Photo(Path(f"{i}.jpg"), labels[t]) for i, t in enumerate(truth))
-    outcomes = Outcomes(photos, truth, given_, top, top, zeros, zeros, zeros + 1)
-    return outcomes, labels
-
-
-def test_a_thousand_labels_stay_readable() -> None:
-    outcomes, labels = thousand()
-    record = {
-        "model": "m", "split": "all", "n": 300, "labels": labels, "size_bytes": 1, "unreadable": 0,
-        "latency_ms": 1.0, **label_evaluation(outcomes, labels),
-    }  # fmt: skip
-    for key in ("top1", "top3", "top5", "cross_entropy", "calibration_error"):
-        record |= {key: 0.5, f"{key}_interval": [0.4, 0.6]}
-    assert ["label 0", "label 1", 1] in record["confusion"]
-    assert sum(count for _, _, count in confusion_list(record)) == 300
-    lines = evaluation_lines(record)
-    assert len(lines) < 40
-    assert any("10 worst of 300 labels" in line for line in lines)
-
-
-def test_the_worst_mistakes_come_first_and_the_curve_counts_all() -> None:
-    outcomes, _ = thousand()
-    worst = mistakes(outcomes, 4)
-    assert [m.photo.name for m in worst] == ["0.jpg", "3.jpg", "6.jpg", "9.jpg"]
-    assert (worst[1].true, worst[1].given) == (9, 10)
-    curve = calibration_curve(outcomes)
-    assert sum(count for _, _, count in curve) == 300
-    assert curve == sorted(curve)
-    assert all(share == pytest.approx(2 / 3, abs=0.05) for _, share, _ in curve)
 
 
 def test_compare_judges_and_fails_on_request(
@@ -201,54 +113,6 @@ def test_compare_judges_and_fails_on_request(
     assert records[1]["against"]["p_value"] > 0.05
     assert main(["compare", good, *data]) == 1
     assert "two models or more" in capsys.readouterr().err
-
-
-def test_worse_is_by_chance_or_by_points() -> None:
-    from pi_classifier_training.evaluation.compare import worse
-
-    def record(difference: float, p_value: float) -> dict[str, object]:
-        return {"file": "b", "against": {"top1_difference": difference, "p_value": p_value}}
-
-    assert worse([{}, record(-0.05, 0.01)], None) == ["b"]
-    assert worse([{}, record(-0.05, 0.2)], None) == []
-    assert worse([{}, record(+0.05, 0.01)], None) == []
-    assert worse([{}, record(-0.05, 0.2)], 4.9) == ["b"]
-    assert worse([{}, record(-0.05, 0.01)], 5.0) == []
-
-
-@pytest.mark.parametrize("true", [0.5, 1.0, 2.0])
-def test_the_temperature_that_was_lost_is_found(true: float) -> None:
-    rng = np.random.default_rng(1)
-    logits = rng.normal(0, 2, (4000, 4))
-    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    truth = np.array([rng.choice(4, p=p) for p in chances], np.int64)
-    off = np.asarray(sharpened(chances.astype(np.float32), 1 / true, sigmoid=False))
-    zeros = np.zeros(4000, np.int64)
-    scored = Scores((), off, truth, zeros, zeros, ())
-    assert fit_temperature(scored) == pytest.approx(true, rel=0.06)
-    # Scores made with a temperature already lead to the same one.
-    warm = replace(scored, scores=np.asarray(sharpened(off, 1.7, sigmoid=False)))
-    assert fit_temperature(warm, given=1.7) == pytest.approx(true, rel=0.06)
-
-
-def test_few_photos_without_a_mistake_do_not_make_scores_extreme() -> None:
-    zeros = np.zeros(10, np.int64)
-    scored = Scores(
-        (), np.tile(np.array([[0.8, 0.2]], np.float32), (10, 1)), zeros, zeros, zeros, ()
-    )
-    assert 0.3 < fit_temperature(scored) < 0.8
-
-
-def test_announcing_starts_where_nine_of_ten_are_right() -> None:
-    n = 100
-    top = np.linspace(0.51, 0.99, n).astype(np.float32)
-    right = top > 0.8
-    zeros = np.zeros(n, np.int64)
-    outcomes = Outcomes((), zeros, (~right).astype(np.int64), top, top, zeros, zeros, zeros)
-    score = announce_from(outcomes)
-    sure = top >= score
-    assert right[sure].mean() >= 0.9
-    assert right[top >= score - 0.02].mean() < 0.9
 
 
 def test_calibrating_changes_scores_and_nothing_else(

@@ -7,13 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from pi_classifier_training.cli import main
-from pi_classifier_training.data.dataset import Photo
-from pi_classifier_training.errors import TrainingError
-from pi_classifier_training.features.row_store import Keys
-from pi_classifier_training.retraining.recipe import finished, photos_id, recipe_id
 
 
 def test_the_table_shows_what_differs_and_how_good(
@@ -83,30 +78,6 @@ def test_tensorboard_finds_curves_and_the_graph(run: Path) -> None:
         assert last.step == 14
         assert float(tf.make_ndarray(last.tensor_proto)) == pytest.approx(history[-1][entry])
         assert events.Tags()["graph"] == (name == "training")
-
-
-PHOTOS = [Photo(Path("x/daisy/1.jpg"), "daisy"), Photo(Path("x/rose/2.jpg"), "rose")]
-
-
-def contents(*words: bytes) -> Keys:
-    return np.array([word.ljust(32, b".") for word in words], "S32")
-
-
-def test_photos_are_the_same_wherever_they_lie() -> None:
-    first = photos_id(PHOTOS, contents(b"a", b"b"))
-    moved = [Photo(Path("elsewhere/deep") / p.name, p.label) for p in PHOTOS]
-    assert photos_id(moved, contents(b"a", b"b")) == first
-    assert photos_id(PHOTOS, contents(b"a", b"c")) != first
-    assert (
-        photos_id([PHOTOS[0], Photo(Path("x/rose/3.jpg"), "rose")], contents(b"a", b"b")) != first
-    )
-
-
-@pytest.mark.parametrize("text", ["", "{", "{}"])
-def test_a_record_that_is_not_ours_is_never_taken_for_finished(text: str, tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text(text)
-    with pytest.raises(TrainingError, match=str(tmp_path)):
-        finished(tmp_path, recipe_id({"seed": 1}), {}, {"seed": 1})
 
 
 def use_file_as_cache(photos: Path, tmp_path: Path) -> list[str]:

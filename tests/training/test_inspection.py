@@ -13,23 +13,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pi_classifier_training.cli import main
 from pi_classifier_training.conversion.converter import to_tflite
 from pi_classifier_training.errors import ExportError
-from pi_classifier_training.inspection.costs import Layer, layers
+from pi_classifier_training.inspection.costs import layers
 from pi_classifier_training.inspection.drawing import as_dot, as_svg, edges
-from pi_classifier_training.inspection.estimates import BOARDS, estimates
 from pi_classifier_training.inspection.inspect import inspect, inspect_model
-from pi_classifier_training.inspection.memory import activation_memory
 from pi_classifier_training.inspection.model_graph import (
     ModelGraph,
     Operation,
     Tensor,
     read_model_graph,
 )
-from pi_classifier_training.inspection.text import inspection_lines, many, milliseconds, size
+from pi_classifier_training.inspection.text import inspection_lines
 from pi_classifier_training.inspection.weights import distinct_values, model_kind, weight_tensors
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,33 +128,6 @@ class TestCosts:
         assert found["CONV_2D"].steps == 0
 
 
-class TestMemory:
-    def test_a_chain_needs_two_neighbors(self) -> None:
-        found = activation_memory(chain([100, 400, 200, 50], [[0], [1], [2]]))
-        assert (found.peak_bytes, found.worst) == (4 * 600, 1)
-        assert found.planned_bytes >= found.peak_bytes
-
-    def test_a_branch_keeps_its_source_alive(self) -> None:
-        plain = activation_memory(chain([100, 100, 100, 100], [[0], [1], [2]]))
-        branch = activation_memory(chain([100, 100, 100, 100], [[0], [1], [0, 2]]))
-        assert plain.peak_bytes == 4 * 200
-        assert branch.peak_bytes == 4 * 300
-
-    @given(
-        st.lists(st.sampled_from([1, 15, 16, 17, 100, 4096]), min_size=2, max_size=9),
-        st.data(),
-    )
-    def test_no_plan_is_below_what_is_alive(self, sizes: list[int], data: st.DataObject) -> None:
-        readers = [
-            data.draw(st.lists(st.integers(0, n), min_size=1, max_size=3))
-            for n in range(len(sizes) - 1)
-        ]
-        found = activation_memory(chain(sizes, readers))
-        most = max(sum(4 * sizes[i] for i in {n + 1, *inputs}) for n, inputs in enumerate(readers))
-        assert most <= found.peak_bytes <= found.planned_bytes
-        assert found.planned_bytes <= sum(4 * n + 64 for n in sizes)
-
-
 class TestKinds:
     @pytest.mark.parametrize(
         ("name", "kind"),
@@ -193,73 +162,6 @@ class TestKinds:
         assert model_kind(half) == "float16"
         assert sum(each.parameters for each in layers(half)) in (kernel.size, kernel.size + 64)
         assert next(each for each in layers(half) if each.macs).weights == "float16"
-
-
-def published(board: str, kind: str, milliseconds_: float, millions: tuple[float, float]) -> Any:
-    return pytest.param(board, kind, milliseconds_, millions, id=f"{board}-{kind}-{millions[0]}")
-
-
-V1, V2 = (551.6, 17.2), (279.8, 20.9)
-
-
-class TestEstimates:
-    @pytest.mark.parametrize(
-        ("board", "kind", "ms", "millions"),
-        [
-            # ncnn's list, one thread: v1 393.9, v2 274.2, v1 int8 286.8; 124.3, 93.5, 84.8.
-            published("Pi Zero 2 W", "float32", 393.9, V1),
-            published("Pi Zero 2 W", "float32", 274.2, V2),
-            published("Pi Zero 2 W", "int8", 286.8, V1),
-            published("Pi 4", "float32", 124.3, V1),
-            published("Pi 4", "float32", 93.5, V2),
-            published("Pi 4", "int8", 84.8, V1),
-            # XNNPACK's list, four threads, times what ncnn gains by four: see the docs.
-            published("Pi 3", "float32", 114 * 2.41, V1),
-            published("Pi 3", "float32", 79 * 1.86, V2),
-            published("Pi 3", "int8", 46 * 3.15, V1),
-            published("Pi 4", "float32", 77 * 2.03, V1),
-            published("Pi 4", "int8", 24 * 2.47, V1),
-        ],
-    )
-    def test_enclose_what_is_published(
-        self, board: str, kind: str, ms: float, millions: tuple[float, float]
-    ) -> None:
-        counts = [("CONV_2D", millions[0]), ("DEPTHWISE_CONV_2D", millions[1])]
-        net = [Layer(i, k, "", (), "", round(m * 1e6), 0, 0, 0) for i, (k, m) in enumerate(counts)]
-        net += [Layer(9, "CONV_2D", "", (), "", 0, 0, 0, 0)] * 30
-        (found,) = (e for e in estimates(net, kind) if e.board == board)
-        assert found.low_ms <= ms <= found.high_ms
-        assert found.high_ms / found.low_ms < 4
-
-    def test_faster_boards_are_faster(self) -> None:
-        net = layers(graph_of("int8"))
-        for kind in ("float32", "int8", "dynamic"):
-            lows = [e.low_ms for e in estimates(net, kind)]
-            assert lows == sorted(lows, reverse=True)
-            assert [e.board for e in estimates(net, kind)] == [b.name for b in BOARDS]
-
-
-class TestWords:
-    @pytest.mark.parametrize(
-        ("low", "high", "text"),
-        [
-            (0.001, 0.0999, "under 0.1 ms"),
-            (0.0049, 0.1, "about 0–0.10 ms"),
-            (0.721, 3.24, "about 0.72–3.2 ms"),
-            (9.96, 45.6, "about 10.0–46 ms"),
-            (89.6, 175.1, "about 90–180 ms"),
-        ],
-    )
-    def test_estimates_have_few_digits(self, low: float, high: float, text: str) -> None:
-        assert milliseconds(low, high) == text
-
-    def test_sizes(self) -> None:
-        assert [size(n) for n in (0, 999, 1000, 319_454, 4_200_000)] == [
-            "0 bytes", "999 bytes", "1 kB", "319 kB", "4.2 MB",
-        ]  # fmt: skip
-        assert [many(n) for n in (950, 211_880, 1_000_000, 2 * 10**9)] == [
-            "950", "211,880", "1.0 million", "2.0 billion",
-        ]  # fmt: skip
 
 
 def segments(path: str) -> list[tuple[float, float, float, float]]:

@@ -149,3 +149,44 @@ class TestGroups:
             groups.join(2, 0)
         assert groups.members() == [[0, 2]]
         assert DisjointSets(4).members() == []
+
+
+@given(
+    st.integers(0, 2**64 - 1),
+    st.sets(st.integers(0, 63), max_size=MAX_BITS + 1),
+    st.lists(st.integers(0, 2**64 - 1), max_size=20),
+)
+def test_all_close_hashes_are_found_and_no_others(
+    one: int, flips: set[int], others: list[int]
+) -> None:
+    near = one
+    for bit in flips:
+        near ^= 1 << bit
+    patterns = np.array([one, *others, near], np.uint64)
+    pairs = {
+        tuple(sorted((int(i), int(j))))
+        for a, b in close_pairs(patterns)
+        for i, j in zip(a, b, strict=True)
+    }
+    n = len(patterns)
+    expected = {
+        (i, j)
+        for i in range(n)
+        for j in range(i + 1, n)
+        if hamming_distance(patterns[i : i + 1], patterns[j : j + 1])[0] <= MAX_BITS
+    }
+    assert pairs == expected
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=12))
+def test_groups_are_what_is_connected(pairs: list[tuple[int, int]]) -> None:
+    groups = DisjointSets(10)
+    sets = [{i} for i in range(10)]
+    for i, j in pairs:
+        groups.join(i, j)
+        if sets[i] is not sets[j]:
+            sets[i] |= sets[j]
+            for k in sets[i]:
+                sets[k] = sets[i]
+    connected = {tuple(sorted(s)) for s in sets if len(s) > 1}
+    assert [tuple(members) for members in groups.members()] == sorted(connected)

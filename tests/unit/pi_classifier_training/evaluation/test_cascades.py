@@ -6,17 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.cascade_plot import outline
 from pi_classifier_training.evaluation.cascades import make_cascade, measure
-from pi_classifier_training.evaluation.frontier import Frontier, count_frontier
+from pi_classifier_training.evaluation.frontier import (
+    Frontier,
+    count_frontier,
+)
 from pi_classifier_training.evaluation.thresholds import (
-    CascadeData,
     Costs,
     ThresholdPolicy,
-    choose_thresholds,
 )
 
 from tests.unit.pi_classifier_training.outcomes import outcomes_with
@@ -26,64 +25,7 @@ COSTS = Costs((2.0, 10.0), (1.0, 8.0))
 TOPS = [0.355, 0.455, 0.555, 0.605, 0.645, 0.705, 0.755, 0.855, 0.905, 0.955]
 CHEAP = outcomes_with(TOPS, [t >= 0.65 for t in TOPS])
 COSTLY = outcomes_with([1.0] * 10, [True] * 10)
-DATA = CascadeData((), ("cheap", "costly"), COSTS, (CHEAP, COSTLY))
 FRONTIER = count_frontier((CHEAP, COSTLY), COSTS.frame_ms)
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=4), st.data())
-def test_a_frame_costs_what_the_stages_cost_that_are_asked(
-    asked: list[float], data: st.DataObject
-) -> None:
-    times = data.draw(st.lists(st.floats(0, 100), min_size=len(asked), max_size=len(asked)))
-    expected = sum(share * ms for share, ms in zip(asked, times, strict=True))
-    assert COSTS.of(asked, times) == pytest.approx(expected)
-
-
-class TestChoose:
-    def test_given_thresholds_are_taken_as_they_are(self) -> None:
-        chosen = choose_thresholds(
-            FRONTIER, DATA, ThresholdPolicy(accept=(0.123,), max_loss=0, budget_ms=0.001)
-        )
-        assert chosen.accept == (0.123,)
-        assert chosen.note == "as given"
-
-    @pytest.mark.parametrize(
-        ("max_loss", "accept"),
-        [(0.0, 0.65), (0.0999, 0.65), (0.1, 0.61), (0.2, 0.56), (0.5, 0.3), (1.0, 0.3)],
-    )
-    def test_a_loss_buys_lower_thresholds_photo_by_photo(
-        self, max_loss: float, accept: float
-    ) -> None:
-        chosen = choose_thresholds(FRONTIER, DATA, ThresholdPolicy(max_loss=max_loss))
-        assert chosen.accept == (accept,)
-        assert chosen.note == f"the cheapest within {max_loss:.1%} on 10 validation photos"
-
-    @pytest.mark.parametrize(
-        ("budget", "accept"), [(2.0, 0.3), (5.0, 0.56), (7.0, 0.65), (99.0, 0.65)]
-    )
-    def test_a_budget_is_spent_on_what_makes_photos_right(
-        self, budget: float, accept: float
-    ) -> None:
-        """2 ms a frame and 10 for each photo passed on: 5 ms buy three of ten."""
-        chosen = choose_thresholds(FRONTIER, DATA, ThresholdPolicy(budget_ms=budget))
-        assert chosen.accept == (accept,)
-        assert chosen.note == f"the most accurate within {budget:g} ms on 10 validation photos"
-
-    def test_less_than_the_first_model_takes_is_refused_with_what_it_takes(self) -> None:
-        with pytest.raises(
-            TrainingError, match=r"within 1\.9 ms: cheap alone takes 2\.00 ms here"
-        ):
-            choose_thresholds(FRONTIER, DATA, ThresholdPolicy(budget_ms=1.9))
-
-    def test_where_nothing_holds_the_highest_thresholds_are_taken_and_it_is_said(self) -> None:
-        """Sure and wrong: even above 0.99 the cheap model answers, and errs."""
-        sure = outcomes_with([1.0] * 10, [False] * 10)
-        data = CascadeData((), ("cheap", "costly"), COSTS, (sure, COSTLY))
-        chosen = choose_thresholds(
-            count_frontier((sure, COSTLY), COSTS.frame_ms), data, ThresholdPolicy(max_loss=0.01)
-        )
-        assert chosen.accept == (0.99,)
-        assert chosen.note.startswith("the highest there are: at none the loss stays within 1.0%")
 
 
 class TestMeasure:
@@ -112,6 +54,20 @@ class TestMeasure:
         assert record["against_last"]["only_this_right"] == 0
         assert record["deferral_ratio"] == 0.0
         assert record["cost_ratio"] == pytest.approx(0.2)
+
+    def test_half_of_the_photos_passed_on_cost_half_of_the_next_model(self) -> None:
+        costs = Costs((1.0, 4.0), (0.5, 3.0))
+        cheap = outcomes_with([0.9] * 6, [False] * 3 + [True] * 3)
+        costly = outcomes_with([0.9] * 6, [True] * 6)
+        cascade = outcomes_with([0.9] * 6, [True] * 6, stages=[1, 1, 1, 0, 0, 0])
+        record = measure((cheap, costly, cascade), ("cheap", "costly"), costs)
+        assert record["deferral_ratio"] == pytest.approx(0.5)
+        assert record["cascade"]["top1"] == 1.0
+        assert record["models"][0]["top1"] == pytest.approx(0.5)
+        # Every photo costs 1 ms, half of them 4 ms more: 3 of 4 ms.
+        assert record["cost_ms"] == pytest.approx(3.0)
+        assert record["cost_ratio"] == pytest.approx(0.75)
+        assert record["network_cost_ratio"] == pytest.approx(2 / 3)
 
 
 class TestOutline:

@@ -68,3 +68,16 @@ def test_equal_file_names_in_one_folder_keep_their_name() -> None:
 def test_one_model_is_nothing_to_compare() -> None:
     with pytest.raises(TrainingError, match="comparing needs two models or more; got one"):
         compare(["a.tflite"], [Path("nowhere")])
+
+
+def test_worse_is_by_chance_or_by_points() -> None:
+    from pi_classifier_training.evaluation.compare import worse
+
+    def record(difference: float, p_value: float) -> dict[str, object]:
+        return {"file": "b", "against": {"top1_difference": difference, "p_value": p_value}}
+
+    assert worse([{}, record(-0.05, 0.01)], None) == ["b"]
+    assert worse([{}, record(-0.05, 0.2)], None) == []
+    assert worse([{}, record(+0.05, 0.01)], None) == []
+    assert worse([{}, record(-0.05, 0.2)], 4.9) == ["b"]
+    assert worse([{}, record(-0.05, 0.01)], 5.0) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,10 @@ from pi_classifier_training.evaluation.evaluate import (
     label_evaluation,
     mistakes,
     portable,
+)
+from pi_classifier_training.evaluation.report_text import confusion_list, evaluation_lines
+from pi_classifier_training.evaluation.scoring import (
+    Outcomes,
 )
 
 from tests.unit.pi_classifier_training.outcomes import outcomes_with, scores_of
@@ -132,3 +137,41 @@ def test_a_model_file_carries_no_times_and_no_long_lists(labels: int, kept: bool
     assert {"split", "n", "top1"} <= set(found)
     assert not {"model", "latency_ms", "labels", "size_bytes", "files"} & set(found)
     assert ("per_label" in found, "confusion" in found) == (kept, kept)
+
+
+def thousand(n: int = 300) -> tuple[Outcomes, list[str]]:
+    """Answers among 1,000 labels: every third wrong, the surest mistakes first."""
+    labels = [f"label {i}" for i in range(1000)]
+    truth = np.arange(n, dtype=np.int64) * 3
+    given_ = np.where(np.arange(n) % 3 == 0, truth + 1, truth)
+    top = np.linspace(0.95, 0.05, n).astype(np.float32)
+    zeros = np.zeros(n, np.int64)
+    photos = tuple(Photo(Path(f"{i}.jpg"), labels[t]) for i, t in enumerate(truth))
+    outcomes = Outcomes(photos, truth, given_, top, top, zeros, zeros, zeros + 1)
+    return outcomes, labels
+
+
+def test_a_thousand_labels_stay_readable() -> None:
+    outcomes, labels = thousand()
+    record = {
+        "model": "m", "split": "all", "n": 300, "labels": labels, "size_bytes": 1, "unreadable": 0,
+        "latency_ms": 1.0, **label_evaluation(outcomes, labels),
+    }  # fmt: skip
+    for key in ("top1", "top3", "top5", "cross_entropy", "calibration_error"):
+        record |= {key: 0.5, f"{key}_interval": [0.4, 0.6]}
+    assert ["label 0", "label 1", 1] in record["confusion"]
+    assert sum(count for _, _, count in confusion_list(record)) == 300
+    lines = evaluation_lines(record)
+    assert len(lines) < 40
+    assert any("10 worst of 300 labels" in line for line in lines)
+
+
+def test_the_worst_mistakes_come_first_and_the_curve_counts_all() -> None:
+    outcomes, _ = thousand()
+    worst = mistakes(outcomes, 4)
+    assert [m.photo.name for m in worst] == ["0.jpg", "3.jpg", "6.jpg", "9.jpg"]
+    assert (worst[1].true, worst[1].given) == (9, 10)
+    curve = calibration_curve(outcomes)
+    assert sum(count for _, _, count in curve) == 300
+    assert curve == sorted(curve)
+    assert all(share == pytest.approx(2 / 3, abs=0.05) for _, share, _ in curve)

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pi_classifier_training.evaluation.frontier import (
     THRESHOLDS,
@@ -151,3 +151,62 @@ class TestChoosing:
         expected = min(allowed, key=lambda i: (points[i][1], -points[i][0], i), default=None)
         point = cheapest(frontier, frontier.accuracy, 0.7)
         assert point == (None if expected is None else (expected,))
+
+
+# Scores on, just below and just above thresholds: where an off-by-one would show.
+EDGES = [0.2, 0.3, float(np.nextafter(np.float32(0.5), 0)), 0.5, 0.77, 0.99, 1.0]
+
+
+PHOTO = st.tuples(*[st.tuples(st.sampled_from(EDGES), st.booleans()) for _ in range(3)])
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(PHOTO, min_size=1, max_size=12), st.data())
+def test_the_frontier_is_what_walking_the_cascade_gives(
+    photos: list[tuple[tuple[float, bool], ...]], data: st.DataObject
+) -> None:
+    stages = [
+        outcomes_with([p[k][0] for p in photos], [p[k][1] for p in photos]) for k in range(3)
+    ]
+    costs = (1.0, 3.0, 9.0)
+    frontier = count_frontier(stages, costs)
+    near = st.sampled_from([0, 20, 47, 68, 69])  # 0.3, 0.5, 0.77, 0.98, 0.99
+    point = (data.draw(near), data.draw(near))
+    accept = (*frontier.at(point), 0.0)
+    right, cost, passed = 0, 0.0, 0
+    for i in range(len(photos)):
+        for k in range(3):
+            cost += costs[k]
+            if float(stages[k].top[i]) >= accept[k] or k == 2:
+                right += int(stages[k].right[i])
+                passed += k > 0
+                break
+    n = len(photos)
+    assert frontier.accuracy[point] == pytest.approx(right / n)
+    assert frontier.cost_ms[point] == pytest.approx(cost / n)
+    assert frontier.deferral[point] == pytest.approx(passed / n)
+
+
+@pytest.mark.parametrize("stages", [2, 3, 4, 5])
+def test_the_grid_stays_small_however_many_stages(stages: int) -> None:
+    grid = grid_for(stages)
+    assert len(grid) ** (stages - 1) <= 200_000
+    assert set(grid) <= set(THRESHOLDS)
+    assert (grid[0], grid[-1]) == (0.30, 0.99)
+
+
+def test_the_best_point_is_the_best_of_all() -> None:
+    # The cheap models are wrong exactly where their score is at most 0.705.
+    tops = [0.605, 0.655, 0.705, 0.75, 0.8, 0.95]
+    cheap = outcomes_with(tops, [top > 0.71 for top in tops])
+    stages = (cheap, cheap, outcomes_with([0.9] * 6, [True] * 6))
+    frontier = count_frontier(stages, (1.0, 2.0, 4.0))
+    point = cheapest(frontier, frontier.accuracy, 5 / 6)
+    assert point is not None
+    points = list(itertools.product(range(70), repeat=2))
+    allowed = [frontier.cost_ms[p] for p in points if frontier.accuracy[p] >= 5 / 6 - 1e-9]
+    assert frontier.cost_ms[point] == pytest.approx(min(allowed))
+    budget = most_accurate(frontier, frontier.accuracy, frontier.cost_ms[point])
+    assert budget is not None
+    assert frontier.accuracy[budget] >= frontier.accuracy[point]
+    assert cheapest(frontier, frontier.accuracy, 1.1) is None

@@ -110,3 +110,38 @@ class TestMap:
             read_map(tmp_path / "map.txt")
         with pytest.raises(DatasetError, match=r"none\.txt: cannot be read"):
             read_map(tmp_path / "none.txt")
+
+
+SPECIES = ["background", "tench, Tinca tinca", "day lily", "crane", "Crane"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "label"),
+    [("tinca_tinca", SPECIES[1]), ("Day-Lily", SPECIES[2]), ("a day lily", SPECIES[2]),
+     ("crane", "crane"), ("the background", "background")],
+)  # fmt: skip
+def test_folders_find_their_label(folder: str, label: str) -> None:
+    (photo,) = match_labels([Photo(Path("a.png"), folder)], SPECIES, "model")
+    assert photo.label == label
+
+
+@pytest.mark.parametrize(
+    ("folder", "names", "says"),
+    [
+        ("CRANE", {}, "may mean 'Crane' or 'crane'"),
+        ("day lilly", {}, "no label 'day lilly'"),
+        ("tench", {"tensh": "crane"}, "the map names the folder 'tensh'"),
+        ("tench", {"tench": ""}, "leaves out all photos"),
+    ],
+)
+def test_folders_without_a_label_are_named(folder: str, names: dict[str, str], says: str) -> None:
+    with pytest.raises(DatasetError, match=says):
+        match_labels([Photo(Path("a.png"), folder)], SPECIES, "model", names)
+
+
+@pytest.mark.parametrize("text", ["daisy", "= daisy", "a = b\na = c"])
+def test_a_wrong_map_names_the_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "map.txt"
+    path.write_text(text)
+    with pytest.raises(DatasetError, match=r"line [12] "):
+        read_map(path)

@@ -162,3 +162,14 @@ def _cut(
 ) -> Iterator[list[tuple[list[float], int]]]:
     for start in range(0, len(photos), at):
         yield photos[start : start + at]
+
+
+def test_outcomes_of_two_parts_are_those_of_all() -> None:
+    rows, truth = [[0.7, 0.3], [0.2, 0.8], [0.5, 0.5]], [0, 0, 1]
+    whole = outcomes_of(scores_of(rows, truth))
+    parts = concatenated(
+        [outcomes_of(scores_of(rows[:1], truth[:1])), outcomes_of(scores_of(rows[1:], truth[1:]))]
+    )
+    for name in ("truth", "given", "top", "own", "rank", "stages", "latencies_ns"):
+        assert np.array_equal(getattr(whole, name), getattr(parts, name)), name
+    assert len(parts.photos) == 3

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pi_classifier_training.evaluation import significance
 from pi_classifier_training.evaluation.metrics import calibration_error, cross_entropy
 from pi_classifier_training.evaluation.significance import (
     calibration_change_interval,
@@ -149,3 +150,79 @@ class TestDifferences:
         assert low < cross_entropy(ANSWERS.own) < high
         low, high = calibration_error_interval(ANSWERS)
         assert 0 <= low <= calibration_error(ANSWERS.top, ANSWERS.right) <= high
+
+
+def test_mcnemar_of_many_photos_is_finite() -> None:
+    assert mcnemar(10_000, 10_000) == 1.0
+    assert 0 <= mcnemar(0, 5000) < 1e-300
+    assert mcnemar(10, 26) == pytest.approx(0.01132, abs=1e-4)
+
+
+def test_an_interval_is_the_same_every_time_and_however_much_is_drawn_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    columns = np.random.default_rng(2).normal(size=(50, 2))
+    whole = interval(columns)
+    assert interval(columns) == whole
+    monkeypatch.setattr(significance, "_DRAWN", 300)  # three resamples at a time
+    assert interval(columns) == pytest.approx(whole)
+
+
+def test_every_column_sees_the_same_draw() -> None:
+    column = np.random.default_rng(2).normal(size=(30, 1))
+    both = np.hstack([column, 2 * column])
+    assert interval(both, lambda means: means[..., 1] - 2 * means[..., 0]) == (0, 0)
+
+
+def test_an_interval_has_the_width_the_normal_distribution_gives() -> None:
+    values = np.random.default_rng(5).normal(3, 2, (400, 1))
+    low, high = interval(values)
+    spread = float(values.std()) / math.sqrt(400)
+    assert low == pytest.approx(values.mean() - 1.96 * spread, abs=0.25 * spread)
+    assert high == pytest.approx(values.mean() + 1.96 * spread, abs=0.25 * spread)
+
+
+EDGES = st.sampled_from([0.5, 0.6, 0.7, float(np.nextafter(np.float32(0.8), 0)), 0.8, 1.0])
+
+
+@given(st.lists(st.tuples(EDGES, st.booleans()), min_size=1, max_size=20))
+def test_calibration_error_two_ways(photos: list[tuple[float, bool]]) -> None:
+    some = outcomes_with([p[0] for p in photos], [p[1] for p in photos])
+    means = gap_columns(some).mean(axis=0, keepdims=True)
+    error = calibration_error(some.top, some.right)
+    assert float(calibration_error_of(means)[0]) == pytest.approx(error)
+    slow = 0.0
+    for low in range(10):
+        bin_ = [i for i, t in enumerate(some.top) if min(9, int(t * np.float32(10))) == low]
+        if bin_:
+            gap = np.mean([some.right[i] - float(some.top[i]) for i in bin_])
+            slow += abs(gap) * len(bin_) / len(photos)
+    assert error == pytest.approx(slow)
+
+
+def test_the_calibration_interval_covers_perfect_calibration() -> None:
+    # Resampling adds error of its own: the plain percentiles would not reach down to 0.
+    rng = np.random.default_rng(1)
+    tops = rng.uniform(0.5, 1.0, 300).tolist()
+    some = outcomes_with(tops, [bool(rng.random() < t) for t in tops])
+    low, high = calibration_error_interval(some)
+    assert 0 <= low < 0.01
+    assert high < 0.1
+
+
+def test_cross_entropy_interval_holds_the_value() -> None:
+    some = outcomes_with([0.6, 0.7, 0.8, 0.9] * 20, [True, True, False, True] * 20)
+    low, high = cross_entropy_interval(some)
+    value = -np.log(some.own).mean()
+    assert low < value < high
+
+
+def test_a_paired_comparison_counts_both_ways() -> None:
+    ours = outcomes_with([0.9] * 6, [True, True, True, True, False, False])
+    theirs = outcomes_with([0.9] * 6, [True, False, False, False, True, False])
+    test = paired(ours, theirs)
+    assert (test["only_first_right"], test["only_this_right"]) == (3, 1)
+    assert test["top1_difference"] == pytest.approx(-2 / 6)
+    low, high = test["top1_difference_interval"]
+    assert low <= -2 / 6 <= high
+    assert test["p_value"] == pytest.approx(10 / 16)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pi_classifier_training.evaluation.metrics import cross_entropy
-from pi_classifier_training.evaluation.scoring import Scores
+from pi_classifier_training.evaluation.scoring import (
+    Outcomes,
+    Scores,
+)
 from pi_classifier_training.evaluation.temperature import (
     HIGHEST,
     LOWEST,
@@ -139,3 +143,38 @@ class TestAnnouncing:
         tops = [0.9] * 5 + [0.8] * 5 + [0.6] * 90
         right = [True] * 5 + [False] * 5 + [True] * 90
         assert announce_from(outcomes_with(tops, right)) == 0.81
+
+
+@pytest.mark.parametrize("true", [0.5, 1.0, 2.0])
+def test_the_temperature_that_was_lost_is_found(true: float) -> None:
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 2, (1500, 4))
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    truth = np.array([rng.choice(4, p=p) for p in chances], np.int64)
+    off = np.asarray(sharpened(chances.astype(np.float32), 1 / true, sigmoid=False))
+    zeros = np.zeros(1500, np.int64)
+    scored = Scores((), off, truth, zeros, zeros, ())
+    assert fit_temperature(scored) == pytest.approx(true, rel=0.08)
+    # Scores made with a temperature already lead to the same one.
+    warm = replace(scored, scores=np.asarray(sharpened(off, 1.7, sigmoid=False)))
+    assert fit_temperature(warm, given=1.7) == pytest.approx(true, rel=0.08)
+
+
+def test_few_photos_without_a_mistake_do_not_make_scores_extreme() -> None:
+    zeros = np.zeros(10, np.int64)
+    scored = Scores(
+        (), np.tile(np.array([[0.8, 0.2]], np.float32), (10, 1)), zeros, zeros, zeros, ()
+    )
+    assert 0.3 < fit_temperature(scored) < 0.8
+
+
+def test_announcing_starts_where_nine_of_ten_are_right() -> None:
+    n = 100
+    top = np.linspace(0.51, 0.99, n).astype(np.float32)
+    right = top > 0.8
+    zeros = np.zeros(n, np.int64)
+    outcomes = Outcomes((), zeros, (~right).astype(np.int64), top, top, zeros, zeros, zeros)
+    score = announce_from(outcomes)
+    sure = top >= score
+    assert right[sure].mean() >= 0.9
+    assert right[top >= score - 0.02].mean() < 0.9

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-from pi_classifier_training.inspection.costs import Layer
-from pi_classifier_training.inspection.estimates import BOARDS, Estimate, estimates
+from pathlib import Path
+from typing import Any
 
+import pytest
+from pi_classifier_training.inspection.costs import Layer, layers
+from pi_classifier_training.inspection.estimates import BOARDS, Estimate, estimates
+from pi_classifier_training.inspection.model_graph import read_model_graph
+
+DATA = Path(__file__).parents[3] / "data"
 KINDS = ("float32", "rounded", "float16", "dynamic", "mixed", "int8")
 
 
@@ -62,3 +67,47 @@ def test_integers_are_faster_and_half_integers_anything_between() -> None:
     assert (between.low_ms, between.high_ms) == (integers.low_ms, floats.high_ms)
     assert on("Pi 4", net, "mixed") == between
     assert on("Pi 4", net, "rounded") == floats
+
+
+def published(board: str, kind: str, milliseconds_: float, millions: tuple[float, float]) -> Any:
+    return pytest.param(board, kind, milliseconds_, millions, id=f"{board}-{kind}-{millions[0]}")
+
+
+V1, V2 = (551.6, 17.2), (279.8, 20.9)
+
+
+class TestEstimates:
+    @pytest.mark.parametrize(
+        ("board", "kind", "ms", "millions"),
+        [
+            # ncnn's list, one thread: v1 393.9, v2 274.2, v1 int8 286.8; 124.3, 93.5, 84.8.
+            published("Pi Zero 2 W", "float32", 393.9, V1),
+            published("Pi Zero 2 W", "float32", 274.2, V2),
+            published("Pi Zero 2 W", "int8", 286.8, V1),
+            published("Pi 4", "float32", 124.3, V1),
+            published("Pi 4", "float32", 93.5, V2),
+            published("Pi 4", "int8", 84.8, V1),
+            # XNNPACK's list, four threads, times what ncnn gains by four: see the docs.
+            published("Pi 3", "float32", 114 * 2.41, V1),
+            published("Pi 3", "float32", 79 * 1.86, V2),
+            published("Pi 3", "int8", 46 * 3.15, V1),
+            published("Pi 4", "float32", 77 * 2.03, V1),
+            published("Pi 4", "int8", 24 * 2.47, V1),
+        ],
+    )
+    def test_enclose_what_is_published(
+        self, board: str, kind: str, ms: float, millions: tuple[float, float]
+    ) -> None:
+        counts = [("CONV_2D", millions[0]), ("DEPTHWISE_CONV_2D", millions[1])]
+        net = [Layer(i, k, "", (), "", round(m * 1e6), 0, 0, 0) for i, (k, m) in enumerate(counts)]
+        net += [Layer(9, "CONV_2D", "", (), "", 0, 0, 0, 0)] * 30
+        (found,) = (e for e in estimates(net, kind) if e.board == board)
+        assert found.low_ms <= ms <= found.high_ms
+        assert found.high_ms / found.low_ms < 4
+
+    def test_faster_boards_are_faster(self) -> None:
+        net = layers(read_model_graph((DATA / "int8.tflite").read_bytes()))
+        for kind in ("float32", "int8", "dynamic"):
+            lows = [e.low_ms for e in estimates(net, kind)]
+            assert lows == sorted(lows, reverse=True)
+            assert [e.board for e in estimates(net, kind)] == [b.name for b in BOARDS]

@@ -15,13 +15,13 @@ from pi_classifier_training.inspection.model_graph import ModelGraph
 from tests.unit.pi_classifier_training.small_graphs import Network
 
 
-def chain(sizes: Sequence[int], also: Sequence[tuple[int, int]] = ()) -> ModelGraph:
-    """Tensors of `sizes` floats, each made from the one before; `also` (tensor, reader)."""
+def chain(sizes: Sequence[int], readers: Sequence[Sequence[int]] | None = None) -> ModelGraph:
+    """Tensors of `sizes` floats, each made from the one before, or from those in `readers`."""
     network = Network()
     made = [network.input(sizes[0])]
     for n, size in enumerate(sizes[1:]):
-        inputs = [made[-1], *(made[i] for i, reader in also if reader == n)]
-        made.append(network.operation("ADD", inputs, (size,)))
+        inputs = [n] if readers is None else readers[n]
+        made.append(network.operation("ADD", [made[i] for i in inputs], (size,)))
     return network.graph()
 
 
@@ -34,7 +34,7 @@ def test_neighbours_live_together_and_the_worst_pair_counts() -> None:
 
 def test_a_shortcut_keeps_its_source_until_it_is_read() -> None:
     plain = activation_memory(chain([16, 32, 32, 32, 16]))
-    residual = activation_memory(chain([16, 32, 32, 32, 16], also=[(1, 3)]))
+    residual = activation_memory(chain([16, 32, 32, 32, 16], [[0], [1], [2], [1, 3]]))
     assert plain.peak_bytes == 4 * 64
     assert residual.peak_bytes == 4 * 96
     assert residual.worst == 2
@@ -95,3 +95,18 @@ def test_bytes_of_each_type(dtype: str, size: int) -> None:
     x = network.input(3, 5, dtype=dtype)
     network.operation("ADD", (x, x), (1,))
     assert activation_bytes(network.graph().tensors[x]) == 15 * size
+
+
+@given(
+    st.lists(st.sampled_from([1, 15, 16, 17, 100, 4096]), min_size=2, max_size=9),
+    st.data(),
+)
+def test_no_plan_is_below_what_is_alive(sizes: list[int], data: st.DataObject) -> None:
+    readers = [
+        data.draw(st.lists(st.integers(0, n), min_size=1, max_size=3))
+        for n in range(len(sizes) - 1)
+    ]
+    found = activation_memory(chain(sizes, readers))
+    most = max(sum(4 * sizes[i] for i in {n + 1, *inputs}) for n, inputs in enumerate(readers))
+    assert most <= found.peak_bytes <= found.planned_bytes
+    assert found.planned_bytes <= sum(4 * n + 64 for n in sizes)

@@ -136,3 +136,26 @@ def test_a_cascade_shows_its_stages_one_after_the_other() -> None:
     assert said[0] == "cascade flowers of 2 models"
     assert "\nstage 1, answers from a score of 0.70 on" in said
     assert "\nstage 2" in said
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("low", "high", "text"),
+        [
+            (0.001, 0.0999, "under 0.1 ms"),
+            (0.0049, 0.1, "about 0–0.10 ms"),
+            (0.721, 3.24, "about 0.72–3.2 ms"),
+            (9.96, 45.6, "about 10.0–46 ms"),
+            (89.6, 175.1, "about 90–180 ms"),
+        ],
+    )
+    def test_estimates_have_few_digits(self, low: float, high: float, text: str) -> None:
+        assert milliseconds(low, high) == text
+
+    def test_sizes(self) -> None:
+        assert [size(n) for n in (0, 999, 1000, 319_454, 4_200_000)] == [
+            "0 bytes", "999 bytes", "1 kB", "319 kB", "4.2 MB",
+        ]  # fmt: skip
+        assert [many(n) for n in (950, 211_880, 1_000_000, 2 * 10**9)] == [
+            "950", "211,880", "1.0 million", "2.0 billion",
+        ]  # fmt: skip

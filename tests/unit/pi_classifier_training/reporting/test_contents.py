@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pi_classifier_training.data.dataset import Photo
-from pi_classifier_training.evaluation.metrics import Accuracy, wilson
 from pi_classifier_training.evaluation.scoring import Outcomes
 from pi_classifier_training.reporting.contents import (
     MATRIX_LABELS,
@@ -18,7 +17,6 @@ from pi_classifier_training.reporting.contents import (
     settings,
     trust,
 )
-from pi_classifier_training.reporting.model_files import PREFERRED, MeasuredFile, choose
 from PIL import Image
 
 from tests.unit.pi_classifier_training.outcomes import outcomes_with
@@ -96,39 +94,6 @@ def test_trust_is_the_calibration_error_in_words() -> None:
     error, said = trust(outcomes_with([0.95] * 10, [True] * 5 + [False] * 5))
     assert error == pytest.approx(0.45, abs=1e-6)
     assert "promise too much, by 45 points" in said
-
-
-class TestChoosingAFile:
-    def file(self, kind: str, right: int | None) -> MeasuredFile:
-        validation = None if right is None else wilson(right, 100)
-        return MeasuredFile(
-            Path(f"{kind}.tflite"), kind, ("a",), 1, 1, validation, Accuracy(0.5, 0.4, 0.6), 1.0,
-            outcomes_with([0.9], [True]),
-        )  # fmt: skip
-
-    @pytest.mark.parametrize(
-        ("right", "kind"),
-        [
-            ({"int8": 90, "float32": 90}, "int8"),
-            ({"int8": 89, "float32": 90}, "int8"),  # a point is worth the speed
-            ({"int8": 88, "float32": 90}, "float32"),
-            ({"int8": 88, "dynamic": 89, "float32": 90}, "dynamic"),
-            ({"int8": 90, "qat": 90, "float32": 90}, "qat"),
-            ({"odd": 91, "float32": 91}, "float32"),  # kinds not known come last
-            ({"odd": 95, "float32": 91}, "odd"),
-            # Without validation photos nothing is known of any: the fastest.
-            ({"int8": None, "float32": None}, "int8"),
-        ],
-    )
-    def test_the_fastest_that_loses_at_most_a_point(
-        self, right: dict[str, int | None], kind: str
-    ) -> None:
-        files = [self.file(k, n) for k, n in right.items()]
-        assert choose(files).kind == kind
-        assert choose(files[::-1]).kind == kind
-
-    def test_every_kind_has_its_place(self) -> None:
-        assert len(set(PREFERRED)) == len(PREFERRED)
 
 
 def test_settings_name_what_is_known_and_skip_the_rest() -> None:

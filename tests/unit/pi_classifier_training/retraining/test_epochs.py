@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pi_classifier_training.retraining.epochs import (
+    Row,
     Stopper,
     epoch_rng,
     figures_of,
@@ -135,3 +136,75 @@ class TestStopper:
         second.restore(saved, first.best)
         assert before + self.run(second, entropies[at:]) == expected
         assert second.best_entropy == whole.best_entropy
+
+
+COUNTS = st.lists(st.sampled_from([1, 2, 3, 10, 14, 15, 16, 100]), min_size=2, max_size=5)
+
+
+@given(COUNTS)
+def test_rare_labels_weigh_more_and_the_mean_over_photos_is_one(counts: list[int]) -> None:
+    indices = np.repeat(np.arange(len(counts)), counts)
+    weights = label_weights(indices, len(counts), "auto")
+    assert weights[indices].mean() == pytest.approx(1, rel=1e-5)
+    if max(counts) <= 1.5 * min(counts):
+        assert weights.tolist() == [1] * len(counts)
+    else:
+        shares = weights * counts
+        assert shares == pytest.approx(shares.mean(), rel=1e-5)
+    assert label_weights(indices, len(counts), "none").tolist() == [1] * len(counts)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "steps", "an_epoch", "expected"),
+    [(3, None, 10, (3, 30)), (3, 10, 10, (1, 10)), (3, 11, 10, (2, 11)), (9, 1, 10, (1, 1))],
+)
+def test_steps_count_instead_of_epochs(
+    epochs: int, steps: int | None, an_epoch: int, expected: tuple[int, int]
+) -> None:
+    assert planned(epochs, steps, an_epoch) == expected
+
+
+def test_every_epoch_has_random_numbers_of_its_own() -> None:
+    assert epoch_rng(1, 2).permutation(9).tolist() == epoch_rng(1, 2).permutation(9).tolist()
+    assert epoch_rng(1, 2).permutation(9).tolist() != epoch_rng(2, 1).permutation(9).tolist()
+
+
+def test_figures_are_accuracy_and_cross_entropy() -> None:
+    logits = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.8, 0.1]], np.float32))
+    row = figures_of(logits + 40, np.array([1, 1]))
+    assert row["validation_accuracy"] == 0.5
+    assert row["validation_cross_entropy"] == pytest.approx(-(math.log(0.25) + math.log(0.8)) / 2)
+
+
+def ends(entropies: list[float], patience: int) -> tuple[int, int | None]:
+    """After which epoch training ends, and the epoch whose weights are kept."""
+    stopper = Stopper(patience)
+    epoch = 0
+    while epoch < len(entropies) and not stopper.ended:
+        row: Row = {"validation_cross_entropy": entropies[epoch]}
+        epoch += 1
+        now = [np.array(epoch)]
+        stopper.watch(row, now.copy)
+    return epoch, None if stopper.best is None else int(stopper.best[0])
+
+
+@pytest.mark.parametrize(
+    ("patience", "expected"), [(0, (6, None)), (1, (3, 2)), (2, (6, 4)), (3, (6, 4))]
+)
+def test_training_ends_when_validation_gets_no_better(
+    patience: int, expected: tuple[int, int | None]
+) -> None:
+    # The fifth epoch is as good as the fourth, not better.
+    assert ends([0.9, 0.5, 0.6, 0.4, 0.4, 0.7], patience) == expected
+
+
+def test_a_stopper_goes_on_where_it_was() -> None:
+    stopper, again = Stopper(2), Stopper(2)
+    for entropy in (0.5, 0.6):
+        stopper.watch({"validation_cross_entropy": entropy}, lambda: [np.ones(1)])
+    again.restore(stopper.as_dict(), stopper.best)
+    again.watch({"validation_cross_entropy": 0.55}, lambda: [np.zeros(1)])
+    assert again.ended
+    fresh = Stopper(2)
+    fresh.restore(Stopper(2).as_dict(), None)
+    assert fresh.best_entropy == math.inf

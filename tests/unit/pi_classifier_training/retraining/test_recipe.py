@@ -122,3 +122,27 @@ def test_options_in_groups_have_names_of_two_parts(
     record: dict[str, Any], found: dict[str, Any]
 ) -> None:
     assert flat(record) == found
+
+
+PHOTOS = [Photo(Path("x/daisy/1.jpg"), "daisy"), Photo(Path("x/rose/2.jpg"), "rose")]
+
+
+def contents(*words: bytes) -> Keys:
+    return np.array([word.ljust(32, b".") for word in words], "S32")
+
+
+def test_photos_are_the_same_wherever_they_lie() -> None:
+    first = photos_id(PHOTOS, contents(b"a", b"b"))
+    moved = [Photo(Path("elsewhere/deep") / p.name, p.label) for p in PHOTOS]
+    assert photos_id(moved, contents(b"a", b"b")) == first
+    assert photos_id(PHOTOS, contents(b"a", b"c")) != first
+    assert (
+        photos_id([PHOTOS[0], Photo(Path("x/rose/3.jpg"), "rose")], contents(b"a", b"b")) != first
+    )
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}"])
+def test_a_record_that_is_not_ours_is_never_taken_for_finished(text: str, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(TrainingError, match=str(tmp_path)):
+        finished(tmp_path, recipe_id({"seed": 1}), {}, {"seed": 1})
