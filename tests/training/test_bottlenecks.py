@@ -61,14 +61,14 @@ def test_what_is_kept_is_what_the_network_computes(
     cache: BottleneckCache, network: Network, few: Path
 ) -> None:
     photos = scan([few])
-    found = features(cache, network, photos)
-    assert len(found) == 2 * len(photos) == 86
-    assert found.labels_of(np.array([0, 42, 43])).tolist() == [0, 2, 0]
+    bottlenecks = features(cache, network, photos)
+    assert len(bottlenecks) == 2 * len(photos) == 86
+    assert bottlenecks.labels_of(np.array([0, 42, 43])).tolist() == [0, 2, 0]
     pixels = np.asarray(Image.open(photos[1].path).convert("RGB"))
     small = Preprocessor((96, 96), "crop")(pixels).astype(np.float32)
     for sample, view in ((1, small), (1 + len(photos), small[:, ::-1])):
         expected = network(view[None], training=False)[1].numpy()[0]
-        assert all_of(found)[sample] == pytest.approx(expected, abs=1e-4)
+        assert all_of(bottlenecks)[sample] == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_same_picture_is_found_again_under_any_name(
@@ -113,9 +113,9 @@ def test_without_a_folder_nothing_is_left_behind(
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
     with BottleneckCache.at("none") as cache:
-        found = features(cache, network, scan([few]))
+        bottlenecks = features(cache, network, scan([few]))
         assert list(scratch.iterdir()) == []
-        assert np.isfinite(all_of(found)).all()
+        assert np.isfinite(all_of(bottlenecks)).all()
 
 
 def test_photos_that_cannot_be_read_are_left_out_and_named(
@@ -124,11 +124,11 @@ def test_photos_that_cannot_be_read_are_left_out_and_named(
     (few / "cyan" / "text.png").write_text("no photo")
     (few / "yellow" / "text.png").write_text("no photo")
     (few / "cyan" / "gone.png").symlink_to("nowhere")
-    found = features(cache, network, scan([few]))
-    assert len(found.photos) == 43
-    assert len(found.unreadable) == 3
+    bottlenecks = features(cache, network, scan([few]))
+    assert len(bottlenecks.photos) == 43
+    assert len(bottlenecks.unreadable) == 3
     for name, said in zip(
-        ("cyan/gone", "cyan/text", "yellow/text"), found.unreadable, strict=True
+        ("cyan/gone", "cyan/text", "yellow/text"), bottlenecks.unreadable, strict=True
     ):
         assert f"{name}.png" in said
 
@@ -138,8 +138,8 @@ def test_a_huge_picture_is_left_out_before_it_is_decoded(
 ) -> None:
     # A hundred million pixels in a file of 12 kB.
     Image.new("1", (10_000, 10_000)).save(few / "cyan" / "huge.png")
-    found = features(cache, network, scan([few]), mirrored=False)
-    assert "huge.png: has more than 89 million pixels" in found.unreadable[0]
+    bottlenecks = features(cache, network, scan([few]), mirrored=False)
+    assert "huge.png: has more than 89 million pixels" in bottlenecks.unreadable[0]
 
 
 def test_too_little_space_is_said_before_anything_is_computed(
@@ -155,14 +155,14 @@ def test_too_little_space_is_said_before_anything_is_computed(
 def test_a_head_learns_from_bottlenecks_in_the_same_way_every_time(
     cache: BottleneckCache, network: Network, few: Path
 ) -> None:
-    found = features(cache, network, scan([few]))
+    bottlenecks = features(cache, network, scan([few]))
     plain = features(cache, network, scan([few]), mirrored=False)
     start = network.head.get_weights()
     results = []
     for seed in (1, 1, 2):
         network.head.set_weights(start)
         trainer = HeadTrainer(network, HeadOptions(epochs=8), 16, seed, np.ones(3, np.float32))
-        rows = trainer.train(found, plain, lambda row: None)
+        rows = trainer.train(bottlenecks, plain, lambda row: None)
         results.append((rows, network.head.get_weights()[0]))
     assert results[0][0] == results[1][0] != results[2][0]
     assert np.array_equal(results[0][1], results[1][1])

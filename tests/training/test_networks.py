@@ -161,7 +161,7 @@ def test_a_network_runs_in_the_daemon_as_in_training(
     path.write_bytes(write_model_file(data, network.labels, manifest))
     expected = network.inference_model()(images, training=False).numpy()
     with contextlib.closing(open_model(path, ModelSettings(cache_dir=""))) as classifier:
-        found = np.stack([classifier.raw_scores(p).copy() for p in pixels])
+        delivered = np.stack([classifier.raw_scores(p).copy() for p in pixels])
         taken = classifier.model.input
     assert taken.shape == (1, side, side, 3)
     if kind == "int8":
@@ -172,7 +172,7 @@ def test_a_network_runs_in_the_daemon_as_in_training(
     assert np.abs(expected[0] - expected[1]).max() > 0.02
     # Untrained weights amplify rounding, most in Inception's 94 convolutions.
     allowed = {"float32": 1e-3, "int8": 0.3 if name == "inception_v3" else 0.1}[kind]
-    assert np.abs(found - expected).max() < allowed
+    assert np.abs(delivered - expected).max() < allowed
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v3_small"])

@@ -137,14 +137,14 @@ def test_a_learning_curve_from_published_weights(run: Path, photos: Path, tmp_pa
 
 def hostile_copy(run: Path, photos: Path, folder: Path) -> tuple[Path, Path]:
     """The run and its photos with labels that attack, turned round: every answer is wrong."""
-    there = Path(shutil.copytree(run, folder / "run"))
-    record = json.loads((there / "run.json").read_text())
+    copy = Path(shutil.copytree(run, folder / "run"))
+    record = json.loads((copy / "run.json").read_text())
     record["card"]["name"] = HOSTILE[0]
-    (there / "run.json").write_text(json.dumps(record))
-    (there / "float32.tflite").unlink()
-    model = read_model_file(there / "int8.tflite")
-    (there / "int8.tflite").write_bytes(
-        write_model_file((there / "int8.tflite").read_bytes(), HOSTILE, model.manifest.details)
+    (copy / "run.json").write_text(json.dumps(record))
+    (copy / "float32.tflite").unlink()
+    model = read_model_file(copy / "int8.tflite")
+    (copy / "int8.tflite").write_bytes(
+        write_model_file((copy / "int8.tflite").read_bytes(), HOSTILE, model.manifest.details)
     )
     turned = (*model.labels[1:], model.labels[0])
     for label, attack in zip(turned, HOSTILE, strict=True):
@@ -156,16 +156,16 @@ def hostile_copy(run: Path, photos: Path, folder: Path) -> tuple[Path, Path]:
         if Photo(odd, "").split == "test":
             shutil.copy(first, odd)
             break
-    return there, folder / "photos"
+    return copy, folder / "photos"
 
 
 def test_labels_and_names_cannot_become_part_of_the_page(
     run: Path, photos: Path, tmp_path: Path
 ) -> None:
-    there, attacking = hostile_copy(run, photos, tmp_path)
-    arguments = ["report", str(there), "--image-dir", str(attacking), "--no-learning-curve"]
+    copy, attacking = hostile_copy(run, photos, tmp_path)
+    arguments = ["report", str(copy), "--image-dir", str(attacking), "--no-learning-curve"]
     assert main(arguments) == 0
-    parsed = require_self_contained((there / "report.html").read_text())
+    parsed = require_self_contained((copy / "report.html").read_text())
     for label in HOSTILE:
         assert " ".join(label.split()) in parsed.text
     assert any("\\udcff<b>" in text for text in parsed.texts)
@@ -177,9 +177,9 @@ def test_labels_and_names_cannot_become_part_of_the_page(
 def test_thumbnails_are_small_pictures_without_metadata(
     run: Path, photos: Path, tmp_path: Path
 ) -> None:
-    there, attacking = hostile_copy(run, photos, tmp_path)
-    assert main(["report", str(there), "--image-dir", str(attacking)]) == 0
-    parsed = Parsed((there / "report.html").read_text())
+    copy, attacking = hostile_copy(run, photos, tmp_path)
+    assert main(["report", str(copy), "--image-dir", str(attacking)]) == 0
+    parsed = Parsed((copy / "report.html").read_text())
     sources = [a["src"] for tag, a in parsed.tags if tag == "img"]
     assert len(sources) >= 12
     for source in sources:
@@ -252,15 +252,15 @@ def test_what_a_user_did_wrong_is_said(
 def test_a_file_of_other_labels_is_left_out_not_fatal(
     run: Path, photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    there = Path(shutil.copytree(run, tmp_path / "run"))
-    data = (there / "int8.tflite").read_bytes()
-    details = read_model_file(there / "int8.tflite").manifest.details
-    (there / "int8.tflite").write_bytes(write_model_file(data, ("a", "b", "c"), details))
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    data = (copy / "int8.tflite").read_bytes()
+    details = read_model_file(copy / "int8.tflite").manifest.details
+    (copy / "int8.tflite").write_bytes(write_model_file(data, ("a", "b", "c"), details))
     with caplog.at_level(logging.WARNING):
-        arguments = ["report", str(there), "--image-dir", str(photos), "--no-learning-curve"]
+        arguments = ["report", str(copy), "--image-dir", str(photos), "--no-learning-curve"]
         assert main(arguments) == 0
     assert "int8.tflite: does not know the label 'cyan'" in caplog.text
-    assert "Copy float32.tflite" in (there / "report.html").read_text()
+    assert "Copy float32.tflite" in (copy / "report.html").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -276,11 +276,11 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def test_in_a_real_browser_it_fits_and_nothing_is_complained_of(
     browser: Browser, width: int, page: str, run: Path, photos: Path, tmp_path: Path
 ) -> None:
-    there, attacking = hostile_copy(run, photos, tmp_path)
-    assert main(["report", str(there), "--image-dir", str(attacking)]) == 0
+    copy, attacking = hostile_copy(run, photos, tmp_path)
+    assert main(["report", str(copy), "--image-dir", str(attacking)]) == 0
     (tmp_path / "page.html").write_text(page)
     (tmp_path / "many.html").write_bytes(many_labels(300, tmp_path))
-    for file in (tmp_path / "page.html", there / "report.html", tmp_path / "many.html"):
+    for file in (tmp_path / "page.html", copy / "report.html", tmp_path / "many.html"):
         browser.open(file, width, dark=width == 360)
         assert browser.problems == []
         assert set(browser.requested) <= {"file", "data"}

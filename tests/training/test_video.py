@@ -114,10 +114,10 @@ def test_a_turned_video_gives_upright_photos(video: Path, tmp_path: Path) -> Non
     data[place : place + 36] = struct.pack(">9i", 0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
     turned.write_bytes(data)
     split_video(turned, tmp_path / "rose", CutOptions(count=1))
-    found = np.asarray(Image.open(next((tmp_path / "rose").iterdir())).convert("RGB"))
+    pixels = np.asarray(Image.open(next((tmp_path / "rose").iterdir())).convert("RGB"))
     upright = np.asarray(picture(1).transpose(Image.Transpose.ROTATE_270))
-    assert found.shape == (160, 120, 3)
-    assert np.abs(found.astype(int) - upright).mean() < 25
+    assert pixels.shape == (160, 120, 3)
+    assert np.abs(pixels.astype(int) - upright).mean() < 25
 
 
 @pytest.mark.parametrize(

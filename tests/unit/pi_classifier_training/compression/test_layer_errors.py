@@ -35,9 +35,9 @@ def stored(
 class TestDequantized:
     def test_is_scale_times_stored_minus_zero_point(self) -> None:
         tensor = stored((4,), "uint8", [0.5], [128])
-        found = dequantized(tensor, np.array([0, 127, 128, 255], np.uint8))
-        assert found.tolist() == [-64.0, -0.5, 0.0, 63.5]
-        assert found.dtype == np.float32
+        real = dequantized(tensor, np.array([0, 127, 128, 255], np.uint8))
+        assert real.tolist() == [-64.0, -0.5, 0.0, 63.5]
+        assert real.dtype == np.float32
 
     @pytest.mark.parametrize("axis", [0, 1])
     def test_each_channel_has_its_own_scale(self, axis: int) -> None:
@@ -74,9 +74,9 @@ class TestDequantized:
 def test_a_ratio_in_decibels_is_a_number_json_can_write(
     signal: float, noise: float, db: float
 ) -> None:
-    found = decibels(np.array([signal]), np.array([noise]))
-    assert found == pytest.approx([db])
-    entry = LayerError("a", "CONV_2D", found[0], None).as_dict()
+    ratios = decibels(np.array([signal]), np.array([noise]))
+    assert ratios == pytest.approx([db])
+    entry = LayerError("a", "CONV_2D", ratios[0], None).as_dict()
     assert json.loads(json.dumps(entry, allow_nan=False))["sqnr_db"] == round(db, 2)
 
 
@@ -94,12 +94,12 @@ class TestLayerErrors:
 
     def test_an_error_shows_in_the_layer_that_makes_it_and_in_all_behind(self) -> None:
         pytest.importorskip("tensorflow")
-        found = layer_errors(network(1.0), network(1.1), self.PHOTOS)
-        assert [layer.name for layer in found] == ["dense", "dense", "scores"]
+        errors = layer_errors(network(1.0), network(1.1), self.PHOTOS)
+        assert [layer.name for layer in errors] == ["dense", "dense", "scores"]
         # All results are a tenth too large: 20 dB below the signal.
-        assert [layer.sqnr_db for layer in found] == pytest.approx([20.0] * 3, abs=0.01)
+        assert [layer.sqnr_db for layer in errors] == pytest.approx([20.0] * 3, abs=0.01)
         # Alone, only the first makes the scores change: by 10 of 100.
-        assert [layer.alone for layer in found] == pytest.approx([10.0, 0.0, 0.0], abs=1e-3)
+        assert [layer.alone for layer in errors] == pytest.approx([10.0, 0.0, 0.0], abs=1e-3)
 
     def test_scores_that_rise_and_fall_do_not_cancel_out(self) -> None:
         pytest.importorskip("tensorflow")
@@ -108,10 +108,10 @@ class TestLayerErrors:
 
     def test_an_operation_that_cannot_be_simulated_leaves_that_column_empty(self) -> None:
         pytest.importorskip("tensorflow")
-        found = layer_errors(network(1.0, "ELU"), network(1.0, "ELU"), self.PHOTOS)
-        assert [layer.alone for layer in found] == [None] * 3
-        assert [layer.sqnr_db for layer in found] == [LARGEST_DB] * 3
-        assert found[0].as_dict()["alone"] is None
+        errors = layer_errors(network(1.0, "ELU"), network(1.0, "ELU"), self.PHOTOS)
+        assert [layer.alone for layer in errors] == [None] * 3
+        assert [layer.sqnr_db for layer in errors] == [LARGEST_DB] * 3
+        assert errors[0].as_dict()["alone"] is None
 
     def test_other_operations_are_another_network(self) -> None:
         with pytest.raises(ExportError, match=r"not of the same network: 3 and 3 operations"):

@@ -54,8 +54,8 @@ class TestSimulation:
         }
         coarse = FullInteger(graph, {**start.constants, **weights}, start.ranges)
         expected = np.asarray(coarse.scores(PHOTOS.astype(np.float32)))
-        found = tf.nn.softmax(Simulation(start).logits(PHOTOS.astype(np.float32))).numpy()
-        assert found == pytest.approx(expected, abs=1e-4)
+        simulated = tf.nn.softmax(Simulation(start).logits(PHOTOS.astype(np.float32))).numpy()
+        assert simulated == pytest.approx(expected, abs=1e-4)
 
     def test_what_was_not_trained_comes_out_as_it_went_in(self, start: FullInteger) -> None:
         result = Simulation(start).result()

@@ -20,13 +20,13 @@ class TestCompare:
     def test_by_hand(self) -> None:
         exact = scores_of([[0.8, 0.2], [0.5, 0.5], [0.9, 0.1], [0.3, 0.7]], [0, 1, 0, 0])
         own = scores_of([[0.6, 0.4], [0.4, 0.6], [0.4, 0.6], [0.4, 0.6]], [0, 1, 0, 0])
-        found = figures_beside(exact, own)
-        assert found.n == 4
-        assert found.top1 == 0.5
+        merits = figures_beside(exact, own)
+        assert merits.n == 4
+        assert merits.top1 == 0.5
         # Of the float model's labels 0, 0, 0, 1 two stay.
-        assert found.agreement == 0.5
+        assert merits.agreement == 0.5
         logs = [math.log(0.6), math.log(0.6), math.log(0.4), math.log(0.4)]
-        assert found.cross_entropy == pytest.approx(-sum(logs) / 4, rel=1e-6)
+        assert merits.cross_entropy == pytest.approx(-sum(logs) / 4, rel=1e-6)
 
     @given(st.lists(st.tuples(SHARE, SHARE), min_size=1, max_size=6))
     def test_divergence_is_kullback_and_leiblers(self, pairs: list[tuple[float, float]]) -> None:
@@ -38,10 +38,10 @@ class TestCompare:
 
     def test_a_model_beside_itself(self) -> None:
         scores = scores_of([[1.0, 0.0], [0.0, 1.0]], [0, 0])
-        found = figures_beside(scores, scores)
-        assert (found.agreement, found.divergence, found.top1) == (1.0, 0.0, 0.5)
+        merits = figures_beside(scores, scores)
+        assert (merits.agreement, merits.divergence, merits.top1) == (1.0, 0.0, 0.5)
         # A score of nothing costs what the smallest score does, not infinity.
-        assert math.isfinite(found.cross_entropy)
+        assert math.isfinite(merits.cross_entropy)
 
 
 def point(n: tuple[int, int], top1: tuple[float, float], saving: float = 0.75) -> Point:

@@ -82,10 +82,10 @@ class TestSamples:
         samples = _samples(graph, layer, photos)
         values = np.asarray(graph.tensors[layer.inputs[1]].values(), np.float32)
         rows = as_rows(layer.kind, values, channels)
-        found = np.einsum("gri,sgi->sgr", rows, samples).reshape(len(samples), outputs)
+        products = np.einsum("gri,sgi->sgr", rows, samples).reshape(len(samples), outputs)
         inputs = [photos, *(graph.tensors[i].values() for i in layer.inputs[1:])]
         expected = np.asarray(computed(layer, inputs)).reshape(-1, outputs)
-        assert found == pytest.approx(expected, abs=1e-4)
+        assert products == pytest.approx(expected, abs=1e-4)
 
     def test_a_fully_connected_layer_sees_all_of_its_input(self) -> None:
         network = Network()
@@ -115,9 +115,9 @@ class TestSensitivities:
         graph = network.graph()
         layers = graph.operations[:1]
         z = np.array([2.0, 0.5, -1.0], np.float32)
-        found = sensitivities(graph, layers, np.tile(z, (4000, 1)), logits=logits)
+        sensitivity = sensitivities(graph, layers, np.tile(z, (4000, 1)), logits=logits)
         p, q = softmax(z * np.float32(0.5)), softmax(z)
-        assert found[layers[0].outputs[0]] == pytest.approx(p * (1 - 2 * q) + q**2, rel=0.1)
+        assert sensitivity[layers[0].outputs[0]] == pytest.approx(p * (1 - 2 * q) + q**2, rel=0.1)
 
     def test_what_cannot_reach_the_scores_has_the_least_there_is(self) -> None:
         network = Network()
@@ -127,8 +127,8 @@ class TestSensitivities:
         scores = network.dense(hidden, [[1, 0], [-1, 0]], [0, 0])
         network.operation("SOFTMAX", (scores,), (1, 2))
         graph = network.graph()
-        found = sensitivities(graph, graph.operations[:2], random(64, 2), logits=False)
-        used, unused = found[hidden]
+        sensitivity = sensitivities(graph, graph.operations[:2], random(64, 2), logits=False)
+        used, unused = sensitivity[hidden]
         assert unused == pytest.approx(1e-3 * used / 2, rel=1e-2)
 
     def test_an_unknown_operation_is_named_with_the_way_around(self) -> None:

@@ -133,9 +133,9 @@ class TestCompensation:
 
     def test_the_most_excited_input_is_rounded_first_and_so_to_its_nearest(self) -> None:
         covariance = np.array([[[1.0, 1.5], [1.5, 9.0]]])
-        found = Compensation.of(covariance)
-        assert found.order.tolist() == [1, 0]
-        rounded = found.rounded(row(0.2, 0.6), np.ones((1, 1)), np.ones((1, 1)), 0.0, FREE)
+        compensation = Compensation.of(covariance)
+        assert compensation.order.tolist() == [1, 0]
+        rounded = compensation.rounded(row(0.2, 0.6), np.ones((1, 1)), np.ones((1, 1)), 0.0, FREE)
         assert rounded[0, 0, 1] == 1.0
 
     def test_groups_do_not_mix(self) -> None:

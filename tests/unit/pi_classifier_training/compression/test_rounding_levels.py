@@ -203,11 +203,11 @@ def test_kernels_as_rows_and_back(
     kind: str, shape: tuple[int, ...], inputs_: int, rows_shape: tuple[int, ...]
 ) -> None:
     kernel = np.random.default_rng(1).normal(size=shape).astype(np.float32)
-    found = as_rows(kind, kernel, inputs_)
-    assert found.shape == rows_shape
-    assert (as_kernel(kind, found, shape) == kernel).all()
+    layout = as_rows(kind, kernel, inputs_)
+    assert layout.shape == rows_shape
+    assert (as_kernel(kind, layout, shape) == kernel).all()
     if kind == "DEPTHWISE_CONV_2D":
-        assert (found.reshape(-1, 9)[3] == kernel[0, :, :, 3].ravel()).all()
+        assert (layout.reshape(-1, 9)[3] == kernel[0, :, :, 3].ravel()).all()
 
 
 @given(st.sampled_from([2.0**-30, 0.7072, 0.7071, 1.0, 1.4142, 1.4143, 3.0, 2.0**20]))

@@ -32,13 +32,13 @@ def test_a_saving_is_reached_and_not_far_exceeded(slope: float, needed: float) -
     def saving(exponent: float) -> float:
         return 0.75 + slope * (exponent - FIRST)
 
-    found = finest_reaching(saving, needed)
+    own_exponent = finest_reaching(saving, needed)
     if needed > saving(COARSEST):
-        assert found is None
+        assert own_exponent is None
         return
-    assert found is not None
-    assert saving(found) >= needed
-    assert found == FINEST or saving(found) - needed < 2 * slope + 0.01
+    assert own_exponent is not None
+    assert saving(own_exponent) >= needed
+    assert own_exponent == FINEST or saving(own_exponent) - needed < 2 * slope + 0.01
 
 
 def test_the_first_try_may_be_right() -> None:
@@ -57,16 +57,16 @@ def test_the_first_try_may_be_right() -> None:
     | st.floats(FINEST, COARSEST).map(lambda x: round(x / GRID) * GRID)
 )
 def test_the_coarsest_that_holds(limit: float) -> None:
-    found = coarsest_holding(lambda exponent: exponent <= limit)
-    assert found is not None
-    assert found <= limit
-    assert limit - found < 1
-    assert found == limit or limit != COARSEST
+    own_exponent = coarsest_holding(lambda exponent: exponent <= limit)
+    assert own_exponent is not None
+    assert own_exponent <= limit
+    assert limit - own_exponent < 1
+    assert own_exponent == limit or limit != COARSEST
 
 
 def test_a_lucky_dip_behind_a_failure_is_not_taken() -> None:
-    found = coarsest_holding(lambda e: e <= FIRST or e == FIRST + 3)
-    assert found == FIRST
+    exponent = coarsest_holding(lambda e: e <= FIRST or e == FIRST + 3)
+    assert exponent == FIRST
 
 
 def test_nothing_holds() -> None:
@@ -111,23 +111,23 @@ class TestSearchingASaving:
             tried.append(exponent)
             return 0.75 + slope * (exponent - FIRST) + bump * math.sin(7 * exponent)
 
-        found = finest_reaching(saving, needed)
+        own_exponent = finest_reaching(saving, needed)
         assert len(tried) == len(set(tried))  # a try costs a minute
         assert len(tried) <= TRIES + COARSEST - FIRST + 1
         assert all(FINEST <= e <= COARSEST for e in tried)
-        if found is None:
+        if own_exponent is None:
             assert max(map(saving, [COARSEST, *tried])) < needed
         else:
-            assert saving(found) >= needed
+            assert saving(own_exponent) >= needed
 
     def test_just_short_of_it_the_next_quarter_of_a_step_is_enough(self) -> None:
         assert finest_reaching(lambda e: 0.7499 + 0.02 * (e - FIRST), 0.75) == FIRST + 0.25
 
     def test_a_plateau_is_left_behind(self) -> None:
         """Where coarser rounding saves nothing more at first, the search still goes on."""
-        found = finest_reaching(lambda e: 0.7 if e < -20 else 0.8, 0.75)
-        assert found is not None
-        assert -20 <= found <= COARSEST
+        exponent = finest_reaching(lambda e: 0.7 if e < -20 else 0.8, 0.75)
+        assert exponent is not None
+        assert -20 <= exponent <= COARSEST
 
 
 class TestSearchingALoss:

@@ -59,11 +59,11 @@ ROW, ROWS, COLUMN, COLUMNS, ERASED, ERASED_RED, ERASED_GREEN, ERASED_BLUE = rang
 
 def draws(**numbers: float) -> Array:
     """The numbers of one view: in the middle, not erased, but for those named."""
-    found = PLAIN.copy()
-    found[0, AREA], found[0, ERASED] = 1.0, 0.99
+    own_draws = PLAIN.copy()
+    own_draws[0, AREA], own_draws[0, ERASED] = 1.0, 0.99
     for name, value in numbers.items():
-        found[0, globals()[name]] = value
-    return found
+        own_draws[0, globals()[name]] = value
+    return own_draws
 
 
 class TestViews:

@@ -119,8 +119,8 @@ class TestFix:
         photos.mkdir(parents=True)
         for name in group:
             (photos / name).write_text(name)
-        found = finding(kind, tuple(f"daisy/{name}" for name in group))
-        steps = fix(result(found, dirs=(str(tmp_path / "photos"),)), tmp_path / "aside")
+        duplicates = finding(kind, tuple(f"daisy/{name}" for name in group))
+        steps = fix(result(duplicates, dirs=(str(tmp_path / "photos"),)), tmp_path / "aside")
         assert tuple(step.source.name for step in steps) == moved
         assert {p.name for p in photos.iterdir()} == set(group) - set(moved)
         for step in steps:
@@ -145,7 +145,7 @@ class TestFix:
         kept.mkdir(parents=True)
         (kept / TRAINED).write_text("earlier")
         (photos / TRAINED).write_text("now")
-        found = finding("damaged", (f"daisy/{TRAINED}",))
-        (step,) = fix(result(found, dirs=(str(tmp_path / "photos"),)), tmp_path / "aside")
+        duplicates = finding("damaged", (f"daisy/{TRAINED}",))
+        (step,) = fix(result(duplicates, dirs=(str(tmp_path / "photos"),)), tmp_path / "aside")
         assert step.target.name == TRAINED.replace(".png", "-2.png")
         assert (kept / TRAINED).read_text() == "earlier"

@@ -51,8 +51,8 @@ HASH = st.integers(0, 2**64 - 1)
 
 @given(HASH, HASH)
 def test_bits_apart_are_counted(a: int, b: int) -> None:
-    found = hamming_distance(np.array([a], np.uint64), np.array([b], np.uint64))
-    assert found.tolist() == [(a ^ b).bit_count()]
+    distance = hamming_distance(np.array([a], np.uint64), np.array([b], np.uint64))
+    assert distance.tolist() == [(a ^ b).bit_count()]
 
 
 def pairs_of(patterns: list[int]) -> set[tuple[int, int]]:
@@ -106,8 +106,8 @@ class TestClosePairs:
 
 class TestAlike:
     def linked(self, pictures: Pictures, patterns: list[int]) -> list[tuple[int, int]]:
-        found = similar_pairs(np.array(patterns, np.uint64), lambda i: pictures[i])
-        return [(min(i, j), max(i, j)) for i, j, _ in found]
+        pairs = similar_pairs(np.array(patterns, np.uint64), lambda i: pictures[i])
+        return [(min(i, j), max(i, j)) for i, j, _ in pairs]
 
     def test_near_hashes_must_also_look_alike(self) -> None:
         same, other = picture(1), picture(2)

@@ -38,8 +38,8 @@ class TestHash:
         # Only the top left of nine by eight parts is dark: its right neighbour is brighter.
         pixels = np.full((80, 90), 200, np.uint8)
         pixels[:10, :10] = 0
-        found = probe_photo(saved(Image.fromarray(pixels), tmp_path / "a.png"))
-        assert found.difference_hash == 1 << 63
+        probe = probe_photo(saved(Image.fromarray(pixels), tmp_path / "a.png"))
+        assert probe.difference_hash == 1 << 63
 
     def test_survives_another_size_and_format(self, tmp_path: Path) -> None:
         rng = np.random.default_rng(1)
@@ -53,10 +53,10 @@ class TestHash:
         """Turned by its EXIF data a ramp to the right becomes one downwards."""
         exif = Image.Exif()
         exif[0x0112] = 6
-        found = probe_photo(saved(ramp(), tmp_path / "a.jpg", exif=exif))
-        assert found.kinds == ("turned",)
-        assert found.gray is not None
-        assert np.diff(found.gray.mean(axis=1)).min() > 0
+        probe = probe_photo(saved(ramp(), tmp_path / "a.jpg", exif=exif))
+        assert probe.kinds == ("turned",)
+        assert probe.gray is not None
+        assert np.diff(probe.gray.mean(axis=1)).min() > 0
 
 
 def test_the_digest_is_that_of_the_file(tmp_path: Path) -> None:
@@ -73,9 +73,9 @@ def test_a_photo_with_next_to_no_spread_shows_nothing(
     # Two levels, so that their distance from the mean is the spread.
     pixels = np.full((64, 64), 100, np.uint8)
     pixels[:, 32:] += np.uint8(2 * spread)
-    found = probe_photo(saved(Image.fromarray(pixels), tmp_path / "a.png"))
-    assert (found.gray is not None) == shown
-    assert found.kinds == (() if shown else ("one-color",))
+    probe = probe_photo(saved(Image.fromarray(pixels), tmp_path / "a.png"))
+    assert (probe.gray is not None) == shown
+    assert probe.kinds == (() if shown else ("one-color",))
 
 
 @pytest.mark.parametrize(
@@ -104,5 +104,5 @@ def test_several_traits_are_all_told(tmp_path: Path) -> None:
 def test_what_is_no_file_or_cannot_be_read_is_unreadable(tmp_path: Path) -> None:
     (tmp_path / "folder.jpg").mkdir()
     for name in ("none.jpg", "folder.jpg"):
-        found = probe_photo(str(tmp_path / name))
-        assert (found.kinds, found.digest, found.gray) == (("unreadable",), b"", None)
+        probe = probe_photo(str(tmp_path / name))
+        assert (probe.kinds, probe.digest, probe.gray) == (("unreadable",), b"", None)

@@ -34,18 +34,18 @@ SCORED = scores_of([ROW] * 6, range(6))
 
 class TestFigures:
     def test_top_k_counts_those_among_the_k_best(self) -> None:
-        found = figures(SCORED)
-        assert found["n"] == 6
-        assert [found[f"top{k}"] for k in (1, 3, 5)] == pytest.approx([1 / 6, 3 / 6, 5 / 6])
+        merits = figures(SCORED)
+        assert merits["n"] == 6
+        assert [merits[f"top{k}"] for k in (1, 3, 5)] == pytest.approx([1 / 6, 3 / 6, 5 / 6])
         for k in (1, 3, 5):
-            low, high = found[f"top{k}_interval"]
-            assert 0 < low < found[f"top{k}"] < high < 1
+            low, high = merits[f"top{k}_interval"]
+            assert 0 < low < merits[f"top{k}"] < high < 1
 
     def test_cross_entropy_and_calibration(self) -> None:
-        found = figures(SCORED)
-        assert found["cross_entropy"] == pytest.approx(-sum(map(math.log, ROW)) / 6, rel=1e-5)
+        merits = figures(SCORED)
+        assert merits["cross_entropy"] == pytest.approx(-sum(map(math.log, ROW)) / 6, rel=1e-5)
         # Six answers with a score of 0.3, one right.
-        assert found["calibration_error"] == pytest.approx(0.3 - 1 / 6, abs=1e-6)
+        assert merits["calibration_error"] == pytest.approx(0.3 - 1 / 6, abs=1e-6)
 
     def test_of_a_single_model_nothing_is_deferred(self) -> None:
         assert "deferral_ratio" not in figures(SCORED)
@@ -57,11 +57,16 @@ class TestFigures:
 class TestLabelRecords:
     def test_a_matrix_row_is_a_true_label_and_a_column_a_given_one(self) -> None:
         outcomes = outcomes_with([0.9] * 4, [True, False, False, True], given=[0, 0, 1, 2])
-        found = label_evaluation(outcomes, ["a", "b", "c"])
+        evaluation = label_evaluation(outcomes, ["a", "b", "c"])
         # Two photos of b and c were given a and b.
-        assert found["confusion"] == [[1, 0, 0], [1, 0, 0], [0, 1, 1]]
-        assert found["per_label"]["a"] == {"n": 1, "precision": 0.5, "recall": 1.0, "f1": 2 / 3}
-        assert found["per_label"]["b"] == {"n": 1, "precision": 0.0, "recall": 0.0, "f1": 0.0}
+        assert evaluation["confusion"] == [[1, 0, 0], [1, 0, 0], [0, 1, 1]]
+        assert evaluation["per_label"]["a"] == {
+            "n": 1,
+            "precision": 0.5,
+            "recall": 1.0,
+            "f1": 2 / 3,
+        }
+        assert evaluation["per_label"]["b"] == {"n": 1, "precision": 0.0, "recall": 0.0, "f1": 0.0}
 
     def test_a_label_neither_shown_nor_given_is_left_out(self) -> None:
         outcomes = outcomes_with([0.9], [True], given=[1])
@@ -81,10 +86,10 @@ class TestLabelRecords:
 class TestMistakes:
     def test_the_surest_come_first_and_equally_sure_ones_in_order(self) -> None:
         outcomes = outcomes_with([0.6, 0.9, 0.9, 0.8, 0.7], [False, False, False, True, False])
-        found = mistakes(outcomes, 3)
-        assert [m.photo.name for m in found] == ["1.jpg", "2.jpg", "4.jpg"]
-        assert (found[0].true, found[0].given) == (1, 0)
-        assert (found[0].score, found[0].true_score) == pytest.approx((0.9, 0.1))
+        worst = mistakes(outcomes, 3)
+        assert [m.photo.name for m in worst] == ["1.jpg", "2.jpg", "4.jpg"]
+        assert (worst[0].true, worst[0].given) == (1, 0)
+        assert (worst[0].score, worst[0].true_score) == pytest.approx((0.9, 0.1))
 
     def test_there_may_be_fewer_than_asked_for(self) -> None:
         assert mistakes(outcomes_with([0.9], [True]), 5) == []
@@ -133,10 +138,10 @@ def test_a_model_file_carries_no_times_and_no_long_lists(labels: int, kept: bool
         "model": "m", "split": "test", "n": 3, "top1": 0.9, "latency_ms": 4.0, "labels": names,
         "size_bytes": 9, "files": [], "per_label": {}, "confusion": [],
     }  # fmt: skip
-    found = portable(record)
-    assert {"split", "n", "top1"} <= set(found)
-    assert not {"model", "latency_ms", "labels", "size_bytes", "files"} & set(found)
-    assert ("per_label" in found, "confusion" in found) == (kept, kept)
+    carried = portable(record)
+    assert {"split", "n", "top1"} <= set(carried)
+    assert not {"model", "latency_ms", "labels", "size_bytes", "files"} & set(carried)
+    assert ("per_label" in carried, "confusion" in carried) == (kept, kept)
 
 
 def thousand(n: int = 300) -> tuple[Outcomes, list[str]]:

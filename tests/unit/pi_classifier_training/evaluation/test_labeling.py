@@ -70,9 +70,9 @@ def test_the_error_counts_the_photos_and_names_near_labels_of_many() -> None:
 def test_photos_keep_their_file_and_order() -> None:
     photos = [Photo(Path(f"photos/{folder}/{i}.jpg"), folder)
               for i, folder in enumerate(["Day_Lily", "background", "Day_Lily"])]  # fmt: skip
-    found = match_labels(photos, LABELS, "model")
-    assert [p.path for p in found] == [p.path for p in photos]
-    assert [p.label for p in found] == ["day lily", "background", "day lily"]
+    matched = match_labels(photos, LABELS, "model")
+    assert [p.path for p in matched] == [p.path for p in photos]
+    assert [p.label for p in matched] == ["day lily", "background", "day lily"]
 
 
 def test_a_folder_mapped_to_nothing_is_left_out() -> None:

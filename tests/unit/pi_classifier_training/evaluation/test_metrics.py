@@ -29,19 +29,19 @@ class TestWilson:
     ) -> None:
         """Wilson's interval: all p with |share − p| ≤ z √(p (1 − p) / n)."""
         hits = round(share * n)
-        found = wilson(hits, n)
-        for end in (found.low, found.high):
+        interval = wilson(hits, n)
+        for end in (interval.low, interval.high):
             if 1e-12 < end < 1 - 1e-12:
                 deviation = math.sqrt(end * (1 - end) / n)
                 assert abs(hits / n - end) == pytest.approx(Z * deviation)
-        assert (found.low < 1e-12) == (hits == 0)
-        assert (found.high > 1 - 1e-12) == (hits == n)
-        assert found.value == hits / n
+        assert (interval.low < 1e-12) == (hits == 0)
+        assert (interval.high > 1 - 1e-12) == (hits == n)
+        assert interval.value == hits / n
 
     def test_all_of_ten(self) -> None:
         # 10 / (10 + z²): what all right of ten photos may hide.
-        found = wilson(10, 10)
-        assert (found.low, found.high) == pytest.approx((10 / (10 + Z * Z), 1.0))
+        interval = wilson(10, 10)
+        assert (interval.low, interval.high) == pytest.approx((10 / (10 + Z * Z), 1.0))
 
     def test_right_and_wrong_mirror_each_other(self) -> None:
         some, others = wilson(81, 263), wilson(182, 263)
@@ -137,9 +137,9 @@ class TestLabels:
     @given(st.lists(st.tuples(LABEL, LABEL), min_size=1, max_size=40))
     def test_no_photo_is_lost(self, pairs: list[tuple[int, int]]) -> None:
         truth, given_ = (np.array([p[i] for p in pairs], np.int64) for i in (0, 1))
-        found = confusions(truth, given_, 5)
-        assert sum(count for _, _, count in found) == len(pairs)
-        assert len({(t, g) for t, g, _ in found}) == len(found)
+        cells = confusions(truth, given_, 5)
+        assert sum(count for _, _, count in cells) == len(pairs)
+        assert len({(t, g) for t, g, _ in cells}) == len(cells)
 
 
 SCORES = np.array([[0.7, 0.2, 0.1], [0.1, 0.2, 0.7], [0.4, 0.4, 0.2]], np.float32)
@@ -197,9 +197,9 @@ INDICES = st.integers(0, 3)
 @given(st.lists(st.tuples(INDICES, INDICES), min_size=1, max_size=30))
 def test_confusion_and_label_figures_are_counts(pairs: list[tuple[int, int]]) -> None:
     truth, given_ = (np.array([p[i] for p in pairs], np.int64) for i in (0, 1))
-    found = confusions(truth, given_, 4)
-    assert {(t, g): c for t, g, c in found} == {p: pairs.count(p) for p in pairs}
-    assert [c for _, _, c in found] == sorted((c for _, _, c in found), reverse=True)
+    cells = confusions(truth, given_, 4)
+    assert {(t, g): c for t, g, c in cells} == {p: pairs.count(p) for p in pairs}
+    assert [c for _, _, c in cells] == sorted((c for _, _, c in cells), reverse=True)
     for label, figures in enumerate(label_figures(truth, given_, 4)):
         shown = [g for t, g in pairs if t == label]
         named = [t for t, g in pairs if g == label]

@@ -73,9 +73,9 @@ class TestConfusionList:
         )
     )
     def test_no_count_is_lost(self, matrix: list[list[int]]) -> None:
-        found = confusion_list({"labels": ["a", "b", "c"], "confusion": matrix})
-        assert sum(n for _, _, n in found) == sum(map(sum, matrix))
-        assert [n for _, _, n in found] == sorted((n for _, _, n in found), reverse=True)
+        cells = confusion_list({"labels": ["a", "b", "c"], "confusion": matrix})
+        assert sum(n for _, _, n in cells) == sum(map(sum, matrix))
+        assert [n for _, _, n in cells] == sorted((n for _, _, n in cells), reverse=True)
 
 
 def evaluation_of(labels: int, **more: Any) -> dict[str, Any]:

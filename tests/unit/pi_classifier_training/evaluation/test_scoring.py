@@ -131,14 +131,14 @@ class TestAnswers:
     @given(_rows())
     def test_keep_what_the_figures_need(self, photos: list[tuple[list[float], int]]) -> None:
         scored = scores_of([row for row, _ in photos], [truth for _, truth in photos])
-        found = outcomes_of(scored)
+        reduced = outcomes_of(scored)
         for i, (row, truth) in enumerate(photos):
             best = row.index(max(row))
-            assert found.given[i] == best
-            assert found.top[i] == np.float32(row[best])
-            assert found.own[i] == np.float32(row[truth])
-            assert found.right[i] == (best == truth) == (found.rank[i] == 0)
-        assert outcomes_of(found) is found
+            assert reduced.given[i] == best
+            assert reduced.top[i] == np.float32(row[best])
+            assert reduced.own[i] == np.float32(row[truth])
+            assert reduced.right[i] == (best == truth) == (reduced.rank[i] == 0)
+        assert outcomes_of(reduced) is reduced
 
     @given(_rows(), st.data())
     def test_of_parts_joined_are_those_of_the_whole(

@@ -36,14 +36,14 @@ class TestSharpened:
         def softmax(z: np.ndarray) -> np.ndarray:
             return np.asarray(np.exp(z) / np.exp(z).sum(axis=1, keepdims=True))
 
-        found = sharpened(softmax(logits).astype(np.float32), temperature, sigmoid=False)
-        assert found == pytest.approx(softmax(logits / temperature), abs=1e-6)
+        sharper = sharpened(softmax(logits).astype(np.float32), temperature, sigmoid=False)
+        assert sharper == pytest.approx(softmax(logits / temperature), abs=1e-6)
 
     def test_sigmoid_scores_are_independent_of_each_other(self) -> None:
         logits = np.array([[2.0, 0.5, -1.0]])
         scores = (1 / (1 + np.exp(-logits))).astype(np.float32)
-        found = sharpened(scores, 2.0, sigmoid=True)
-        assert found == pytest.approx(1 / (1 + np.exp(-logits / 2)), abs=1e-6)
+        sharper = sharpened(scores, 2.0, sigmoid=True)
+        assert sharper == pytest.approx(1 / (1 + np.exp(-logits / 2)), abs=1e-6)
 
     @given(st.sampled_from([0.5, 1.5]), st.sampled_from([0.7, 2.0]))
     def test_temperatures_multiply(self, first: float, second: float) -> None:
@@ -71,9 +71,9 @@ class TestFit:
             [[t, (1 - t) * 0.7, (1 - t) * 0.3] for t, _ in photos],
             [0 if right else 1 for _, right in photos],
         )
-        found = fit_temperature(scored)
+        fitted = fit_temperature(scored)
         grid = np.exp(np.linspace(math.log(LOWEST), math.log(HIGHEST), 120))
-        assert penalised(scored, found) <= min(penalised(scored, t) for t in grid) + 1e-6
+        assert penalised(scored, fitted) <= min(penalised(scored, t) for t in grid) + 1e-6
 
     def test_a_boastful_model_is_cooled_down_and_a_modest_one_warmed_up(self) -> None:
         half = [0, 1] * 100

@@ -79,9 +79,9 @@ def test_a_file_changed_in_place_is_read_again(
     # As long as before, and another time: an hour ago.
     stat = one.path.stat()
     os.utime(one.path, ns=(stat.st_atime_ns, stat.st_mtime_ns - HOUR_NS))
-    found = hash_photos([one, other], known)
+    hashes = hash_photos([one, other], known)
     assert read == ["a.jpg", "b.jpg", "a.jpg"]
-    assert found[0] == hashlib.sha256(b"new").digest()
+    assert hashes[0] == hashlib.sha256(b"new").digest()
 
 
 def test_a_file_of_just_now_is_never_relied_on(

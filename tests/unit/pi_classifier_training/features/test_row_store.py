@@ -51,8 +51,8 @@ def filled(folder: Path, *numbers: int) -> RowStore:
 
 def values(store: RowStore, *numbers: int) -> list[int | None]:
     """The first byte of each row that is found."""
-    found = store.find(keys(*numbers)).tolist()
-    return [None if row < 0 else int(store.mapped()[row, 0]) for row in found]
+    own_numbers = store.find(keys(*numbers)).tolist()
+    return [None if row < 0 else int(store.mapped()[row, 0]) for row in own_numbers]
 
 
 def test_rows_are_found_again_by_another_process(tmp_path: Path) -> None:

@@ -27,11 +27,11 @@ NAMES = [f"label {i:02}" for i in range(60)]
 class TestConfusion:
     def test_a_row_of_the_matrix_is_what_photos_of_a_label_were_given(self) -> None:
         outcomes = outcomes_with([0.9] * 4, [True, True, False, True], given=[0, 0, 0, 1])
-        found = confusion(outcomes, ["a", "b", "c"])
-        assert [row.counts for row in found.matrix] == [(2, 0, 0), (1, 1, 0), (0, 0, 0)]
-        assert [row.shares for row in found.matrix] == [(1, 0, 0), (0.5, 0.5, 0), (0, 0, 0)]
-        assert [row.label for row in found.rows] == ["a", "b"]
-        assert found.hardest.startswith("Of 100 photos of “b” 50 are recognized")
+        confused = confusion(outcomes, ["a", "b", "c"])
+        assert [row.counts for row in confused.matrix] == [(2, 0, 0), (1, 1, 0), (0, 0, 0)]
+        assert [row.shares for row in confused.matrix] == [(1, 0, 0), (0.5, 0.5, 0), (0, 0, 0)]
+        assert [row.label for row in confused.rows] == ["a", "b"]
+        assert confused.hardest.startswith("Of 100 photos of “b” 50 are recognized")
 
     @pytest.mark.parametrize("labels", [MATRIX_LABELS, MATRIX_LABELS + 1])
     def test_a_matrix_of_too_many_labels_is_left_out(self, labels: int) -> None:
@@ -42,15 +42,15 @@ class TestConfusion:
     def test_of_many_labels_those_that_fare_worst_stand_open(self, shown: int) -> None:
         right = [i != 7 for i in range(shown)]
         given_ = list(range(shown))
-        found = confusion(outcomes_with([0.9] * shown, right, given_), NAMES)
-        assert found.open_rows == OPEN_LABELS
-        assert len(found.rows) == shown
-        first = found.rows[0].label
+        confused = confusion(outcomes_with([0.9] * shown, right, given_), NAMES)
+        assert confused.open_rows == OPEN_LABELS
+        assert len(confused.rows) == shown
+        first = confused.rows[0].label
         assert first == ("label 00" if shown == OPEN_LABELS else "label 07")
 
     def test_where_nothing_is_confused_no_label_is_the_hardest(self) -> None:
-        found = confusion(outcomes_with([0.9] * 2, [True] * 2), ["a", "b"])
-        assert (found.pairs, found.hardest) == ((), "")
+        confused = confusion(outcomes_with([0.9] * 2, [True] * 2), ["a", "b"])
+        assert (confused.pairs, confused.hardest) == ((), "")
 
 
 class TestMistakes:

@@ -39,15 +39,15 @@ class TestFit:
     def test_no_other_law_with_one_of_the_exponents_is_nearer(self, values: list[float]) -> None:
         """For every exponent: the free line where it may be, and both edges a = 0 and b = 0."""
         errors = np.array(values)
-        found = fit(COUNTS, errors)
-        assert found.a >= 0
-        assert found.b >= 0
+        law = fit(COUNTS, errors)
+        assert law.a >= 0
+        assert law.b >= 0
         for c in EXPONENTS:
             x = COUNTS**-c
             (a, b), *_ = np.linalg.lstsq(np.stack([np.ones(7), x], axis=1), errors, rcond=None)
             others = [PowerLaw(errors.mean(), 0.0, c), PowerLaw(0.0, x @ errors / (x @ x), c)]
             others += [PowerLaw(a, b, c)] if a >= 0 and b >= 0 else []
-            assert missed(found, errors) <= min(missed(o, errors) for o in others) + 1e-12
+            assert missed(law, errors) <= min(missed(o, errors) for o in others) + 1e-12
 
     def test_many_at_once_are_as_one_by_one(self) -> None:
         rng = np.random.default_rng(1)
@@ -58,9 +58,9 @@ class TestFit:
             assert (alone.a, alone.b, alone.c) == pytest.approx((a[i], b[i], c[i]))
 
     def test_errors_that_rise_are_taken_as_a_constant(self) -> None:
-        found = fit(COUNTS, np.linspace(0.1, 0.2, 7))
-        assert found(1.0) == pytest.approx(0.15)
-        assert found(10**6) == pytest.approx(0.15)
+        law = fit(COUNTS, np.linspace(0.1, 0.2, 7))
+        assert law(1.0) == pytest.approx(0.15)
+        assert law(10**6) == pytest.approx(0.15)
 
     def test_a_law_at_work(self) -> None:
         law = PowerLaw(0.05, 2.0, 0.5)
@@ -125,25 +125,25 @@ class TestMeasure:
         monkeypatch.setattr(learning_curve, "EPOCHS", 40)
 
     def test_what_is_easy_is_learned(self) -> None:
-        found = measure(clouds(240, 1), clouds(120, 2), 3, seeds=1)
-        assert found.errors[-1] < 0.02
-        assert found.wrong.shape == (len(SHARES), 1, 120)
+        own_curve = measure(clouds(240, 1), clouds(120, 2), 3, seeds=1)
+        assert own_curve.errors[-1] < 0.02
+        assert own_curve.wrong.shape == (len(SHARES), 1, 120)
 
     def test_what_has_nothing_to_do_with_the_labels_is_not(self) -> None:
         training, checks = clouds(240, 1), clouds(300, 2)
         mixed = np.random.default_rng(3).permutation(training.indices)
-        found = measure(HeadInputs(training.values, mixed), checks, 3, seeds=1)
+        own_curve = measure(HeadInputs(training.values, mixed), checks, 3, seeds=1)
         # One of three is right by chance.
-        assert found.errors[-1] == pytest.approx(2 / 3, abs=0.15)
+        assert own_curve.errors[-1] == pytest.approx(2 / 3, abs=0.15)
 
     def test_shares_are_counted_label_by_label(self) -> None:
         """Ten photos of one label and 80 of the other: a share of each, at least one."""
         rng = np.random.default_rng(1)
         indices = np.array([0] * 10 + [1] * 80, np.int64)
         training = HeadInputs(rng.normal(size=(90, 4)).astype(np.float32), indices)
-        found = measure(training, training, 2, seeds=1)
+        own_curve = measure(training, training, 2, seeds=1)
         expected = [max(1, round(10 * s)) + max(1, round(80 * s)) for s in SHARES]
-        assert found.counts.tolist() == expected
+        assert own_curve.counts.tolist() == expected
 
     def test_the_gradient_is_that_of_the_cross_entropy(
         self, monkeypatch: pytest.MonkeyPatch
@@ -160,12 +160,12 @@ class TestMeasure:
             logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
             return float(-(targets * logs).sum(axis=1).mean())
 
-        found = learning_curve._gradient(weights, batch, targets, rng)
+        gradient = learning_curve._gradient(weights, batch, targets, rng)
         for i, j in itertools.product(range(4), range(2)):
             step = np.zeros((4, 2))
             step[i, j] = 1e-5
             slope = (loss(weights + step) - loss(weights - step)) / 2e-5
-            assert found[i, j] == pytest.approx(slope, abs=1e-5)
+            assert gradient[i, j] == pytest.approx(slope, abs=1e-5)
 
 
 @settings(max_examples=25, deadline=None)
@@ -175,16 +175,16 @@ class TestMeasure:
     st.sampled_from([0.05, 0.5, 1.0, 1.5]),
 )
 def test_a_law_is_found_again_from_its_own_values(a: float, b: float, c: float) -> None:
-    found = fit(COUNTS, a + b * COUNTS**-c)
-    assert found(COUNTS) == pytest.approx(a + b * COUNTS**-c, abs=1e-9)
-    assert (found.a, found.b) >= (0.0, 0.0)
+    law = fit(COUNTS, a + b * COUNTS**-c)
+    assert law(COUNTS) == pytest.approx(a + b * COUNTS**-c, abs=1e-9)
+    assert (law.a, law.b) >= (0.0, 0.0)
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.5, 1.0]), min_size=7, max_size=7))
 def test_whatever_was_measured_more_photos_do_no_harm(errors: list[float]) -> None:
-    found = fit(COUNTS, np.array(errors))
-    assert 0 <= found(4000) <= found(2000) + 1e-12
+    law = fit(COUNTS, np.array(errors))
+    assert 0 <= law(4000) <= law(2000) + 1e-12
 
 
 def test_a_steady_fall_is_carried_on() -> None:
@@ -239,15 +239,15 @@ def blobs(n: int, seed: int) -> HeadInputs:
 def test_a_head_errs_less_with_more_photos(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learning_curve, "EPOCHS", 30)
     steps: list[None] = []
-    found = measure(blobs(480, 1), blobs(600, 2), 3, seeds=2, step=lambda: steps.append(None))
+    own_curve = measure(blobs(480, 1), blobs(600, 2), 3, seeds=2, step=lambda: steps.append(None))
     assert len(steps) == 2 * len(SHARES)
-    assert found.counts.tolist() == [60, 84, 120, 171, 240, 339, 480]
-    assert found.wrong.shape == (7, 2, 600)
-    assert found.errors[-1] < found.errors[0] - 0.03
+    assert own_curve.counts.tolist() == [60, 84, 120, 171, 240, 339, 480]
+    assert own_curve.wrong.shape == (7, 2, 600)
+    assert own_curve.errors[-1] < own_curve.errors[0] - 0.03
     # Far better than guessing one of three.
-    assert found.errors[-1] < 0.5
+    assert own_curve.errors[-1] < 0.5
     again = measure(blobs(480, 1), blobs(600, 2), 3, seeds=2)
-    assert np.array_equal(found.wrong, again.wrong)
+    assert np.array_equal(own_curve.wrong, again.wrong)
 
 
 def test_shares_are_nested_and_even_over_labels() -> None:

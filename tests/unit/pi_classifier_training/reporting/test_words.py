@@ -55,10 +55,10 @@ class TestConfusedPairs:
     def test_no_pair_is_told_twice_and_the_commoner_way_first(
         self, cells: list[tuple[int, int, int]]
     ) -> None:
-        found = confused_pairs(cells, self.LABELS, 99)
-        assert len({frozenset((p.first, p.second)) for p in found}) == len(found)
-        assert all(p.forward >= p.backward for p in found)
-        assert sum(p.total for p in found) == sum(n for t, g, n in cells if t != g)
+        pairs = confused_pairs(cells, self.LABELS, 99)
+        assert len({frozenset((p.first, p.second)) for p in pairs}) == len(pairs)
+        assert all(p.forward >= p.backward for p in pairs)
+        assert sum(p.total for p in pairs) == sum(n for t, g, n in cells if t != g)
 
     @pytest.mark.parametrize(
         ("cells", "said"),
