@@ -19,6 +19,7 @@ from pi_classifier.inference.classifier import (
     calibrated,
     open_model,
 )
+from pi_classifier.modelfile.manifest import Manifest
 from pi_classifier.modelfile.tflite_graph import Activation
 from pi_classifier.system.atomic import write_atomic
 from pi_classifier_training.errors import TrainingError
@@ -112,11 +113,7 @@ def calibrate_model(
     """
     with contextlib.closing(_opened(path)) as classifier:
         manifest = classifier.model.manifest
-        if manifest.flatbuffer_bytes is None:
-            raise TrainingError(
-                f"{path}: was not written by this project and has no place for a temperature; "
-                "make it a model file first: pi-classifier-train import"
-            )
+        _require_own(path, manifest)
         parts = held_out(image_dirs, classifier)
         validation = [p for part in parts for p in part.validation]
         scored = score_photos(classifier, validation, progress)
@@ -131,13 +128,7 @@ def calibrate_model(
         trial = _tried(classifier, changes, parts, progress)
     yield f"temperature {temperature:g}, chosen on {n} validation photos"
     yield from _before_and_after(trial.before, trial.after)
-    low, high = trial.loss_change
-    if low > WORSE:
-        raise TrainingError(
-            f"{path}: with this temperature the cross-entropy of the {trial.after['n']} test "
-            f"photos gets clearly worse (by {low:.3f} to {high:.3f}); nothing was written. The "
-            "validation photos may be too few, or unlike the test photos"
-        )
+    _require_no_worse(path, trial)
     details = manifest.details
     changes["evaluation"] = details.get("evaluation", {}) | trial.first_folder
     changes["thresholds"] = details.get("thresholds", {}) | {"high": trial.announce_from}
@@ -150,9 +141,27 @@ def calibrate_model(
     )
 
 
+def _require_own(path: Path, manifest: Manifest) -> None:
+    if manifest.flatbuffer_bytes is None:
+        raise TrainingError(
+            f"{path}: was not written by this project and has no place for a temperature; "
+            "make it a model file first: pi-classifier-train import"
+        )
+
+
+def _require_no_worse(path: Path, trial: _Trial) -> None:
+    low, high = trial.loss_change
+    if low > WORSE:
+        raise TrainingError(
+            f"{path}: with this temperature the cross-entropy of the {trial.after['n']} test "
+            f"photos gets clearly worse (by {low:.3f} to {high:.3f}); nothing was written. The "
+            "validation photos may be too few, or unlike the test photos"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """What a file does with its new entries: test records before and after, and more.
+    """What a file does with its new entries: evaluations before and after, and more.
 
     `loss_change` is the interval of the cross-entropy's change, `first_folder` what goes
     into the model file, `announce_from` chosen on the validation photos.

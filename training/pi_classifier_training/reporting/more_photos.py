@@ -31,7 +31,7 @@ class MorePhotos:
 
     curve: Curve
     forecast: Forecast
-    said: str
+    sentence: str
     exact: bool
 
 
@@ -63,10 +63,10 @@ def more_photos(
     with Progress("learning curve", len(learning_curve.SHARES) * learning_curve.SEEDS) as bar:
         curve = learning_curve.measure(training, checks, len(network.labels), step=bar.step)
     forecast = learning_curve.forecast(curve)
-    return MorePhotos(curve, forecast, _said(forecast, right, exact=exact), exact)
+    return MorePhotos(curve, forecast, _sentence(forecast, right, exact=exact), exact)
 
 
-def _said(forecast: Forecast, right: float, *, exact: bool) -> str:
+def _sentence(forecast: Forecast, right: float, *, exact: bool) -> str:
     if forecast.doubt:
         return f"Whether more photos would help cannot be said: {forecast.doubt}."
     if not exact:

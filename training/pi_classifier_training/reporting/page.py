@@ -54,7 +54,7 @@ class More:
 class Trust:
     """How far the scores can be believed."""
 
-    said: str
+    sentence: str
     calibration_error: float
     figure: Figure
 

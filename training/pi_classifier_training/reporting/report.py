@@ -153,10 +153,10 @@ class LeftOut:
 def _verdict(
     chosen: MeasuredFile, confusion: contents.Confusion, more: More | None
 ) -> tuple[str, ...]:
-    said = [words.confusion_sentence(confusion.pairs)]
+    sentences = [words.confusion_sentence(confusion.pairs)]
     if more is not None:
-        said.append(more.result.said)
-    return (*said, words.copy_sentence(chosen.path.name, chosen.size_bytes))
+        sentences.append(more.result.sentence)
+    return (*sentences, words.copy_sentence(chosen.path.name, chosen.size_bytes))
 
 
 def _files(files: Sequence[MeasuredFile], chosen: MeasuredFile, left_out: LeftOut) -> Files:
@@ -214,11 +214,11 @@ def _files_figure(rows: Sequence[contents.FileRow]) -> Figure:
 
 
 def _trust(outcomes: Outcomes) -> Trust:
-    error, said = contents.trust(outcomes)
+    error, sentence = contents.trust(outcomes)
     bins = calibration_curve(outcomes)
     listed = "; ".join(f"{100 * s:.0f} %: {100 * r:.0f} % right of {n}" for s, r, n in bins)
-    shows = f"Share of right answers by score. {said} {listed}."
-    return Trust(said, error, Figure(figures.calibration(bins), shows))
+    shows = f"Share of right answers by score. {sentence} {listed}."
+    return Trust(sentence, error, Figure(figures.calibration(bins), shows))
 
 
 def _more(
