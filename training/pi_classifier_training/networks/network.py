@@ -23,7 +23,7 @@ __all__ = [
     "NETWORKS",
     "Network",
     "NetworkSpec",
-    "Taught",
+    "Outputs",
     "as_list",
     "build_backbone",
     "build_head",
@@ -35,7 +35,7 @@ __all__ = [
 DROPOUT = 0.2
 
 # Hints (feature maps), embedding and logits of a batch.
-Taught = tuple[list[Any], Any, Any]
+Outputs = tuple[list[Any], Any, Any]
 
 
 def build_head(channels: int, labels: Sequence[str], name: str = "head") -> keras.Model:
@@ -57,7 +57,7 @@ class Network:
         self.backbone = build_backbone(spec)
         self.head = build_head(int(self.backbone.outputs[-1].shape[-1]), labels)
 
-    def __call__(self, images: Any, training: bool) -> Taught:
+    def __call__(self, images: Any, training: bool) -> Outputs:
         """Hints, embedding and logits of a batch of raw images."""
         *hints, embedding = as_list(self.backbone(images, training=training))
         return hints, embedding, self.head(embedding, training=training)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 Row = dict[str, Any]
 """One epoch: epoch (from 1 in each phase), phase, loss, cross_entropy, accuracy,
 learning_rate, and where validated validation_accuracy and validation_cross_entropy."""
-Log = Callable[[Row], None]
+OnEpoch = Callable[[Row], None]
 
 # From this ratio between the largest and the smallest label on, labels are weighted.
 BALANCED_RATIO = 1.5
@@ -63,7 +63,7 @@ def label_weights(indices: NDArray[np.int64], labels: int, mode: str) -> NDArray
 
 
 @dataclass(slots=True)
-class Stopper:
+class EarlyStopping:
     """Ends training when validation has not got better for `patience` epochs; 0 never does.
 
     Better is a lower cross-entropy, which says more than accuracy on few photos. `best`
@@ -80,7 +80,7 @@ class Stopper:
         """Whether it is time to stop."""
         return 0 < self.patience <= self.waited
 
-    def watch(self, row: Row, weights: Callable[[], list[NDArray[Any]]]) -> None:
+    def update(self, row: Row, weights: Callable[[], list[NDArray[Any]]]) -> None:
         """Take note of a validated epoch."""
         if not self.patience:
             return
@@ -102,7 +102,7 @@ class Stopper:
         self.waited, self.best = saved["waited"], best
 
 
-def planned(epochs: int, steps: int | None, steps_an_epoch: int) -> tuple[int, int]:
+def epoch_plan(epochs: int, steps: int | None, steps_an_epoch: int) -> tuple[int, int]:
     """Epochs and steps to run; `steps`, where given, counts instead of `epochs`."""
     if steps is None:
         return epochs, epochs * steps_an_epoch

@@ -58,7 +58,7 @@ def _size(run: Path) -> int | None:
 
 def table(experiments: Sequence[Experiment]) -> Iterator[str]:
     """Lines of a table: name, network, options that differ, accuracies, size, test photos."""
-    rows = [_HEADER, *(_row(each, _differing(experiments)) for each in experiments)]
+    rows = [_HEADER, *(_row(run, _differing(experiments)) for run in experiments)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
     for row in rows:
         yield "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
@@ -66,13 +66,15 @@ def table(experiments: Sequence[Experiment]) -> Iterator[str]:
 
 def _row(experiment: Experiment, differing: Sequence[str]) -> tuple[str, ...]:
     options, summary = experiment.options, experiment.summary
-    said = ", ".join(f"{x.rpartition('.')[2]} {options[x]}" for x in differing if x in options)
+    differences = ", ".join(
+        f"{x.rpartition('.')[2]} {options[x]}" for x in differing if x in options
+    )
     evaluation = summary.get("evaluation", {})
-    counts = {each["n"] for each in evaluation.values() if "n" in each}
+    counts = {part["n"] for part in evaluation.values() if "n" in part}
     return (
         experiment.name,
         experiment.network,
-        said or _NONE,
+        differences or _NONE,
         _percent(summary.get("validation_accuracy")),
         _percent(evaluation.get("float32", {}).get("top1")),
         _percent(evaluation.get("int8", {}).get("top1")),
@@ -87,7 +89,7 @@ def _percent(share: float | None) -> str:
 
 def _differing(experiments: Sequence[Experiment]) -> list[str]:
     """Names of options that are not the same in all runs; missing ones differ from none."""
-    names = dict.fromkeys(name for each in experiments for name in each.options)
+    names = dict.fromkeys(name for run in experiments for name in run.options)
     return [
         name
         for name in names

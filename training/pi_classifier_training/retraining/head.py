@@ -14,12 +14,12 @@ from pi_classifier_training.features.bottlenecks import Bottlenecks
 from pi_classifier_training.networks.network import Network
 from pi_classifier_training.progress import Progress
 from pi_classifier_training.retraining.epochs import (
-    Log,
+    EarlyStopping,
+    OnEpoch,
     Row,
-    Stopper,
+    epoch_plan,
     epoch_rng,
     figures_of,
-    planned,
     reseed,
 )
 
@@ -66,15 +66,15 @@ class HeadTrainer:
         self,
         training: Bottlenecks,
         validation: Bottlenecks,
-        log: Log,
+        on_epoch: OnEpoch,
     ) -> list[Row]:
-        """Run the epochs; return a row for each, also passed to `log`.
+        """Run the epochs; return a row for each, also passed to `on_epoch`.
 
         With `patience` the weights of the best validated epoch are kept.
         """
         steps_an_epoch = math.ceil(len(training) / self.batch)
-        epochs, steps = planned(self.options.epochs, self.options.steps, steps_an_epoch)
-        stopper = Stopper(self.options.patience)
+        epochs, steps = epoch_plan(self.options.epochs, self.options.steps, steps_an_epoch)
+        early_stopping = EarlyStopping(self.options.patience)
         history: list[Row] = []
         with Progress("head", epochs) as bar:
             for epoch in range(1, epochs + 1):
@@ -82,13 +82,13 @@ class HeadTrainer:
                 row = self._epoch(epoch, training, min(left, steps_an_epoch))
                 row |= self._validated(validation)
                 history.append(row)
-                log(row)
+                on_epoch(row)
                 bar.step(note=f"{100 * row['validation_accuracy']:.1f} % right in validation")
-                stopper.watch(row, self.network.head.get_weights)
-                if stopper.ended:
+                early_stopping.update(row, self.network.head.get_weights)
+                if early_stopping.ended:
                     break
-        if stopper.best is not None:
-            self.network.head.set_weights(stopper.best)
+        if early_stopping.best is not None:
+            self.network.head.set_weights(early_stopping.best)
         return history
 
     def _epoch(self, epoch: int, training: Bottlenecks, steps: int) -> Row:
@@ -136,7 +136,7 @@ class HeadTrainer:
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         entropies = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
         hits = tf.cast(tf.equal(tf.argmax(logits, axis=1), indices), tf.float32)
-        return tf.stack([tf.reduce_sum(each) for each in (losses, entropies, hits)])
+        return tf.stack([tf.reduce_sum(values) for values in (losses, entropies, hits)])
 
     def _validated(self, validation: Bottlenecks) -> Row:
         samples = np.arange(len(validation))

@@ -71,7 +71,7 @@ class RetrainOptions:
     )
 
     @property
-    def goes_on(self) -> bool:
+    def resumes(self) -> bool:
         """Whether training starts from an earlier run, head included."""
         return Path(self.weights).is_dir()
 

@@ -32,7 +32,7 @@ from pi_classifier_training.retraining.photo_sets import (
 )
 from pi_classifier_training.retraining.recipe import finished, photos_id, recipe_id
 from pi_classifier_training.retraining.run_folder import RUN_FILE, WEIGHTS_FILE, RunFolder
-from pi_classifier_training.retraining.teacher_targets import Answers
+from pi_classifier_training.retraining.teacher_targets import TeacherTargets
 from pi_classifier_training.retraining.trainer import WholeNetworkTrainer
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class _Training:
     checkpoint: Checkpoint
     started: float
     unreadable: set[str] = field(default_factory=set)
-    said_weights: bool = False
+    warned_of_weights: bool = False
 
 
 def retrain(
@@ -100,19 +100,19 @@ def _load_teachers(options: RetrainOptions, labels: tuple[str, ...]) -> tuple[Ne
     if options.teacher_cache is None:
         if len(options.teachers) > 1:
             raise TrainingError(
-                f"{len(options.teachers)} teachers need a folder where their answers are kept; "
+                f"{len(options.teachers)} teachers need a folder where their scores are kept; "
                 "add --teacher-cache DIR, or name one --teacher"
             )
-        return tuple(RunFolder(each).load(labels) for each in options.teachers)
+        return tuple(RunFolder(run).load(labels) for run in options.teachers)
     if not options.teachers:
         raise TrainingError(
             "--teacher-cache keeps what teachers say; name at least one: --teacher RUN"
         )
-    return tuple(RunFolder(each).load() for each in options.teachers)
+    return tuple(RunFolder(run).load() for run in options.teachers)
 
 
 def _begin_with_weights(network: Network, options: RetrainOptions) -> None:
-    if options.goes_on:
+    if options.resumes:
         if not options.fine_tune:
             raise TrainingError(
                 f"--weights {options.weights}: an earlier run goes on with fine-tuning; say how "
@@ -129,7 +129,7 @@ def _phases(training: _Training, output_dir: Path) -> list[Row]:
     events = EventLog(output_dir, training.network)
     history: list[Row] = []
     try:
-        if not options.from_scratch and not options.goes_on:
+        if not options.from_scratch and not options.resumes:
             history += _head(training, events)
         if options.from_scratch or options.fine_tune:
             history += _whole(training, events)
@@ -190,30 +190,32 @@ def _whole(training: _Training, events: EventLog) -> list[Row]:
             steps=None,
         )
 
-    def heed(row: Row) -> None:
+    def on_epoch(row: Row) -> None:
         events(row)
         _log_epoch(row)
 
-    answers = _answers(training)
+    teacher_targets = _teacher_targets(training)
     trainer = WholeNetworkTrainer(
         network,
         settings,
         settings.total_steps(len(sets.squares)),
-        training.teachers[0] if training.teachers and answers is None else None,
+        training.teachers[0] if training.teachers and teacher_targets is None else None,
         # Hints are for a network that knows nothing; later they would only disturb it.
         hinted=scratch,
-        answers=answers,
+        teacher_targets=teacher_targets,
         label_weights=_label_weights(training, sets.squares.indices),
         phase="scratch" if scratch else "fine-tuning",
     )
-    return trainer.train(sets.squares, sets.validation, log=heed, checkpoint=training.checkpoint)
+    return trainer.train(
+        sets.squares, sets.validation, on_epoch=on_epoch, checkpoint=training.checkpoint
+    )
 
 
 def _label_weights(training: _Training, indices: NDArray[np.int64]) -> NDArray[np.float32]:
     labels = training.network.labels
     weights = label_weights(indices, len(labels), training.options.class_weights)
-    if np.ptp(weights) and not training.said_weights:
-        training.said_weights = True
+    if np.ptp(weights) and not training.warned_of_weights:
+        training.warned_of_weights = True
         counts = np.bincount(indices)
         few, many = counts.argmin(), counts.argmax()
         log.warning(
@@ -224,14 +226,14 @@ def _label_weights(training: _Training, indices: NDArray[np.int64]) -> NDArray[n
     return weights
 
 
-def _answers(training: _Training) -> Answers | None:
+def _teacher_targets(training: _Training) -> TeacherTargets | None:
     """The teachers with the photos as large as the largest of them wants its views."""
     options = training.options
     if options.teacher_cache is None:
         return None
     side = max(teacher.spec.resolution for teacher in training.teachers)
     squares = decode_squares(training.photos, training.network.labels, side)
-    return Answers(
+    return TeacherTargets(
         training.teachers,
         squares,
         training.network.labels,
@@ -269,7 +271,7 @@ def _recipe(
     import tensorflow as tf
 
     head = None
-    if options.goes_on:
+    if options.resumes:
         head = hashlib.sha256(
             b"".join(w.tobytes() for w in network.head.get_weights())
         ).hexdigest()

@@ -1,4 +1,4 @@
-"""What teachers say of every view of a training, asked once and kept."""
+"""What teachers say of every view of a training, computed once and kept."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ BATCH = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answers:
+class TeacherTargets:
     """Softened scores of teachers, averaged, for each view of the photos in `squares`.
 
-    A teacher is asked only about photos whose label it knows. Answers lie in `folder`,
+    A teacher is asked only about photos whose label it knows. The scores lie in `folder`,
     one file a view, and serve every student trained on the same photos with the same
     seed: from then on a student costs no more than one without teachers.
     """
@@ -39,8 +39,8 @@ class Answers:
     seed: int
     folder: Path
 
-    def of(self, view: int, min_area: float) -> NDArray[np.float32]:
-        """The answers float32 ``[n, labels]`` for view number `view`.
+    def scores(self, view: int, min_area: float) -> NDArray[np.float32]:
+        """The scores, float32 ``[n, labels]`` for view number `view`.
 
         Raises TrainingError where they cannot be kept.
         """
@@ -48,29 +48,29 @@ class Answers:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with path.with_suffix(".lock").open("w") as lock:
-                # Of two students at one view one asks, the other waits for the answers.
+                # Of two students at one view one computes, the other waits for the scores.
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                found = self._kept(path)
-                if found is None:
-                    found = self._ask(view, min_area)
+                scores = self._cached(path)
+                if scores is None:
+                    scores = self._compute(view, min_area)
                     stream = io.BytesIO()
-                    np.save(stream, found)
+                    np.save(stream, scores)
                     write_atomic(path, stream.getvalue(), durable=False)
         except OSError as error:
             raise TrainingError(
-                f"{error.filename or path}: the teachers' answers cannot be kept "
+                f"{error.filename or path}: the teachers' scores cannot be kept "
                 f"({error.strerror}); name another folder: --teacher-cache DIR"
             ) from error
-        return found
+        return scores
 
-    def _kept(self, path: Path) -> NDArray[np.float32] | None:
+    def _cached(self, path: Path) -> NDArray[np.float32] | None:
         if not path.exists():
             return None
         try:
-            found: NDArray[np.float32] = np.load(path)
+            scores: NDArray[np.float32] = np.load(path)
         except ValueError:
-            return None  # damaged: asked again
-        return found if found.shape == (len(self.squares), len(self.labels)) else None
+            return None  # damaged: computed again
+        return scores if scores.shape == (len(self.squares), len(self.labels)) else None
 
     def _key(self, min_area: float) -> str:
         digest = hashlib.sha256(repr((self.seed, round(min_area, 6), self.labels)).encode())
@@ -82,10 +82,10 @@ class Answers:
                 digest.update(weights.tobytes())
         return digest.hexdigest()[:16]
 
-    def _ask(self, view: int, min_area: float) -> NDArray[np.float32]:
+    def _compute(self, view: int, min_area: float) -> NDArray[np.float32]:
         n = len(self.squares)
         total = np.zeros((n, len(self.labels)), np.float32)
-        asked = np.zeros((n, 1), np.float32)
+        counts = np.zeros((n, 1), np.float32)
         draws = draw_views(n, self.seed, view)
         with Progress(f"teachers, view {view + 1}", n * len(self.teachers)) as bar:
             for teacher in self.teachers:
@@ -93,23 +93,23 @@ class Answers:
                 # The teacher's outputs in the order of our labels.
                 outputs = [teacher.labels.index(self.labels[i]) for i in known]
                 rows = np.flatnonzero(np.isin(self.squares.indices, known))
-                softened = _asker(teacher, min_area)
+                predict = _predictor(teacher, min_area)
                 for start in range(0, len(rows), BATCH):
                     chosen = rows[start : start + BATCH]
                     pixels, aspects = self.squares.pixels[chosen], self.squares.aspects[chosen]
-                    scores = softened(pixels, aspects, draws[chosen])
+                    scores = predict(pixels, aspects, draws[chosen])
                     total[chosen[:, None], known] += scores[:, outputs]
                     bar.step(len(chosen))
-                asked[rows] += 1
-        if not asked.all():
-            unknown = self.labels[int(self.squares.indices[int(np.argmin(asked))])]
+                counts[rows] += 1
+        if not counts.all():
+            unknown = self.labels[int(self.squares.indices[int(np.argmin(counts))])]
             raise TrainingError(
                 f"no teacher knows the label {unknown!r}; one of them must know every label"
             )
-        return total / asked
+        return total / counts
 
 
-def _asker(teacher: Network, min_area: float) -> Callable[..., NDArray[np.float32]]:
+def _predictor(teacher: Network, min_area: float) -> Callable[..., NDArray[np.float32]]:
     import tensorflow as tf
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
@@ -117,8 +117,8 @@ def _asker(teacher: Network, min_area: float) -> Callable[..., NDArray[np.float3
         views = augment(squares, aspects, draws, teacher.spec.resolution, min_area)
         return tf.nn.softmax(teacher(views, training=False)[2] / TEMPERATURE)
 
-    def ask(*batch: NDArray[Any]) -> NDArray[np.float32]:
+    def predict(*batch: NDArray[Any]) -> NDArray[np.float32]:
         scores: NDArray[np.float32] = softened(*map(tf.constant, batch)).numpy()
         return scores
 
-    return ask
+    return predict

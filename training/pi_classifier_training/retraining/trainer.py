@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from pi_classifier.setting import setting
 from pi_classifier_training.data.augmentation import augment, draw_views, min_crop_area
 from pi_classifier_training.data.dataset import Images
-from pi_classifier_training.networks.network import Network, Taught, as_list
+from pi_classifier_training.networks.network import Network, Outputs, as_list
 from pi_classifier_training.progress import Progress
 from pi_classifier_training.retraining.checkpoint import Checkpoint
 from pi_classifier_training.retraining.epochs import (
-    Log,
+    EarlyStopping,
+    OnEpoch,
     Row,
-    Stopper,
+    epoch_plan,
     epoch_rng,
     figures_of,
-    planned,
     reseed,
 )
 from pi_classifier_training.retraining.losses import (
@@ -33,7 +33,7 @@ from pi_classifier_training.retraining.losses import (
     distilled,
     hint_loss,
 )
-from pi_classifier_training.retraining.teacher_targets import Answers
+from pi_classifier_training.retraining.teacher_targets import TeacherTargets
 
 LABEL_SMOOTHING = 0.1
 # Distillation (Hinton et al. 2015): the share of the teachers' soft scores in the loss.
@@ -97,7 +97,7 @@ class TrainingOptions:
 
     def total_steps(self, photos: int) -> int:
         """Steps of the whole training on so many photos."""
-        return planned(self.epochs, self.steps, math.ceil(photos / self.batch))[1]
+        return epoch_plan(self.epochs, self.steps, math.ceil(photos / self.batch))[1]
 
 
 class WholeNetworkTrainer:
@@ -111,7 +111,7 @@ class WholeNetworkTrainer:
         teacher: Network | None = None,
         *,
         hinted: bool = True,
-        answers: Answers | None = None,
+        teacher_targets: TeacherTargets | None = None,
         label_weights: NDArray[np.float32] | None = None,
         phase: str = "training",
     ) -> None:
@@ -119,7 +119,7 @@ class WholeNetworkTrainer:
         import tensorflow as tf
 
         self.network, self.teacher, self.options = network, teacher, options
-        self.answers = answers
+        self.teacher_targets = teacher_targets
         self.phase, self.epochs = phase, options.epochs
         if label_weights is None:
             label_weights = np.ones(len(network.labels), np.float32)
@@ -177,7 +177,7 @@ class WholeNetworkTrainer:
         aspects: Any,
         indices: Any,
         draws: Any,
-        answers: Any,
+        teacher_scores: Any,
         side: int,
         min_area: Any,
         hint_weight: Any,
@@ -191,8 +191,10 @@ class WholeNetworkTrainer:
             smoothed = targets * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / targets.shape[1]
             weights = tf.gather(self.label_weights, indices)
             loss = cross_entropy(smoothed, logits, weights)
-            if self.answers is not None:
-                loss = (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * distilled(answers, logits)
+            if self.teacher_targets is not None:
+                loss = (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * distilled(
+                    teacher_scores, logits
+                )
             elif self.teacher is not None:
                 # Both see the same view at the same size: their feature maps align.
                 taught = self.teacher(views, training=False)
@@ -206,7 +208,7 @@ class WholeNetworkTrainer:
         accuracy = tf.reduce_mean(tf.cast(hits, tf.float32))
         return tf.stack([loss, cross_entropy(targets, logits), accuracy])
 
-    def _hints_missed(self, taught: Taught, ours: list[Any]) -> Any:
+    def _hints_missed(self, taught: Outputs, ours: list[Any]) -> Any:
         """How far the student's feature maps, projected, are from the teacher's."""
         hints, embedding, _ = taught
         count = len(self.adapters)
@@ -219,36 +221,35 @@ class WholeNetworkTrainer:
         training: Images,
         validation: Images,
         *,
-        log: Log | None = None,
+        on_epoch: OnEpoch = lambda _: None,
         checkpoint: Checkpoint | None = None,
     ) -> list[Row]:
-        """Run all epochs; return a row for each, also passed to `log`.
+        """Run all epochs; return a row for each, also passed to `on_epoch`.
 
         The weights end as the running average over the last steps, which validates
         better than the last step's own; with `patience` as that of the best validated
         epoch. With a `checkpoint` training goes on where an earlier one was ended.
         """
         steps_an_epoch = math.ceil(len(training) / self.options.batch)
-        self.epochs, steps = planned(self.options.epochs, self.options.steps, steps_an_epoch)
-        stopper = Stopper(self.options.patience)
-        heed = log or _unheeded
-        history = self._go_on(checkpoint, stopper)
+        self.epochs, steps = epoch_plan(self.options.epochs, self.options.steps, steps_an_epoch)
+        early_stopping = EarlyStopping(self.options.patience)
+        history = self._resume(checkpoint, early_stopping)
         for row in history:
-            heed(row)
+            on_epoch(row)
         with Progress(self.phase, steps, sum(row["steps"] for row in history)) as bar:
-            while len(history) < self.epochs and not stopper.ended:
+            while len(history) < self.epochs and not early_stopping.ended:
                 left = steps - len(history) * steps_an_epoch
                 row = self._run_epoch(len(history), training, min(left, steps_an_epoch), bar)
                 with self._averaged():
                     row |= validate(self.network, validation)
-                    stopper.watch(row, self._weights)
+                    early_stopping.update(row, self._weights)
                 history.append(row)
                 if checkpoint is not None:
-                    self._save(checkpoint, stopper, history)
-                heed(row)
+                    self._save(checkpoint, early_stopping, history)
+                on_epoch(row)
         self.optimizer.finalize_variable_values(self.variables)
-        if stopper.best is not None:
-            self._set_weights(stopper.best)
+        if early_stopping.best is not None:
+            self._set_weights(early_stopping.best)
         return history
 
     def _run_epoch(self, epoch: int, training: Images, steps: int, bar: Progress) -> Row:
@@ -259,9 +260,9 @@ class WholeNetworkTrainer:
         hint_weight = tf.constant(max(0.0, 1.0 - share / HINTED_SHARE))
         view, area = self._view(epoch)
         draws = draw_views(len(training), options.seed, view)
-        answers = np.zeros((len(training), 1), np.float32)
-        if self.answers is not None:
-            answers = self.answers.of(view, area)
+        teacher_scores = np.zeros((len(training), 1), np.float32)
+        if self.teacher_targets is not None:
+            teacher_scores = self.teacher_targets.scores(view, area)
         min_area, side = tf.constant(area), self._side(epoch)
         reseed([self.network.backbone, self.network.head], options.seed, epoch)
         sums, photos = np.zeros(3), 0
@@ -272,7 +273,7 @@ class WholeNetworkTrainer:
                 tf.constant(training.aspects[rows]),
                 tf.constant(training.indices[rows]),
                 tf.constant(draws[rows]),
-                tf.constant(answers[rows]),
+                tf.constant(teacher_scores[rows]),
                 side,
                 min_area,
                 hint_weight,
@@ -310,16 +311,18 @@ class WholeNetworkTrainer:
         self.network.backbone.set_weights(weights[:count])
         self.network.head.set_weights(weights[count:])
 
-    def _save(self, checkpoint: Checkpoint, stopper: Stopper, history: list[Row]) -> None:
+    def _save(
+        self, checkpoint: Checkpoint, early_stopping: EarlyStopping, history: list[Row]
+    ) -> None:
         extra = [v for adapter in self.adapters for v in adapter.variables]
         arrays = {
             "weights": self._weights(),
             "optimizer": [v.numpy() for v in [*self.optimizer.variables, *extra]],
-            "best": stopper.best or [],
+            "best": early_stopping.best or [],
         }
-        checkpoint.save(arrays, {"history": history, "stopper": stopper.as_dict()})
+        checkpoint.save(arrays, {"history": history, "stopper": early_stopping.as_dict()})
 
-    def _go_on(self, checkpoint: Checkpoint | None, stopper: Stopper) -> list[Row]:
+    def _resume(self, checkpoint: Checkpoint | None, early_stopping: EarlyStopping) -> list[Row]:
         """Take over what an earlier, ended training left; return its history."""
         saved = None if checkpoint is None else checkpoint.load()
         if saved is None:
@@ -329,7 +332,7 @@ class WholeNetworkTrainer:
         variables = [*self.optimizer.variables, *extra]
         for variable, value in zip(variables, saved.arrays["optimizer"], strict=True):
             variable.assign(value)
-        stopper.restore(saved.state["stopper"], saved.arrays["best"] or None)
+        early_stopping.restore(saved.state["stopper"], saved.arrays["best"] or None)
         history: list[Row] = saved.state["history"]
         return history
 
@@ -344,10 +347,6 @@ class WholeNetworkTrainer:
             return full
         # Feature maps halve five times: keep the side a multiple of 32.
         return max(32, round(full * self.options.small_scale / 32) * 32)
-
-
-def _unheeded(row: Row) -> None:
-    """Where nobody watches."""
 
 
 def _batches(rng: np.random.Generator, n: int, batch: int) -> Iterator[NDArray[np.intp]]:
@@ -365,4 +364,4 @@ def validate(network: Network, images: Images) -> Row:
         network(tf.constant(images.pixels[start : start + 64], tf.float32), training=False)[2]
         for start in range(0, len(images), 64)
     ]
-    return figures_of(np.concatenate([each.numpy() for each in logits]), images.indices)
+    return figures_of(np.concatenate([batch.numpy() for batch in logits]), images.indices)

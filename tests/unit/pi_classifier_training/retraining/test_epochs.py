@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pi_classifier_training.retraining.epochs import (
+    EarlyStopping,
     Row,
-    Stopper,
+    epoch_plan,
     epoch_rng,
     figures_of,
     label_weights,
-    planned,
 )
 
 
@@ -87,49 +87,49 @@ class TestRandomNumbers:
 def test_planned_epochs_hold_the_steps_and_not_one_epoch_more(
     epochs: int, steps: int | None, steps_an_epoch: int
 ) -> None:
-    run, total = planned(epochs, steps, steps_an_epoch)
+    run, total = epoch_plan(epochs, steps, steps_an_epoch)
     assert total == (epochs * steps_an_epoch if steps is None else steps)
     assert (run - 1) * steps_an_epoch < total <= run * steps_an_epoch
 
 
-class TestStopper:
-    def run(self, stopper: Stopper, entropies: list[float]) -> list[bool]:
+class TestEarlyStopping:
+    def run(self, stopping: EarlyStopping, entropies: list[float]) -> list[bool]:
         """Whether it is time to stop after each epoch."""
         ended = []
         for i, entropy in enumerate(entropies):
-            stopper.watch({"validation_cross_entropy": entropy}, [np.array(i)].copy)
-            ended.append(stopper.ended)
+            stopping.update({"validation_cross_entropy": entropy}, [np.array(i)].copy)
+            ended.append(stopping.ended)
         return ended
 
     def test_patience_counts_from_the_last_improvement(self) -> None:
-        stopper = Stopper(2)
-        assert self.run(stopper, [1.0, 1.1, 0.9, 0.95, 0.92]) == [False] * 4 + [True]
-        assert stopper.best is not None
-        assert int(stopper.best[0]) == 2
-        assert stopper.best_entropy == 0.9
+        stopping = EarlyStopping(2)
+        assert self.run(stopping, [1.0, 1.1, 0.9, 0.95, 0.92]) == [False] * 4 + [True]
+        assert stopping.best is not None
+        assert int(stopping.best[0]) == 2
+        assert stopping.best_entropy == 0.9
 
     def test_as_good_as_before_is_not_better(self) -> None:
-        stopper = Stopper(2)
-        assert self.run(stopper, [1.0, 1.0, 1.0]) == [False, False, True]
-        assert stopper.best is not None
-        assert int(stopper.best[0]) == 0
+        stopping = EarlyStopping(2)
+        assert self.run(stopping, [1.0, 1.0, 1.0]) == [False, False, True]
+        assert stopping.best is not None
+        assert int(stopping.best[0]) == 0
 
     def test_without_patience_it_never_ends_and_keeps_nothing(self) -> None:
-        stopper = Stopper(0)
-        assert not any(self.run(stopper, [1.0, 2.0, 3.0, 4.0]))
-        assert stopper.best is None
+        stopping = EarlyStopping(0)
+        assert not any(self.run(stopping, [1.0, 2.0, 3.0, 4.0]))
+        assert stopping.best is None
 
     def test_what_is_not_a_number_is_never_better(self) -> None:
-        stopper = Stopper(3)
-        assert self.run(stopper, [math.nan, 0.5, math.nan, math.nan, math.nan])[-1]
-        assert stopper.best_entropy == 0.5
+        stopping = EarlyStopping(3)
+        assert self.run(stopping, [math.nan, 0.5, math.nan, math.nan, math.nan])[-1]
+        assert stopping.best_entropy == 0.5
 
     @given(st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4]), min_size=2, max_size=9), st.data())
     def test_saved_and_restored_at_any_time_it_ends_at_the_same_epoch(
         self, entropies: list[float], data: st.DataObject
     ) -> None:
         at = data.draw(st.integers(0, len(entropies)))
-        whole, first, second = Stopper(2), Stopper(2), Stopper(2)
+        whole, first, second = EarlyStopping(2), EarlyStopping(2), EarlyStopping(2)
         expected = self.run(whole, entropies)
         before = self.run(first, entropies[:at])
         saved: dict[str, Any] = json.loads(json.dumps(first.as_dict(), allow_nan=False))
@@ -161,7 +161,7 @@ def test_rare_labels_weigh_more_and_the_mean_over_photos_is_one(counts: list[int
 def test_steps_count_instead_of_epochs(
     epochs: int, steps: int | None, an_epoch: int, expected: tuple[int, int]
 ) -> None:
-    assert planned(epochs, steps, an_epoch) == expected
+    assert epoch_plan(epochs, steps, an_epoch) == expected
 
 
 def test_every_epoch_has_random_numbers_of_its_own() -> None:
@@ -178,14 +178,14 @@ def test_figures_are_accuracy_and_cross_entropy() -> None:
 
 def ends(entropies: list[float], patience: int) -> tuple[int, int | None]:
     """After which epoch training ends, and the epoch whose weights are kept."""
-    stopper = Stopper(patience)
+    stopping = EarlyStopping(patience)
     epoch = 0
-    while epoch < len(entropies) and not stopper.ended:
+    while epoch < len(entropies) and not stopping.ended:
         row: Row = {"validation_cross_entropy": entropies[epoch]}
         epoch += 1
         now = [np.array(epoch)]
-        stopper.watch(row, now.copy)
-    return epoch, None if stopper.best is None else int(stopper.best[0])
+        stopping.update(row, now.copy)
+    return epoch, None if stopping.best is None else int(stopping.best[0])
 
 
 @pytest.mark.parametrize(
@@ -198,13 +198,13 @@ def test_training_ends_when_validation_gets_no_better(
     assert ends([0.9, 0.5, 0.6, 0.4, 0.4, 0.7], patience) == expected
 
 
-def test_a_stopper_goes_on_where_it_was() -> None:
-    stopper, again = Stopper(2), Stopper(2)
+def test_early_stopping_resumes_where_it_was() -> None:
+    stopping, again = EarlyStopping(2), EarlyStopping(2)
     for entropy in (0.5, 0.6):
-        stopper.watch({"validation_cross_entropy": entropy}, lambda: [np.ones(1)])
-    again.restore(stopper.as_dict(), stopper.best)
-    again.watch({"validation_cross_entropy": 0.55}, lambda: [np.zeros(1)])
+        stopping.update({"validation_cross_entropy": entropy}, lambda: [np.ones(1)])
+    again.restore(stopping.as_dict(), stopping.best)
+    again.update({"validation_cross_entropy": 0.55}, lambda: [np.zeros(1)])
     assert again.ended
-    fresh = Stopper(2)
-    fresh.restore(Stopper(2).as_dict(), None)
+    fresh = EarlyStopping(2)
+    fresh.restore(EarlyStopping(2).as_dict(), None)
     assert fresh.best_entropy == math.inf

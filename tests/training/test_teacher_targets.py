@@ -10,7 +10,7 @@ from pi_classifier_training.cli import main
 from pi_classifier_training.data.dataset import Images, Photo
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.networks.network import Network, NetworkSpec
-from pi_classifier_training.retraining.teacher_targets import Answers
+from pi_classifier_training.retraining.teacher_targets import TeacherTargets
 
 SIDE = 96
 
@@ -34,38 +34,38 @@ def teacher(*labels: str) -> Network:
 LABELS = ("ant", "bee", "cat")
 
 
-def test_answers_are_scores_and_are_kept(tmp_path: Path) -> None:
-    answers = Answers((teacher(*LABELS),), images(LABELS), LABELS, 1, tmp_path / "answers")
-    first = answers.of(0, 0.25)
+def test_scores_are_kept(tmp_path: Path) -> None:
+    targets = TeacherTargets((teacher(*LABELS),), images(LABELS), LABELS, 1, tmp_path / "scores")
+    first = targets.scores(0, 0.25)
     assert first.shape == (3, 3)
     assert np.allclose(first.sum(axis=1), 1, atol=1e-5)
-    kept = list((tmp_path / "answers").glob("*.npy"))
+    kept = list((tmp_path / "scores").glob("*.npy"))
     assert len(kept) == 1
     np.save(kept[0], first[::-1])  # what is kept is what is given
-    assert np.array_equal(answers.of(0, 0.25), first[::-1])
+    assert np.array_equal(targets.scores(0, 0.25), first[::-1])
     kept[0].write_bytes(b"damaged")
-    assert np.allclose(answers.of(0, 0.25), first, atol=1e-6)
-    answers.of(1, 0.25)
-    assert len(list((tmp_path / "answers").glob("*.npy"))) == 2
+    assert np.allclose(targets.scores(0, 0.25), first, atol=1e-6)
+    targets.scores(1, 0.25)
+    assert len(list((tmp_path / "scores").glob("*.npy"))) == 2
 
 
 def test_a_teacher_is_asked_only_about_labels_it_knows(tmp_path: Path) -> None:
     # The second teacher's outputs stand in another order, and it does not know cats.
     some, both = teacher("bee", "ant"), teacher(*LABELS)
     data = images(LABELS)
-    alone = Answers((both,), data, LABELS, 1, tmp_path).of(0, 0.25)
-    joined = Answers((both, some), data, LABELS, 1, tmp_path).of(0, 0.25)
+    alone = TeacherTargets((both,), data, LABELS, 1, tmp_path).scores(0, 0.25)
+    joined = TeacherTargets((both, some), data, LABELS, 1, tmp_path).scores(0, 0.25)
     assert np.allclose(joined[2], alone[2], atol=1e-6)
     assert not np.allclose(joined[0], alone[0], atol=1e-6)
     assert np.allclose(joined.sum(axis=1), 1, atol=1e-5)
     with pytest.raises(TrainingError, match="no teacher knows the label 'cat'"):
-        Answers((some,), data, LABELS, 1, tmp_path).of(0, 0.25)
+        TeacherTargets((some,), data, LABELS, 1, tmp_path).scores(0, 0.25)
 
 
-def test_a_student_learns_from_kept_answers_at_another_size(
+def test_a_student_learns_from_kept_scores_at_another_size(
     photos: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kept = tmp_path / "answers"
+    kept = tmp_path / "scores"
     arguments = [
         *("retrain", "--image-dir", str(photos), "--output-dir", str(tmp_path / "student")),
         *("--weights", str(run), "--resolution", "128", "--fine-tune", "2", "--batch", "48"),
