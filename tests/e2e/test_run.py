@@ -230,6 +230,7 @@ def test_what_is_missing_from_the_log_is_told_when_somebody_reads_again(start: S
         fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 4096)
         while json.loads(process.stdout.readline())["sequence"] < 1500:
             pass
+        fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 1 << 20)  # room for all that waits
         log = process.communicate(timeout=60)[1].splitlines()
     lost = [re.search(r"WARNING (\d+) log messages are missing here", line) for line in log]
     frames = [line for line in log if re.search(r"DEBUG   frame \d+:", line)]
