@@ -82,6 +82,12 @@ def wait_for_another_process(box: Box, before: str) -> None:
     wait_until_active(box)
 
 
+def journal_is_written_by_systemd_python(box: Box) -> bool:
+    """Whether the running service has loaded python3-systemd, which the package depends on."""
+    maps = [Path(f"/proc/{process}/maps").read_text() for process in box.processes(UNIT)]
+    return any("/systemd/_journal." in each for each in maps)
+
+
 def read(box: Box) -> str:
     return box.path(CONFIGURATION).read_text()
 
@@ -120,6 +126,7 @@ def test_installed_without_a_camera_the_system_is_well(clean: Box) -> None:
     assert show(clean, "ActiveState") == "active"
     explained = clean.run("journalctl", "--catalog", f"--unit={UNIT}", "--no-pager").stdout
     assert "Defined-By: pi-classifier" in explained  # the catalog is in force
+    assert journal_is_written_by_systemd_python(clean)
 
 
 def test_removing_keeps_what_is_the_users_and_purging_leaves_nothing(clean: Box) -> None:
@@ -279,6 +286,7 @@ def test_trixie(trixie_root: Path, tmp_path: Path) -> None:
         begin(box, EMULATED)
         assert show(box, "ActiveState") == "active"
         assert "3.13" in str(box.path("/usr/bin/python3").readlink())
+        assert journal_is_written_by_systemd_python(box)
 
 
 # What is in it
