@@ -23,7 +23,12 @@ from pi_classifier.inference.quantization import Pixels, Scores
 from pi_classifier.modelfile.cascade_file import StageEntry, read_cascade_file
 from pi_classifier.modelfile.locate import find_model
 from pi_classifier.modelfile.manifest import GoldenVector, Resize
-from pi_classifier.modelfile.model_file import ModelFile, read_model_file, upsample_nearest
+from pi_classifier.modelfile.model_file import (
+    ModelFile,
+    read_model_bytes,
+    read_model_file,
+    upsample_nearest,
+)
 from pi_classifier.modelfile.tflite_graph import Activation
 from pi_classifier.modelfile.tflite_metadata import Normalization, normalization
 from pi_classifier.preprocessing.preprocessor import Preprocessor
@@ -220,9 +225,9 @@ def _accept_labels(entry: StageEntry, classifier: ModelClassifier) -> dict[str, 
 
 def open_model(path: Path, settings: ModelSettings) -> ModelClassifier:
     """Open the one model file at `path`; `settings.path` is not looked at."""
-    model = read_model_file(path, settings.labels, _stated_normalization(settings))
-    if model.activation == "none":
-        log.info("%s: ends without softmax; its outputs are taken for logits", path)
+    stated = _stated_normalization(settings)
+    model = read_model_file(path, settings.labels, stated)
+    _log_reading(model, stated)
     cache_dir = _cache_dir(settings.cache_dir)
     try:
         return _start(model, settings, cache_dir)
@@ -234,6 +239,25 @@ def open_model(path: Path, settings: ModelSettings) -> ModelClassifier:
         forget_weights(model, cache_dir)
         log.warning("%s; it passes without the packed weights in %s: removed", error, cache_dir)
         return classifier
+
+
+def open_model_bytes(content: bytes, name: str, settings: ModelSettings) -> ModelClassifier:
+    """Open a model file that is in memory; `name` stands for its path.
+
+    It runs as it will from the disk, but for its packed weights, which are not cached.
+    """
+    stated = _stated_normalization(settings)
+    model = read_model_bytes(content, name, settings.labels, stated)
+    _log_reading(model, stated)
+    return _start(model, settings, None)
+
+
+def _log_reading(model: ModelFile, stated: Normalization | None) -> None:
+    """Log how the network's numbers are taken, where the file does not say it."""
+    if stated is not None:
+        log.info("%s: normalization as configured: %s", model.path, stated)
+    if model.activation == "none":
+        log.info("%s: ends without softmax; its outputs are taken for logits", model.path)
 
 
 def _start(model: ModelFile, settings: ModelSettings, cache_dir: Path | None) -> ModelClassifier:

@@ -91,11 +91,14 @@ def open_interpreter(
 ) -> Interpreter:
     """Load `model` with one of `RUNTIMES`; "auto" takes LiteRT where it is installed.
 
-    With a `cache_dir` LiteRT's packed weights are kept there and mapped into memory.
+    With a `cache_dir` LiteRT's packed weights are kept there and mapped into memory; a
+    model that was read from memory goes without.
     Raises `ConfigError` where the runtime is missing, `ModelFileError` where it
     refuses the model.
     """
     name, module = _import_runtime(runtime)
+    if model.content is not None:
+        cache_dir = None  # CompiledModel maps packed weights only for a model on the disk
     with captured_stderr() as native:
         try:
             runner = _load(model, name, module, num_threads, cache_dir)
@@ -195,12 +198,15 @@ def _load_cached(model: ModelFile, num_threads: int, cache: WeightCache) -> _Run
 class _PlainRunner:
     """The Interpreter that LiteRT and tflite-runtime have in common.
 
-    It maps the model file; XNNPACK packs a private copy of the weights.
+    It maps the model file, or takes it from memory; XNNPACK packs a private copy of the weights.
     """
 
     def __init__(self, model: ModelFile, name: str, module: ModuleType, num_threads: int) -> None:
         self.name = name
-        interpreter = module.Interpreter(model_path=str(model.path), num_threads=num_threads)
+        if model.content is None:
+            interpreter = module.Interpreter(model_path=str(model.path), num_threads=num_threads)
+        else:
+            interpreter = module.Interpreter(model_content=model.content, num_threads=num_threads)
         interpreter.allocate_tensors()
         self._interpreter: Any = interpreter
         self._input = interpreter.tensor(interpreter.get_input_details()[0]["index"])

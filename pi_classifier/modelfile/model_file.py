@@ -8,11 +8,14 @@ never guessed silently.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import logging
 import mmap
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,7 +42,8 @@ class ModelFile:
 
     `input` is ``[1, height, width, 3]``, `output` has a score for each of `labels`.
     `normalization` is None for a quantized model that takes pixels as they are.
-    `labels_source` says where the labels were found.
+    `labels_source` says where the labels were found. `content` is the whole file where it
+    was read from memory, and None for one on the disk.
     """
 
     path: Path
@@ -54,6 +58,7 @@ class ModelFile:
     normalization: Normalization | None
     metadata: Metadata | None
     manifest: Manifest
+    content: bytes | None = None
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -73,8 +78,29 @@ def read_model_file(
     damaged, `ModelMismatch` for a sound one that is no usable classifier.
     """
     path = Path(path)
+    with _errors_naming(path):
+        return _read(path, _mapped(path), None, labels, normalization)
+
+
+def read_model_bytes(
+    content: bytes,
+    name: str,
+    labels: str | Path | None = None,
+    normalization: Normalization | None = None,
+) -> ModelFile:
+    """Read and check a model file from memory, as `read_model_file` does from the disk.
+
+    `name` stands for its path. Labels are not looked for beside it.
+    """
+    path = Path(name)
+    with _errors_naming(path):
+        return _read(path, memoryview(content), content, labels, normalization)
+
+
+@contextlib.contextmanager
+def _errors_naming(path: Path) -> Iterator[None]:
     try:
-        return _read(path, _mapped(path), labels, normalization)
+        yield
     except DamagedBuffer as error:
         raise ModelFileError(
             f"{path}: is not a TFLite model or is damaged ({error}); copy the file again"
@@ -105,20 +131,27 @@ def _mapped(path: Path) -> memoryview:
 
 
 def _read(
-    path: Path, data: memoryview, labels: str | Path | None, stated: Normalization | None
+    path: Path,
+    data: memoryview,
+    content: bytes | None,
+    labels: str | Path | None,
+    stated: Normalization | None,
 ) -> ModelFile:
     graph = read_graph(data)
-    members = _archive(path)
+    members = associated_files(path, content)
     manifest = Manifest()
     if MANIFEST_NAME in members:
         place = f"{path}: {MANIFEST_NAME}"
         manifest = parse_manifest(members[MANIFEST_NAME], place, graph.outputs)
     sha256 = _checksum(path, data, manifest)
-    names, source = _labels(path, graph, members, labels)
-    if labels is not None and manifest.silent_labels:
-        own, _ = _labels(path, graph, members, None)
-        silent = _renamed(manifest.silent_labels, own, names)
-        manifest = replace(manifest, silent_labels=silent)
+    if labels is None:
+        names, source = _labels(path, graph, members, beside=content is None)
+    else:
+        names, source = read_labels(Path(labels)), str(labels)
+        if manifest.silent_labels:
+            own, _ = _labels(path, graph, members, beside=content is None)
+            silent = _renamed(manifest.silent_labels, own, names)
+            manifest = replace(manifest, silent_labels=silent)
     _check_labels(path, graph, names, source, manifest)
     if manifest.size is not None and manifest.size != graph.size:
         raise ModelMismatch(
@@ -138,13 +171,17 @@ def _read(
         normalization=_normalization(path, graph, stated),
         metadata=graph.metadata,
         manifest=manifest,
+        content=content,
     )
 
 
-def _archive(path: Path) -> dict[str, bytes]:
-    """Return the associated files by name; none where the file has no archive."""
+def associated_files(path: Path, content: bytes | None = None) -> dict[str, bytes]:
+    """Return the files in a model file's archive by name; none where it has no archive.
+
+    `content` is the model file where it is in memory. Raises `ModelFileError`.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(path if content is None else io.BytesIO(content)) as archive:
             members = archive.infolist()
             if sum(member.file_size for member in members) > _LARGEST_MEMBER:
                 raise ModelFileError(f"{path}: its associated files are implausibly large")
@@ -177,11 +214,9 @@ def _checksum(path: Path, data: memoryview, manifest: Manifest) -> str:
 
 
 def _labels(
-    path: Path, graph: Graph, members: dict[str, bytes], stated: str | Path | None
+    path: Path, graph: Graph, members: dict[str, bytes], *, beside: bool
 ) -> tuple[tuple[str, ...], str]:
-    """Find the labels: as stated, in the model file, beside it."""
-    if stated is not None:
-        return read_labels(Path(stated)), str(stated)
+    """Find the model's own labels: in it, else in a file `beside` it where it is on the disk."""
     inside = graph.metadata.label_file if graph.metadata is not None else None
     if inside is not None:
         if inside not in members:
@@ -191,10 +226,10 @@ def _labels(
             )
         return parse_labels(members[inside], f"{path}: {inside}"), f"{inside} in the model file"
     for name in (f"{path.stem}.labels.txt", f"{path.stem}.txt", LABELS_NAME, "labelmap.txt"):
-        beside = path.with_name(name)
-        if beside.is_file():
-            log.info("%s: no labels in the model file, taking those of %s", path, beside)
-            return read_labels(beside), str(beside)
+        file = path.with_name(name)
+        if beside and file.is_file():
+            log.info("%s: no labels in the model file, taking those of %s", path, file)
+            return read_labels(file), str(file)
     raise ModelMismatch(
         f"{path}: holds no labels and there is no labels.txt beside it; name a file with one "
         f"label a line, {graph.outputs} lines, with --labels FILE"
@@ -230,7 +265,6 @@ def _check_labels(
 
 def _normalization(path: Path, graph: Graph, stated: Normalization | None) -> Normalization | None:
     if stated is not None:
-        log.info("%s: normalization as configured: %s", path, stated)
         return stated
     if graph.metadata is not None and graph.metadata.normalization is not None:
         return graph.metadata.normalization

@@ -12,7 +12,12 @@ import pytest
 from pi_classifier_training.modelfile.writer import write_model_file
 
 from pi_classifier.errors import ConfigError, InferenceError, ModelFileError, ModelMismatch
-from pi_classifier.inference.classifier import ModelSettings, open_classifier
+from pi_classifier.inference.classifier import (
+    ModelSettings,
+    open_classifier,
+    open_model,
+    open_model_bytes,
+)
 from pi_classifier.inference.interpreter import Interpreter, installed_runtimes, open_interpreter
 from pi_classifier.modelfile.model_file import read_model_file, upsample_nearest
 
@@ -38,6 +43,39 @@ def test_golden_vectors_reproduce(kind: str, runtime: str) -> None:
         tolerance = model.manifest.golden_tolerance
         np.testing.assert_allclose(scores, vector.scores, atol=tolerance)
     interpreter.close()
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_from_memory_it_scores_as_from_the_disk(kind: str, runtime: str, tmp_path: Path) -> None:
+    path = DATA / f"{kind}.tflite"
+    settings = ModelSettings(runtime=runtime, cache_dir=str(tmp_path / "cache"))
+    in_memory = open_model_bytes(path.read_bytes(), "not a path", settings)
+    on_disk = open_model(path, settings)
+    pictures = np.random.default_rng(1).integers(0, 256, (10, 16, 16, 3), np.uint8)
+    for picture in pictures:
+        expected = on_disk.raw_scores(picture)
+        np.testing.assert_array_equal(in_memory.raw_scores(picture), expected)
+    assert in_memory.model.sha256 == on_disk.model.sha256
+    in_memory.close()
+    on_disk.close()
+
+
+def test_a_model_in_memory_leaves_no_packed_weights(tmp_path: Path) -> None:
+    content = (DATA / "float32.tflite").read_bytes()
+    settings = ModelSettings(cache_dir=str(tmp_path / "cache"))
+    open_model_bytes(content, "trial", settings).close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_in_memory_fails_its_self_test_by_name() -> None:
+    content = (DATA / "float32.tflite").read_bytes()
+    model = read_model_file(DATA / "float32.tflite")
+    details = model.manifest.details
+    vectors = [{**v, "scores": v["scores"][::-1]} for v in details["golden"]["vectors"]]
+    wrong = write_model_file(content, model.labels, {**details, "golden": {"vectors": vectors}})
+    with pytest.raises(ModelMismatch, match=r"^trial: fails its self-test"):
+        open_model_bytes(wrong, "trial", ModelSettings())
 
 
 def test_litert_comes_first() -> None:

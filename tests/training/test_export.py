@@ -16,7 +16,7 @@ from pi_classifier_training.cli import main
 from pi_classifier_training.data.dataset import Images
 from pi_classifier_training.errors import ExportError, ParityError
 from pi_classifier_training.export.deliver import calibration_photos, open_run
-from pi_classifier_training.export.export import TRIAL, export, golden_tolerance, require_golden
+from pi_classifier_training.export.export import TRIAL, export, golden_tolerance, open_with_golden
 from pi_classifier_training.export.parity import require_parity
 from pi_classifier_training.modelfile.model_card import ModelCard
 from pi_classifier_training.modelfile.writer import write_model_file
@@ -118,16 +118,15 @@ def test_float_files_agree_but_for_the_order_of_additions(
             require_parity(classifier, network, calibration.pixels, "float32")
 
 
-def test_a_file_that_fails_its_golden_vectors_is_refused(run: Path, tmp_path: Path) -> None:
+def test_a_file_that_fails_its_golden_vectors_is_refused(run: Path) -> None:
     model = read_model_file(run / "int8.tflite")
     details = json.loads(json.dumps(model.manifest.details))
-    require_golden(run / "int8.tflite")
+    open_with_golden(model.path.read_bytes(), "int8.tflite").close()
     scores = details["golden"]["vectors"][2]["scores"]
     details["golden"]["vectors"][2]["scores"] = [*scores[1:], scores[0]]
-    wrong = tmp_path / "wrong.tflite"
-    wrong.write_bytes(write_model_file(model.path.read_bytes(), model.labels, details))
-    with pytest.raises(ParityError, match="golden vector 3"):
-        require_golden(wrong)
+    wrong = write_model_file(model.path.read_bytes(), model.labels, details)
+    with pytest.raises(ParityError, match=r"wrong\.tflite: .*golden vector 3"):
+        open_with_golden(wrong, "wrong.tflite")
 
 
 def test_the_self_test_allows_for_another_runtime_s_kernels() -> None:

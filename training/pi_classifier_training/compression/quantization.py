@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pi_classifier.inference.classifier import open_model
+from pi_classifier.inference.classifier import open_model, open_model_bytes
 from pi_classifier.setting import setting
 from pi_classifier_training.compression.layer_errors import LayerError, layer_errors
 from pi_classifier_training.compression.quantization_aware import Aware, AwareOptions, train_aware
@@ -167,10 +167,13 @@ def _compared(source: FinishedRun, original: bytes, path: Path) -> dict[str, Com
     }
     compared = {}
     with contextlib.ExitStack() as stack:
-        trial = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "float32.tflite"
-        trial.write_bytes(write_model_file(original, labels, manifest))
+        trial = write_model_file(original, labels, manifest)
         both = [
-            stack.enter_context(contextlib.closing(open_model(f, TRIAL))) for f in (trial, path)
+            stack.enter_context(contextlib.closing(classifier))
+            for classifier in (
+                open_model_bytes(trial, "float32.tflite", TRIAL),
+                open_model(path, TRIAL),
+            )
         ]
         for split in ("validation", "test"):
             chosen = [p for p in photos if p.split == split]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +17,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier.inference.classifier import ModelSettings, open_model
+from pi_classifier.inference.classifier import open_model_bytes
 from pi_classifier.preprocessing.preprocessor import Preprocessor
 from pi_classifier_training.compression.rounding_file import (
     FloatModel,
     packed_bytes,
     patched,
-    write_trial,
+    trial_bytes,
 )
 from pi_classifier_training.compression.rounding_levels import (
     FINER_DEPTHWISE,
@@ -39,6 +38,7 @@ from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.evaluation.labeling import match_labels
 from pi_classifier_training.evaluation.metrics import cross_entropy
 from pi_classifier_training.evaluation.scoring import Scores, score_photos
+from pi_classifier_training.export.export import TRIAL
 from pi_classifier_training.progress import Progress, with_progress
 
 log = logging.getLogger(__name__)
@@ -175,12 +175,9 @@ class RoundingTrials:
                 f"none of the {len(self._photos)} photos belongs to the {split} split (about one "
                 "in ten does); give --image-dir a folder with more photos"
             )
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / self.source.model.path.name
-            write_trial(self.source, weights, path)
-            settings = ModelSettings(cache_dir="", top_k=0)
-            with contextlib.closing(open_model(path, settings)) as classifier:
-                return score_photos(classifier, chosen, lambda p: with_progress(title, p))
+        trial, name = trial_bytes(self.source, weights), self.source.model.path.name
+        with contextlib.closing(open_model_bytes(trial, name, TRIAL)) as classifier:
+            return score_photos(classifier, chosen, lambda p: with_progress(title, p))
 
     def _calibrated(self) -> tuple[Values, dict[int, Any]]:
         from pi_classifier_training.compression.rounding_calibration import sensitivities

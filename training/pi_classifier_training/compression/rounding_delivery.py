@@ -25,7 +25,7 @@ from pi_classifier_training.compression.rounding_file import (
 from pi_classifier_training.compression.rounding_frontier import write_frontier
 from pi_classifier_training.compression.rounding_search import for_saving, for_target_loss
 from pi_classifier_training.errors import TrainingError
-from pi_classifier_training.export.deliver import evaluate_each
+from pi_classifier_training.export.deliver import evaluate_folders
 
 USUAL_SAVING = 0.75
 
@@ -93,7 +93,7 @@ def round_model(
         source,
         attempt.weights,
         {"rounding": record},
-        (lambda trial: evaluate_each(trial, image_dirs)) if image_dirs else None,
+        (lambda classifier: evaluate_folders(classifier, image_dirs)) if image_dirs else None,
         output,
     )
     yield from _lines(source, attempt, output)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier.inference.classifier import ModelSettings, open_model
+from pi_classifier.inference.classifier import open_model_bytes
 from pi_classifier.modelfile.model_file import ModelFile, read_model_file
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS
 from pi_classifier.system.atomic import write_atomic
 from pi_classifier_training.errors import ExportError
+from pi_classifier_training.export.export import TRIAL, Evaluation
 from pi_classifier_training.inspection.model_graph import ModelGraph, Operation, read_model_graph
 from pi_classifier_training.modelfile.golden import golden_vectors
 from pi_classifier_training.modelfile.writer import write_model_file
@@ -110,35 +110,34 @@ def distinct_values(source: FloatModel, weights: Mapping[int, Values]) -> dict[s
     return {t.name: len(np.unique(weights[t.index])) for t in tensors if t.index in weights}
 
 
-def write_trial(source: FloatModel, weights: Mapping[int, Values], path: Path) -> None:
-    """Write the rounded model without a self-test, to be measured and thrown away."""
-    path.write_bytes(_written(source.model, patched(source, weights), _manifest(source.model)))
+def trial_bytes(source: FloatModel, weights: Mapping[int, Values]) -> bytes:
+    """The rounded model file without a self-test, to be measured and thrown away."""
+    return _written(source.model, patched(source, weights), _manifest(source.model))
 
 
 def write_rounded(
     source: FloatModel,
     weights: Mapping[int, Values],
     entries: Mapping[str, Any],
-    evaluation: Callable[[Path], dict[str, Any]] | None,
+    evaluation: Evaluation | None,
     path: Path,
 ) -> None:
     """Write the rounded model as a model file with new golden vectors, whole or not at all.
 
     `entries` go into ``pi_classifier.json`` beside what the float file says of itself, and
-    so does what `evaluation` returns for the finished file under a temporary name.
+    so does what `evaluation` returns for the finished file's classifier.
     """
     model, bare = source.model, patched(source, weights)
     contents = _manifest(model) | dict(entries)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        trial = Path(folder) / path.name
-        trial.write_bytes(_written(model, bare, contents))
-        with contextlib.closing(open_model(trial, ModelSettings(cache_dir=""))) as classifier:
-            vectors = golden_vectors(classifier, list(model.labels), seed=1)
-        contents["golden"] = {"tolerance": GOLDEN_TOLERANCE, "vectors": vectors}
-        trial.write_bytes(_written(model, bare, contents))
-        if evaluation is not None:
-            contents["evaluation"] = evaluation(trial)
+    trial = _written(model, bare, contents)
+    with contextlib.closing(open_model_bytes(trial, path.name, TRIAL)) as classifier:
+        vectors = golden_vectors(classifier, list(model.labels), seed=1)
+    contents["golden"] = {"tolerance": GOLDEN_TOLERANCE, "vectors": vectors}
+    if evaluation is not None:
+        trial = _written(model, bare, contents)
+        with contextlib.closing(open_model_bytes(trial, path.name, TRIAL)) as classifier:
+            contents["evaluation"] = evaluation(classifier)
     write_atomic(path, _written(model, bare, contents))
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from pi_classifier.inference.cascade import Cascade
-from pi_classifier.inference.classifier import ModelClassifier, ModelSettings, open_classifier
-from pi_classifier.modelfile.model_file import ModelFile
+from pi_classifier.inference.classifier import ModelSettings, model_files, open_classifier
 from pi_classifier.setting import setting
 from pi_classifier.types import Classifier
 from pi_classifier_training.data.dataset import Photo, scan
@@ -218,11 +216,22 @@ def evaluate(
     `settings` open the model where there is more to say of it than its labels.
     """
     options = options or EvaluationOptions()
-    photos, names = photos_of(image_dirs, options.split), options.label_names()
     with contextlib.closing(open_classifier(options.applied_to(settings, model))) as classifier:
-        photos = match_labels(photos, classifier.labels, classifier.name, names)
-        (outcomes,) = classify_photos([classifier], photos, progress)
-        return evaluation_of(classifier, outcomes, options.split)
+        return evaluate_classifier(classifier, image_dirs, options, progress)
+
+
+def evaluate_classifier(
+    classifier: Classifier,
+    image_dirs: Sequence[Path],
+    options: EvaluationOptions | None = None,
+    progress: PhotoProgress = iter,
+) -> dict[str, Any]:
+    """Evaluate a classifier that gives all its scores (`top_k` 0) on photos."""
+    options = options or EvaluationOptions()
+    photos, names = photos_of(image_dirs, options.split), options.label_names()
+    photos = match_labels(photos, classifier.labels, classifier.name, names)
+    (outcomes,) = classify_photos([classifier], photos, progress)
+    return evaluation_of(classifier, outcomes, options.split)
 
 
 def evaluation_of(
@@ -257,12 +266,3 @@ def portable(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     if len(evaluation["labels"]) > PORTABLE_LABELS:
         left_out |= {"per_label", "confusion"}
     return {key: value for key, value in evaluation.items() if key not in left_out}
-
-
-def model_files(classifier: Classifier) -> Iterator[ModelFile]:
-    """The model files behind a classifier, those of a cascade in the order they are asked."""
-    if isinstance(classifier, Cascade):
-        for stage in classifier.stages:
-            yield from model_files(stage.classifier)
-    elif isinstance(classifier, ModelClassifier):
-        yield classifier.model

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from pi_classifier.inference.classifier import (
     ModelSettings,
     calibrated,
     open_model,
+    open_model_bytes,
 )
 from pi_classifier.modelfile.manifest import Manifest
 from pi_classifier.modelfile.tflite_graph import Activation
@@ -183,17 +183,16 @@ def _tried(
     """Run the file with its new entries, as the daemon would, beside the old one."""
     path = classifier.model.path
     first = next(part for part in parts if part.test)
-    with tempfile.TemporaryDirectory() as folder:
-        trial = Path(folder) / path.name
-        trial.write_bytes(with_manifest_entries(path.read_bytes(), changes))
-        with contextlib.closing(_opened(trial)) as changed:
-            test = [p for part in parts for p in part.test]
-            before, after = classify_photos([classifier, changed], test, progress)
-            own = after
-            if len(parts) > 1:
-                (own,) = classify_photos([changed], first.test, progress)
-            validation = [p for part in parts for p in part.validation]
-            (chosen_on,) = classify_photos([changed], validation, progress)
+    trial = with_manifest_entries(path.read_bytes(), changes)
+    settings = ModelSettings(top_k=0)
+    with contextlib.closing(open_model_bytes(trial, path.name, settings)) as changed:
+        test = [p for part in parts for p in part.test]
+        before, after = classify_photos([classifier, changed], test, progress)
+        own = after
+        if len(parts) > 1:
+            (own,) = classify_photos([changed], first.test, progress)
+        validation = [p for part in parts for p in part.validation]
+        (chosen_on,) = classify_photos([changed], validation, progress)
     return _Trial(
         evaluation_of(classifier, before, "test"),
         evaluation_of(classifier, after, "test"),

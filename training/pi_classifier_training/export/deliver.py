@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pi_classifier.inference.classifier import ModelClassifier
 from pi_classifier.preprocessing.preprocessor import Preprocessor
 from pi_classifier.system.atomic import write_json
 from pi_classifier_training.conversion.conversion import Kind
 from pi_classifier_training.data.dataset import Images, decode, evenly_over_labels, scan
 from pi_classifier_training.errors import DatasetError
-from pi_classifier_training.evaluation.evaluate import evaluate, portable
+from pi_classifier_training.evaluation.evaluate import evaluate_classifier, portable
 from pi_classifier_training.evaluation.report_text import share
 from pi_classifier_training.export.export import export
 from pi_classifier_training.modelfile.model_card import ModelCard
@@ -102,7 +103,7 @@ def write_kind(
         card or source.card,
         calibration,
         manifest | (entries or {}),
-        lambda trial: evaluate_each(trial, source.image_dirs),
+        lambda classifier: evaluate_folders(classifier, source.image_dirs),
         path,
         bare,
     )
@@ -139,10 +140,11 @@ def drawn_photos(source: FinishedRun, split: str, per_label: int) -> Images:
     return images
 
 
-def evaluate_each(model: Path, image_dirs: Sequence[Path]) -> dict[str, Any]:
+def evaluate_folders(classifier: ModelClassifier, image_dirs: Sequence[Path]) -> dict[str, Any]:
     """Figures on the held-out photos of the first folder; those of others beside them."""
     first, *others = (
-        {"data": d.resolve().name, **portable(evaluate(str(model), [d]))} for d in image_dirs
+        {"data": d.resolve().name, **portable(evaluate_classifier(classifier, [d]))}
+        for d in image_dirs
     )
     if others:
         first["others"] = [

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pi_classifier.errors import ModelMismatch
-from pi_classifier.inference.classifier import ModelSettings, open_model
+from pi_classifier.inference.classifier import ModelClassifier, ModelSettings, open_model_bytes
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS
 from pi_classifier.system.atomic import write_atomic
 from pi_classifier_training.conversion.conversion import Kind, convert
@@ -33,9 +32,9 @@ GOLDEN_TOLERANCE: dict[Kind, float] = {
 # By custom such a folder holds pictures of nothing in particular.
 SILENT_LABELS = ("background",)
 # Trials are opened once: their packed weights are not worth a place in the user's cache.
-TRIAL = ModelSettings(cache_dir="")
+TRIAL = ModelSettings(cache_dir="", top_k=0)
 
-Evaluation = Callable[[Path], dict[str, Any]]
+Evaluation = Callable[[ModelClassifier], dict[str, Any]]
 
 
 def export(
@@ -53,8 +52,8 @@ def export(
     `calibration` are training photos as the device sees them, from which a full-integer
     model takes its ranges, and on which every file must do what the network does.
     `manifest` are further entries of ``pi_classifier.json``. `evaluation` is called
-    with the path of the finished file under a temporary name, and what it returns is
-    written into the file. `bare` is the TFLite flatbuffer where it is not made by
+    with the classifier of the finished file, and what it returns is written into the
+    file. `bare` is the TFLite flatbuffer where it is not made by
     `convert`. Returns the contents of ``pi_classifier.json``.
 
     Raises ExportError where the network cannot be converted or its input is not raw
@@ -67,17 +66,15 @@ def export(
     contents = _contents(network, kind, card) | manifest
     labels = list(network.labels)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        trial = Path(folder) / path.name
-        write_atomic(trial, write_model_file(bare, labels, contents))
-        with contextlib.closing(open_model(trial, TRIAL)) as classifier:
-            require_parity(classifier, network, calibration.pixels, kind)
-            vectors = golden_vectors(classifier, labels, seed=1)
-        tolerance = golden_tolerance(kind, bare, vectors, classifier.input_size)
-        contents["golden"] = {"tolerance": tolerance, "vectors": vectors}
-        write_atomic(trial, write_model_file(bare, labels, contents))
-        require_golden(trial)
-        contents["evaluation"] = evaluation(trial)
+    trial = write_model_file(bare, labels, contents)
+    with contextlib.closing(open_model_bytes(trial, path.name, TRIAL)) as classifier:
+        require_parity(classifier, network, calibration.pixels, kind)
+        vectors = golden_vectors(classifier, labels, seed=1)
+    tolerance = golden_tolerance(kind, bare, vectors, classifier.input_size)
+    contents["golden"] = {"tolerance": tolerance, "vectors": vectors}
+    trial = write_model_file(bare, labels, contents)
+    with contextlib.closing(open_with_golden(trial, path.name)) as classifier:
+        contents["evaluation"] = evaluation(classifier)
     write_atomic(path, write_model_file(bare, labels, contents))
     return contents
 
@@ -114,9 +111,9 @@ def _contents(network: Network, kind: Kind, card: ModelCard) -> dict[str, Any]:
     }
 
 
-def require_golden(model: Path) -> None:
-    """Let a finished file replay its golden vectors, as the daemon does. Raises ParityError."""
+def open_with_golden(content: bytes, name: str) -> ModelClassifier:
+    """Open a finished file, which replays its golden vectors. Raises ParityError."""
     try:
-        open_model(model, TRIAL).close()
+        return open_model_bytes(content, name, TRIAL)
     except ModelMismatch as error:
         raise ParityError(f"not exported: {error}") from error

@@ -6,7 +6,6 @@ Both files run through the daemon's own classifier on the same photos, in turns.
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier.inference.classifier import ModelClassifier, open_model
+from pi_classifier.inference.classifier import ModelClassifier, open_model_bytes
 from pi_classifier.setting import setting
 from pi_classifier_training.conversion.conversion import convert
 from pi_classifier_training.conversion.converter import to_tflite
@@ -140,11 +139,9 @@ def _without_normalization(network: Network) -> bytes:
 def _opened(data: bytes, network: Network) -> Iterator[ModelClassifier]:
     """A flatbuffer in the daemon's classifier, without metadata of its own."""
     manifest = {"name": network.spec.name, "kind": "float32"}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "trial.tflite"
-        path.write_bytes(write_model_file(data, network.labels, manifest))
-        with contextlib.closing(open_model(path, TRIAL)) as classifier:
-            yield classifier
+    trial = write_model_file(data, network.labels, manifest)
+    with contextlib.closing(open_model_bytes(trial, network.spec.name, TRIAL)) as classifier:
+        yield classifier
 
 
 def _largest_difference(before: ModelClassifier, after: ModelClassifier, photos: Pixels) -> float:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pi_classifier.errors import ModelError
-from pi_classifier.inference.classifier import ModelSettings, open_model
+from pi_classifier.inference.classifier import ModelClassifier, open_model_bytes
 from pi_classifier.inference.native_stderr import captured_stderr
 from pi_classifier.modelfile.manifest import Resize
 from pi_classifier.modelfile.model_file import read_model_file
@@ -21,7 +20,7 @@ from pi_classifier.setting import setting
 from pi_classifier.system.atomic import write_atomic
 from pi_classifier_training.conversion.reference import kernel_spread
 from pi_classifier_training.errors import ExportError, ParityError
-from pi_classifier_training.export.export import require_golden
+from pi_classifier_training.export.export import TRIAL, open_with_golden
 from pi_classifier_training.importing.comparison import (
     FLOAT_TOLERANCE,
     TOLERANCE,
@@ -40,7 +39,6 @@ from pi_classifier_training.modelfile.writer import write_model_file
 
 # What a file of ours says beyond what is found anew.
 _KEPT = ("training", "evaluation", "calibration", "thresholds", "network")
-_TRIAL = ModelSettings(cache_dir="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +82,12 @@ def import_model(source: Path, output: Path, options: ImportOptions) -> Iterator
         yield f"  pixels         {_words(normalization)} ({why})"
         contents = _contents(source, original, graph, labels, options)
         yield f"  resize         {contents['input']['resize']} (change it with --resize)"
-        with tempfile.TemporaryDirectory() as folder:
-            trial = Path(folder) / output.name
-            yield _tried(trial, original, labels, contents, normalization, options.image_dirs)
+        finished, same = _compared(original, labels, contents, normalization, options.image_dirs)
+        yield same
+        with contextlib.closing(open_with_golden(finished, output.name)) as classifier:
             if options.image_dirs:
-                yield from _accuracy(trial, options.image_dirs)
-            write_atomic(output, trial.read_bytes())
+                yield from _accuracy(classifier, options.image_dirs)
+        write_atomic(output, finished)
     yield f"{output}: {output.stat().st_size / 1000:.0f} kB, {contents['kind']}"
 
 
@@ -151,17 +149,16 @@ def _earlier(original: Original) -> dict[str, Any]:
     return {}
 
 
-def _tried(
-    trial: Path,
+def _compared(
     original: Original,
     labels: Sequence[str],
     contents: dict[str, Any],
     normalization: Normalization,
     image_dirs: Sequence[Path],
-) -> str:
-    """Write the finished file to `trial`, having compared it with the original; say how."""
-    trial.write_bytes(write_model_file(original.tflite, labels, contents, normalization))
-    with contextlib.closing(open_model(trial, _TRIAL)) as classifier:
+) -> tuple[bytes, str]:
+    """Compare the new file with the original; return it with golden vectors, and a line on it."""
+    trial = write_model_file(original.tflite, labels, contents, normalization)
+    with contextlib.closing(open_model_bytes(trial, contents["name"], TRIAL)) as classifier:
         pictures, what = comparison_pictures(
             classifier.input_size, contents["input"]["resize"], image_dirs
         )
@@ -176,22 +173,22 @@ def _tried(
     spread = kernel_spread(vectors, original.other_kernels, normalization, classifier.input_size)
     tolerance = round(max(allowed * scale, 2 * spread), 4)
     contents["golden"] = {"tolerance": tolerance, "vectors": vectors}
-    trial.write_bytes(write_model_file(original.tflite, labels, contents, normalization))
-    require_golden(trial)
     near = f"within {off:.1g}" if off else "exactly"
-    return f"  same scores    as the {WORDS[original.format]}, {near}, on {what}"
+    return (
+        write_model_file(original.tflite, labels, contents, normalization),
+        f"  same scores    as the {WORDS[original.format]}, {near}, on {what}",
+    )
 
 
-def _accuracy(trial: Path, image_dirs: Sequence[Path]) -> Iterator[str]:
-    from pi_classifier_training.evaluation.evaluate import EvaluationOptions, evaluate
+def _accuracy(classifier: ModelClassifier, image_dirs: Sequence[Path]) -> Iterator[str]:
+    from pi_classifier_training.evaluation.evaluate import EvaluationOptions, evaluate_classifier
     from pi_classifier_training.evaluation.report_text import share
     from pi_classifier_training.progress import with_progress
 
-    record = evaluate(
-        str(trial),
+    record = evaluate_classifier(
+        classifier,
         image_dirs,
         EvaluationOptions(split="all"),
-        _TRIAL,
         lambda photos: with_progress("classifying", photos),
     )
     yield f"  photos right   {share(record, 'top1')}, if it was not trained on them"

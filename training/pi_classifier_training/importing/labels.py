@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
 from pi_classifier.errors import ModelError
 from pi_classifier.modelfile.labels import read_labels
-from pi_classifier.modelfile.model_file import read_model_file
-from pi_classifier.modelfile.tflite_metadata import Normalization
+from pi_classifier.modelfile.model_file import read_model_bytes
+from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.importing.sources import Found
 
@@ -58,7 +56,7 @@ def distinct(labels: Sequence[str]) -> tuple[str, ...]:
 def _labels(found: Found, tflite: bytes, stated: Path | None) -> tuple[tuple[str, ...], str]:
     if stated is not None:
         return _read(stated), str(stated)
-    inside = _inside(tflite) if found.format == "tflite" else None
+    inside = _inside(tflite, found.path.name) if found.format == "tflite" else None
     if inside is not None:
         return inside, "the file itself"
     if found.format == "tensorflowjs":
@@ -82,24 +80,8 @@ def _read(path: Path) -> tuple[str, ...]:
         raise ExportError(str(error)) from error
 
 
-def _inside(tflite: bytes) -> tuple[str, ...] | None:
-    """The labels in a ``.tflite`` file's own archive."""
-    with tempfile.TemporaryDirectory() as folder:
-        # Alone in its folder, so that none lying beside it are taken for its own.
-        path = Path(folder) / "model.tflite"
-        path.write_bytes(tflite)
-        with _quietly(), contextlib.suppress(ModelError):
-            return read_model_file(path, None, Normalization((0.0,), (1.0,))).labels
+def _inside(tflite: bytes, name: str) -> tuple[str, ...] | None:
+    """The labels in a ``.tflite`` file's own archive, if it is whole and has them."""
+    with contextlib.suppress(ModelError):
+        return read_model_bytes(tflite, name, normalization=RAW_PIXELS).labels
     return None
-
-
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Without the reader's remarks on a file that nobody named."""
-    log = logging.getLogger("pi_classifier.modelfile.model_file")
-    before = log.level
-    log.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        log.setLevel(before)

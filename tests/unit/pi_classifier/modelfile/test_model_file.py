@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -17,7 +18,12 @@ from hypothesis import strategies as st
 from pi_classifier_training.modelfile.writer import write_model_file
 
 from pi_classifier.errors import ModelError, ModelFileError, ModelMismatch
-from pi_classifier.modelfile.model_file import read_model_file, upsample_nearest
+from pi_classifier.modelfile.model_file import (
+    ModelFile,
+    read_model_bytes,
+    read_model_file,
+    upsample_nearest,
+)
 from pi_classifier.modelfile.tflite_metadata import Normalization
 
 DATA = Path(__file__).resolve().parents[3] / "data"
@@ -141,6 +147,41 @@ class TestNormalization:
             read_model_file(path)
         stated = Normalization((0.0,), (255.0,))
         assert read_model_file(path, normalization=stated).normalization == stated
+
+
+class TestFromMemory:
+    @pytest.mark.parametrize("name", ["float32", "normalized", "logits", "uint8", "int8"])
+    def test_all_is_as_from_the_disk(self, name: str) -> None:
+        path = DATA / f"{name}.tflite"
+        on_disk = read_model_file(path)
+        in_memory = read_model_bytes(path.read_bytes(), str(path))
+        assert (on_disk.content, in_memory.content) == (None, path.read_bytes())
+        for field in dataclasses.fields(ModelFile):
+            if field.name not in ("manifest", "content"):
+                assert getattr(on_disk, field.name) == getattr(in_memory, field.name)
+        assert on_disk.manifest.details == in_memory.manifest.details
+        assert len(in_memory.manifest.golden) == 4
+
+    def test_labels_beside_its_name_are_not_its_own(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(ModelMismatch, match="holds no labels"):
+            read_model_bytes(BARE, "model.tflite")
+        assert read_model_bytes(BARE, "model", tmp_path / "labels.txt").labels[0] == "a"
+
+    @pytest.mark.parametrize(
+        ("content", "says"),
+        [
+            (b"", "not a TFLite model"),
+            (FINISHED[:-100], "cut short"),
+            (b"x" * 999, "not a TFLite"),
+        ],
+    )
+    def test_errors_name_it(self, content: bytes, says: str) -> None:
+        with pytest.raises(ModelError, match=f"^trial.tflite: .*{says}"):
+            read_model_bytes(content, "trial.tflite")
 
 
 def without_metadata(finished: bytes) -> bytes:

@@ -14,7 +14,7 @@ from pi_classifier_training.compression.rounding_file import (
     packed_bytes,
     patched,
     read_float_model,
-    write_trial,
+    trial_bytes,
 )
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.inspection.model_graph import read_model_graph
@@ -130,8 +130,9 @@ def test_distinct_values_are_counted_by_layer(source: FloatModel) -> None:
 def test_a_trial_is_a_model_file_of_the_same_labels(source: FloatModel, tmp_path: Path) -> None:
     index = source.layers[1].inputs[1]
     values = np.zeros(source.graph.tensors[index].shape, np.float32)
-    write_trial(source, {index: values}, tmp_path / "trial.tflite")
-    again = read_float_model(tmp_path / "trial.tflite")
+    path = tmp_path / "trial.tflite"
+    path.write_bytes(trial_bytes(source, {index: values}))
+    again = read_float_model(path)
     assert again.model.labels == tuple(LABELS)
     assert again.model.manifest.details["kind"] == "rounded"
     assert (again.graph.tensors[index].values() == 0).all()
