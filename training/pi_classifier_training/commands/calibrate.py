@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pi_classifier.config.options import add_options, read_options
 from pi_classifier_training.commands.arguments import add_image_dir, add_output, print_lines
-from pi_classifier_training.data.dataset import Photo
 
 
 def add(commands: Any) -> None:
@@ -47,9 +46,7 @@ def _run(options: argparse.Namespace) -> int:
     from pi_classifier_training.evaluation.thresholds import ThresholdPolicy
     from pi_classifier_training.progress import with_progress
 
-    def progress(photos: Sequence[Photo]) -> Iterable[Photo]:
-        return with_progress("classifying", photos)
-
+    progress = partial(with_progress, "classifying")
     if len(options.models) == 1:
         (model,) = options.models
         return print_lines(calibrate_model(model, options.image_dir, options.output, progress))

@@ -1,0 +1,62 @@
+"""Every command: described when it is used, with errors of one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from pi_classifier_training.cli import main, parser
+
+COMMANDS = (
+    "retrain", "experiments", "evaluate", "compare", "report", "export", "import", "quantize",
+    "round", "measure-folding", "calibrate", "inspect", "fetch", "split-video", "check-data",
+    "render-scenes",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_all_its_options(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args([command, "--help"])
+    assert ended.value.code == 0
+    assert f"pi-classifier-train {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["retrian"], "Did you mean 'retrain'?"),
+        (["round", "a", "b", "--savin", "0.7"], "Did you mean '--saving'?"),
+        (["round", "a", "b", "--saving", "2"], "--saving: '2': expected a number from 0 to 1"),
+        (["compare", "a", "--image-dir", "b", "--fail-if-worse", "101"], "from 0 to 100"),
+        (["split-video", "a", "--image-dir", "b", "--label", ".a"], "cannot be a folder's name"),
+        (
+            ["split-video", "a", "--image-dir", "b", "--label", "a", "--start", "2", "--end", "1"],
+            "--end 1 lies before --start 2",
+        ),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_exit_code_2(
+    words: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    text = capsys.readouterr().err
+    assert text.startswith("pi-classifier-train: error: ")
+    assert text.count("\n") == 1
+    assert complaint in text
+
+
+def test_the_help_of_all_commands_imports_what_none_of_them_needs() -> None:
+    program = (
+        "import sys\nfrom pi_classifier_training.cli import parser\nparser().format_help()\n"
+        "print(sorted({'numpy', 'PIL', 'tensorflow', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "[]\n"

@@ -1,0 +1,59 @@
+"""The options of retrain, as the settings they become."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pi_classifier_training.cli import parser
+from pi_classifier_training.commands.retrain import choices_of
+from pi_classifier_training.networks.spec import NetworkSpec
+from pi_classifier_training.retraining.options import RetrainOptions
+
+
+def choices(*words: str) -> RetrainOptions:
+    arguments = ["retrain", "--image-dir", "photos", "--output-dir", "runs/garden", *words]
+    return choices_of(parser().parse_args(arguments))
+
+
+def test_without_options_everything_is_the_dataclasses_default() -> None:
+    default = RetrainOptions()
+    assert choices() == replace(default, card=replace(default.card, name="garden"))
+
+
+def test_steps_count_for_the_head_alone_where_it_is_trained_alone() -> None:
+    made = choices("--steps", "7", "--patience", "3")
+    assert (made.head.steps, made.training.steps) == (7, None)
+    assert (made.head.patience, made.training.patience) == (3, 3)
+
+
+def test_from_scratch_steps_count_for_all_training() -> None:
+    made = choices("--weights", "none", "--steps", "7")
+    assert (made.head.steps, made.training.steps) == (None, 7)
+
+
+def test_head_and_network_have_options_of_their_own() -> None:
+    made = choices("--head-epochs", "2", "--head-rate", "0.1", "--epochs", "3", "--rate", "0.2")
+    assert (made.head.epochs, made.head.rate) == (2, 0.1)
+    assert (made.training.epochs, made.training.rate) == (3, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("words", "spec"),
+    [
+        (("--network", "mobilenet_v2"), NetworkSpec("mobilenet_v2", 0.35, 128)),
+        (("--network", "inception_v3"), NetworkSpec("inception_v3", 1.0, 299)),
+        (("--width", "0.5", "--resolution", "96"), NetworkSpec("mobilenet_v1", 0.5, 96)),
+    ],
+)
+def test_what_is_left_out_of_a_network_is_chosen_for_it(
+    words: tuple[str, ...], spec: NetworkSpec
+) -> None:
+    assert choices(*words).network == spec
+
+
+def test_teachers_are_named_one_by_one_and_the_card_by_its_fields() -> None:
+    made = choices("--teacher", "a", "--teacher", "b", "--name", "Garden", "--author", "me")
+    assert made.teachers == (Path("a"), Path("b"))
+    assert (made.card.name, made.card.author, made.card.license) == ("Garden", "me", "")
