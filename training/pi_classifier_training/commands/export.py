@@ -49,10 +49,10 @@ def _export(options: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from pi_classifier_training.errors import ExportError
-    from pi_classifier_training.export.deliver import DELIVERED, deliver, open_run
+    from pi_classifier_training.export.run_export import DEFAULT_KINDS, export_run, open_run
     from pi_classifier_training.modelfile.model_card import ModelCard
 
-    kinds = tuple(dict.fromkeys(options.kind or DELIVERED))
+    kinds = tuple(dict.fromkeys(options.kind or DEFAULT_KINDS))
     if options.output is not None and len(kinds) != 1:
         raise ExportError(
             f"--output {options.output} is one file; say which with one --kind "
@@ -60,7 +60,7 @@ def _export(options: argparse.Namespace) -> int:
         )
     card = open_run(options.run_dir, options.image_dir).card
     card = replace(card, **given_options(options, ModelCard))
-    return print_lines(deliver(options.run_dir, options.image_dir, kinds, card, options.output))
+    return print_lines(export_run(options.run_dir, options.image_dir, kinds, card, options.output))
 
 
 def _describe_import(parser: argparse.ArgumentParser) -> None:

@@ -59,17 +59,17 @@ def _describe_retrain(parser: argparse.ArgumentParser) -> None:
 
 
 def _retrain(options: argparse.Namespace) -> int:
-    from pi_classifier_training.export.deliver import DELIVERED, deliver
+    from pi_classifier_training.export.run_export import DEFAULT_KINDS, export_run
     from pi_classifier_training.reporting.report import report_after_training
     from pi_classifier_training.retraining.retrain import retrain
     from pi_classifier_training.retraining.run_folder import RunFolder
 
     choices = choices_of(options)
     retrain(options.image_dir, options.output_dir, choices, force=options.force)
-    if set(DELIVERED) <= RunFolder(options.output_dir).summary().get("evaluation", {}).keys():
+    if set(DEFAULT_KINDS) <= RunFolder(options.output_dir).summary().get("evaluation", {}).keys():
         print(f"{options.output_dir}: finished before; its files are as they were (see --force)")
         return 0
-    print_lines(deliver(options.output_dir, options.image_dir))
+    print_lines(export_run(options.output_dir, options.image_dir))
     return print_lines(
         report_after_training(
             options.output_dir, options.image_dir, choices.weights, choices.cache_dir

@@ -18,14 +18,14 @@ from pi_classifier_training.data.dataset import Images, decode, scan, squeeze
 from pi_classifier_training.evaluation.evaluate import figures
 from pi_classifier_training.evaluation.scoring import classify_photos
 from pi_classifier_training.evaluation.significance import paired
-from pi_classifier_training.export.deliver import (
+from pi_classifier_training.export.export import TRIAL
+from pi_classifier_training.export.run_export import (
     FinishedRun,
     calibration_photos,
     drawn_photos,
+    export_kind,
     open_run,
-    write_kind,
 )
-from pi_classifier_training.export.export import TRIAL
 from pi_classifier_training.inspection.model_graph import read_model_graph
 from pi_classifier_training.modelfile.writer import write_model_file
 from pi_classifier_training.progress import with_progress
@@ -122,7 +122,7 @@ def quantize(
     else:
         bare = convert(source.network, kind, calibration)
     entries = {} if trained is None else {"quantization": trained.as_dict()}
-    write_kind(source, kind, calibration, path, bare=bare, entries=entries)
+    export_kind(source, kind, calibration, path, bare=bare, entries=entries)
     splits = _compared(source, original, path)
     return Quantized(
         path,

@@ -25,7 +25,7 @@ from pi_classifier_training.compression.rounding_file import (
 from pi_classifier_training.compression.rounding_frontier import write_frontier
 from pi_classifier_training.compression.rounding_search import for_saving, for_target_loss
 from pi_classifier_training.errors import TrainingError
-from pi_classifier_training.export.deliver import evaluate_folders
+from pi_classifier_training.export.run_export import evaluate_folders
 
 USUAL_SAVING = 0.75
 

@@ -28,7 +28,7 @@ _IMAGE = "image"
 def convert_unoptimized(network: Network) -> bytes:
     """Convert a network to a bare TFLite flatbuffer in which every batch norm is apart.
 
-    It takes and gives what the delivered float32 file does. Raises ExportError.
+    It takes and gives what the exported float32 file does. Raises ExportError.
     """
     model = network.inference_model()
     constants = {

@@ -1,4 +1,4 @@
-"""What folding batch norms brings: a network converted as it stands, and as delivered.
+"""What folding batch norms brings: a network converted as it stands, and as exported.
 
 Both files run through the daemon's own classifier on the same photos, in turns.
 """
@@ -89,16 +89,16 @@ def measure_folding(
     network: Network,
     photos: Images,
     options: FoldingOptions,
-    delivered: Path | None = None,
+    exported: Path | None = None,
     progress: Progress = iter,
 ) -> FoldingGain:
     """Measure what folding brings to a trained network on photos as the device sees them.
 
-    `delivered` is its float32 model file; without one it is converted here. Raises
+    `exported` is its float32 model file; without one it is converted here. Raises
     ParityError where a score differs by `LARGEST_DIFFERENCE` or more.
     """
     before = convert_unoptimized(network)
-    after = delivered.read_bytes() if delivered else convert(network, "float32", photos)
+    after = exported.read_bytes() if exported else convert(network, "float32", photos)
     bare = (before, after, _without_normalization(network))
     with contextlib.ExitStack() as stack:
         first, second, third = (stack.enter_context(_opened(b, network)) for b in bare)
@@ -153,7 +153,7 @@ def _largest_difference(before: ModelClassifier, after: ModelClassifier, photos:
         largest = float(np.maximum(largest, off))
     if not largest < LARGEST_DIFFERENCE:
         raise ParityError(
-            f"the delivered file's scores differ from the network's by {largest:.2g} on "
+            f"the exported file's scores differ from the network's by {largest:.2g} on "
             f"{len(photos)} photos, and not by less than {LARGEST_DIFFERENCE:g}: was the file "
             "made from another training? Run 'pi-classifier-train export' on the folder again"
         )

@@ -1,4 +1,4 @@
-"""The end of a training run: every kind of model file, each evaluated as delivered."""
+"""The end of a training run: every kind of model file, each evaluated as exported."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from pi_classifier_training.networks.network import Network
 from pi_classifier_training.retraining.run_folder import RUN_FILE, RunFolder
 
 # What every training run ends with; the others are made by 'quantize' and 'export'.
-DELIVERED: tuple[Kind, ...] = ("float32", "int8")
+DEFAULT_KINDS: tuple[Kind, ...] = ("float32", "int8")
 # Full-integer ranges and biases settle with a few dozen photos in all.
 CALIBRATION_PER_LABEL = 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FinishedRun:
-    """A finished run with the photos it is delivered with."""
+    """A finished run with the photos it is exported with."""
 
     path: Path
     summary: dict[str, Any]
@@ -53,10 +53,10 @@ def open_run(run_dir: Path, image_dirs: Sequence[Path]) -> FinishedRun:
     return FinishedRun(run_dir, run.summary(), run.load(), tuple(image_dirs))
 
 
-def deliver(
+def export_run(
     run_dir: Path,
     image_dirs: Sequence[Path],
-    kinds: Sequence[Kind] = DELIVERED,
+    kinds: Sequence[Kind] = DEFAULT_KINDS,
     card: ModelCard | None = None,
     output: Path | None = None,
 ) -> Iterator[str]:
@@ -71,13 +71,13 @@ def deliver(
     calibration = calibration_photos(source)
     for kind in kinds:
         path = output or run_dir / f"{kind}.tflite"
-        contents = write_kind(source, kind, calibration, path, card)
+        contents = export_kind(source, kind, calibration, path, card)
         size_kb = path.stat().st_size / 1000
         right = share(contents["evaluation"], "top1")
         yield f"{path}: {size_kb:.0f} kB, {right} of held-out photos right"
 
 
-def write_kind(
+def export_kind(
     source: FinishedRun,
     kind: Kind,
     calibration: Images,
