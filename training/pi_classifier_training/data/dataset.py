@@ -97,18 +97,7 @@ def scan(image_dirs: Sequence[Path]) -> list[Photo]:
     """
     photos: list[Photo] = []
     for image_dir in image_dirs:
-        if not image_dir.is_dir():
-            raise DatasetError(
-                f"{image_dir}: no such folder; --image-dir takes a folder with one sub-folder "
-                "of photos per label"
-            )
-        label_dirs = [d for d in sorted(image_dir.iterdir()) if _is_label_dir(d)]
-        if not label_dirs:
-            raise DatasetError(
-                f"{image_dir}: has no sub-folders; put the photos of each label into a "
-                f"sub-folder named after it, such as {image_dir / 'daisy'}/"
-            )
-        for label_dir in label_dirs:
+        for label_dir in label_dirs(image_dir):
             count_before = len(photos)
             photos.extend(_photos_in(sys.intern(str(label_dir)), sys.intern(label_dir.name)))
             if len(photos) == count_before:
@@ -119,8 +108,23 @@ def scan(image_dirs: Sequence[Path]) -> list[Photo]:
     return photos
 
 
-def _is_label_dir(path: Path) -> bool:
-    return path.is_dir() and not path.name.startswith(".")
+def label_dirs(image_dir: Path) -> list[Path]:
+    """The sub-folders of a folder of photos, one per label, sorted.
+
+    Raises DatasetError when the folder is missing or has none.
+    """
+    if not image_dir.is_dir():
+        raise DatasetError(
+            f"{image_dir}: no such folder; --image-dir takes a folder with one sub-folder "
+            "of photos per label"
+        )
+    folders = [d for d in sorted(image_dir.iterdir()) if d.is_dir() and d.name[0] != "."]
+    if not folders:
+        raise DatasetError(
+            f"{image_dir}: has no sub-folders; put the photos of each label into a "
+            f"sub-folder named after it, such as {image_dir / 'daisy'}/"
+        )
+    return folders
 
 
 def _photos_in(folder: str, label: str) -> Iterator[Photo]:

@@ -18,13 +18,12 @@ from PIL import Image
 
 from pi_classifier.errors import ImageError
 from pi_classifier.preprocessing.preprocessor import load_image
-from pi_classifier_training.data.dataset import PHOTO_SUFFIXES, Photo
+from pi_classifier_training.data.dataset import PHOTO_SUFFIXES, Photo, label_dirs
 from pi_classifier_training.data.similarity import GRAY_SIDE
 from pi_classifier_training.data_check.finding_kinds import KINDS
 from pi_classifier_training.data_check.findings import SEVERITIES, CheckResult, Finding
 from pi_classifier_training.data_check.near_duplicates import DisjointSets, similar_pairs
 from pi_classifier_training.data_check.photo_probe import BROKEN, PhotoProbe, probe_photo
-from pi_classifier_training.errors import DatasetError
 
 PathProgress = Callable[[Sequence[str]], Iterable[str]]
 
@@ -88,23 +87,12 @@ class _Listing:
         return _Paths(self.photos)
 
     def _list(self, image_dir: Path) -> None:
-        if not image_dir.is_dir():
-            raise DatasetError(
-                f"{image_dir}: no such folder; --image-dir takes a folder with one sub-folder "
-                "of photos per label"
-            )
-        entries = sorted(image_dir.iterdir())
-        label_dirs = [d for d in entries if d.is_dir() and not d.name.startswith(".")]
-        if not label_dirs:
-            raise DatasetError(
-                f"{image_dir}: has no sub-folders; put the photos of each label into a "
-                f"sub-folder named after it, such as {image_dir / 'daisy'}/"
-            )
-        for path in entries:
-            if path not in label_dirs:
+        folders = label_dirs(image_dir)
+        for path in sorted(image_dir.iterdir()):
+            if path not in folders:
                 photo = path.name.lower().endswith(PHOTO_SUFFIXES) and path.name[0] != "."
                 self.note("no-label" if photo else "ignored", (str(path),))
-        for label_dir in label_dirs:
+        for label_dir in folders:
             before = len(self.photos)
             self.labels.add(label_dir.name)
             self._walk(str(label_dir), label_dir.name)

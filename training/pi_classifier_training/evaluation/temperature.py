@@ -129,9 +129,8 @@ def calibrate_model(
     yield f"temperature {temperature:g}, chosen on {n} validation photos"
     yield from _before_and_after(trial.before, trial.after)
     _require_no_worse(path, trial)
-    details = manifest.details
-    changes["evaluation"] = details.get("evaluation", {}) | trial.first_folder
-    changes["thresholds"] = details.get("thresholds", {}) | {"high": trial.announce_from}
+    own = {"evaluation": trial.first_folder, "thresholds": {"high": trial.announce_from}}
+    changes |= {key: manifest.details.get(key, {}) | value for key, value in own.items()}
     target = output or path
     write_atomic(target, with_manifest_entries(path.read_bytes(), changes))
     yield (
