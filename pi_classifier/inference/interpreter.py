@@ -12,13 +12,15 @@ import atexit
 import functools
 import importlib
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from pi_classifier.errors import ConfigError, InferenceError, ModelFileError
+from pi_classifier.errors import ConfigError, InferenceError, ModelFileError, ModelMismatch
 from pi_classifier.inference.cpu_features import this_lacks_atomics
 from pi_classifier.inference.native_stderr import captured_stderr, silence_exit
 from pi_classifier.inference.quantization import PixelEncoder, Pixels, ScoreDecoder, Scores, Tensor
@@ -89,31 +91,59 @@ def open_interpreter(
     num_threads: int = 1,
     cache_dir: Path | None = None,
 ) -> Interpreter:
-    """Load `model` with one of `RUNTIMES`; "auto" takes LiteRT where it is installed.
+    """Load `model` with one of `RUNTIMES` and run it once; "auto" is LiteRT where there is one.
 
     With a `cache_dir` LiteRT's packed weights are kept there and mapped into memory; a
     model that was read from memory goes without.
     Raises `ConfigError` where the runtime is missing, `ModelFileError` where it
-    refuses the model.
+    refuses the model or cannot run it, `ModelMismatch` for scores that are not numbers.
     """
     name, module = _import_runtime(runtime)
     if model.content is not None:
         cache_dir = None  # CompiledModel maps packed weights only for a model on the disk
+    if name == "litert" and cache_dir is not None and _compiled_model_is_safe(module):
+        try:
+            return _open_cached(model, num_threads, _weight_cache(model, cache_dir))
+        except (OSError, ImportError) as error:  # ai-edge-litert 1 has no CompiledModel.
+            log.info(
+                "%s: the weights stay in memory, this cannot cache them: %s", cache_dir, error
+            )
+        except ModelFileError as error:
+            # CompiledModel refuses some sound files, those whose signature names tensors that
+            # are not the graph's inputs and outputs for one.
+            log.debug("%s; trying it without mapped weights", error)
+    return _tried(model, name, partial(_PlainRunner, model, name, module, num_threads))
+
+
+def _tried(model: ModelFile, name: str, load: Callable[[], _Runner]) -> Interpreter:
+    """Load the model and run it on a gray picture, as frames will be run.
+
+    A runtime finds much of what is wrong only when it runs. What it prints is kept from stderr.
+    """
+    gray = np.full(model.input.shape[1:], 128, np.uint8)
     with captured_stderr() as native:
         try:
-            runner = _load(model, name, module, num_threads, cache_dir)
+            interpreter = Interpreter(model, load())
+            scores = interpreter.invoke(gray)
         except (RuntimeError, ValueError) as error:
             raise ModelFileError(
-                f"{model.path}: {name} cannot load this model ({_one_line(error)}); check "
-                "that the file is whole and was made for TFLite"
+                f"{model.path}: {name} cannot run this model "
+                f"({_one_line(error.__cause__ or error)}); check that the file is whole and was "
+                "converted for TFLite with only built-in operators"
             ) from error
+    if not np.isfinite(scores).all():
+        interpreter.close()
+        raise ModelMismatch(
+            f"{model.path}: gives scores that are not numbers for a gray picture; check its "
+            "mean and std, or train and convert it again"
+        )
     if native.errors:
         log.warning("%s: %s reports: %s", model.path, name, native.errors)
-    log.debug("%s: runs on %s", model.path, runner.name)
-    return Interpreter(model, runner)
+    log.debug("%s: runs on %s", model.path, interpreter.runtime)
+    return interpreter
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
@@ -146,19 +176,6 @@ def _try_import(name: str) -> tuple[ModuleType | None, str]:
         return None, _one_line(error)
 
 
-def _load(
-    model: ModelFile, name: str, module: ModuleType, num_threads: int, cache_dir: Path | None
-) -> _Runner:
-    if name == "litert" and cache_dir is not None and _compiled_model_is_safe(module):
-        try:
-            return _load_cached(model, num_threads, _weight_cache(model, cache_dir))
-        except (OSError, ImportError) as error:  # ai-edge-litert 1 has no CompiledModel.
-            log.info(
-                "%s: the weights stay in memory, this cannot cache them: %s", cache_dir, error
-            )
-    return _PlainRunner(model, name, module, num_threads)
-
-
 def _compiled_model_is_safe(module: ModuleType) -> bool:
     """Whether CompiledModel does not end the process here.
 
@@ -188,11 +205,11 @@ def forget_weights(model: ModelFile, cache_dir: Path) -> None:
         _weight_cache(model, cache_dir).remove()
 
 
-def _load_cached(model: ModelFile, num_threads: int, cache: WeightCache) -> _Runner:
+def _open_cached(model: ModelFile, num_threads: int, cache: WeightCache) -> Interpreter:
     if cache.verified():
-        return _CachedRunner(model, num_threads, cache.path)
+        return _tried(model, "litert", partial(_CachedRunner, model, num_threads, cache.path))
     with cache.building() as path:
-        return _CachedRunner(model, num_threads, path)
+        return _tried(model, "litert", partial(_CachedRunner, model, num_threads, path))
 
 
 class _PlainRunner:

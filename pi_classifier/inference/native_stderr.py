@@ -13,10 +13,11 @@ from typing import BinaryIO
 
 log = logging.getLogger(__name__)
 
-# LiteRT: "INFO: [file.cc:36] text", continued by lines that begin with "└"; abseil:
-# "I0000 00:00:1763800000.000000  123 file.cc:36] text".
+# LiteRT: "INFO: [file.cc:36] text", continued by lines that begin with "└" or refer to a page;
+# abseil: "I0000 00:00:1763800000.000000  123 file.cc:36] text".
 _NATIVE = re.compile(
-    r"(INFO|WARNING|ERROR|VERBOSE): |└|[IWE]\d{4} \d\d:|WARNING: All log messages"
+    r"(INFO|WARNING|ERROR|VERBOSE): |└|See instructions: "
+    r"|[IWE]\d{4} \d\d:|WARNING: All log messages"
 )
 
 

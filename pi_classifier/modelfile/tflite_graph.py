@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from pi_classifier.errors import ModelMismatch
 from pi_classifier.modelfile.flatbuffer import DamagedBuffer, Scalar, Table
@@ -17,13 +19,14 @@ DType = Literal["uint8", "int8", "float32"]
 Activation = Literal["softmax", "sigmoid", "none"]
 
 _DTYPES: dict[int, DType] = {0: "float32", 3: "uint8", 9: "int8"}
+_FLOATS: dict[int, np.dtype[np.floating[Any]]] = {0: np.dtype("<f4"), 1: np.dtype("<f2")}
 _OTHER_TYPES = {1: "float16", 2: "int32", 4: "int64", 5: "string", 6: "bool", 7: "int16"}
 _LARGEST_SIDE = 8192
 _LARGEST_SCALE, _LARGEST_ZERO_POINT = 1e6, 1 << 16
 _ZERO_POINTS = {3: (0, 255), 9: (-128, 127)}
 # The options of convolutions and pooling: stride_w and stride_h are their slots 1 and 2.
 _STRIDED_OPTIONS = (1, 2, 5)
-_SOFTMAX, _LOGISTIC = 25, 14
+_SOFTMAX, _LOGISTIC, _CUSTOM = 25, 14, 32
 # RESHAPE, SQUEEZE, QUANTIZE, DEQUANTIZE: they pass scores on as they are.
 _TRANSPARENT = (22, 43, 114, 6)
 
@@ -74,9 +77,12 @@ def read_graph(data: memoryview) -> Graph:
     graphs, buffers = model.tables(2), model.tables(4)
     if not graphs or not buffers:
         raise DamagedBuffer("the model holds no graph")
-    codes = [_builtin_code(code) for code in model.tables(1)]
+    kinds = model.tables(1)
+    codes = [_builtin_code(kind) for kind in kinds]
     for graph in graphs:
-        _verify(graph, len(codes), [len(buffer.raw(0)) for buffer in buffers])
+        _verify(graph, len(codes), len(buffers))
+    _check_custom_operators([kinds[i].text(1) for i, code in enumerate(codes) if code == _CUSTOM])
+    _check_weights(graphs, [buffer.raw(0) for buffer in buffers])
     model.text(3)
     for signature in model.tables(7):
         for mapping in (*signature.tables(0), *signature.tables(1)):
@@ -100,7 +106,7 @@ def _builtin_code(code: Table) -> int:
     return max(code.integer(0, "int8"), code.integer(3, "int32"))
 
 
-def _verify(graph: Table, codes: int, buffer_sizes: list[int]) -> None:
+def _verify(graph: Table, codes: int, buffers: int) -> None:
     """Walk all that the runtime will follow without looking."""
     graph.text(4)
     tensors = graph.tables(0)
@@ -108,7 +114,7 @@ def _verify(graph: Table, codes: int, buffer_sizes: list[int]) -> None:
         tensor.numbers(0, "int32", limit=16)
         tensor.numbers(7, "int32", limit=16)
         tensor.text(3)
-        if tensor.integer(2, "uint32") >= len(buffer_sizes):
+        if tensor.integer(2, "uint32") >= buffers:
             raise DamagedBuffer("a tensor refers to a buffer that is not there")
         quantization = tensor.table(4)
         if quantization is not None:
@@ -138,6 +144,39 @@ def _verify_quantization(quantization: Table, type_code: int) -> None:
         raise DamagedBuffer("a tensor has an impossible zero point")
 
 
+def _check_custom_operators(names: list[str]) -> None:
+    """Refuse by name what only another machine or another runtime can compute."""
+    if "edgetpu-custom-op" in names:
+        raise ModelMismatch(
+            "the model is compiled for the Edge TPU and runs on nothing else: take the file it "
+            "was compiled from (Coral's name without _edgetpu)"
+        )
+    foreign = sorted({name for name in names if name.startswith("Flex")})
+    if foreign:
+        raise ModelMismatch(
+            f"the model needs TensorFlow's own operators ({', '.join(foreign)}), which are not "
+            "on the device: convert it with only built-in operators "
+            "(target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS])"
+        )
+
+
+def _check_weights(graphs: list[Table], contents: list[memoryview]) -> None:
+    """Refuse weights that are not numbers: a ReLU hides them, and the scores never change."""
+    for tensor in (tensor for graph in graphs for tensor in graph.tables(0)):
+        dtype = _FLOATS.get(tensor.integer(1, "int8"))
+        content = contents[tensor.integer(2, "uint32")]
+        if dtype is None or len(content) < dtype.itemsize:
+            continue
+        values = np.frombuffer(content, dtype, len(content) // dtype.itemsize)
+        with np.errstate(invalid="ignore"):
+            unsound = np.isnan(values.min())  # in one pass, without an array of answers
+        if unsound:
+            raise ModelMismatch(
+                f"the weights {tensor.text(3)!r} hold values that are not numbers: the training "
+                "diverged; train it again with a lower learning rate"
+            )
+
+
 def _check_counts(inputs: int, outputs: int) -> None:
     if inputs != 1:
         raise ModelMismatch(
@@ -165,6 +204,14 @@ def _input(tensor: Table) -> TensorSpec:
     if not all(1 <= side <= _LARGEST_SIDE for side in shape[1:3]):
         raise ModelMismatch(
             f"the input is {shape[2]} x {shape[1]} pixels; expected sides up to {_LARGEST_SIDE}"
+        )
+    # A converter writes 1 for a side that the network leaves open.
+    signature = tensor.numbers(7, "int32", limit=16)
+    if -1 in signature[1:3] or shape[1:3] == (1, 1):
+        raise ModelMismatch(
+            f"the input takes pictures of any size (shape {list(signature or shape)}), and the "
+            "file does not say of which size it was trained with: convert it with that size, for "
+            "example keras.Input((224, 224, 3))"
         )
     return spec
 

@@ -108,7 +108,7 @@ def test_a_model_that_vanished_is_one_clear_error(
     path.write_bytes((DATA / "uint8.tflite").read_bytes())
     model = read_model_file(path)
     path.unlink()
-    with pytest.raises(ModelFileError, match="cannot load this model"):
+    with pytest.raises(ModelFileError, match="cannot run this model"):
         open_interpreter(model, runtime, cache_dir=tmp_path if cached else None)
 
 

@@ -26,6 +26,7 @@ _OPTIONS = {
     "MUL": "MulOptions",
     "DIV": "DivOptions",
     "CONCATENATION": "ConcatenationOptions",
+    "SOFTMAX": "SoftmaxOptions",
 }
 
 
@@ -39,9 +40,10 @@ class Network:
         self._operators: list[Any] = []
         self._inputs: list[int] = []
 
-    def input(self, *shape: int, dtype: str = "float32") -> int:
-        """An input of the network."""
+    def input(self, *shape: int, dtype: str = "float32", signature: Sequence[int] = ()) -> int:
+        """An input of the network; `signature` is its shape with -1 where it is open."""
         self._inputs.append(self.tensor("input", shape, dtype))
+        self._tensors[-1].shapeSignature = list(signature) or None
         return self._inputs[-1]
 
     def constant(self, values: Any, name: str = "constant", **quantization: Any) -> int:
@@ -75,9 +77,12 @@ class Network:
         return len(self._tensors) - 1
 
     def operation(
-        self, kind: str, inputs: Sequence[int], output: Sequence[int] | int, **options: int
+        self, kind: str, inputs: Sequence[int], output: Sequence[int] | int, **options: float
     ) -> int:
-        """An operation; `output` is the shape of its float result, or a tensor added before."""
+        """An operation; `output` is the shape of its float result, or a tensor added before.
+
+        A `kind` that TFLite does not have is a custom operator.
+        """
         made = output if isinstance(output, int) else self.tensor(kind.lower(), output)
         if kind not in self._codes:
             self._codes.append(kind)
@@ -115,14 +120,19 @@ class Network:
         inputs = (x, self.constant(weights, "net/dense/kernel"), self.constant(bias, "bias"))
         return self.operation("FULLY_CONNECTED", inputs, (1, len(bias)), **options)
 
-    def data(self) -> bytes:
-        """The file, with the last operation's result as the network's output."""
+    def data(self, signature: tuple[int, int] | None = None) -> bytes:
+        """The file, with the last operation's result as the network's output.
+
+        `signature` are the tensors that it names as input and output.
+        """
         graph = schema.SubGraphT()
         graph.tensors, graph.operators = self._tensors, self._operators
         graph.inputs, graph.outputs = self._inputs, list(self._operators[-1].outputs)
         model = schema.ModelT()
         model.version, model.subgraphs, model.buffers = 3, [graph], self._buffers
         model.operatorCodes = [_code(kind) for kind in self._codes]
+        if signature is not None:
+            model.signatureDefs = [_signature(*signature)]
         builder = flatbuffers.Builder(1024)
         builder.Finish(model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
@@ -140,9 +150,23 @@ def _buffer(data: bytes) -> Any:
 
 def _code(kind: str) -> Any:
     code = schema.OperatorCodeT()
-    number = getattr(schema.BuiltinOperator, kind)
+    number = getattr(schema.BuiltinOperator, kind, schema.BuiltinOperator.CUSTOM)
+    if number == schema.BuiltinOperator.CUSTOM:
+        code.customCode = kind
     code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), 1
     return code
+
+
+def _signature(source: int, result: int) -> Any:
+    signature = schema.SignatureDefT()
+    signature.signatureKey, signature.subgraphIndex = "serving_default", 0
+    signature.inputs, signature.outputs = [schema.TensorMapT()], [schema.TensorMapT()]
+    for mapping, name, index in (
+        (signature.inputs[0], "picture", source),
+        (signature.outputs[0], "scores", result),
+    ):
+        mapping.name, mapping.tensorIndex = name, index
+    return signature
 
 
 def graph_of(
