@@ -61,6 +61,7 @@ def captured_stderr() -> Iterator[NativeLog]:
 
 
 def _scratch_file() -> BinaryIO:
+    # In memory, and a file rather than a pipe: a pipe that nobody reads would block the library.
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("stderr"), "w+b")
     return tempfile.TemporaryFile()

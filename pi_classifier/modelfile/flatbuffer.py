@@ -38,6 +38,8 @@ class Table:
     def __init__(self, data: memoryview, position: int) -> None:
         self.data = data
         self.position = position
+        # A table begins with the distance back to its vtable: two sizes in bytes, its own and
+        # the table's, then for each slot where the field lies in the table, 0 for no field.
         vtable = position - int(_number(data, position, "int32"))
         size = int(_number(data, vtable, "uint16"))
         if size < 4 or size % 2 or vtable + size > len(data):

@@ -153,11 +153,7 @@ def _read(
             silent = _renamed(manifest.silent_labels, own, names)
             manifest = replace(manifest, silent_labels=silent)
     _check_labels(path, graph, names, source, manifest)
-    if manifest.size is not None and manifest.size != graph.size:
-        raise ModelMismatch(
-            f"{path}: {MANIFEST_NAME} says the input is {list(manifest.size)}, the "
-            f"network takes {list(graph.size)}; export the model again"
-        )
+    _check_size(path, graph, manifest)
     return ModelFile(
         path=path,
         sha256=sha256,
@@ -260,6 +256,14 @@ def _check_labels(
         raise ModelMismatch(
             f"{path}: {MANIFEST_NAME} calls {unknown[0]!r} a silent label, but it is none of "
             "the labels; export the model again"
+        )
+
+
+def _check_size(path: Path, graph: Graph, manifest: Manifest) -> None:
+    if manifest.size is not None and manifest.size != graph.size:
+        raise ModelMismatch(
+            f"{path}: {MANIFEST_NAME} says the input is {list(manifest.size)}, the "
+            f"network takes {list(graph.size)}; export the model again"
         )
 
 

@@ -81,6 +81,8 @@ class AreaAverage:
         twice, once, down = _taps(rows)
         self._last_double = len(twice) - 1
         across = columns.halves // (2 if columns.whole else 1)
+        # The sum of a whole window may not fit into 16 bits: then rows are divided first, and
+        # the result is rounded once more.
         two_steps = down * across > _MOST_ADDENDS
         self._first_divisor = np.uint16(down if two_steps else 1)
         self._divisor = np.uint16(across if two_steps else across * down)
@@ -147,6 +149,8 @@ class AreaAverage:
 
     def _average_columns(self) -> None:
         """Sum the window that begins at every pixel: contiguous, so cheaper than picking first."""
+        # `even` is of windows that begin at a pixel's edge, `odd` of those that begin in its
+        # middle; what counts how often is as in `_taps`.
         even, odd = self._across
         pixels_wide, half = divmod(self._columns.halves, 2)
         whole = self._columns.whole
@@ -158,7 +162,7 @@ class AreaAverage:
         if whole:
             return
         beyond = self._sums[3 * pixels_wide :]
-        np.add(even, even, out=even)
+        np.add(even, even, out=even)  # the inner pixels, twice
         np.add(even, shifted[0], out=even)
         if half:
             np.add(even, beyond, out=even)
@@ -167,7 +171,14 @@ class AreaAverage:
 
 
 def _taps(rows: Windows) -> tuple[list[Indices], list[Indices], int]:
-    """Return the rows to count twice, those to count once, and the sum of the counts."""
+    """Return the rows to count twice, those to count once, and the sum of the counts.
+
+    Counts are in half pixels. Of a window of 2p + h halves (h is 0 or 1) that begins with
+    pixel f, the pixels f+1 … f+p−1 lie wholly inside and count twice. One that begins at
+    f's edge has all of f too (2) and h halves of f+p; one that begins in its middle has
+    half of f (1) and 1 + h halves of f+p. So f counts once for both, what the two differ
+    in is a row chosen for each window, and f+p counts once more where h is 1.
+    """
     pixels, half = divmod(rows.halves, 2)
     first, beyond = rows.first, rows.first + pixels
     if rows.whole:

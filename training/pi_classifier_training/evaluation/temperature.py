@@ -117,11 +117,8 @@ def calibrate_model(
         parts = held_out(image_dirs, classifier)
         validation = [p for part in parts for p in part.validation]
         scored = score_photos(classifier, validation, progress)
-        temperature = fit_temperature(
-            scored,
-            sigmoid=classifier.model.activation == "sigmoid",
-            given=manifest.temperature,
-        )
+        sigmoid = classifier.model.activation == "sigmoid"
+        temperature = fit_temperature(scored, sigmoid=sigmoid, given=manifest.temperature)
         temperature = round(temperature, 4)
         n = len(scored.truth)
         changes: dict[str, Any] = {"calibration": {"temperature": temperature, "n": n}}
