@@ -71,7 +71,7 @@ def test_weights_that_two_layers_share_are_left_alone(tmp_path: Path) -> None:
 
 def test_a_file_without_anything_to_round_is_refused(tmp_path: Path) -> None:
     made = Network()
-    dense = made.dense(made.input(1, 1, 1, 3), np.eye(3), np.zeros(3))
+    dense = made.dense(made.input(1, 2, 2, 3), random(3, 12), np.zeros(3))
     made.operation("SOFTMAX", (dense,), (1, 3))
     with pytest.raises(ExportError, match="has no float weights to round"):
         read_float_model(written(tmp_path, made))
