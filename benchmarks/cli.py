@@ -27,7 +27,7 @@ from benchmarks.programs import pair, telling_photo
 from benchmarks.scenes import Pixels, garden
 from benchmarks.subject import Subject, subjects
 from pi_classifier.errors import PiClassifierError
-from pi_classifier.system.atomic import write_atomic
+from pi_classifier.system.files import write_atomic
 
 _Run = Callable[[argparse.Namespace], None]
 

@@ -134,7 +134,7 @@ def _one_frame(settings: CameraSettings) -> Frame:
 def _save(frame: Frame, path: Path, kind: str) -> None:
     from PIL import Image
 
-    from pi_classifier.system.atomic import replacing
+    from pi_classifier.system.files import replacing
 
     with replacing(path) as partial:
         Image.fromarray(frame.pixels).save(partial, kind, quality=95)

@@ -20,10 +20,13 @@ from pi_classifier.config.settings import KEYS, SECTIONS, Settings
 from pi_classifier.errors import ConfigError
 from pi_classifier.masking import masked
 from pi_classifier.suggest import suggestion
+from pi_classifier.system.files import read_regular_file
 
 SYSTEM_FILE = Path("/etc/pi-classifier/config.toml")
 USER_FILE = Path("~/.config/pi-classifier/config.toml")
 DEFAULT = "default"
+# Larger ones are no configuration; a thousand phrases take 50 kB.
+_LARGEST_FILE_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +80,12 @@ class _Reading:
 
     def file(self, path: Path, *, may_miss: tuple[type[OSError], ...]) -> None:
         try:
-            text = path.expanduser().read_bytes().decode("utf-8-sig")
+            text = read_regular_file(path.expanduser(), _LARGEST_FILE_BYTES).decode("utf-8-sig")
             values = tomllib.loads(text)
         except may_miss:
             return
+        except RecursionError:
+            self._problems.append(f"{path}: its tables are nested too deep; expected [section]s.")
         except RuntimeError:  # no home folder to be found: no user's file
             return
         except OSError as error:
@@ -90,6 +95,8 @@ class _Reading:
             self._problems.append(f"{path}:{line}: not UTF-8 text; save the file as UTF-8.")
         except tomllib.TOMLDecodeError as error:
             self._problems.append(_syntax_problem(path, error, text))
+        except ValueError as error:  # what tomllib passes on from Python's own number reading
+            self._problems.append(f"{path}: a number in it cannot be read: {error}.")
         else:
             self.layer(Layer(str(path), values))
 
@@ -178,7 +185,7 @@ def _value(raw: str, *, text_wanted: bool) -> Any:
     """Read the right side of an assignment: a TOML value, or a bare word as a string."""
     try:
         table = tomllib.loads(f"value = {raw}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return raw
     if set(table) != {"value"} or (text_wanted and not isinstance(table["value"], str)):
         return raw

@@ -20,6 +20,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 NONE = "none"
+# No setting is meant to be larger, and these fit every unit they are converted to: in seconds
+# the first is thirty years, in nanoseconds still a whole number of 64 bits.
+LARGEST_NUMBER = 1e9
+LARGEST_WHOLE = 10**15
 
 _NAMES = {
     str: "a string",
@@ -96,6 +100,9 @@ class Key:
         """The value as TOML, without what is secret in it."""
         if self.shown is not None and isinstance(value, str):
             value = self.shown(value)
+        if isinstance(value, int) and abs(value) > LARGEST_WHOLE:
+            # Python refuses to write out thousands of digits.
+            return f"a number of about {round(value.bit_length() * math.log10(2))} digits"
         return to_toml(value)
 
     def check(self, value: object) -> Any:
@@ -126,6 +133,8 @@ class Key:
     def _converted_scalar(self, kind: type, value: object) -> Any:
         if kind is Path and isinstance(value, str | Path):
             return Path(value)
+        if type(value) is int and abs(value) > LARGEST_WHOLE:
+            raise ValueError(f"{self.allowed}, {LARGEST_WHOLE:g} at most")
         if kind is float and type(value) is int:
             value = float(value)
         if type(value) is not kind:
@@ -137,6 +146,8 @@ class Key:
                 raise ValueError(f"{self.allowed}, in valid UTF-8")
         elif isinstance(value, int | float) and not self._in_bounds(value):
             raise ValueError(self.allowed)
+        elif isinstance(value, float) and abs(value) > LARGEST_NUMBER:
+            raise ValueError(f"{self.allowed}, {LARGEST_NUMBER:g} at most")
         return value
 
     def _in_bounds(self, value: float) -> bool:

@@ -20,7 +20,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from pi_classifier.system.atomic import replacing, write_atomic
+from pi_classifier.system.files import replacing, write_atomic
 
 log = logging.getLogger(__name__)
 

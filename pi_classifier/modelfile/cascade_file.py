@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.errors import ModelFileError
+from pi_classifier.system.files import read_regular_file
 
 SCHEMA_VERSION = 1
+# A cascade of a thousand labels, each with a threshold of its own, takes 50 kB.
+_LARGEST_BYTES = 1_000_000
+_LONGEST_NUMBER_BITS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +38,14 @@ class CascadeFile:
 def read_cascade_file(path: Path) -> CascadeFile:
     """Read a ``cascade.toml``. Raises `ModelFileError`, naming the file and the key."""
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        content = tomllib.loads(read_regular_file(path, _LARGEST_BYTES).decode())
     except FileNotFoundError:
         raise ModelFileError(f"{path}: there is no such cascade file; check the path") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    # ValueError: no TOML, no UTF-8, or a number of thousands of digits
+    except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{path}: is not TOML ({error}); write the file again") from None
     except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read ({error})") from error
+        raise ModelFileError(f"{path}: cannot be read ({error.strerror})") from error
     version = content.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
         raise ModelFileError(
@@ -81,9 +85,15 @@ def _stage_entry(path: Path, entry: Any, number: int) -> StageEntry:
 
 def _score(value: Any, place: str) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or math.isnan(value) or not 0 <= value <= 1:
-        raise ModelFileError(f"{place} is {value!r}; expected a number from 0 to 1")
+    if not number or not 0 <= value <= 1:  # not-a-number is not, either
+        raise ModelFileError(f"{place} is {_brief(value)}; expected a number from 0 to 1")
     return float(value)
+
+
+def _brief(value: Any) -> str:
+    # Python refuses to write out thousands of digits.
+    is_long = isinstance(value, int) and value.bit_length() > _LONGEST_NUMBER_BITS
+    return "a number of many digits" if is_long else repr(value)
 
 
 def _refuse_unknown(path: Path, table: dict[str, Any], known: Sequence[str], where: str) -> None:

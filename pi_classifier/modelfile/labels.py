@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from pi_classifier.errors import ModelFileError
+from pi_classifier.system.files import read_regular_file
 
 # The name of label files, in the archive of a model file and beside one.
 LABELS_NAME = "labels.txt"
@@ -55,11 +56,10 @@ def parse_labels(content: bytes, source: str) -> tuple[str, ...]:
 def read_labels(path: Path) -> tuple[str, ...]:
     """Read the label file at `path`. Raises `ModelFileError`."""
     try:
-        if path.stat().st_size > LARGEST_BYTES:
-            raise ModelFileError(f"{path}: is too large for a label file; expected text")
-        content = path.read_bytes()
+        content = read_regular_file(path, LARGEST_BYTES)
     except FileNotFoundError:
         raise ModelFileError(f"{path}: there is no such label file; check the path") from None
     except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read as a label file ({error})") from error
+        reason = error.strerror
+        raise ModelFileError(f"{path}: cannot be read as a label file ({reason})") from error
     return parse_labels(content, str(path))

@@ -24,8 +24,13 @@ from pi_classifier.preprocessing.area_average import (
     Box,
     Pixels,
 )
+from pi_classifier.system.files import open_regular_file
 
 Resize = Literal["crop", "stretch"]
+
+# Those that the manual names. Pillow can open forty, some by starting other programs, and
+# what a file is does not depend on its name.
+PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF")
 
 # Part of the key under which the training side keeps what a network made of a photo: change it
 # (to any other text) whenever the pixels of any photo change, and only then.
@@ -136,7 +141,10 @@ def load_image(path: str | Path, *, min_side: int | None = None) -> Pixels:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with (
+                open_regular_file(path) as file,
+                Image.open(file, formats=PHOTO_FORMATS) as image,
+            ):
                 return _to_rgb(image, min_side)
     except FileNotFoundError:
         raise ImageError(f"{path}: there is no such file; check the path") from None
@@ -153,7 +161,8 @@ def load_image(path: str | Path, *, min_side: int | None = None) -> Pixels:
             f"{path}: has more than {limit} million pixels; save it smaller first"
         ) from None
     except _DAMAGED as error:
-        raise ImageError(f"{path}: cannot be read as an image ({error})") from error
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{path}: cannot be read as an image ({reason})") from error
 
 
 def _to_rgb(image: Image.Image, min_side: int | None) -> Pixels:

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pi_classifier.errors import ConfigError
 from pi_classifier.preview.latest_view import View
-from pi_classifier.system.atomic import replacing
+from pi_classifier.system.files import replacing
 from pi_classifier.types import Category
 
 _SMALLEST_WIDTH = 480

@@ -15,7 +15,7 @@ from typing import Protocol
 from pi_classifier.errors import ConfigError, SinkError
 from pi_classifier.speech.child_process import ChildProcess
 from pi_classifier.speech.wavfile import SPEECH_FORMAT, append_speech
-from pi_classifier.system.atomic import replacing
+from pi_classifier.system.files import replacing
 
 _logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from pi_classifier.speech.audio_edges import AudioEdges, apply_edges, chime
 from pi_classifier.speech.child_process import ChildProcess, ChildResult
 from pi_classifier.speech.engines.base import Engine, silent_environment
 from pi_classifier.speech.wavfile import SPEECH_FORMAT, check_speech
-from pi_classifier.system.atomic import PARTIAL_PREFIX, replacing
+from pi_classifier.system.files import PARTIAL_PREFIX, replacing
 
 _logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.errors import SinkError
-from pi_classifier.system.atomic import write_atomic
+from pi_classifier.system.files import write_atomic
 
 Samples: TypeAlias = NDArray[np.int16]
 """16-bit samples ``[frames, channels]``."""

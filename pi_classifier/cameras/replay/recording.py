@@ -25,7 +25,7 @@ from pi_classifier.cameras.stream import Clock
 from pi_classifier.errors import ConfigError, ImageError
 from pi_classifier.preprocessing.area_average import Pixels
 from pi_classifier.preprocessing.preprocessor import load_image
-from pi_classifier.system.atomic import write_atomic
+from pi_classifier.system.files import write_atomic
 from pi_classifier.types import Frame
 
 INDEX = "recording.jsonl"

@@ -43,7 +43,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _draw(options: argparse.Namespace, record: dict[str, Any]) -> None:
-    from pi_classifier.system.atomic import write_atomic
+    from pi_classifier.system.files import write_atomic
     from pi_classifier_training.errors import ExportError
     from pi_classifier_training.inspection.drawing import as_dot, as_svg
     from pi_classifier_training.inspection.inspect import read_graph_file

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pi_classifier.inference.classifier import open_model_bytes
 from pi_classifier.modelfile.model_file import ModelFile, read_model_file
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS
-from pi_classifier.system.atomic import write_atomic
+from pi_classifier.system.files import write_atomic
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.export.export import TRIAL, Evaluation
 from pi_classifier_training.inspection.model_graph import ModelGraph, Operation, read_model_graph

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pi_classifier.system.atomic import write_atomic, write_json
+from pi_classifier.system.files import write_atomic, write_json
 from pi_classifier_training.compression.rounding import Attempt, Figures, RoundingTrials
 from pi_classifier_training.plots import picture_of
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pi_classifier.errors import ImageError
-from pi_classifier.preprocessing.preprocessor import load_image
+from pi_classifier.preprocessing.preprocessor import PHOTO_FORMATS, load_image
 from pi_classifier_training.data.dataset import PHOTO_SUFFIXES, Photo, label_dirs
 from pi_classifier_training.data.similarity import GRAY_SIDE
 from pi_classifier_training.data_check.finding_kinds import KINDS
@@ -208,7 +208,10 @@ def _copies(listing: _Listing, store: _ProbeStore) -> None:
 def _equal(a: Path, b: Path) -> bool:
     """Whether two photos have the same pixels, once turned as their EXIF data says."""
     try:
-        with Image.open(a) as one, Image.open(b) as other:
+        with (
+            Image.open(a, formats=PHOTO_FORMATS) as one,
+            Image.open(b, formats=PHOTO_FORMATS) as other,
+        ):
             if sorted(one.size) != sorted(other.size):
                 return False
         return bool(np.array_equal(load_image(a), load_image(b)))

@@ -13,7 +13,8 @@ from typing import Literal
 
 from PIL import Image
 
-from pi_classifier.system.atomic import replacing
+from pi_classifier.preprocessing.preprocessor import PHOTO_FORMATS
+from pi_classifier.system.files import replacing
 from pi_classifier_training.data.dataset import split_of
 from pi_classifier_training.data_check.findings import CheckResult, Finding
 from pi_classifier_training.data_check.photo_probe import BROKEN, SUFFIXES
@@ -123,7 +124,7 @@ def _within(result: CheckResult, source: Path) -> Path:
 
 def _renaming(source: Path, finding: Finding) -> Iterator[FileMove]:
     """Give a photo the ending of its format under a name that stays in its split."""
-    with Image.open(source) as image:
+    with Image.open(source, formats=PHOTO_FORMATS) as image:
         endings = SUFFIXES.get(image.format or "", ())
     if not endings:
         return

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pi_classifier.system.atomic import write_atomic
+from pi_classifier.system.files import write_atomic
 from pi_classifier_training.evaluation.frontier import Frontier, count_frontier
 from pi_classifier_training.evaluation.scoring import Outcomes
 from pi_classifier_training.evaluation.thresholds import CascadeData

@@ -19,7 +19,7 @@ from pi_classifier.inference.classifier import (
     open_classifier,
     open_model,
 )
-from pi_classifier.system.atomic import write_atomic
+from pi_classifier.system.files import write_atomic
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.cascade_plot import plot_cascade
 from pi_classifier_training.evaluation.frontier import (

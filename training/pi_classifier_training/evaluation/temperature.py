@@ -21,7 +21,7 @@ from pi_classifier.inference.classifier import (
 )
 from pi_classifier.modelfile.manifest import Manifest
 from pi_classifier.modelfile.tflite_graph import Activation
-from pi_classifier.system.atomic import write_atomic
+from pi_classifier.system.files import write_atomic
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.evaluate import evaluation_of, portable
 from pi_classifier_training.evaluation.labeling import HeldOut, held_out

@@ -10,7 +10,7 @@ from typing import Any
 from pi_classifier.errors import ModelMismatch
 from pi_classifier.inference.classifier import ModelClassifier, ModelSettings, open_model_bytes
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS
-from pi_classifier.system.atomic import write_atomic
+from pi_classifier.system.files import write_atomic
 from pi_classifier_training.conversion.conversion import Kind, convert
 from pi_classifier_training.data.dataset import Images
 from pi_classifier_training.errors import ParityError

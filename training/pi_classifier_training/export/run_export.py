@@ -9,7 +9,7 @@ from typing import Any
 
 from pi_classifier.inference.classifier import ModelClassifier
 from pi_classifier.preprocessing.preprocessor import Preprocessor
-from pi_classifier.system.atomic import write_json
+from pi_classifier.system.files import write_json
 from pi_classifier_training.conversion.conversion import Kind
 from pi_classifier_training.data.dataset import Images, decode, evenly_over_labels, scan
 from pi_classifier_training.errors import DatasetError

@@ -28,7 +28,7 @@ from pi_classifier.preprocessing.preprocessor import (
     Resize,
     load_image,
 )
-from pi_classifier.system.atomic import write_json
+from pi_classifier.system.files import write_json
 from pi_classifier.system.folders import cache_folder
 from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.errors import CacheError

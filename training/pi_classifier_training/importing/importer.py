@@ -17,7 +17,7 @@ from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.modelfile.tflite_graph import Graph, read_graph
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS, Normalization
 from pi_classifier.setting import setting
-from pi_classifier.system.atomic import write_atomic
+from pi_classifier.system.files import write_atomic
 from pi_classifier_training.conversion.reference import kernel_spread
 from pi_classifier_training.errors import ExportError, ParityError
 from pi_classifier_training.export.export import TRIAL, open_with_golden

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pi_classifier.errors import PiClassifierError
 from pi_classifier.setting import setting
-from pi_classifier.system.atomic import write_atomic
+from pi_classifier.system.files import write_atomic
 from pi_classifier_training.data.dataset import Photo, scan
 from pi_classifier_training.data_check.findings import CheckResult
 from pi_classifier_training.errors import TrainingError

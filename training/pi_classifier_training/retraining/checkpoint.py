@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier.system.atomic import write_atomic
+from pi_classifier.system.files import write_atomic
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pi_classifier.system.atomic import PARTIAL_PREFIX, replacing, write_atomic, write_json
+from pi_classifier.system.files import PARTIAL_PREFIX, replacing, write_atomic, write_json
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.networks.network import Network, NetworkSpec
 

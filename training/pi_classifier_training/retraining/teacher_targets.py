@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier.system.atomic import write_atomic
+from pi_classifier.system.files import write_atomic
 from pi_classifier_training.data.augmentation import augment, draw_views
 from pi_classifier_training.data.dataset import Images
 from pi_classifier_training.errors import TrainingError

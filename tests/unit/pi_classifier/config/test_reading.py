@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -276,3 +277,26 @@ def test_the_reference_page_is_up_to_date() -> None:
     assert page.read_text() == reference_markdown(), (
         "run: pi-classifier config --reference > docs/reference/configuration.md"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"[camera]\nfps = 1{'0' * 5000}\n", "a number in it cannot be read"),
+        ("x = " + "[" * 5000, "nested too deep"),
+    ],
+)
+def test_numbers_and_tables_beyond_what_python_reads(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        read_configuration(file)
+
+
+def test_a_pipe_is_no_configuration_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "config.toml"
+    os.mkfifo(pipe)
+    with pytest.raises(ConfigError, match="is a device or a pipe, not a file"):
+        read_configuration(pipe)

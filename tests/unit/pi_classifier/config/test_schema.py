@@ -179,3 +179,30 @@ def test_none_reads_back_as_none() -> None:
 
 def test_tuples_are_lists() -> None:
     assert to_toml((1, 2.0, "x", True)) == '[1, 2.0, "x", true]'
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), 1e300, 2e9])
+def test_numbers_that_fit_no_unit_are_refused(value: float) -> None:
+    key = keys_of("x", Numbers)["seconds"]
+    with pytest.raises(ValueError, match=r"a number, 1e\+(09|15) at most"):
+        key.check(value)
+
+
+def test_numbers_up_to_the_largest_are_taken() -> None:
+    keys = keys_of("x", Numbers)
+    assert keys["seconds"].check(10**9) == 1e9
+    assert keys["count"].check(10**15) == 10**15
+    with pytest.raises(ValueError, match="a whole number"):
+        keys["count"].check(10**15 + 1)
+
+
+def test_a_number_of_many_digits_is_not_written_out() -> None:
+    key = keys_of("x", Numbers)["count"]
+    assert key.shown_toml(10**5000) == "a number of about 5000 digits"
+    assert key.shown_toml(12) == "12"
+
+
+@dataclass(frozen=True)
+class Numbers:
+    seconds: float = setting(1.0, "seconds")
+    count: int = setting(1, "count")

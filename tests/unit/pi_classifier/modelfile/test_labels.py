@@ -59,7 +59,7 @@ def test_files(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="cannot be read"):
         read_labels(tmp_path)
     path.write_bytes(b"a\n" * (3 << 20))
-    with pytest.raises(ModelFileError, match="too large"):
+    with pytest.raises(ModelFileError, match="holds more than the 4"):
         read_labels(path)
 
 

@@ -1,13 +1,15 @@
-"""Files that appear whole under their name, or not at all."""
+"""Files: read whole and within bounds, written whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 PARTIAL_PREFIX = ".partial-"
 """How the names of files begin that are being written; a killed program leaves them behind."""
@@ -62,6 +64,36 @@ def write_atomic(path: Path, data: bytes | memoryview, *, durable: bool = True) 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON that a person can read, as a whole file. Raises OSError, which names `path`."""
     write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def open_regular_file(path: Path) -> BinaryIO:
+    """Open a file that somebody named, for reading bytes.
+
+    Raises OSError, also for a device, a pipe or a socket, which may never end, or never
+    begin.
+    """
+    # Opening a pipe would wait for whoever writes into it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise OSError(errno.EINVAL, "is a device or a pipe, not a file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_regular_file(path: Path, most_bytes: int) -> bytes:
+    """Read a whole file that somebody named, in which anything may be.
+
+    Raises OSError as `open_regular_file` does, and for more than `most_bytes`.
+    """
+    with open_regular_file(path) as file:
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        limit = f"holds more than the {most_bytes / 1e6:g} MB that are expected at most"
+        raise OSError(errno.EFBIG, limit, str(path))
+    return data
 
 
 def _sync(path: Path) -> None:

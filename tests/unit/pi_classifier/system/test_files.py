@@ -12,7 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from pi_classifier.system.atomic import PARTIAL_PREFIX, replacing, write_atomic, write_json
+from pi_classifier.system.files import (
+    PARTIAL_PREFIX,
+    read_regular_file,
+    replacing,
+    write_atomic,
+    write_json,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -184,3 +190,27 @@ def test_json_is_text_for_people(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         write_json(tmp_path / "run.json", object())
     assert json.loads((tmp_path / "run.json").read_text()) == {"label": "Gänseblümchen"}
+
+
+def test_a_whole_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes(b"daisy\n")
+    assert read_regular_file(path, 6) == b"daisy\n"
+
+
+def test_more_than_is_expected_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes(b"daisy\n!")
+    with pytest.raises(OSError, match="holds more than the 6e-06 MB"):
+        read_regular_file(path, 6)
+
+
+def test_what_never_ends_or_begins_is_refused_at_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero")):
+        with pytest.raises(OSError, match="is a device or a pipe") as refused:
+            read_regular_file(path, 100)
+        assert refused.value.filename == str(path)
+    with pytest.raises(IsADirectoryError):
+        read_regular_file(tmp_path, 100)
