@@ -22,7 +22,7 @@ SOURCE: Shared = {"camera": ("source",)}
 CAMERA: Shared = {"camera": ("source", "seed", "realtime"), "run": ("frames", "duration_s")}
 
 # What is configured for the configured model does not hold for another one.
-_OF_ONE_MODEL = {"labels": NONE, "mean": NONE, "std": NONE}
+_OF_ONE_MODEL = {"labels": NONE, "mean": NONE, "std": NONE, "scores": "auto"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from pi_classifier.inference.interpreter import (
     open_interpreter,
 )
 from pi_classifier.inference.quantization import Pixels, Scores
+from pi_classifier.inference.score_reading import SCORES, ScoreReader, activation_of
 from pi_classifier.modelfile.cascade_file import StageEntry, read_cascade_file
 from pi_classifier.modelfile.locate import find_model
 from pi_classifier.modelfile.manifest import GoldenVector, Resize
@@ -29,7 +30,6 @@ from pi_classifier.modelfile.model_file import (
     read_model_file,
     upsample_nearest,
 )
-from pi_classifier.modelfile.tflite_graph import Activation
 from pi_classifier.modelfile.tflite_metadata import Normalization, normalization
 from pi_classifier.preprocessing.preprocessor import Preprocessor
 from pi_classifier.setting import setting
@@ -68,6 +68,11 @@ class ModelSettings:
     resize: str = setting(
         "auto", 'how frames get the model\'s shape; "auto" is as it was trained', choices=RESIZES
     )
+    scores: str = setting(
+        "auto",
+        'what the network puts out; "auto" is by its last operator, then by what it gives',
+        choices=SCORES,
+    )
     top_k: int = setting(10, "how many of the best labels a prediction names; 0 is all", minimum=0)
 
 
@@ -84,6 +89,7 @@ class ModelClassifier:
         interpreter: Interpreter,
         top_k: int = 0,
         resize: Resize | None = None,
+        scores: str = "auto",
     ) -> None:
         self.model = model
         self.name = model.name
@@ -91,7 +97,8 @@ class ModelClassifier:
         self._preprocess = Preprocessor(model.input_size, resize or model.manifest.resize)
         self._pixels = np.empty((*model.input_size, 3), np.uint8)
         self._top_k = min(top_k or len(model.labels), len(model.labels))
-        self._temperature = model.manifest.temperature
+        activation = activation_of(model, scores, self.raw_scores)
+        self._read = ScoreReader(activation, model.manifest.temperature, len(model.labels))
         for number, vector in enumerate(model.manifest.golden, start=1):
             self._replay(vector, number)
 
@@ -114,14 +121,11 @@ class ModelClassifier:
         """Return the best labels for `frame`. Raises `InferenceError`."""
         start_ns = time.perf_counter_ns()
         pixels = self._preprocess(frame.pixels, self._pixels)
-        scores = calibrated(
-            self._interpreter.invoke(pixels), self.model.activation, self._temperature
-        )
-        categories = self._best(scores)
+        categories = self._best(self._read(self._interpreter.invoke(pixels)))
         return Prediction(categories, self.name, 0, time.perf_counter_ns() - start_ns)
 
     def raw_scores(self, pixels: Pixels) -> Scores:
-        """Return the network's own scores float32 ``[labels]`` for pixels of `input_size`.
+        """Return the network's own scores float32 ``[outputs]`` for pixels of `input_size`.
 
         They are not calibrated; the array is overwritten by the next call.
         """
@@ -155,27 +159,6 @@ class ModelClassifier:
             "wrongly (copy or export it again), or this runtime computes it wrongly (try "
             "another with the setting model.runtime)"
         )
-
-
-def calibrated(scores: Scores, activation: Activation, temperature: float) -> Scores:
-    """Turn a network's outputs into scores by its activation and calibration temperature.
-
-    A network that ends without softmax or sigmoid gives logits: softmax(z / T). For
-    probabilities p the same is p^(1/T), scaled to sum 1; for independent sigmoid
-    scores p^(1/T) / (p^(1/T) + (1 − p)^(1/T)). Guo et al. 2017, arXiv:1706.04599.
-    """
-    if activation == "none":
-        powers = np.exp((scores - scores.max()) / np.float32(temperature))
-        total = powers.sum()
-    elif temperature == 1.0:
-        return scores
-    else:
-        powers = np.power(scores, np.float32(1 / temperature))
-        total = max(powers.sum(), np.finfo(np.float32).tiny)
-        if activation == "sigmoid":
-            total = powers + np.power(1 - scores, np.float32(1 / temperature))
-    result: Scores = powers / total
-    return result
 
 
 def open_classifier(settings: ModelSettings) -> Classifier:
@@ -227,7 +210,7 @@ def open_model(path: Path, settings: ModelSettings) -> ModelClassifier:
     """Open the one model file at `path`; `settings.path` is not looked at."""
     stated = _stated_normalization(settings)
     model = read_model_file(path, settings.labels, stated)
-    _log_reading(model, stated)
+    _log_normalization(model, stated)
     cache_dir = _cache_dir(settings.cache_dir)
     try:
         return _start(model, settings, cache_dir)
@@ -248,16 +231,13 @@ def open_model_bytes(content: bytes, name: str, settings: ModelSettings) -> Mode
     """
     stated = _stated_normalization(settings)
     model = read_model_bytes(content, name, settings.labels, stated)
-    _log_reading(model, stated)
+    _log_normalization(model, stated)
     return _start(model, settings, None)
 
 
-def _log_reading(model: ModelFile, stated: Normalization | None) -> None:
-    """Log how the network's numbers are taken, where the file does not say it."""
+def _log_normalization(model: ModelFile, stated: Normalization | None) -> None:
     if stated is not None:
         log.info("%s: normalization as configured: %s", model.path, stated)
-    if model.activation == "none":
-        log.info("%s: ends without softmax; its outputs are taken for logits", model.path)
 
 
 def _start(model: ModelFile, settings: ModelSettings, cache_dir: Path | None) -> ModelClassifier:
@@ -266,7 +246,7 @@ def _start(model: ModelFile, settings: ModelSettings, cache_dir: Path | None) ->
     if settings.resize in ("crop", "stretch"):
         resize = "crop" if settings.resize == "crop" else "stretch"
     try:
-        return ModelClassifier(model, interpreter, settings.top_k, resize)
+        return ModelClassifier(model, interpreter, settings.top_k, resize, settings.scores)
     except BaseException:
         interpreter.close()
         raise

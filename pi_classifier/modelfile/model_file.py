@@ -40,7 +40,8 @@ _LARGEST_FILE = 1 << 31
 class ModelFile:
     """All that is known of a model before it runs.
 
-    `input` is ``[1, height, width, 3]``, `output` has a score for each of `labels`.
+    `input` is ``[1, height, width, 3]``, `output` has a score for each of `labels`, or one
+    score for two labels.
     `normalization` is None for a quantized model that takes pixels as they are.
     `labels_source` says where the labels were found. `content` is the whole file where it
     was read from memory, and None for one on the disk.
@@ -243,7 +244,13 @@ def _renamed(
 def _check_labels(
     path: Path, graph: Graph, labels: tuple[str, ...], source: str, manifest: Manifest
 ) -> None:
-    if len(labels) != graph.outputs:
+    if graph.outputs == 1 and graph.activation == "softmax":
+        raise ModelMismatch(
+            f"{path}: its one output ends in a softmax, which makes 1 of everything; train it "
+            "with a sigmoid, or with an output for each label"
+        )
+    # Of one output, yes or no, the second label is the yes.
+    if len(labels) != graph.outputs and (graph.outputs, len(labels)) != (1, 2):
         hint = ""
         if len(labels) + 1 == graph.outputs:
             hint = ' (is a first line such as "background" missing?)'

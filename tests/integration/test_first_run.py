@@ -19,6 +19,7 @@ from tests.unit.pi_classifier_training.small_graphs import Network
 SIDE = 8
 LABELS = ("red", "green", "blue")
 CACHES = ("", "CACHE")
+TIMES, HALF = np.float32(1), np.float32(0.5)
 
 
 def mean_color(network: Network) -> int:
@@ -147,3 +148,40 @@ def test_a_signature_of_other_tensors(
     assert scores_of(model, (0, 0, 255))["blue"] > 0.5
     assert ("trying it without mapped weights" in caplog.text) == bool(cache)
     assert [r for r in caplog.records if r.levelno > logging.INFO] == []
+
+
+@pytest.mark.parametrize("cache", CACHES)
+def test_one_output_of_yes_or_no(tmp_path: Path, cache: str) -> None:
+    """A logit: 10 for red, -10 for blue."""
+    network = Network()
+    network.dense(mean_color(network), [[10.0, 0.0, -10.0]], [0.0])
+    model = opened(tmp_path, network.data(), cache, labels=("red",))
+    assert scores_of(model, (255, 0, 0))["red"] == pytest.approx(1, abs=1e-4)
+    assert scores_of(model, (0, 0, 255))["red"] == pytest.approx(0, abs=1e-4)
+    both = opened(tmp_path, network.data(), cache, labels=("blue", "red"))
+    assert scores_of(both, (0, 0, 255)) == pytest.approx({"blue": 1, "red": 0}, abs=1e-4)
+    assert scores_of(both, (9, 9, 9)) == pytest.approx({"blue": 0.5, "red": 0.5}, abs=1e-4)
+
+
+def test_one_output_behind_a_softmax_says_nothing(tmp_path: Path) -> None:
+    network = Network()
+    x = network.dense(mean_color(network), [[10.0, 0.0, -10.0]], [0.0])
+    network.operation("SOFTMAX", (x,), (1, 1), beta=1.0)
+    with pytest.raises(ModelMismatch, match="makes 1 of everything; train it with a sigmoid"):
+        opened(tmp_path, network.data(), "", labels=("red",))
+
+
+def test_probabilities_are_not_put_through_a_softmax_again(tmp_path: Path) -> None:
+    """The mean of two networks' scores ends in an addition."""
+    network = Network()
+    color = mean_color(network)
+    halves = [
+        network.operation("MUL", (softmax(network, scaled), network.constant(HALF)), (1, 3))
+        for scaled in (
+            network.operation("MUL", (color, network.constant(TIMES * 20)), (1, 3)),
+            network.operation("MUL", (color, network.constant(TIMES * 30)), (1, 3)),
+        )
+    ]
+    network.operation("ADD", halves, (1, 3))
+    scores = scores_of(opened(tmp_path, network.data(), ""), (255, 0, 0))
+    assert scores == pytest.approx({"red": 1, "green": 0, "blue": 0}, abs=1e-4)

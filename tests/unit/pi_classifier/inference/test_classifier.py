@@ -13,7 +13,6 @@ from pi_classifier.errors import ConfigError, ModelFileError, ModelMismatch
 from pi_classifier.inference.classifier import (
     ModelClassifier,
     ModelSettings,
-    calibrated,
     open_classifier,
 )
 from pi_classifier.modelfile.manifest import GoldenVector
@@ -103,33 +102,6 @@ def test_golden_vector_that_does_not_reproduce(first: float) -> None:
 def test_not_a_number_fails_the_self_test() -> None:
     with pytest.raises(ModelMismatch, match="self-test"):
         classifier([float("nan"), 0.1, 0.1, 0.1], golden=(GOLDEN,))
-
-
-class TestCalibration:
-    @given(st.lists(st.floats(-20, 20), min_size=2, max_size=8), st.sampled_from([0.5, 1.0, 2.0]))
-    def test_softmax_outputs_and_logits_agree(self, logits: list[float], t: float) -> None:
-        z = np.array(logits, np.float64)
-        p = np.exp(z - z.max())
-        p = (p / p.sum()).astype(np.float32)
-        expected = np.exp((z - z.max()) / t)
-        expected /= expected.sum()
-        from_logits = calibrated(z.astype(np.float32), "none", t)
-        np.testing.assert_allclose(from_logits, expected, atol=1e-4)
-        np.testing.assert_allclose(calibrated(p, "softmax", t), expected, atol=2e-3)
-        assert from_logits.sum() == pytest.approx(1, abs=1e-4)
-
-    def test_without_temperature_scores_are_left_alone(self) -> None:
-        scores = np.array([0.2, 0.3], np.float32)
-        assert calibrated(scores, "softmax", 1.0) is scores
-        assert calibrated(scores, "sigmoid", 1.0) is scores
-
-    def test_sigmoid_scores_stay_independent(self) -> None:
-        scores = np.array([0.5, 0.9, 0.9, 0.0, 1.0], np.float32)
-        softer = calibrated(scores, "sigmoid", 2.0)
-        assert softer.tolist() == pytest.approx([0.5, 0.75, 0.75, 0.0, 1.0])
-
-    def test_all_zero_scores_stay_zero(self) -> None:
-        assert calibrated(np.zeros(3, np.float32), "softmax", 2.0).tolist() == [0, 0, 0]
 
 
 class TestWhatIsOpened:
