@@ -140,8 +140,8 @@ class ModelClassifier:
         # takes 5 to 17 µs; a partition takes 50 where most of a quantized output is zero.
         order = np.argsort(-scores, kind="stable")[: self._top_k]
         labels = self.model.labels
-        found = zip(order.tolist(), scores[order].tolist(), strict=True)
-        return tuple(Category(index, labels[index], score) for index, score in found)
+        best = zip(order.tolist(), scores[order].tolist(), strict=True)
+        return tuple(Category(index, labels[index], score) for index, score in best)
 
     def _replay(self, vector: GoldenVector, number: int) -> None:
         model = self.model
@@ -269,13 +269,13 @@ def _cache_dir(text: str) -> Path | None:
 
 def model_names(classifier: Classifier) -> str:
     """What is in force, for the log: the name, and the models of a cascade."""
-    names = [each.name for each in model_files(classifier)]
+    names = [model.name for model in model_files(classifier)]
     return f"{classifier.name} ({', '.join(names)})" if len(names) > 1 else classifier.name
 
 
 def frame_size(classifier: Classifier) -> tuple[int, int] | None:
     """Height and width of the frames the largest model looks at, in pixels."""
-    sizes = [each.input_size for each in model_files(classifier)]
+    sizes = [model.input_size for model in model_files(classifier)]
     return max(sizes, default=None)
 
 

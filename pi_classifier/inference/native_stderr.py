@@ -30,8 +30,8 @@ class NativeLog:
     @property
     def errors(self) -> str:
         """What the library called errors, as one line."""
-        found = [line for line in self.lines if line.startswith(("ERROR", "E0", "└"))]
-        return "; ".join(line.removeprefix("ERROR: ").strip() for line in found)
+        errors = [line for line in self.lines if line.startswith(("ERROR", "E0", "└"))]
+        return "; ".join(line.removeprefix("ERROR: ").strip() for line in errors)
 
 
 @contextlib.contextmanager

@@ -73,12 +73,12 @@ def _found(name: str, folders: Sequence[Path]) -> Path:
 
 def shipped_models(folders: Sequence[Path] | None = None) -> dict[str, Path]:
     """The names found in the model folders, each with the file it stands for."""
-    found: dict[str, Path] = {}
+    models: dict[str, Path] = {}
     for folder in model_folders() if folders is None else folders:
-        for each in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if each.is_dir() and each.name not in found and _candidates(each):
-                found[each.name] = _candidates(each)[0]
-    return found
+        for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if entry.is_dir() and entry.name not in models and _candidates(entry):
+                models[entry.name] = _candidates(entry)[0]
+    return models
 
 
 def _candidates(folder: Path) -> list[Path]:
@@ -94,7 +94,7 @@ def _in_folder(folder: Path) -> Path:
             f"model {folder}: the folder holds no {CASCADE} and no .tflite file; name a model file"
         )
     if len(candidates) > 1:
-        names = ", ".join(each.name for each in candidates)
+        names = ", ".join(candidate.name for candidate in candidates)
         raise ModelFileError(
             f"model {folder}: the folder holds several models and no {CASCADE}; "
             f"name one of them: {names}"
@@ -105,8 +105,8 @@ def _in_folder(folder: Path) -> Path:
 def _not_found(name: str, folders: Iterable[Path]) -> str:
     searched = list(folders)
     known = shipped_models(searched)
-    there = f"known: {', '.join(known)}" if known else "no models there"
+    listed = f"known: {', '.join(known)}" if known else "no models there"
     return (
         f"model {name}: no such file, and no model of that name in "
-        f"{', '.join(str(each) for each in searched)} ({there}).{suggestion(name, known)}"
+        f"{', '.join(str(folder) for folder in searched)} ({listed}).{suggestion(name, known)}"
     )

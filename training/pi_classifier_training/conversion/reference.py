@@ -84,8 +84,8 @@ def kernel_spread(
     for vector in vectors:
         pixels = np.frombuffer(base64.b64decode(vector["pixels"]), np.uint8)
         picture = upsample_nearest(pixels.reshape(vector["shape"]), size)
-        found = other_kernels(normalized(picture, normalization))
-        off = max(off, float(np.abs(found - np.array(vector["scores"])).max()))
+        scores = other_kernels(normalized(picture, normalization))
+        off = max(off, float(np.abs(scores - np.array(vector["scores"])).max()))
     return off
 
 

@@ -50,8 +50,8 @@ def require_parity(
     """
     photos = photos[:PHOTOS]
     expected = network.inference_model()(photos.astype(np.float32), training=False).numpy()
-    found = np.stack([scorer.raw_scores(image).copy() for image in photos])
-    off = np.abs(found - expected)
+    scores = np.stack([scorer.raw_scores(image).copy() for image in photos])
+    off = np.abs(scores - expected)
     allowed, worst, mean = TOLERANCES[kind], float(off.max()), float(off.mean())
     # Not-a-number must fail too, so the comparison is for being within.
     if worst <= allowed.worst and mean <= allowed.mean:

@@ -36,7 +36,7 @@ def comparison_pictures(
     if not image_dirs:
         rng = np.random.default_rng(1)
         tiles = (rng.integers(0, 256, (_TILES, _TILES, 3), np.uint8) for _ in range(MOSAICS))
-        return (upsample_nearest(each, size) for each in tiles), f"{MOSAICS} mosaics"
+        return (upsample_nearest(tile, size) for tile in tiles), f"{MOSAICS} mosaics"
     photos = scan(image_dirs)
     chosen = photos[:: -(-len(photos) // PHOTOS)]
     return _photos([p.path for p in chosen], Preprocessor(size, resize)), f"{len(chosen)} photos"
@@ -58,8 +58,8 @@ def difference(
     off, scale = 0.0, 1.0
     for pixels in pictures:
         expected = original.run(normalized(pixels, normalization))
-        found = scorer.raw_scores(pixels)
+        scores = scorer.raw_scores(pixels)
         # numpy's maximum keeps not-a-number, Python's loses it.
-        off = float(np.maximum(off, np.abs(found - expected).max()))
+        off = float(np.maximum(off, np.abs(scores - expected).max()))
         scale = float(np.maximum(scale, np.abs(expected).max()))
     return off, scale

@@ -85,13 +85,13 @@ def _input(path: Path, nodes: dict[str, Any], stated: str | None) -> str:
     for name in _INPUTS:
         if name in nodes:
             return name
-    found = [name for name, node in nodes.items() if node.op.startswith("Placeholder")]
-    if len(found) != 1:
+    inputs = [name for name, node in nodes.items() if node.op.startswith("Placeholder")]
+    if len(inputs) != 1:
         raise ExportError(
-            f"{path}: where the picture goes in is not clear (inputs: {_listed(found)}); name the "
-            "node with --input-node"
+            f"{path}: where the picture goes in is not clear (inputs: {_listed(inputs)}); name "
+            "the node with --input-node"
         )
-    return found[0]
+    return inputs[0]
 
 
 def _output(path: Path, definition: Any, nodes: dict[str, Any], stated: str | None) -> str:

@@ -65,14 +65,14 @@ def import_model(source: Path, output: Path, options: ImportOptions) -> Iterator
         )
     if not output.resolve().parent.is_dir():
         raise ExportError(f"{output}: there is no folder {output.parent}; make it first")
-    with opened(source) as found:
-        yield f"{source}: a {WORDS[found.format]}" + (
-            " of Teachable Machine" if found.teachable_machine else ""
+    with opened(source) as recognized:
+        yield f"{source}: a {WORDS[recognized.format]}" + (
+            " of Teachable Machine" if recognized.teachable_machine else ""
         )
         with captured_stderr():  # TensorFlow's own remarks say nothing a user could act on
-            original = read_original(found, options.choices)
+            original = read_original(recognized, options.choices)
         graph = _graph(original)
-        stated, source_of = find_labels(found, original.tflite, options.labels, graph.outputs)
+        stated, source_of = find_labels(recognized, original.tflite, options.labels, graph.outputs)
         labels = distinct(stated)
         yield f"  labels         {len(labels)}, from {source_of}"
         for before, after in zip(stated, labels, strict=True):
@@ -141,11 +141,11 @@ def _earlier(original: Original) -> dict[str, Any]:
         return {}
     with contextlib.suppress(ModelError):
         model = read_model_file(original.path, None, None)
-        found = dict(model.manifest.details)
+        entries = dict(model.manifest.details)
         if model.metadata is not None:
             texts = {k: getattr(model.metadata, k) for k in ("description", "author", "license")}
-            found = {k: v for k, v in texts.items() if v} | found
-        return found
+            entries = {k: v for k, v in texts.items() if v} | entries
+        return entries
     return {}
 
 

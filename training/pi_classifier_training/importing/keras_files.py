@@ -92,15 +92,15 @@ def _h5_weights(path: Path) -> dict[tuple[str, str], NDArray[np.generic]]:
     """The weights by layer and name: ``…/Conv1/kernel:0`` is (``Conv1``, ``kernel``)."""
     import h5py
 
-    found: dict[tuple[str, str], NDArray[np.generic]] = {}
+    weights: dict[tuple[str, str], NDArray[np.generic]] = {}
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
             *_, layer, weight = ("", *name.split("/"))
-            found[layer, weight.partition(":")[0]] = np.asarray(item)
+            weights[layer, weight.partition(":")[0]] = np.asarray(item)
 
     with h5py.File(path) as file:
         if "model_weights" not in file:
             raise ExportError(f"{path}: holds no weights; save the whole model (model.save)")
         file["model_weights"].visititems(visit)
-    return found
+    return weights

@@ -13,24 +13,24 @@ from pi_classifier.modelfile.labels import read_labels
 from pi_classifier.modelfile.model_file import read_model_bytes
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS
 from pi_classifier_training.errors import ExportError
-from pi_classifier_training.importing.sources import Found
+from pi_classifier_training.importing.sources import Recognized
 
 
 def find_labels(
-    found: Found, tflite: bytes, stated: Path | None, outputs: int
+    recognized: Recognized, tflite: bytes, stated: Path | None, outputs: int
 ) -> tuple[tuple[str, ...], str]:
     """The labels and where they come from; as many as the model has outputs.
 
     Raises ExportError where there are none, or too few or many.
     """
-    labels, source = _labels(found, tflite, stated)
+    labels, source = _labels(recognized, tflite, stated)
     if len(labels) != outputs:
         hint = ""
         if len(labels) + 1 == outputs:
             hint = ' (is a first line such as "background" missing?)'
         raise ExportError(
-            f"{found.path.name}: has {outputs} outputs, but there are {len(labels)} labels in "
-            f"{source}; expected one label for each output{hint}"
+            f"{recognized.path.name}: has {outputs} outputs, but there are {len(labels)} labels "
+            f"in {source}; expected one label for each output{hint}"
         )
     return labels, source
 
@@ -53,22 +53,24 @@ def distinct(labels: Sequence[str]) -> tuple[str, ...]:
     return tuple(result)
 
 
-def _labels(found: Found, tflite: bytes, stated: Path | None) -> tuple[tuple[str, ...], str]:
+def _labels(
+    recognized: Recognized, tflite: bytes, stated: Path | None
+) -> tuple[tuple[str, ...], str]:
     if stated is not None:
         return _read(stated), str(stated)
-    inside = _inside(tflite, found.path.name) if found.format == "tflite" else None
+    inside = _inside(tflite, recognized.path.name) if recognized.format == "tflite" else None
     if inside is not None:
         return inside, "the file itself"
-    if found.format == "tensorflowjs":
+    if recognized.format == "tensorflowjs":
         from pi_classifier_training.importing.tensorflowjs import metadata_labels
 
-        labels = metadata_labels(found.path)
+        labels = metadata_labels(recognized.path)
         if labels:
             return labels, "metadata.json"
-    if found.labels is not None:
-        return _read(found.labels), found.labels.name
+    if recognized.labels is not None:
+        return _read(recognized.labels), recognized.labels.name
     raise ExportError(
-        f"{found.path.name}: comes without labels; name a file with one label a line, in the "
+        f"{recognized.path.name}: comes without labels; name a file with one label a line, in the "
         "order of the outputs, with --labels FILE"
     )
 

@@ -102,16 +102,16 @@ def _side(path: Path, shape: tuple[int | None, ...], size: int | None) -> int:
 
 
 def _one_output(path: Path, outputs: Any) -> Any:
-    found = list(outputs.values()) if isinstance(outputs, dict) else outputs
-    found = list(found) if isinstance(found, list | tuple) else [found]
-    if len(found) != 1:
+    values = list(outputs.values()) if isinstance(outputs, dict) else outputs
+    values = list(values) if isinstance(values, list | tuple) else [values]
+    if len(values) != 1:
         raise ExportError(
-            f"{path}: has {len(found)} outputs, as object detectors do; expected a classifier "
+            f"{path}: has {len(values)} outputs, as object detectors do; expected a classifier "
             "with one, a score for each label"
         )
-    shape = tuple(found[0].shape)
+    shape = tuple(values[0].shape)
     if not shape or shape[-1] is None or math.prod(int(n or 1) for n in shape[:-1]) != 1:
         raise ExportError(
             f"{path}: its output has the shape {list(shape)}; expected a score for each label"
         )
-    return found[0]
+    return values[0]

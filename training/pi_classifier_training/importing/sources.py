@@ -43,7 +43,7 @@ class Choices:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Recognized:
     """A model recognized at `path`, with the label file that belongs to it, if any."""
 
     format: Format
@@ -53,7 +53,7 @@ class Found:
 
 
 @contextlib.contextmanager
-def opened(source: Path) -> Iterator[Found]:
+def opened(source: Path) -> Iterator[Recognized]:
     """Recognize `source`, a file, a folder or a ZIP, which stays unpacked in the block.
 
     Raises ExportError where it is none of these.
@@ -63,7 +63,7 @@ def opened(source: Path) -> Iterator[Found]:
     if source.is_dir():
         yield _in_folder(source, source)
     elif source.suffix.lower() in _FORMATS:
-        yield _found(_FORMATS[source.suffix.lower()], source)
+        yield _recognized(_FORMATS[source.suffix.lower()], source)
     elif zipfile.is_zipfile(source):
         with tempfile.TemporaryDirectory(prefix="pi-classifier-import-") as folder:
             yield _in_folder(unpack(source, Path(folder)), source)
@@ -71,7 +71,7 @@ def opened(source: Path) -> Iterator[Found]:
         raise ExportError(f"{source}: is no model that can be imported; expected {_KNOWN}")
 
 
-def _in_folder(folder: Path, source: Path) -> Found:
+def _in_folder(folder: Path, source: Path) -> Recognized:
     """The one model in a folder, however deep; `source` is what the user named."""
     saved = sorted(p.parent for p in folder.rglob("saved_model.pb"))
     inside = [
@@ -91,7 +91,7 @@ def _in_folder(folder: Path, source: Path) -> Found:
         )
         raise ExportError(f"{source}: {what}")
     (model,) = models
-    return _found("savedmodel" if model in saved else _FORMATS[model.suffix.lower()], model)
+    return _recognized("savedmodel" if model in saved else _FORMATS[model.suffix.lower()], model)
 
 
 def _is_model(path: Path) -> bool:
@@ -103,7 +103,7 @@ def _is_model(path: Path) -> bool:
     return suffix in _FORMATS and not path.name.endswith(".weights.h5")
 
 
-def _found(format_: Format, path: Path) -> Found:
+def _recognized(format_: Format, path: Path) -> Recognized:
     labels = next((p for name in _LABELS if (p := path.with_name(name)).is_file()), None)
     metadata = path.with_name("metadata.json")
     teachable = (path.name in _TEACHABLE_FILES and labels is not None) or (
@@ -112,25 +112,25 @@ def _found(format_: Format, path: Path) -> Found:
         and "teachablemachine" in metadata.read_text("utf-8", "replace").lower()
     )
     teachable = teachable or (path.name == "model.savedmodel" and labels is not None)
-    return Found(format_, path, labels, teachable)
+    return Recognized(format_, path, labels, teachable)
 
 
-def read_original(found: Found, choices: Choices) -> Original:
+def read_original(recognized: Recognized, choices: Choices) -> Original:
     """Read a recognized model. Raises ExportError."""
-    if found.format == "tflite":
-        return _known(_read_tflite(found.path), found)
+    if recognized.format == "tflite":
+        return _known(_read_tflite(recognized.path), recognized)
     reader = {
         "keras": _read_keras,
         "tensorflowjs": _read_tensorflowjs,
         "savedmodel": _read_saved_model,
         "graph": _read_graph,
-    }[found.format]
-    return _known(reader(found.path, choices), found)
+    }[recognized.format]
+    return _known(reader(recognized.path, choices), recognized)
 
 
-def _known(original: Original, found: Found) -> Original:
+def _known(original: Original, recognized: Recognized) -> Original:
     """Add what is known of Teachable Machine's exports."""
-    if found.teachable_machine and original.normalization is None:
+    if recognized.teachable_machine and original.normalization is None:
         return replace(
             original,
             normalization=TEACHABLE_MACHINE,

@@ -70,7 +70,7 @@ def _weights(
     path: Path, manifest: list[dict[str, Any]]
 ) -> dict[tuple[str, str], NDArray[np.generic]]:
     """Cut the weight files into the arrays that the manifest lists, in its order."""
-    found: dict[tuple[str, str], NDArray[np.generic]] = {}
+    weights_by_name: dict[tuple[str, str], NDArray[np.generic]] = {}
     for group in manifest:
         data = b"".join(_part(path, str(name)) for name in group["paths"])
         at = 0
@@ -82,9 +82,9 @@ def _weights(
                 raise ExportError(f"{path}: its weight files are cut short; download it again")
             values = np.frombuffer(data, np.dtype(entry["dtype"]).newbyteorder("<"), count, at)
             *_, layer, weight = ("", *str(entry["name"]).split("/"))
-            found[layer, weight] = values.reshape(entry["shape"])
+            weights_by_name[layer, weight] = values.reshape(entry["shape"])
             at += 4 * count
-    return found
+    return weights_by_name
 
 
 def _part(path: Path, name: str) -> bytes:

@@ -61,8 +61,8 @@ def _input_shape(topology: Mapping[str, Any]) -> tuple[int | None, ...]:
 
 def _layers(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     config = node.get("config")
-    found = config.get("layers", []) if isinstance(config, Mapping) else config
-    return found if isinstance(found, list) else []
+    layers = config.get("layers", []) if isinstance(config, Mapping) else config
+    return layers if isinstance(layers, list) else []
 
 
 def _apply(node: Mapping[str, Any], x: Any, layers: dict[str, Any]) -> Any:
@@ -113,7 +113,7 @@ def _names(references: Any) -> list[str]:
         return []
     if isinstance(references[0], str):
         return [references[0]]
-    return [str(each[0]) for each in references]
+    return [str(reference[0]) for reference in references]
 
 
 def _sources(layer: Mapping[str, Any], name: str) -> list[str]:
@@ -163,7 +163,7 @@ def _fill(layers: Mapping[str, Any], weights: Weights) -> None:
         values = []
         for variable in layer.weights:
             own = [(name, variable.name), (name, f"depthwise_{variable.name}")]
-            key = next((each for each in own if each in weights), None)
+            key = next((pair for pair in own if pair in weights), None)
             if key is None:
                 if variable.name == "seed_generator_state":
                     values.append(np.asarray(variable))

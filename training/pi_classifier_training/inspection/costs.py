@@ -47,8 +47,8 @@ def layers(graph: ModelGraph) -> tuple[Layer, ...]:
 
 def _layer(graph: ModelGraph, number: int, operation: Operation, seen: set[int]) -> Layer:
     output = graph.tensors[operation.outputs[0]] if operation.outputs else None
-    found = [stored(graph, i) for i in operation.inputs if i >= 0]
-    own = [t for t in found if t is not None and is_parameter(t) and t.index not in seen]
+    tensors = [stored(graph, i) for i in operation.inputs if i >= 0]
+    own = [t for t in tensors if t is not None and is_parameter(t) and t.index not in seen]
     seen.update(t.index for t in own)
     weights = weights_of(graph, operation)
     return Layer(

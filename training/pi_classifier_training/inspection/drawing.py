@@ -51,11 +51,11 @@ def as_dot(graph: ModelGraph) -> str:
     lines += [
         f"  input_{i} [shape=ellipse, label={_quoted('input', graph, i)}];" for i in graph.inputs
     ]
-    for each in layers(graph):
-        label = [each.kind, _shape(each.output)]
-        label += [f"{each.parameters:,} parameters"] if each.parameters else []
+    for layer in layers(graph):
+        label = [layer.kind, _shape(layer.output)]
+        label += [f"{layer.parameters:,} parameters"] if layer.parameters else []
         text = "\\n".join(part.replace('"', '\\"') for part in label)
-        lines.append(f'  op_{each.number} [label="{text}"];')
+        lines.append(f'  op_{layer.number} [label="{text}"];')
     for source, target in edges(graph):
         names = [f"op_{source}"]
         if source < 0:
@@ -71,8 +71,8 @@ def as_dot(graph: ModelGraph) -> str:
 
 
 def _quoted(role: str, graph: ModelGraph, tensor: int) -> str:
-    found = graph.tensors[tensor]
-    return f'"{role}\\n{found.dtype} {_shape(found.shape)}"'
+    shown = graph.tensors[tensor]
+    return f'"{role}\\n{shown.dtype} {_shape(shown.shape)}"'
 
 
 def _shape(shape: Sequence[int]) -> str:
@@ -96,9 +96,9 @@ def as_svg(graph: ModelGraph, title: str) -> str:
         return _MARGIN + column * pitch, _TITLE + row * (_BOX_HEIGHT + _GAP)
 
     body = [_box(*place(-1), 0, 0, "input", _input(graph))]
-    busiest = max((each.macs for each in costs), default=0) or 1
-    total = sum(each.macs for each in costs) or 1
-    body += [_layer_box(each, place(each.number), busiest, total) for each in costs]
+    busiest = max((cost.macs for cost in costs), default=0) or 1
+    total = sum(cost.macs for cost in costs) or 1
+    body += [_layer_box(cost, place(cost.number), busiest, total) for cost in costs]
     for a, b in edges(graph):
         lane = lanes.get((a, b))
         body.append(
@@ -135,8 +135,8 @@ def _head(width: int, height: int, title: str, costs: Sequence[Layer]) -> Iterat
         'markerHeight="6" orient="auto"><path d="M0 0L6 3L0 6z" fill="#555"/></marker></defs>'
     )
     yield f'<rect width="{width}" height="{height}" fill="#fff"/>'
-    macs = sum(each.macs for each in costs) / 1e6
-    parameters = sum(each.parameters for each in costs)
+    macs = sum(cost.macs for cost in costs) / 1e6
+    parameters = sum(cost.parameters for cost in costs)
     yield f'<text x="{_MARGIN}" y="26" font-size="16" font-weight="bold">{escape(title)}</text>'
     yield (
         f'<text x="{_MARGIN}" y="44" font-size="11" fill="#555">{len(costs)} operations, '
@@ -149,13 +149,13 @@ def _input(graph: ModelGraph) -> str:
     return ", ".join(f"{_shape(t.shape)} {t.dtype}" for t in tensors)
 
 
-def _layer_box(each: Layer, corner: tuple[int, int], busiest: int, total: int) -> str:
-    detail = _shape(each.output)
-    if each.macs:
-        detail += f"  ·  {each.macs / total:.1%}"
-    if each.parameters:
-        detail += f"  ·  {each.parameters:,}"
-    return _box(*corner, _HUES.get(each.kind, 0), each.macs / busiest, each.kind, detail)
+def _layer_box(cost: Layer, corner: tuple[int, int], busiest: int, total: int) -> str:
+    detail = _shape(cost.output)
+    if cost.macs:
+        detail += f"  ·  {cost.macs / total:.1%}"
+    if cost.parameters:
+        detail += f"  ·  {cost.parameters:,}"
+    return _box(*corner, _HUES.get(cost.kind, 0), cost.macs / busiest, cost.kind, detail)
 
 
 def _box(x: int, y: int, hue: int, share: float, title: str, detail: str) -> str:

@@ -74,8 +74,8 @@ def _rate(board: Board, kind: str) -> tuple[float, float]:
 
 def _time_ms(layers: Sequence[Layer], rate: tuple[float, float], end: int) -> float:
     """Time with all assumptions at one end: 0 slow, 1 fast."""
-    depthwise = sum(each.macs for each in layers if each.kind == "DEPTHWISE_CONV_2D")
-    dense = sum(each.macs for each in layers) - depthwise
-    steps = sum(each.steps for each in layers) / _STEPS_PER_MAC[end]
+    depthwise = sum(layer.macs for layer in layers if layer.kind == "DEPTHWISE_CONV_2D")
+    dense = sum(layer.macs for layer in layers) - depthwise
+    steps = sum(layer.steps for layer in layers) / _STEPS_PER_MAC[end]
     work = dense + _DEPTHWISE[end] * depthwise + steps
     return work / (rate[end] * 1e6) + len(layers) * _OVERHEAD_MS[end]

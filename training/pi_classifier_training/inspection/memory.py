@@ -81,7 +81,7 @@ def _planned(lives: list[_Life]) -> int:
     """The size of a block in which the largest is placed first, each in the lowest gap."""
     placed: list[tuple[int, _Life]] = []
     total = 0
-    for life in sorted(lives, key=lambda each: (-each.size, each.first)):
+    for life in sorted(lives, key=lambda life: (-life.size, life.first)):
         at = 0
         for start, other in sorted(placed, key=lambda item: item[0]):
             if other.last < life.first or life.last < other.first:

@@ -141,22 +141,22 @@ def _weights(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _layers(layers: Sequence[Mapping[str, Any]], every: bool) -> Iterator[str]:
-    total = sum(each["macs"] for each in layers) or 1
+    total = sum(layer["macs"] for layer in layers) or 1
     chosen = list(layers)
     if not every and len(layers) > HEAVIEST:
-        chosen = sorted(layers, key=lambda each: -each["macs"])[:HEAVIEST]
+        chosen = sorted(layers, key=lambda layer: -layer["macs"])[:HEAVIEST]
     yield "  layers" if len(chosen) == len(layers) else f"  the {len(chosen)} heaviest layers"
     yield f"    {'':3} {'operation':18} {'output':16} {'work':>14} {'':>6} {'parameters':>12}"
-    for each in chosen:
-        output = "×".join(str(n) for n in each["output"])
+    for layer in chosen:
+        output = "×".join(str(n) for n in layer["output"])
         yield (
-            f"    {each['number']:3} {each['kind']:18} {output:16} {many(each['macs']):>14} "
-            f"{each['macs'] / total:6.1%} {each['parameters']:12,}"
+            f"    {layer['number']:3} {layer['kind']:18} {output:16} {many(layer['macs']):>14} "
+            f"{layer['macs'] / total:6.1%} {layer['parameters']:12,}"
         )
 
 
 def _times(record: Mapping[str, Any]) -> Iterator[str]:
     yield "  time for one picture (an estimate, without reading and resizing it)"
-    for each in record["estimates"]:
-        yield f"    {each['board']:12} {milliseconds(each['low_ms'], each['high_ms'])}"
+    for estimate in record["estimates"]:
+        yield f"    {estimate['board']:12} {milliseconds(estimate['low_ms'], estimate['high_ms'])}"
     yield f"    {record['estimates_basis']}"

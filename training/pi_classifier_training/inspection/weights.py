@@ -25,8 +25,8 @@ KIND_WORDS = {
 
 def weight_tensors(graph: ModelGraph) -> list[Tensor]:
     """The weights of all convolutions and fully connected layers, each once, no biases."""
-    found = [weights_of(graph, operation) for operation in graph.operations]
-    return list({t.index: t for t in found if t is not None}.values())
+    tensors = [weights_of(graph, operation) for operation in graph.operations]
+    return list({t.index: t for t in tensors if t is not None}.values())
 
 
 def model_kind(graph: ModelGraph) -> str:
