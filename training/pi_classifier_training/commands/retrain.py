@@ -36,8 +36,7 @@ def _describe_retrain(parser: argparse.ArgumentParser) -> None:
     from pi_classifier_training.modelfile.model_card import ModelCard
     from pi_classifier_training.networks.spec import NetworkSpec
     from pi_classifier_training.retraining.head import HeadOptions
-    from pi_classifier_training.retraining.options import RetrainOptions
-    from pi_classifier_training.retraining.trainer import TrainingOptions
+    from pi_classifier_training.retraining.options import RetrainOptions, TrainingOptions
 
     add_image_dir(parser)
     parser.add_argument(
@@ -82,8 +81,7 @@ def choices_of(options: argparse.Namespace) -> RetrainOptions:
     from pi_classifier_training.modelfile.model_card import ModelCard
     from pi_classifier_training.networks.spec import NetworkSpec, network_spec
     from pi_classifier_training.retraining.head import HeadOptions
-    from pi_classifier_training.retraining.options import RetrainOptions
-    from pi_classifier_training.retraining.trainer import TrainingOptions
+    from pi_classifier_training.retraining.options import RetrainOptions, TrainingOptions
 
     training = read_options(options, TrainingOptions)
     head = read_options(options, HeadOptions, steps=training.steps, patience=training.patience)

@@ -22,8 +22,8 @@ from pi_classifier_training.retraining.epochs import (
     figures_of,
     reseed,
 )
+from pi_classifier_training.retraining.losses import smoothed
 
-LABEL_SMOOTHING = 0.1
 # Bottlenecks are read from the disk in portions of about this size.
 _PORTION_BYTES = 32 * 1024 * 1024
 
@@ -126,11 +126,11 @@ class HeadTrainer:
         variables = self.network.head.trainable_variables
         targets = tf.one_hot(indices, len(self.network.labels))
         # A head that is too sure of itself would tear at the features in fine-tuning.
-        smoothed = targets * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / targets.shape[1]
+        softened = smoothed(targets)
         weights = tf.gather(self.label_weights, indices)
         with tf.GradientTape() as tape:
             logits = self.network.head(features, training=True)
-            losses = weights * tf.nn.softmax_cross_entropy_with_logits(smoothed, logits)
+            losses = weights * tf.nn.softmax_cross_entropy_with_logits(softened, logits)
             loss = tf.reduce_mean(losses)
         gradients = tape.gradient(loss, variables)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))

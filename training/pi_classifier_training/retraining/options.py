@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -10,8 +11,59 @@ from pi_classifier.preprocessing.preprocessor import Resize
 from pi_classifier.setting import setting
 from pi_classifier_training.modelfile.model_card import ModelCard
 from pi_classifier_training.networks.network import NetworkSpec
+from pi_classifier_training.retraining.epochs import epoch_plan
 from pi_classifier_training.retraining.head import HeadOptions
-from pi_classifier_training.retraining.trainer import TrainingOptions
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOptions:
+    """How to train the whole network: epochs, batch, learning rate, seed.
+
+    `small_share` of the epochs run at `small_scale` of the resolution: a network sees
+    more photos in the same time, and the last epochs settle at full size. `steps` of a
+    batch each count instead of `epochs` where given. Training ends when validation has
+    not got better for `patience` epochs (0: never). After `views` epochs the same views of
+    the photos come again (0: never).
+    """
+
+    epochs: int = setting(60, "epochs with --weights none", minimum=1)
+    batch: int = setting(64, "photos a step", minimum=1)
+    rate: float = setting(
+        2e-3,
+        "highest learning rate; a twentieth of it in fine-tuning",
+        above=0,
+        metavar="RATE",
+    )
+    weight_decay: float = 0.02
+    seed: int = setting(1, "other random numbers")
+    small_share: float = setting(
+        0.0,
+        "share of the epochs at small views, faster",
+        minimum=0,
+        maximum=1,
+        metavar="SHARE",
+    )
+    small_scale: float = 0.625
+    steps: int | None = setting(
+        None,
+        "steps of the head (with --weights none: of all training), instead of epochs",
+        minimum=1,
+    )
+    patience: int = setting(
+        0,
+        "stop when validation has not got better for so long, and take the best; 0: never",
+        minimum=0,
+        metavar="EPOCHS",
+    )
+    views: int = setting(
+        0,
+        "show the same N varied views of each photo again and again; 0: never the same",
+        minimum=0,
+    )
+
+    def total_steps(self, photos: int) -> int:
+        """Steps of the whole training on so many photos."""
+        return epoch_plan(self.epochs, self.steps, math.ceil(photos / self.batch))[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,14 @@ import contextlib
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier.setting import setting
 from pi_classifier_training.data.augmentation import augment, draw_views, min_crop_area
 from pi_classifier_training.data.dataset import Images
-from pi_classifier_training.networks.network import Network, Outputs, as_list
+from pi_classifier_training.networks.network import Network
 from pi_classifier_training.progress import Progress
 from pi_classifier_training.retraining.checkpoint import Checkpoint
 from pi_classifier_training.retraining.epochs import (
@@ -31,11 +29,13 @@ from pi_classifier_training.retraining.losses import (
     TEMPERATURE,
     cross_entropy,
     distilled,
-    hint_loss,
+    hint_adapters,
+    hints_missed,
+    smoothed,
 )
+from pi_classifier_training.retraining.options import TrainingOptions
 from pi_classifier_training.retraining.teacher_targets import TeacherTargets
 
-LABEL_SMOOTHING = 0.1
 # Distillation (Hinton et al. 2015): the share of the teachers' soft scores in the loss.
 TEACHER_SHARE = 0.7
 WARM_UP_SHARE = 0.05
@@ -47,57 +47,6 @@ LARGEST_DECAY = 0.998
 LARGEST_NORM_DECAY = 0.99
 
 Arrays = list[NDArray[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingOptions:
-    """How to train the whole network: epochs, batch, learning rate, seed.
-
-    `small_share` of the epochs run at `small_scale` of the resolution: a network sees
-    more photos in the same time, and the last epochs settle at full size. `steps` of a
-    batch each count instead of `epochs` where given. Training ends when validation has
-    not got better for `patience` epochs (0: never). After `views` epochs the same views of
-    the photos come again (0: never).
-    """
-
-    epochs: int = setting(60, "epochs with --weights none", minimum=1)
-    batch: int = setting(64, "photos a step", minimum=1)
-    rate: float = setting(
-        2e-3,
-        "highest learning rate; a twentieth of it in fine-tuning",
-        above=0,
-        metavar="RATE",
-    )
-    weight_decay: float = 0.02
-    seed: int = setting(1, "other random numbers")
-    small_share: float = setting(
-        0.0,
-        "share of the epochs at small views, faster",
-        minimum=0,
-        maximum=1,
-        metavar="SHARE",
-    )
-    small_scale: float = 0.625
-    steps: int | None = setting(
-        None,
-        "steps of the head (with --weights none: of all training), instead of epochs",
-        minimum=1,
-    )
-    patience: int = setting(
-        0,
-        "stop when validation has not got better for so long, and take the best; 0: never",
-        minimum=0,
-        metavar="EPOCHS",
-    )
-    views: int = setting(
-        0,
-        "show the same N varied views of each photo again and again; 0: never the same",
-        minimum=0,
-    )
-
-    def total_steps(self, photos: int) -> int:
-        """Steps of the whole training on so many photos."""
-        return epoch_plan(self.epochs, self.steps, math.ceil(photos / self.batch))[1]
 
 
 class WholeNetworkTrainer:
@@ -124,52 +73,19 @@ class WholeNetworkTrainer:
         if label_weights is None:
             label_weights = np.ones(len(network.labels), np.float32)
         self.label_weights = tf.constant(label_weights)
-        self.adapters = self._build_adapters() if hinted else []
+        self.adapters = hint_adapters(network, teacher) if hinted and teacher is not None else []
         self.variables = [
             *network.variables,
             *(v for adapter in self.adapters for v in adapter.trainable_variables),
         ]
-        warm_up = max(1, int(steps * WARM_UP_SHARE))
         decay = 1 - 1 / max(2.0, steps * AVERAGED_SHARE)
         for layer in network.backbone.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
                 # A short training must not end with the statistics it began with.
                 layer.momentum = min(LARGEST_NORM_DECAY, decay)
-        self.optimizer = keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(
-                options.rate / 20,
-                max(1, steps - warm_up),
-                warmup_target=options.rate,
-                warmup_steps=warm_up,
-                alpha=0.002,
-            ),
-            weight_decay=options.weight_decay,
-            global_clipnorm=5.0,
-            use_ema=True,
-            ema_momentum=min(LARGEST_DECAY, decay),
-        )
-        # Decay pulls on the weights of convolutions only, not on scales and offsets.
-        self.optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+        self.optimizer = _optimizer(options, steps, decay)
         self.optimizer.build(self.variables)
         self._step = tf.function(self._train_step)
-
-    def _build_adapters(self) -> list[Any]:
-        """1×1 projections from the student's feature maps to the teacher's (FitNets)."""
-        if self.teacher is None:
-            return []
-        import keras
-
-        ours = as_list(self.network.backbone.outputs)
-        theirs = as_list(self.teacher.backbone.outputs)
-        if len(ours) != len(theirs):  # different families: only the embeddings compare
-            ours, theirs = ours[-1:], theirs[-1:]
-        adapters = []
-        for mine, target in zip(ours, theirs, strict=True):
-            channels = int(target.shape[-1])
-            adapter = keras.layers.Dense(channels, use_bias=False)
-            adapter.build(mine.shape)
-            adapters.append(adapter)
-        return adapters
 
     def _train_step(
         self,
@@ -186,11 +102,11 @@ class WholeNetworkTrainer:
 
         views = augment(squares, aspects, draws, side, min_area)
         with tf.GradientTape() as tape:
-            hints, embedding, logits = self.network(views, training=True)
+            outputs = self.network(views, training=True)
+            logits = outputs[2]
             targets = tf.one_hot(indices, len(self.network.labels))
-            smoothed = targets * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / targets.shape[1]
             weights = tf.gather(self.label_weights, indices)
-            loss = cross_entropy(smoothed, logits, weights)
+            loss = cross_entropy(smoothed(targets), logits, weights)
             if self.teacher_targets is not None:
                 loss = (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * distilled(
                     teacher_scores, logits
@@ -201,20 +117,12 @@ class WholeNetworkTrainer:
                 scores = tf.nn.softmax(taught[2] / TEMPERATURE)
                 loss = (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * distilled(scores, logits)
                 if self.adapters:
-                    loss += hint_weight * self._hints_missed(taught, [*hints, embedding])
+                    loss += hint_weight * hints_missed(self.adapters, outputs, taught)
         gradients = tape.gradient(loss, self.variables)
         self.optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
         hits = tf.equal(tf.argmax(logits, axis=1), indices)
         accuracy = tf.reduce_mean(tf.cast(hits, tf.float32))
         return tf.stack([loss, cross_entropy(targets, logits), accuracy])
-
-    def _hints_missed(self, taught: Outputs, ours: list[Any]) -> Any:
-        """How far the student's feature maps, projected, are from the teacher's."""
-        hints, embedding, _ = taught
-        count = len(self.adapters)
-        theirs = [*hints, embedding][-count:]
-        pairs = zip(self.adapters, ours[-count:], theirs, strict=True)
-        return sum(hint_loss(adapter(mine), target) for adapter, mine, target in pairs)
 
     def train(
         self,
@@ -347,6 +255,29 @@ class WholeNetworkTrainer:
             return full
         # Feature maps halve five times: keep the side a multiple of 32.
         return max(32, round(full * self.options.small_scale / 32) * 32)
+
+
+def _optimizer(options: TrainingOptions, steps: int, decay: float) -> Any:
+    """Adam with a warm-up, a rate that falls as a cosine, and averaged weights."""
+    import keras
+
+    warm_up = max(1, int(steps * WARM_UP_SHARE))
+    optimizer = keras.optimizers.AdamW(
+        keras.optimizers.schedules.CosineDecay(
+            options.rate / 20,
+            max(1, steps - warm_up),
+            warmup_target=options.rate,
+            warmup_steps=warm_up,
+            alpha=0.002,
+        ),
+        weight_decay=options.weight_decay,
+        global_clipnorm=5.0,
+        use_ema=True,
+        ema_momentum=min(LARGEST_DECAY, decay),
+    )
+    # Decay pulls on the weights of convolutions only, not on scales and offsets.
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return optimizer
 
 
 def _batches(rng: np.random.Generator, n: int, batch: int) -> Iterator[NDArray[np.intp]]:
