@@ -52,4 +52,4 @@ def open_sensor_classifier(labels: str | None, top_k: int) -> SensorClassifier:
             f'model "{NAME}": needs the labels of the sensor\'s network; set model.labels to its '
             "label file, one label a line"
         )
-    return SensorClassifier(read_labels(Path(labels).expanduser()), top_k)
+    return SensorClassifier(read_labels(Path(labels)), top_k)

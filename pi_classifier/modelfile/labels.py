@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
+import json
 import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeGuard
 
 from pi_classifier.errors import ModelFileError
 from pi_classifier.system.files import read_regular_file
@@ -12,54 +18,144 @@ from pi_classifier.system.files import read_regular_file
 LABELS_NAME = "labels.txt"
 # ImageNet's 21,841 labels take 600 kB; what is larger is no label file.
 LARGEST_BYTES = 4 << 20
+# A table takes much more memory than its text.
+_LARGEST_STRUCTURE = 1 << 18
+_ONE_IN = 100
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _NUMBERED = re.compile(r"(\d{1,6})(?:[:,]\s*|\s+)(\S.*)")
+_QUOTED = re.compile(r"""(["'])(.+)\1,?""")
+_LABEL_MAP = re.compile(r"item\s*\{")
 
 
 def parse_labels(content: bytes, source: str) -> tuple[str, ...]:
     """Return the labels in `content`, the bytes of a label file.
 
-    Lines are ``daisy`` or, where every line carries its number, ``0 daisy`` (also
-    ``0: daisy`` and ``0, daisy``), counted from 0 in any order. Blank lines at the
-    end are ignored. `source` names the file in errors. Raises `ModelFileError`.
+    Lines are ``daisy`` or ``"daisy",`` or, where every line carries its number, ``0 daisy``
+    (also ``0: daisy`` and ``0, daisy``), counted from 0 in any order. Blank lines at the
+    end are ignored. A list, or a table of numbers and labels, in JSON or as Python writes
+    it, serves too. `source` names the file in errors. Raises `ModelFileError`.
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ModelFileError(
-            f"{source}: is not a label file: byte {error.start} is not UTF-8 text; "
-            "expected one label a line"
-        ) from None
-    if "\0" in text:
-        raise ModelFileError(f"{source}: is not a label file; expected text, one label a line")
-    lines = [line.strip() for line in text.rstrip().splitlines()]
-    if not lines:
+    text = _decoded(content, source).strip()
+    if not text:
         raise ModelFileError(f"{source}: holds no labels; expected one label a line")
+    if (text[0], text[-1]) in (("{", "}"), ("[", "]")):
+        return _structured(text, source)
+    if _LABEL_MAP.match(text):
+        raise ModelFileError(
+            f"{source}: is a label map of an object detector (.pbtxt); expected one label a line, "
+            "in output order"
+        )
+    lines = [line.strip() for line in text.splitlines()]
     for number, line in enumerate(lines, start=1):
         if not line:
             raise ModelFileError(
                 f"{source}: line {number} is blank; expected one label a line, in output order"
             )
+    quoted = [_QUOTED.fullmatch(line) for line in lines]
+    if all(quoted):
+        return tuple(match[2] for match in quoted if match is not None)
+    return _without_numbers(lines, source)
+
+
+def _decoded(content: bytes, source: str) -> str:
+    if content[:2] in _UTF16 or b"\0\0" in (content[:4:2], content[1:4:2]):
+        raise ModelFileError(f"{source}: is UTF-16 text; save it as UTF-8")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ModelFileError(
+            f"{source}: is not a label file: byte {error.start} is not UTF-8 text; "
+            "expected one label a line, saved as UTF-8"
+        ) from None
+    if "\0" in text:
+        raise ModelFileError(f"{source}: is not a label file; expected text, one label a line")
+    return text
+
+
+def _without_numbers(lines: list[str], source: str) -> tuple[str, ...]:
+    """The labels of lines that all begin with their number, else the lines."""
     numbered = [_NUMBERED.fullmatch(line) for line in lines]
     labels = {int(match[1]): match[2] for match in numbered if match is not None}
     # "1 cent", "5 cent" are labels; numbers that count labels begin with 0.
     if not all(numbered) or 0 not in labels:
         return tuple(lines)
-    missing = next((i for i in range(len(lines)) if i not in labels), None)
+    ordered = _in_order(labels, len(lines), source)
+    equal = equal_label(ordered)
+    if equal is not None:
+        raise ModelFileError(
+            f"{source}: without the numbers in front several labels are {equal!r}; where the "
+            f"numbers belong to the names, write both: 0 0 {equal}"
+        )
+    return ordered
+
+
+def _in_order(labels: Mapping[int, str], count: int, source: str) -> tuple[str, ...]:
+    missing = next((i for i in range(count) if i not in labels), None)
     if missing is not None:
         raise ModelFileError(
-            f"{source}: the lines are numbered, but number {missing} is missing; expected "
-            f"every number from 0 to {len(lines) - 1} once"
+            f"{source}: the labels are numbered, but number {missing} is missing; expected "
+            f"every number from 0 to {count - 1} once"
         )
-    return tuple(labels[i] for i in range(len(lines)))
+    return tuple(labels[i] for i in range(count))
+
+
+def _structured(text: str, source: str) -> tuple[str, ...]:
+    """The labels of a list, of ``{0: "daisy"}`` or of ``{"daisy": 0}``, as Keras keeps them."""
+    value: object = None
+    if len(text) <= _LARGEST_STRUCTURE:
+        # Both give up on text of the other kind, and on text that is nested too deep.
+        with contextlib.suppress(ValueError, RecursionError):
+            value = json.loads(text)
+        if value is None:
+            with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+                value = ast.literal_eval(text)
+    if isinstance(value, list | tuple):
+        value = dict(enumerate(value))
+    if isinstance(value, dict):
+        if all(type(number) is int for number in value.values()):
+            value = {number: name for name, number in value.items()}
+        pairs = ((_number(key), name) for key, name in value.items())
+        labels = {
+            number: name.strip()
+            for number, name in pairs
+            if number is not None and _is_label(name)
+        }
+        if labels and len(labels) == len(value):
+            return _in_order(labels, len(labels), source)
+    raise ModelFileError(
+        f"{source}: begins with {text[0]!r} like JSON or a Python table, but is no list of labels "
+        "and no table of numbers and labels; expected one label a line, in output order"
+    )
+
+
+def _number(key: object) -> int | None:
+    if type(key) is int:
+        return key
+    return int(key) if isinstance(key, str) and re.fullmatch(r"\d{1,6}", key) else None
+
+
+def _is_label(name: object) -> TypeGuard[str]:
+    return isinstance(name, str) and len(name.split("\n")) == 1 and bool(name.strip())
+
+
+def equal_label(labels: Sequence[str]) -> str | None:
+    """Return a label that stands for several outputs, where that is a mistake.
+
+    Lists that everybody uses have a few: of ImageNet's 1000 labels two are "crane".
+    """
+    if (len(labels) - len(set(labels))) * _ONE_IN <= len(labels):
+        return None
+    return next(label for label, count in Counter(labels).items() if count > 1)
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """Read the label file at `path`. Raises `ModelFileError`."""
+    """Read the label file at `path`, where ~ is the home folder. Raises `ModelFileError`."""
     try:
+        path = path.expanduser()
         content = read_regular_file(path, LARGEST_BYTES)
     except FileNotFoundError:
         raise ModelFileError(f"{path}: there is no such label file; check the path") from None
-    except OSError as error:
-        reason = error.strerror
+    except (OSError, RuntimeError) as error:  # RuntimeError: nobody has that home folder
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ModelFileError(f"{path}: cannot be read as a label file ({reason})") from error
     return parse_labels(content, str(path))

@@ -23,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.errors import ModelFileError, ModelMismatch
+from pi_classifier.modelfile.file_kinds import named_kind
 from pi_classifier.modelfile.flatbuffer import DamagedBuffer
-from pi_classifier.modelfile.labels import LABELS_NAME, parse_labels, read_labels
+from pi_classifier.modelfile.labels import LABELS_NAME, equal_label, parse_labels, read_labels
 from pi_classifier.modelfile.manifest import MANIFEST_NAME, Manifest, parse_manifest
 from pi_classifier.modelfile.tflite_graph import Activation, Graph, TensorSpec, read_graph
 from pi_classifier.modelfile.tflite_metadata import Metadata, Normalization
@@ -138,6 +139,9 @@ def _read(
     labels: str | Path | None,
     stated: Normalization | None,
 ) -> ModelFile:
+    kind = None if bytes(data[4:8]) == b"TFL3" else named_kind(data)
+    if kind is not None:
+        raise ModelFileError(f"{path}: {kind}")
     graph = read_graph(data)
     members = associated_files(path, content)
     manifest = Manifest()
@@ -257,6 +261,11 @@ def _check_labels(
         raise ModelMismatch(
             f"{path}: has {graph.outputs} outputs, but there are {len(labels)} labels in "
             f"{source}; expected one label for each output{hint}"
+        )
+    equal = equal_label(labels)
+    if equal is not None:
+        raise ModelMismatch(
+            f"{path}: several outputs have the label {equal!r} in {source}; give each its own name"
         )
     unknown = [label for label in manifest.silent_labels if label not in labels]
     if unknown:

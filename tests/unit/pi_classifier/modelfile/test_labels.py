@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pi_classifier.errors import ModelFileError
-from pi_classifier.modelfile.labels import parse_labels, read_labels
+from pi_classifier.modelfile.labels import equal_label, parse_labels, read_labels
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,15 @@ from pi_classifier.modelfile.labels import parse_labels, read_labels
         ("0 daisy\nrose\n", ["0 daisy", "rose"]),
         ("Gänseblümchen\n薔薇\n", ["Gänseblümchen", "薔薇"]),
         ("0\n1\n", ["0", "1"]),
+        ("0 0 fingers\n1 1 fingers\n", ["0 fingers", "1 fingers"]),
+        ("\"daisy\",\n'rose'\n", ["daisy", "rose"]),
+        ("'daisy'\nrose\n", ["'daisy'", "rose"]),
+        ('{0: "red",\n 1: "green",\n 2: "blue"}\n', ["red", "green", "blue"]),
+        ('{"1": "green", "0": "red"}', ["red", "green"]),
+        ('{"green": 1, "red": 0}', ["red", "green"]),
+        ("{'red': 0, 'green': 1,}", ["red", "green"]),
+        ('["red", "green "]', ["red", "green"]),
+        ("('red', 'green')\n", ["('red', 'green')"]),
     ],
 )
 def test_formats(content: str, labels: list[str]) -> None:
@@ -40,7 +49,21 @@ def test_formats(content: str, labels: list[str]) -> None:
         (b"daisy\n\nrose\n", "line 2 is blank"),
         (b"0 daisy\n2 rose\n", "number 1 is missing"),
         (b"0 daisy\n0 rose\n", "number 1 is missing"),
-        (b"\xff\xfe\xfd", "byte 0 is not UTF-8"),
+        (b"\xfdaisy", "byte 0 is not UTF-8"),
+        ("daisy\nrose\n".encode("utf-16"), "UTF-16 text; save it as UTF-8"),
+        ("daisy\nrose\n".encode("utf-16-le"), "UTF-16 text; save it as UTF-8"),
+        ("daisy\nrose\n".encode("utf-16-be"), "UTF-16 text; save it as UTF-8"),
+        (b"0 fingers\n1 fingers\n2 fingers\n", "several labels are 'fingers'.*0 0 fingers"),
+        (b'item {\n  id: 1\n  name: "cat"\n}\n', r"label map of an object detector \(\.pbtxt\)"),
+        (b"{0: 'red', 2: 'blue'}", "number 1 is missing"),
+        (b"{0: 'red', 'one': 'blue'}", "no list of labels"),
+        (b'{"0": ["n01440764", "tench"]}', "no list of labels"),
+        (b'["red", ""]', "no list of labels"),
+        (b'["red", "a\\nb"]', "no list of labels"),
+        (b"{}", "no list of labels"),
+        (b"[UNK]", "no list of labels"),
+        (b"[" * 5000 + b"]" * 5000, "no list of labels"),
+        (b"{0: __import__('os').getcwd()}", "no list of labels"),
         (b"TFL3\0\0\0", "is not a label file"),
     ],
 )
@@ -63,10 +86,32 @@ def test_files(tmp_path: Path) -> None:
         read_labels(path)
 
 
+def test_home_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "labels.txt").write_text("daisy\n")
+    assert read_labels(Path("~/labels.txt")) == ("daisy",)
+    with pytest.raises(ModelFileError, match="cannot be read"):
+        read_labels(Path("~nobody-of-that-name/labels.txt"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "equal"),
+    [
+        (["daisy", "rose"], None),
+        (["daisy", "daisy"], "daisy"),
+        (["crane", "crane", *map(str, range(198))], None),
+        (["crane", "crane", *map(str, range(97))], "crane"),
+    ],
+)
+def test_equal_labels(labels: list[str], equal: str | None) -> None:
+    """A few in a long list are as published: ImageNet has two cranes."""
+    assert equal_label(labels) == equal
+
+
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1)
 
 
-@given(st.lists(NAMES, min_size=1, max_size=12))
+@given(st.lists(NAMES, min_size=1, max_size=12, unique=True))
 def test_numbered_and_plain_give_the_same(names: list[str]) -> None:
     numbered = "".join(f"{i} {name}\n" for i, name in enumerate(names))
     assert list(parse_labels(numbered.encode(), "x")) == names

@@ -110,6 +110,12 @@ class TestLabels:
         assert model.labels == ("a", "b", "c", "d")
         assert name in caplog.text
 
+    def test_equal_labels(self, tmp_path: Path) -> None:
+        labels = tmp_path / "labels.txt"
+        labels.write_text("a\nb\na\nc\n")
+        with pytest.raises(ModelMismatch, match="several outputs have the label 'a'"):
+            read_model_file(DATA / "bare.tflite", labels)
+
     def test_none_anywhere(self, tmp_path: Path) -> None:
         (tmp_path / "model.tflite").write_bytes(BARE)
         with pytest.raises(ModelMismatch, match="--labels FILE"):

@@ -1,0 +1,65 @@
+"""Names a file that is no TFLite model for what it is, and says what to do with it."""
+
+from __future__ import annotations
+
+import re
+
+_IMPORT = "make a model file of it on the workstation: pi-classifier-train import"
+_CONVERT = "convert it to TFLite first"
+_UNPACK = "unpack it and name the .tflite file in it"
+_DOWNLOAD = "download the file itself"
+
+# What a file begins with; the first that fits.
+_BEGINNINGS = (
+    (b"version https://git-lfs.github.com/spec/", "a Git LFS pointer", "fetch it: git lfs pull"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file (.h5) of Keras", _IMPORT),
+    (b"\x80\x02", "a Python pickle, as PyTorch writes (.pt)", _CONVERT),
+    (b"\x80\x04", "a Python pickle, as PyTorch writes (.pt)", _CONVERT),
+    (b"\x1f\x8b", "packed with gzip", _UNPACK),
+    (b"BZh", "packed with bzip2", _UNPACK),
+    (b"\xfd7zXZ", "packed with xz", _UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", _UNPACK),
+    (b"Rar!", "a RAR archive", _UNPACK),
+    (b"\xff\xd8\xff", "a photo (JPEG)", "name the model, and the photo where photos go"),
+    (b"\x89PNG", "a picture (PNG)", "name the model, and the picture where photos go"),
+    (b"\x7fELF", "a program", "name a .tflite file"),
+    (b"%PDF", "a PDF document", _DOWNLOAD),
+)  # fmt: skip
+_WEB_PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<head", b"<!--")
+_LOOKED_AT, _DIRECTORY = 512, 1 << 16
+_MODEL_NAME = re.compile(rb"[\w./-]+\.(?:tflite|lite)")
+
+
+def named_kind(data: memoryview) -> str | None:
+    """Return what `data` are and what to do, "a web page …: …"; None for what is not known."""
+    head = bytes(data[:_LOOKED_AT])
+    for beginning, kind, advice in _BEGINNINGS:
+        if head.startswith(beginning):
+            return _sentence(kind, len(data), advice)
+    if head.startswith(b"PK\x03\x04"):
+        kind, advice = _archive(bytes(data[-_DIRECTORY:]))
+        return _sentence(kind, len(data), advice)
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_WEB_PAGES):
+        return _sentence("a web page (HTML)", len(data), f"{_DOWNLOAD}, not its page")
+    # ONNX has no identifier: a protobuf of the format's version, then what wrote it.
+    if head[:1] == b"\x08" and head[2:3] == b"\x12" and head[3:4] < b"\x40":
+        return _sentence("an ONNX model", len(data), _CONVERT)
+    if head[257:262] == b"ustar":
+        return _sentence("a tar archive", len(data), _UNPACK)
+    return None
+
+
+def _archive(directory: bytes) -> tuple[str, str]:
+    """What a ZIP holds, by the names at its end: PyTorch and Keras write their models as one."""
+    if b"data.pkl" in directory:
+        return "a PyTorch model (.pt)", _CONVERT
+    if b"metadata.json" in directory and b"config.json" in directory:
+        return "a Keras model (.keras)", _IMPORT
+    inside = _MODEL_NAME.search(directory)
+    if inside is not None:
+        return "a ZIP archive", f"unpack it and name {inside[0].decode()} in it, or {_IMPORT}"
+    return "a ZIP archive", f"if a model is in it, {_IMPORT}"
+
+
+def _sentence(kind: str, size: int, advice: str) -> str:
+    return f"is {kind}, {size:,} bytes, not a TFLite model: {advice}"
