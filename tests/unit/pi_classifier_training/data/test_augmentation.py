@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -66,11 +65,13 @@ def draws(**numbers: float) -> Array:
     return own_draws
 
 
-class TestViews:
-    @pytest.fixture(autouse=True)
-    def _needs(self) -> None:
-        pytest.importorskip("tensorflow")
+@pytest.fixture
+def tensorflow() -> None:
+    pytest.importorskip("tensorflow")
 
+
+@pytest.mark.usefixtures("tensorflow")
+class TestViews:
     def view(self, square: Any, aspect: float = 1.0, side: int = 16, **numbers: float) -> Array:
         squares = np.asarray(square, np.uint8)[None]
         aspects = np.array([aspect], np.float32)
@@ -168,36 +169,41 @@ class TestViews:
         assert share == pytest.approx(ERASED_SHARE, abs=0.06)
 
 
+@pytest.mark.usefixtures("tensorflow")
 def test_views_are_in_range_and_of_the_size_asked_for() -> None:
     squares = np.random.default_rng(1).integers(0, 256, (5, 60, 60, 3), np.uint8)
-    views = augment(tf.constant(squares), tf.ones(5), draw_views(5, 1, 0), 48).numpy()
+    views = augment(squares, np.ones(5, np.float32), draw_views(5, 1, 0), 48).numpy()
     assert views.shape == (5, 48, 48, 3)
     assert views.min() >= 0
     assert views.max() <= 255
     assert np.isfinite(views).all()
 
 
+@pytest.mark.usefixtures("tensorflow")
 def test_the_same_seed_gives_the_same_views_and_another_does_not() -> None:
-    squares = tf.constant(np.random.default_rng(1).integers(0, 256, (2, 40, 40, 3), np.uint8))
+    squares = np.random.default_rng(1).integers(0, 256, (2, 40, 40, 3), np.uint8)
     first, again, other = (
-        augment(squares, tf.ones(2), draw_views(2, 1, view), 32).numpy() for view in (2, 2, 3)
+        augment(squares, np.ones(2, np.float32), draw_views(2, 1, view), 32).numpy()
+        for view in (2, 2, 3)
     )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
+@pytest.mark.usefixtures("tensorflow")
 def test_a_photo_has_the_same_view_in_any_batch_and_at_any_size() -> None:
     y, x = np.mgrid[0:64, 0:64]
     smooth = np.stack([x * 3, y * 3, (x + y) * 2], axis=2).astype(np.uint8)
     squares, draws = np.stack([smooth, smooth[::-1], smooth[:, ::-1]]), draw_views(3, 1, 0)
-    together = augment(tf.constant(squares), tf.ones(3), draws, 32).numpy()
-    alone = augment(tf.constant(squares[1:2]), tf.ones(1), draws[1:2], 32).numpy()
-    larger = augment(tf.constant(squares[1:2]), tf.ones(1), draws[1:2], 64).numpy()
+    together = augment(squares, np.ones(3, np.float32), draws, 32).numpy()
+    alone = augment(squares[1:2], np.ones(1, np.float32), draws[1:2], 32).numpy()
+    larger = augment(squares[1:2], np.ones(1, np.float32), draws[1:2], 64).numpy()
     assert np.allclose(together[1], alone[0], atol=1e-3)
     halved = larger[0].reshape(32, 2, 32, 2, 3).mean(axis=(1, 3))
     assert np.median(np.abs(halved - alone[0])) < 3
 
 
+@pytest.mark.usefixtures("tensorflow")
 def test_a_squeezed_photo_is_unsqueezed() -> None:
     # A photo twice as wide as high, squeezed into a square: a disc in it became an
     # ellipse half as wide as high. In the views it must be about round again.
@@ -205,7 +211,7 @@ def test_a_squeezed_photo_is_unsqueezed() -> None:
     ellipse = ((x - 100) / 25) ** 2 + ((y - 100) / 50) ** 2 < 1
     squares = np.repeat((ellipse[None, :, :, None] * 255).astype(np.uint8), 3, axis=3)
     squares = np.repeat(squares, 200, axis=0)
-    views = _crops(tf.constant(squares), tf.fill([200], 2.0), draw_views(200, 1, 4), 96, 0.25)
+    views = _crops(squares, np.full(200, 2.0, np.float32), draw_views(200, 1, 4), 96, 0.25)
     views = views.numpy()[..., 0] > 127
     widths = views.any(axis=1).sum(axis=1)
     heights = views.any(axis=2).sum(axis=1)
@@ -217,9 +223,11 @@ def test_a_squeezed_photo_is_unsqueezed() -> None:
     assert 0.85 < np.median(widths[seen] / heights[seen]) < 1.18
 
 
+@pytest.mark.usefixtures("tensorflow")
 def test_half_of_the_views_are_mirrored() -> None:
     squares = np.zeros((400, 40, 40, 3), np.uint8)
     squares[:, :, 20:] = 255
-    views = _crops(tf.constant(squares), tf.ones(400), draw_views(400, 1, 5), 32, 0.25).numpy()
+    aspects = np.ones(400, np.float32)
+    views = _crops(squares, aspects, draw_views(400, 1, 5), 32, 0.25).numpy()
     right_is_bright = views[:, :, 24:].mean(axis=(1, 2, 3)) > views[:, :, :8].mean(axis=(1, 2, 3))
     assert 0.4 < right_is_bright.mean() < 0.6
