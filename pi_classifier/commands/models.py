@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,15 +62,15 @@ def main(arguments: argparse.Namespace) -> int:
 def _stages(path: Path, labels: str | None) -> list[_Stage]:
     """The models of a file with their accept thresholds; one, without, where it is no cascade."""
     if path.suffix != ".toml":
-        return [_Stage(read_model_file(path, labels))]
+        return [_Stage(read_model_file(path, labels, to_run=False))]
     *early, last = read_cascade_file(path).stages
     stages = []
     for entry in early:
-        model = read_model_file(entry.model, labels)
+        model = read_model_file(entry.model, labels, to_run=False)
         accept = model.manifest.thresholds.accept if entry.accept is None else entry.accept
         stages.append(_Stage(model, accept, entry.accept_labels))
     # The last stage's answer is always taken.
-    return [*stages, _Stage(read_model_file(last.model, labels))]
+    return [*stages, _Stage(read_model_file(last.model, labels, to_run=False))]
 
 
 def _as_json(path: Path, stages: list[_Stage]) -> dict[str, Any]:
@@ -92,6 +92,7 @@ def _facts(stage: _Stage) -> dict[str, Any]:
             "size": list(model.input_size),
             "resize": model.manifest.resize,
             "dtype": model.input.dtype,
+            "normalization": model.normalization and asdict(model.normalization),
         },
         "labels": list(model.labels),
         "labels_source": model.labels_source,
@@ -128,7 +129,10 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         )
     for label, score in facts["accept_labels"].items():
         yield "", f"from {score:g} where it says {label}"
-    yield "input", f"{width} x {height} {facts['input']['dtype']}, {facts['input']['resize']}"
+    dtype, normalization = facts["input"]["dtype"], facts["input"]["normalization"]
+    yield "input", f"{width} x {height} {dtype}, {facts['input']['resize']}"
+    if dtype == "float32" and normalization is None:
+        yield "", "its normalization is not in the file: state model.mean and model.std to run it"
     if facts["network"]:
         yield "network", _pairs(facts["network"])
     yield "labels", _labels(facts["labels"], facts["silent_labels"], facts["labels_source"])

@@ -76,7 +76,7 @@ def _labels(settings: ModelSettings) -> Sequence[str]:
     path = find_model(settings.path)
     if path.suffix == ".toml":
         path = read_cascade_file(path).stages[0].model
-    model = read_model_file(path, settings.labels)
+    model = read_model_file(path, settings.labels, to_run=False)
     return [label for label in model.labels if label not in model.manifest.silent_labels]
 
 

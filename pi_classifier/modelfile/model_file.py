@@ -43,7 +43,7 @@ class ModelFile:
 
     `input` is ``[1, height, width, 3]``, `output` has a score for each of `labels`, or one
     score for two labels.
-    `normalization` is None for a quantized model that takes pixels as they are.
+    `normalization` is None where pixels go in as they are, and in float models not read to run.
     `labels_source` says where the labels were found. `content` is the whole file where it
     was read from memory, and None for one on the disk.
     """
@@ -72,16 +72,22 @@ def read_model_file(
     path: str | Path,
     labels: str | Path | None = None,
     normalization: Normalization | None = None,
+    *,
+    to_run: bool = True,
 ) -> ModelFile:
     """Read and check the model file at `path`.
 
     `labels` names a label file that takes precedence over the model's own;
-    `normalization` likewise. Raises `ModelFileError` for a file that is missing or
-    damaged, `ModelMismatch` for a sound one that is no usable classifier.
+    `normalization` likewise, which may be missing where it is not `to_run`. Raises
+    `ModelFileError` for a file that is missing or damaged, `ModelMismatch` for a sound one
+    that is no usable classifier.
     """
     path = Path(path)
     with _errors_naming(path):
-        return _read(path, _mapped(path), None, labels, normalization)
+        model = _read(path, _mapped(path), None, labels, normalization)
+        if to_run:
+            _check_normalization(model)
+        return model
 
 
 def read_model_bytes(
@@ -96,7 +102,9 @@ def read_model_bytes(
     """
     path = Path(name)
     with _errors_naming(path):
-        return _read(path, memoryview(content), content, labels, normalization)
+        model = _read(path, memoryview(content), content, labels, normalization)
+        _check_normalization(model)
+        return model
 
 
 @contextlib.contextmanager
@@ -248,11 +256,6 @@ def _renamed(
 def _check_labels(
     path: Path, graph: Graph, labels: tuple[str, ...], source: str, manifest: Manifest
 ) -> None:
-    if graph.outputs == 1 and graph.activation == "softmax":
-        raise ModelMismatch(
-            f"{path}: its one output ends in a softmax, which makes 1 of everything; train it "
-            "with a sigmoid, or with an output for each label"
-        )
     # Of one output, yes or no, the second label is the yes.
     if len(labels) != graph.outputs and (graph.outputs, len(labels)) != (1, 2):
         hint = ""
@@ -288,19 +291,23 @@ def _normalization(path: Path, graph: Graph, stated: Normalization | None) -> No
         return stated
     if graph.metadata is not None and graph.metadata.normalization is not None:
         return graph.metadata.normalization
-    if graph.input.dtype == "float32":
+    if graph.input.dtype != "float32":
+        log.info(
+            "%s: no normalization in the model file; pixels 0 to 255 are taken to span the whole "
+            "range of its %s input",
+            path,
+            graph.input.dtype,
+        )
+    return None
+
+
+def _check_normalization(model: ModelFile) -> None:
+    if model.input.dtype == "float32" and model.normalization is None:
         raise ModelMismatch(
-            f"{path}: takes float32 pixels, but its metadata do not say how they are "
+            f"{model.path}: takes float32 pixels, but its metadata do not say how they are "
             "normalized; state what it was trained with as mean and std in the configuration, "
             "for example mean 127.5 and std 127.5 for pixels from -1 to 1"
         )
-    log.info(
-        "%s: no normalization in the model file; pixels 0 to 255 are taken to span the whole "
-        "range of its %s input",
-        path,
-        graph.input.dtype,
-    )
-    return None
 
 
 def upsample_nearest(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

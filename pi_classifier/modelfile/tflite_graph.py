@@ -92,12 +92,14 @@ def read_graph(data: memoryview) -> Graph:
     tensors = graph.tables(0)
     inputs, outputs = graph.numbers(1, "int32"), graph.numbers(2, "int32")
     _check_counts(len(inputs), len(outputs))
-    return Graph(
-        _input(tensors[int(inputs[0])]),
-        _output(tensors[int(outputs[0])]),
-        _activation(graph, codes, int(outputs[0])),
-        _metadata(model, buffers),
-    )
+    output = _output(tensors[int(outputs[0])])
+    activation = _activation(graph, codes, int(outputs[0]))
+    if output.shape[-1] == 1 and activation == "softmax":
+        raise ModelMismatch(
+            "the one output ends in a softmax, which makes 1 of everything; train it with a "
+            "sigmoid, or with an output for each label"
+        )
+    return Graph(_input(tensors[int(inputs[0])]), output, activation, _metadata(model, buffers))
 
 
 def _builtin_code(code: Table) -> int:

@@ -141,9 +141,32 @@ def test_models_json(program: Program) -> None:
     (stage,) = found["stages"]
     assert stage["labels"] == ["background", "cyan", "magenta", "yellow"]
     assert stage["silent_labels"] == ["background"]
-    assert stage["input"] == {"size": [16, 16], "resize": "crop", "dtype": "int8"}
+    assert stage["input"] == {
+        "size": [16, 16],
+        "resize": "crop",
+        "dtype": "int8",
+        "normalization": {"mean": [0.0], "std": [1.0]},
+    }
     assert stage["evaluation"]["top1"] == 1.0
     assert len(stage["sha256"]) == 64
+
+
+def test_a_model_without_normalization_is_described(program: Program, tmp_path: Path) -> None:
+    """Running it needs one; telling what it is, and what it would say, does not."""
+    finished = (DATA / "float32.tflite").read_bytes()
+    path = tmp_path / "bare.tflite"
+    archive = finished.index(b"PK\x03\x04")
+    path.write_bytes(finished[:archive].replace(b"TFLITE_METADATA", b"TFLITE_METADATB"))
+    (tmp_path / "labels.txt").write_text("nothing\ncyan\nmagenta\nyellow\n")
+    described = program("models", path)
+    assert described.returncode == 0
+    assert "  input     16 x 16 float32, crop\n" in described.stdout
+    assert "normalization is not in the file: state model.mean and model.std" in described.stdout
+    (stage,) = json.loads(program("models", "--json", path).stdout)["stages"]
+    assert stage["input"]["normalization"] is None
+    checked = program("config", "--check", "--set", f"model.path={path}")
+    assert checked.returncode == 78
+    assert "state what it was trained with as mean and std" in checked.stderr
 
 
 def test_models_of_a_cascade(program: Program, tmp_path: Path) -> None:

@@ -151,6 +151,7 @@ class TestNormalization:
         (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")
         with pytest.raises(ModelMismatch, match="mean and std"):
             read_model_file(path)
+        assert read_model_file(path, to_run=False).normalization is None
         stated = Normalization((0.0,), (255.0,))
         assert read_model_file(path, normalization=stated).normalization == stated
 
