@@ -21,7 +21,7 @@ _FREE = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "SHAPE")
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class LayerCost:
     """One operation's cost.
 
     `macs` are its multiply-accumulates, `steps` the simple steps of an operation
@@ -39,19 +39,19 @@ class Layer:
     weight_bytes: int
 
 
-def layers(graph: ModelGraph) -> tuple[Layer, ...]:
+def layers(graph: ModelGraph) -> tuple[LayerCost, ...]:
     """The cost of every operation, in the order they run; a shared weight counts once."""
     seen: set[int] = set()
     return tuple(_layer(graph, i, operation, seen) for i, operation in enumerate(graph.operations))
 
 
-def _layer(graph: ModelGraph, number: int, operation: Operation, seen: set[int]) -> Layer:
+def _layer(graph: ModelGraph, number: int, operation: Operation, seen: set[int]) -> LayerCost:
     output = graph.tensors[operation.outputs[0]] if operation.outputs else None
     tensors = [stored(graph, i) for i in operation.inputs if i >= 0]
     own = [t for t in tensors if t is not None and is_parameter(t) and t.index not in seen]
     seen.update(t.index for t in own)
     weights = weights_of(graph, operation)
-    return Layer(
+    return LayerCost(
         number,
         operation.kind,
         "" if output is None else output.name,

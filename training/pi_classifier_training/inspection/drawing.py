@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from pi_classifier_training.inspection.costs import Layer, layers
+from pi_classifier_training.inspection.costs import LayerCost, layers
 from pi_classifier_training.inspection.model_graph import ModelGraph
 
 _BOX_WIDTH, _BOX_HEIGHT = 190, 34
@@ -125,7 +125,7 @@ def _lanes(beside: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
     return lanes
 
 
-def _head(width: int, height: int, title: str, costs: Sequence[Layer]) -> Iterator[str]:
+def _head(width: int, height: int, title: str, costs: Sequence[LayerCost]) -> Iterator[str]:
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" font-family="sans-serif">'
@@ -149,7 +149,7 @@ def _input(graph: ModelGraph) -> str:
     return ", ".join(f"{_shape(t.shape)} {t.dtype}" for t in tensors)
 
 
-def _layer_box(cost: Layer, corner: tuple[int, int], busiest: int, total: int) -> str:
+def _layer_box(cost: LayerCost, corner: tuple[int, int], busiest: int, total: int) -> str:
     detail = _shape(cost.output)
     if cost.macs:
         detail += f"  ·  {cost.macs / total:.1%}"

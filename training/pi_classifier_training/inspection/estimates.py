@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pi_classifier_training.inspection.costs import Layer
+from pi_classifier_training.inspection.costs import LayerCost
 
 # (slow, fast): times a depthwise multiply-accumulate counts, overhead of one operation.
 _DEPTHWISE = (4.0, 2.0)
@@ -51,7 +51,7 @@ class Estimate:
     high_ms: float
 
 
-def estimates(layers: Sequence[Layer], kind: str) -> tuple[Estimate, ...]:
+def estimates(layers: Sequence[LayerCost], kind: str) -> tuple[Estimate, ...]:
     """Estimate the time on every board; `kind` is that of `inspection.weights`."""
     return tuple(
         Estimate(
@@ -72,7 +72,7 @@ def _rate(board: Board, kind: str) -> tuple[float, float]:
     return board.float_rate
 
 
-def _time_ms(layers: Sequence[Layer], rate: tuple[float, float], end: int) -> float:
+def _time_ms(layers: Sequence[LayerCost], rate: tuple[float, float], end: int) -> float:
     """Time with all assumptions at one end: 0 slow, 1 fast."""
     depthwise = sum(layer.macs for layer in layers if layer.kind == "DEPTHWISE_CONV_2D")
     dense = sum(layer.macs for layer in layers) - depthwise

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pi_classifier_training.inspection.costs import Layer, layers, macs
+from pi_classifier_training.inspection.costs import LayerCost, layers, macs
 
 from tests.unit.pi_classifier_training.small_graphs import SAME, VALID, Network, graph_of
 
 
-def only(kind: str, inputs: Sequence[Any], output: Sequence[int], **options: int) -> Layer:
+def only(kind: str, inputs: Sequence[Any], output: Sequence[int], **options: int) -> LayerCost:
     (layer,) = layers(graph_of(kind, inputs, output, **options))
     return layer
 

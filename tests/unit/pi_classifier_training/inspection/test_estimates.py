@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pi_classifier_training.inspection.costs import Layer, layers
+from pi_classifier_training.inspection.costs import LayerCost, layers
 from pi_classifier_training.inspection.estimates import BOARDS, Estimate, estimates
 from pi_classifier_training.inspection.model_graph import read_model_graph
 
@@ -14,11 +14,11 @@ DATA = Path(__file__).parents[3] / "data"
 KINDS = ("float32", "rounded", "float16", "dynamic", "mixed", "int8")
 
 
-def layer(kind: str, macs: int = 0, steps: int = 0) -> Layer:
-    return Layer(0, kind, "", (), "", macs, steps, 0, 0)
+def layer(kind: str, macs: int = 0, steps: int = 0) -> LayerCost:
+    return LayerCost(0, kind, "", (), "", macs, steps, 0, 0)
 
 
-def on(board: str, layers: list[Layer], kind: str = "float32") -> Estimate:
+def on(board: str, layers: list[LayerCost], kind: str = "float32") -> Estimate:
     (found,) = (e for e in estimates(layers, kind) if e.board == board)
     return found
 
@@ -99,8 +99,10 @@ class TestEstimates:
         self, board: str, kind: str, ms: float, millions: tuple[float, float]
     ) -> None:
         counts = [("CONV_2D", millions[0]), ("DEPTHWISE_CONV_2D", millions[1])]
-        net = [Layer(i, k, "", (), "", round(m * 1e6), 0, 0, 0) for i, (k, m) in enumerate(counts)]
-        net += [Layer(9, "CONV_2D", "", (), "", 0, 0, 0, 0)] * 30
+        net = [
+            LayerCost(i, k, "", (), "", round(m * 1e6), 0, 0, 0) for i, (k, m) in enumerate(counts)
+        ]
+        net += [LayerCost(9, "CONV_2D", "", (), "", 0, 0, 0, 0)] * 30
         (found,) = (e for e in estimates(net, kind) if e.board == board)
         assert found.low_ms <= ms <= found.high_ms
         assert found.high_ms / found.low_ms < 4
