@@ -154,8 +154,9 @@ def _read(
     members = associated_files(path, content)
     manifest = Manifest()
     if MANIFEST_NAME in members:
-        place = f"{path}: {MANIFEST_NAME}"
-        manifest = parse_manifest(members[MANIFEST_NAME], place, graph.outputs)
+        manifest = parse_manifest(
+            members[MANIFEST_NAME], f"{path}: {MANIFEST_NAME}", graph.outputs
+        )
     sha256 = _checksum(path, data, manifest)
     if labels is None:
         names, source = _labels(path, graph, members, beside=content is None)
@@ -163,8 +164,9 @@ def _read(
         names, source = read_labels(Path(labels)), str(labels)
         if manifest.silent_labels:
             own, _ = _labels(path, graph, members, beside=content is None)
-            silent = _renamed(manifest.silent_labels, own, names)
-            manifest = replace(manifest, silent_labels=silent)
+            manifest = replace(
+                manifest, silent_labels=_renamed(manifest.silent_labels, own, names)
+            )
     _check_labels(path, graph, names, source, manifest)
     _check_size(path, graph, manifest)
     return ModelFile(
