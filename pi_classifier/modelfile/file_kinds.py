@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+
+from pi_classifier.errors import ModelFileError
 
 _IMPORT = "make a model file of it on the workstation: pi-classifier-train import"
 _CONVERT = "convert it to TFLite first"
@@ -28,6 +31,13 @@ _BEGINNINGS = (
 _WEB_PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<head", b"<!--")
 _LOOKED_AT, _DIRECTORY = 512, 1 << 16
 _MODEL_NAME = re.compile(rb"[\w./-]+\.(?:tflite|lite)")
+
+
+def refuse_other_kinds(path: Path, data: memoryview) -> None:
+    """Raise `ModelFileError` where `data`, the file at `path`, are known to be something else."""
+    kind = None if bytes(data[4:8]) == b"TFL3" else named_kind(data)
+    if kind is not None:
+        raise ModelFileError(f"{path}: {kind}")
 
 
 def named_kind(data: memoryview) -> str | None:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.errors import ModelFileError, ModelMismatch
-from pi_classifier.modelfile.file_kinds import named_kind
+from pi_classifier.modelfile.file_kinds import refuse_other_kinds
 from pi_classifier.modelfile.flatbuffer import DamagedBuffer
 from pi_classifier.modelfile.labels import LABELS_NAME, equal_label, parse_labels, read_labels
 from pi_classifier.modelfile.manifest import MANIFEST_NAME, Manifest, parse_manifest
@@ -147,9 +147,7 @@ def _read(
     labels: str | Path | None,
     stated: Normalization | None,
 ) -> ModelFile:
-    kind = None if bytes(data[4:8]) == b"TFL3" else named_kind(data)
-    if kind is not None:
-        raise ModelFileError(f"{path}: {kind}")
+    refuse_other_kinds(path, data)
     graph = read_graph(data)
     members = associated_files(path, content)
     manifest = Manifest()
