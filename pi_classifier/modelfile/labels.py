@@ -58,7 +58,9 @@ def parse_labels(content: bytes, source: str) -> tuple[str, ...]:
 
 
 def _decoded(content: bytes, source: str) -> str:
-    if content[:2] in _UTF16 or b"\0\0" in (content[:4:2], content[1:4:2]):
+    # Without a mark at its beginning, UTF-16 is known by the zeros of its plain letters.
+    even, odd = content[:64:2], content[1:64:2]
+    if content[:2] in _UTF16 or (content and any(even) != any(odd) and all(even) != all(odd)):
         raise ModelFileError(f"{source}: is UTF-16 text; save it as UTF-8")
     try:
         text = content.decode("utf-8-sig")
