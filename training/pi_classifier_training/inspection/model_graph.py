@@ -3,7 +3,7 @@
 The daemon reads only what it must know (`pi_classifier.modelfile.tflite_graph`); the bench looks
 at everything. Slots are numbered as the fields stand in TFLite's public schema.fbs.
 LiteRT's generated classes (`ai_edge_litert.schema_py_generated`) would give them names, but
-checked nothing: a file with flipped bytes gave a wrong graph or one of four exceptions, and
+checked nothing: a file with flipped bytes gave a wrong graph or one of three exceptions, and
 MobileNet v2 took 55 ms to read, here 10.
 """
 

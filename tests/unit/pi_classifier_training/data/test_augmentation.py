@@ -124,10 +124,10 @@ class TestViews:
         [
             ({"BRIGHTNESS": 1.0}, [100 + 63.75, 120 + 63.75, 140 + 63.75]),
             ({"BRIGHTNESS": 0.0}, [100 - 63.75, 120 - 63.75, 140 - 63.75]),
-            # Saturation: the distance of each color from grey, 120, times e^±0.5.
+            # Saturation: the distance of each color from gray, 120, times e^±0.5.
             ({"SATURATION": 1.0}, [120 - 20 * math.exp(0.5), 120, 120 + 20 * math.exp(0.5)]),
             ({"SATURATION": 0.0}, [120 - 20 * math.exp(-0.5), 120, 120 + 20 * math.exp(-0.5)]),
-            # A view of one color has no contrast to change, only its color against grey.
+            # A view of one color has no contrast to change, only its color against gray.
             ({"CONTRAST": 1.0}, [120 - 20 * math.exp(0.35), 120, 120 + 20 * math.exp(0.35)]),
             ({"BLUE": 1.0}, [100, 120, 120 + 20 * math.exp(0.08)]),
         ],

@@ -49,8 +49,8 @@ class TestAlike:
         assert not _is_alike(moved, still)
 
     def test_frames_of_one_color_have_only_their_brightness(self) -> None:
-        dark, grey = np.full((32, 32), 10, np.uint8), np.full((32, 32), 14, np.uint8)
-        assert _is_alike(grey, dark)
+        dark, gray = np.full((32, 32), 10, np.uint8), np.full((32, 32), 14, np.uint8)
+        assert _is_alike(gray, dark)
         assert not _is_alike(np.full((32, 32), 20, np.uint8), dark)
 
 

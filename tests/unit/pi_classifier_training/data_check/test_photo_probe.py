@@ -35,7 +35,7 @@ class TestHash:
         assert darker.difference_hash == level.difference_hash == 0
 
     def test_rows_come_from_the_top_and_bits_from_the_left(self, tmp_path: Path) -> None:
-        # Only the top left of nine by eight parts is dark: its right neighbour is brighter.
+        # Only the top left of nine by eight parts is dark: its right neighbor is brighter.
         pixels = np.full((80, 90), 200, np.uint8)
         pixels[:10, :10] = 0
         probe = probe_photo(saved(Image.fromarray(pixels), tmp_path / "a.png"))

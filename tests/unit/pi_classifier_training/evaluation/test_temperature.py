@@ -52,7 +52,7 @@ class TestSharpened:
         assert twice == pytest.approx(sharpened(rows, first * second, False), abs=1e-5)
 
 
-def penalised(scored: Scores, temperature: float) -> float:
+def penalized(scored: Scores, temperature: float) -> float:
     """What is to be least: mean cross-entropy plus (ln T / spread)² / 2n."""
     rows = sharpened(scored.scores, temperature, sigmoid=False)
     n = len(scored.truth)
@@ -73,7 +73,7 @@ class TestFit:
         )
         fitted = fit_temperature(scored)
         grid = np.exp(np.linspace(math.log(LOWEST), math.log(HIGHEST), 120))
-        assert penalised(scored, fitted) <= min(penalised(scored, t) for t in grid) + 1e-6
+        assert penalized(scored, fitted) <= min(penalized(scored, t) for t in grid) + 1e-6
 
     def test_a_boastful_model_is_cooled_down_and_a_modest_one_warmed_up(self) -> None:
         half = [0, 1] * 100

@@ -25,7 +25,7 @@ def chain(sizes: Sequence[int], readers: Sequence[Sequence[int]] | None = None) 
     return network.graph()
 
 
-def test_neighbours_live_together_and_the_worst_pair_counts() -> None:
+def test_neighbors_live_together_and_the_worst_pair_counts() -> None:
     found = activation_memory(chain([16, 32, 64, 32, 16]))
     # The second and the third operation both have 96 numbers alive; the first is named.
     assert (found.peak_bytes, found.worst) == (4 * 96, 1)
@@ -77,7 +77,7 @@ def test_places_begin_at_multiples_of_64_bytes() -> None:
 
 
 @given(st.lists(st.sampled_from([16, 32, 48, 64, 128]), min_size=2, max_size=8))
-def test_a_chain_of_whole_places_needs_no_more_than_its_largest_two_neighbours(
+def test_a_chain_of_whole_places_needs_no_more_than_its_largest_two_neighbors(
     sizes: list[int],
 ) -> None:
     found = activation_memory(chain(sizes))
