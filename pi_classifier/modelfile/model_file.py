@@ -151,10 +151,8 @@ def _read(
     graph = read_graph(data)
     members = associated_files(path, content)
     manifest = Manifest()
-    if MANIFEST_NAME in members:
-        manifest = parse_manifest(
-            members[MANIFEST_NAME], f"{path}: {MANIFEST_NAME}", graph.outputs
-        )
+    if (text := members.get(MANIFEST_NAME)) is not None:
+        manifest = parse_manifest(text, f"{path}: {MANIFEST_NAME}", graph.outputs)
     sha256 = _checksum(path, data, manifest)
     if labels is None:
         names, source = _labels(path, graph, members, beside=content is None)
@@ -162,9 +160,8 @@ def _read(
         names, source = read_labels(Path(labels)), str(labels)
         if manifest.silent_labels:
             own, _ = _labels(path, graph, members, beside=content is None)
-            manifest = replace(
-                manifest, silent_labels=_renamed(manifest.silent_labels, own, names)
-            )
+            silent = _renamed(manifest.silent_labels, own, names)
+            manifest = replace(manifest, silent_labels=silent)
     _check_labels(path, graph, names, source, manifest)
     _check_size(path, graph, manifest)
     return ModelFile(
