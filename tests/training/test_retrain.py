@@ -138,12 +138,12 @@ def test_without_the_training_extra_the_way_to_it_is_named(
     # None makes Python refuse the import, as where the package is missing.
     monkeypatch.setitem(sys.modules, package, None)
     if package == "tqdm":
-        for name in [n for n in sys.modules if n.startswith("training.")]:
+        for name in [n for n in sys.modules if n.startswith("pi_classifier_training.")]:
             monkeypatch.delitem(sys.modules, name)
     arguments = ["--image-dir", str(photos), "--output-dir", str(tmp_path / "out")]
     assert main(["retrain", "--weights", "none", *arguments]) == 69
     message = capsys.readouterr().err
-    assert f"needs the package {package}" in message
+    assert f"the package {package} is needed" in message
     assert "pip install . ./training" in message
 
 

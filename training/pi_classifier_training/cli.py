@@ -43,10 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PiClassifierError as error:
         return _complain(str(error), error.exit_code)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in EXTRA_PACKAGES:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRA_PACKAGES:
             raise
         return _complain(
-            f"the package {error.name} is needed and not installed; install the training bench, "
+            f"the package {package} is needed and not installed; install the training bench, "
             "in a clone of the repository: pip install . ./training",
             EXIT_UNAVAILABLE,
         )
