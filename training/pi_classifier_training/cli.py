@@ -29,6 +29,7 @@ EXTRA_PACKAGES = frozenset(
         "jinja2",
         "keras",
         "matplotlib",
+        "scipy",
         "tensorboard",
         "tensorflow",
         "tqdm",
