@@ -19,6 +19,7 @@ from pi_classifier.speech.child_process import ChildProcess, ChildResult
 from pi_classifier.speech.engines.base import Engine, silent_environment
 from pi_classifier.speech.wavfile import SPEECH_FORMAT, check_speech
 from pi_classifier.system.files import PARTIAL_PREFIX, replacing
+from pi_classifier.system.python_child import with_this_package
 
 _logger = logging.getLogger(__name__)
 
@@ -26,7 +27,6 @@ LONGEST_TEXT_BYTES = 2000
 CHIME = "\a"
 """The text that is a chime: ASCII's bell."""
 
-_PACKAGES = Path(__file__).resolve().parents[2]
 _ATTEMPTS = 2  # a crash may be chance once
 _ABANDONED_S = 3600.0
 _ROOM_BYTES = 256 << 10
@@ -161,7 +161,7 @@ class Synthesizer:
                 (*self._priority, *command.argv),
                 limit_s=self._timeout_s,
                 stdin=command.stdin,
-                env=_child_environment(),
+                env=with_this_package(silent_environment()),
             )
             if result.returncode >= 0 or result.killed or result.timed_out:
                 break
@@ -202,14 +202,3 @@ def _raise_if_full(folder: Path) -> None:
     disk = os.statvfs(folder)
     if disk.f_bavail * disk.f_frsize < _ROOM_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
-
-
-def _child_environment() -> dict[str, str]:
-    """The environment in which the child finds this very package."""
-    environment = silent_environment()
-    # Folders of installed packages are found without help, and must not come
-    # before the standard library.
-    if _PACKAGES.name not in {"site-packages", "dist-packages"}:
-        paths = (str(_PACKAGES), environment.get("PYTHONPATH", ""))
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-    return environment

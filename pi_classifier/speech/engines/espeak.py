@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,8 +17,9 @@ from pi_classifier.speech.engines.base import (
     no_such_voice,
     program_path,
 )
+from pi_classifier.system.python_child import module_command
 
-CHILD = (sys.executable, "-P", "-m", "pi_classifier.speech.engines.pyttsx3_child")
+CHILD = module_command("pi_classifier.speech.engines.pyttsx3_child")
 
 _INSTALL = "install it with: sudo apt install espeak-ng"
 _LIBRARY_PLACES = ("/usr/lib/*", "/usr/local/lib", "/usr/lib")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from pi_classifier.cameras import CameraSettings
 from pi_classifier.config.settings import Settings
 from pi_classifier.decision import SmootherSettings
 from pi_classifier.errors import ConfigError, InferenceError
+from pi_classifier.inference import verifier
 from pi_classifier.inference.classifier import ModelSettings
 from pi_classifier.service.build import build
 from pi_classifier.service.liveness import Liveness
@@ -118,9 +120,12 @@ def iter_frames(live: Running) -> Iterator[Frame]:
 
 
 def test_what_was_announced_is_not_announced_again(settings: Settings) -> None:
-    with running(settings) as live:
+    undecided = replace(settings, decision=SmootherSettings(patience=10**6))
+    with running(undecided) as live:
         live.service.parts.smoother._label = "daisy"
-        live.reload(replace(settings, decision=SmootherSettings(patience=10**6)))
+        before = live.service.parts.smoother
+        live.reload(replace(settings, decision=SmootherSettings(patience=10**6, refractory_s=1)))
+        assert live.service.parts.smoother is not before
         assert live.service.parts.smoother.label == "daisy"
 
 
@@ -213,3 +218,15 @@ def test_a_service_that_waits_for_its_camera_is_not_reloaded_into_limbo(
         assert "stopped meanwhile" in live.told[-1]
         release.set()
     assert live.service.parts is before
+
+
+def test_a_model_that_ends_the_runtime_does_not_end_the_service(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
+    with running(settings) as live:
+        before = live.service.parts
+        monkeypatch.setattr(verifier, "CHILD", (sys.executable, "-c", killed))
+        assert "ended the runtime with SIGSEGV" in refusal(live.reload(settings))
+        assert live.service.parts is before
+        frames_pass(live.service)
