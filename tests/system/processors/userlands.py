@@ -77,7 +77,7 @@ class Userland:
         # An alternative that only a configured Debian has chosen.
         found = {"LD_LIBRARY_PATH": f"{libraries}/blas:{libraries}/lapack"}
         return {
-            "PYTHONPATH": f"/srv/pi-classifier:{SITE}:{TESTS}",
+            "PYTHONPATH": f"/srv/pi-classifier:/srv/pi-classifier/training:{SITE}:{TESTS}",
             "PYTHONDONTWRITEBYTECODE": "1",
             **(found if self.architecture == "armhf" else {}),
         }

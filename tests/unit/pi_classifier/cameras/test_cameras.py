@@ -46,7 +46,7 @@ def test_the_replay_camera_gets_its_folder_and_settings(tmp_path: Path) -> None:
     [
         ("emulatd", "Did you mean 'emulated'.*pi, imx500:FILE, emulated, replay:FOLDER"),
         ("camera", "'camera': no such camera.*webcam, rtsp://HOST/PATH, http://HOST/PATH"),
-        ("rtps://me:secret@host/", r"rtps://me:\*\*\*@host/.*Did you mean 'rtsp"),
+        ("rtps://me:secret@host/", r"rtps://\*\*\*@host/.*Did you mean 'rtsp"),
         ("webcam:front", "expected a number or a device"),
         ("rtsp://", "no host in it"),
         ("http://[::1/stream", "no host in it"),
