@@ -16,6 +16,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Aim, Figure
 from pi_classifier.errors import SinkError
 from pi_classifier.speech.wavfile import check_speech
+from pi_classifier.system.files import PARTIAL_PREFIX
 from tests.system.installed import UNIT, Service, configuration
 
 SECTION = "Service: killed at random moments"
@@ -120,12 +121,19 @@ def _torn(service: Service) -> dict[str, int]:
     path = service.box.path
     return {
         "packed weights with a wrong checksum": sum(
-            not _matches(weights) for weights in path(_CACHE).glob("*.weights")
+            not _matches(weights) for weights in _finished(path(_CACHE), "*.weights")
         ),
         "torn JSON lines": sum(_torn_lines(file) for file in path(_STATE).glob("*.jsonl*")),
-        "damaged phrases": sum(not _sounds(wav) for wav in path(_CACHE).rglob("*.wav")),
+        "damaged phrases": sum(not _sounds(wav) for wav in _finished(path(_CACHE), "*.wav")),
         "without the lock on its state": int(not _is_locked(service)),
     }
+
+
+def _finished(folder: Path, pattern: str) -> Iterator[Path]:
+    """Files under their own names: what was killed while it was written has none yet."""
+    for file in folder.rglob(pattern):
+        if not file.name.startswith(PARTIAL_PREFIX):
+            yield file
 
 
 def _matches(weights: Path) -> bool:
