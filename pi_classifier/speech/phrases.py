@@ -35,7 +35,7 @@ class Phrases:
     underscores turned to spaces, or what `names` says: labels are of the language a model
     was made in, names of the one spoken. In English the article in "a {label}" is fitted
     as well. In other languages an article tells a word's gender, which its spelling does
-    not: there a name has the article that `names` gives it, and both placeholders are the
+    not: there a name has the article that `names` gives it, and both fields are the
     same. An empty `template` is the language's own.
     Raises `ConfigError` for any other word in braces.
     """

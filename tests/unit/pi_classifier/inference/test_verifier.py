@@ -54,13 +54,19 @@ def test_other_errors_are_left_to_the_opening(monkeypatch: pytest.MonkeyPatch) -
     verifier.verify_model(ModelSettings(path="x.tflite"))
 
 
-@pytest.mark.skipif(not LYING.is_dir(), reason="needs the lying models beside the repository")
+@pytest.mark.skipif(
+    not LYING.is_dir(),
+    reason=f"needs the damaged models of {LYING}, which are not part of the repository; "
+    "the tests above show the same with a child that kills itself",
+)
 @pytest.mark.parametrize(
     "name", ["depthwise-one-input-less", "scales-without-zero-points", "wrong-opcode"]
 )
 def test_models_that_end_a_runtime_are_refused(tmp_path: Path, name: str) -> None:
     if "litert" not in installed_runtimes():
-        pytest.skip("needs LiteRT: tflite-runtime refuses these files by itself")
+        pytest.skip(
+            "LiteRT, which these files crash, is not installed; tflite-runtime refuses them"
+        )
     labels = tmp_path / "labels.txt"
     labels.write_text("".join(f"label {i}\n" for i in range(1001)))
     settings = ModelSettings(
