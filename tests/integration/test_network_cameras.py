@@ -293,7 +293,7 @@ def test_nothing_is_left_after_many_openings(http: MjpegServer, opened: Open) ->
 
 def test_without_pyav_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(CameraUnavailable, match=r"apt install python3-av.*pi-classifier\[video\]"):
+    with pytest.raises(CameraUnavailable, match=r"apt install python3-av.*pip install av"):
         open_camera(CameraSettings(source="rtsp://127.0.0.1:9/x"))
 
 

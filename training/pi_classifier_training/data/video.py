@@ -141,8 +141,7 @@ def _pyav() -> ModuleType:
         import av
     except ModuleNotFoundError:
         raise TrainingError(
-            "videos need the package av, which is not installed; install it with: pip install "
-            "'pi-classifier[video]' (in a clone: pip install '.[video]')"
+            "videos need the package av, which is not installed; install it with: pip install av"
         ) from None
     module: ModuleType = av
     return module
