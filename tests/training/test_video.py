@@ -143,5 +143,5 @@ def test_without_av_the_error_names_the_extra(
     video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(TrainingError, match="pip install av$"):
+    with pytest.raises(TrainingError, match=r"pip install av$"):
         split_video(video, tmp_path / "rose", CutOptions())
