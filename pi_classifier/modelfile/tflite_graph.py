@@ -1,4 +1,4 @@
-"""What the daemon must know of the flatbuffer in a ``.tflite`` file, checked.
+"""What the daemon must know of the flatbuffer in a ``.tflite`` file: its input and its output.
 
 Slots are numbered as the fields stand in TFLite's public schema.fbs.
 """
@@ -7,26 +7,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import numpy as np
+from typing import Literal
 
 from pi_classifier.errors import ModelMismatch
-from pi_classifier.modelfile.flatbuffer import DamagedBuffer, Scalar, Table
+from pi_classifier.modelfile.flatbuffer import DamagedBuffer, Table
+from pi_classifier.modelfile.graph_checks import ZERO_POINTS, builtin_code, check_graphs
 from pi_classifier.modelfile.tflite_metadata import METADATA_NAME, Metadata, read_metadata
 
 DType = Literal["uint8", "int8", "float32"]
 Activation = Literal["softmax", "sigmoid", "none"]
 
 _DTYPES: dict[int, DType] = {0: "float32", 3: "uint8", 9: "int8"}
-_FLOATS: dict[int, np.dtype[np.floating[Any]]] = {0: np.dtype("<f4"), 1: np.dtype("<f2")}
 _OTHER_TYPES = {1: "float16", 2: "int32", 4: "int64", 5: "string", 6: "bool", 7: "int16"}
 _LARGEST_SIDE = 8192
-_LARGEST_SCALE, _LARGEST_ZERO_POINT = 1e6, 1 << 16
-_ZERO_POINTS = {3: (0, 255), 9: (-128, 127)}
-# The options of convolutions and pooling: stride_w and stride_h are their slots 1 and 2.
-_STRIDED_OPTIONS = (1, 2, 5)
-_SOFTMAX, _LOGISTIC, _CUSTOM = 25, 14, 32
+_SOFTMAX, _LOGISTIC = 25, 14
 # RESHAPE, SQUEEZE, QUANTIZE, DEQUANTIZE: they pass scores on as they are.
 _TRANSPARENT = (22, 43, 114, 6)
 
@@ -77,17 +71,8 @@ def read_graph(data: memoryview) -> Graph:
     graphs, buffers = model.tables(2), model.tables(4)
     if not graphs or not buffers:
         raise DamagedBuffer("the model holds no graph")
-    kinds = model.tables(1)
-    codes = [_builtin_code(kind) for kind in kinds]
-    for graph in graphs:
-        _verify(graph, len(codes), len(buffers))
-    _check_custom_operators([kinds[i].text(1) for i, code in enumerate(codes) if code == _CUSTOM])
-    _check_weights(graphs, [buffer.raw(0) for buffer in buffers])
-    model.text(3)
-    for signature in model.tables(7):
-        for mapping in (*signature.tables(0), *signature.tables(1)):
-            mapping.text(0)
-        signature.text(2)
+    check_graphs(model)
+    codes = [builtin_code(kind) for kind in model.tables(1)]
     graph = graphs[0]
     tensors = graph.tables(0)
     inputs, outputs = graph.numbers(1, "int32"), graph.numbers(2, "int32")
@@ -100,83 +85,6 @@ def read_graph(data: memoryview) -> Graph:
             "sigmoid, or with an output for each label"
         )
     return Graph(_input(tensors[int(inputs[0])]), output, activation, _metadata(model, buffers))
-
-
-def _builtin_code(code: Table) -> int:
-    code.text(1)
-    # Codes up to 126 stand in the old one-byte field too.
-    return max(code.integer(0, "int8"), code.integer(3, "int32"))
-
-
-def _verify(graph: Table, codes: int, buffers: int) -> None:
-    """Walk all that the runtime will follow without looking."""
-    graph.text(4)
-    tensors = graph.tables(0)
-    for tensor in tensors:
-        tensor.numbers(0, "int32", limit=16)
-        tensor.numbers(7, "int32", limit=16)
-        tensor.text(3)
-        if tensor.integer(2, "uint32") >= buffers:
-            raise DamagedBuffer("a tensor refers to a buffer that is not there")
-        quantization = tensor.table(4)
-        if quantization is not None:
-            _verify_quantization(quantization, tensor.integer(1, "int8"))
-    used = [graph.numbers(1, "int32"), graph.numbers(2, "int32")]
-    for operator in graph.tables(3):
-        if operator.integer(0, "uint32") >= codes:
-            raise DamagedBuffer("an operator is of a kind that is not listed")
-        operator.raw(5)
-        options = operator.table(4)
-        strided = operator.integer(3, "uint8") in _STRIDED_OPTIONS
-        if strided and options and min(options.integer(i, "int32") for i in (1, 2)) < 1:
-            raise DamagedBuffer("an operator has a stride below 1")
-        used += [operator.numbers(1, "int32"), operator.numbers(2, "int32")]
-    if any(not -1 <= index < len(tensors) for indices in used for index in indices):
-        raise DamagedBuffer("an operator refers to a tensor that is not there")
-
-
-def _verify_quantization(quantization: Table, type_code: int) -> None:
-    """Refuse values that no converter writes: the kernels abort the process on some."""
-    kinds: tuple[Scalar, ...] = ("float32", "float32", "float32", "int64")
-    fields = [quantization.numbers(i, kind, limit=1 << 20) for i, kind in enumerate(kinds)]
-    if not all(0 <= scale <= _LARGEST_SCALE for scale in fields[2]):
-        raise DamagedBuffer("a tensor has an impossible scale")
-    low, high = _ZERO_POINTS.get(type_code, (-_LARGEST_ZERO_POINT, _LARGEST_ZERO_POINT))
-    if not all(low <= zero <= high for zero in fields[3]):
-        raise DamagedBuffer("a tensor has an impossible zero point")
-
-
-def _check_custom_operators(names: list[str]) -> None:
-    """Refuse by name what only another machine or another runtime can compute."""
-    if "edgetpu-custom-op" in names:
-        raise ModelMismatch(
-            "the model is compiled for the Edge TPU and runs on nothing else: take the file it "
-            "was compiled from (Coral's name without _edgetpu)"
-        )
-    foreign = sorted({name for name in names if name.startswith("Flex")})
-    if foreign:
-        raise ModelMismatch(
-            f"the model needs TensorFlow's own operators ({', '.join(foreign)}), which are not "
-            "on the device: convert it with only built-in operators "
-            "(target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS])"
-        )
-
-
-def _check_weights(graphs: list[Table], contents: list[memoryview]) -> None:
-    """Refuse weights that are not numbers: a ReLU hides them, and the scores never change."""
-    for tensor in (tensor for graph in graphs for tensor in graph.tables(0)):
-        dtype = _FLOATS.get(tensor.integer(1, "int8"))
-        content = contents[tensor.integer(2, "uint32")]
-        if dtype is None or len(content) < dtype.itemsize:
-            continue
-        values = np.frombuffer(content, dtype, len(content) // dtype.itemsize)
-        with np.errstate(invalid="ignore"):
-            unsound = np.isnan(values.min())  # in one pass, without an array of answers
-        if unsound:
-            raise ModelMismatch(
-                f"the weights {tensor.text(3)!r} hold values that are not numbers: the training "
-                "diverged; train it again with a lower learning rate"
-            )
 
 
 def _check_counts(inputs: int, outputs: int) -> None:
@@ -247,7 +155,7 @@ def _spec(tensor: Table, role: str) -> TensorSpec:
         if len(scales) > 1 or len(zero_points) > 1:
             raise ModelMismatch(f"the {role} has a scale for each channel; expected one scale")
         scale, zero_point = float((*scales, 0.0)[0]), int((*zero_points, 0)[0])
-        low, high = _ZERO_POINTS[code]
+        low, high = ZERO_POINTS[code]
         if not (math.isfinite(scale) and scale >= 0 and low <= zero_point <= high):
             raise ModelMismatch(
                 f"the {role} is quantized with scale {scale} and zero point {zero_point}; "
