@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from pi_classifier.errors import EXIT_USAGE
 from pi_classifier.masking import masked
 
+_MISSING = "the following arguments are required"
 _CHOICE = re.compile(r"invalid choice: '([^']*)'")
 
 
@@ -25,11 +26,13 @@ class Parser(argparse.ArgumentParser):
     ) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **options})
         self._describe = describe
+        self._words: list[str] = []
 
-    def parse_known_args(self, *args: Any, **options: Any) -> Any:
+    def parse_known_args(self, args: Any = None, namespace: Any = None, **options: Any) -> Any:
         """Parse, and return what is not known as well; see argparse."""
         self._complete()
-        return super().parse_known_args(*args, **options)
+        self._words = [str(word) for word in args or ()]
+        return super().parse_known_args(args, namespace, **options)
 
     def format_help(self) -> str:
         """The text of ``--help``."""
@@ -38,6 +41,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the program with exit code 2 and one line."""
+        if message.startswith(_MISSING):
+            self._explain_missing()
         choice = _CHOICE.search(message)
         if choice is not None:
             message = f"{message}.{_proposal(choice[1], self._choices())}"
@@ -50,6 +55,14 @@ class Parser(argparse.ArgumentParser):
         hints = {_proposal(word.partition("=")[0], options): None for word in words}
         hint = "".join(hints)
         self.error(f"unrecognized arguments: {' '.join(words)}{'.' if hint else ''}{hint}")
+
+    def _explain_missing(self) -> None:
+        """A required option that is missing may stand there, misspelled: say that instead."""
+        options = self._option_string_actions
+        named = [word for word in self._words if word.startswith("--") and len(word) > 2]
+        unknown = [word for word in named if word.partition("=")[0] not in options]
+        if unknown:
+            self.unknown(unknown)
 
     def _complete(self) -> None:
         describe, self._describe = self._describe, None

@@ -17,6 +17,7 @@ from pi_classifier_training.evaluation.scoring import (
     outcomes_of,
     score_photos,
 )
+from pi_classifier_training.modelfile.writer import write_model_file
 
 from pi_classifier.inference.classifier import ModelSettings, open_classifier
 from pi_classifier.modelfile.model_file import read_model_file
@@ -111,7 +112,7 @@ def test_compare_judges_and_fails_on_request(
     assert all(r["frame_ms"] > 0 for r in records)
     assert "against" not in records[0]
     assert records[1]["against"]["p_value"] > 0.05
-    assert main(["compare", good, *data]) == 1
+    assert main(["compare", good, *data]) == 78
     assert "two models or more" in capsys.readouterr().err
 
 
@@ -146,7 +147,7 @@ def test_a_foreign_file_has_no_place_for_a_temperature(
     shutil.copy(Path(__file__).parents[1] / "data" / "bare.tflite", foreign)
     (tmp_path / "bare.labels.txt").write_text("background\ncyan\nmagenta\nyellow\n")
     content = foreign.read_bytes()
-    assert main(["calibrate", str(foreign), "--image-dir", str(photos)]) == 1
+    assert main(["calibrate", str(foreign), "--image-dir", str(photos)]) == 78
     assert "pi-classifier-train import" in capsys.readouterr().err
     assert foreign.read_bytes() == content
 
@@ -205,6 +206,19 @@ def test_what_cannot_be_done_is_said_and_nothing_written(
     toml = tmp_path / "cascade.toml"
     models = [str(run / "int8.tflite"), str(run / "float32.tflite")]
     common = ["--image-dir", str(photos), "-o", str(toml)]
-    assert main(["calibrate", *models, *common, *arguments]) == 1
+    assert main(["calibrate", *models, *common, *arguments]) == 78
     assert says in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_other_labels_and_a_missing_folder_do_not_exit_as_a_worse_model(
+    run: Path, photos: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    model, other = run / "int8.tflite", tmp_path / "other.tflite"
+    details = read_model_file(model).manifest.details
+    other.write_bytes(write_model_file(model.read_bytes(), ("a", "b", "c"), details))
+    data = ["--image-dir", str(photos)]
+    assert main(["compare", str(model), str(other), *data, "--fail-if-worse"]) == 78
+    assert "have different labels" in capsys.readouterr().err
+    assert main(["calibrate", str(model), *data, "-o", str(tmp_path / "no" / "x.tflite")]) == 78
+    assert "there is no folder" in capsys.readouterr().err

@@ -36,7 +36,7 @@ def test_the_table_shows_what_differs_and_how_good(
 def test_a_folder_without_runs_says_how_to_make_some(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["experiments", str(tmp_path)]) == 1
+    assert main(["experiments", str(tmp_path)]) == 78
     assert "holds no finished runs; train some with" in capsys.readouterr().err
 
 
@@ -48,7 +48,7 @@ def test_a_finished_run_is_not_trained_again(
     arguments = ["retrain", "--image-dir", str(photos), "--output-dir", str(run), *options]
     assert main(arguments) == 0
     assert "finished before; its files are as they were" in capsys.readouterr().out
-    assert main([*arguments, "--rate", "0.004"]) == 1
+    assert main([*arguments, "--rate", "0.004"]) == 78
     message = capsys.readouterr().err
     assert "finished run of other options (training.rate 0.002, now 0.004)" in message
     assert "--force" in message
@@ -59,7 +59,7 @@ def test_an_earlier_run_goes_on_only_with_fine_tuning(
     run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = ["--output-dir", str(tmp_path / "out"), "--resolution", "96"]
-    assert main(["retrain", "--image-dir", str(photos), *out, "--weights", str(run)]) == 1
+    assert main(["retrain", "--image-dir", str(photos), *out, "--weights", str(run)]) == 78
     assert "say how long with --fine-tune EPOCHS" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 

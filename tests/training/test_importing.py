@@ -424,10 +424,10 @@ class TestBadSources:
         assert main(["import", str(folder), "-o", out]) == 70
         assert "holds 2 models (a.tflite, b.tflite)" in capsys.readouterr().err
         source = str(folder / "a.tflite")
-        assert main(["import", source, "-o", str(tmp_path / "no" / "o.tflite")]) == 70
+        assert main(["import", source, "-o", str(tmp_path / "no" / "o.tflite")]) == 78
         assert "there is no folder" in capsys.readouterr().err
-        assert main(["import", source, "-o", str(tmp_path)]) == 70
-        assert "is a folder; name the new file" in capsys.readouterr().err
+        assert main(["import", source, "-o", str(tmp_path)]) == 78
+        assert "is a folder; name the file" in capsys.readouterr().err
 
     def test_labels(self, tmp_path: Path, capsys: Any) -> None:
         source, out = tmp_path / "m.tflite", str(tmp_path / "o.tflite")

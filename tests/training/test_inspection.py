@@ -252,7 +252,7 @@ class TestCommand:
         assert ET.parse(svg).getroot().tag.endswith("svg")  # noqa: S314 - our own
         assert main(["inspect", model, "--picture", str(tmp_path / "g.png")]) == 70
         assert "name it g.svg" in capsys.readouterr().err
-        assert main(["inspect", model, "--dot", str(tmp_path / "no" / "g.dot")]) == 70
+        assert main(["inspect", model, "--dot", str(tmp_path / "no" / "g.dot")]) == 78
         assert "there is no folder" in capsys.readouterr().err
         assert sorted(p.name for p in tmp_path.iterdir()) == ["g.dot", "g.svg"]
 

@@ -153,5 +153,5 @@ def test_a_file_that_is_no_weights_file_is_named(
     bad = tmp_path / "bad.h5"
     bad.write_bytes(b"not weights")
     arguments = ["--image-dir", str(photos), "--output-dir", str(tmp_path / "out")]
-    assert main(["retrain", "--weights", str(bad), *arguments]) == 1
+    assert main(["retrain", "--weights", str(bad), *arguments]) == 78
     assert "the file must hold mobilenet_v1 of width 0.25" in capsys.readouterr().err

@@ -1,6 +1,6 @@
 """The errors of the workstation side.
 
-TrainingError
+TrainingError      exit 78: what was asked for cannot be had of these files
 ├─ DatasetError    exit 65: the photos
 ├─ CacheError      exit 74: the folder in which bottlenecks are kept
 ├─ ExportError     exit 70: the model file could not be made or written
@@ -13,13 +13,16 @@ import errno
 from pathlib import Path
 from typing import Self
 
-from pi_classifier.errors import EXIT_BUG, EXIT_DATA, EXIT_SYSTEM, PiClassifierError
+from pi_classifier.errors import EXIT_BUG, EXIT_CONFIG, EXIT_DATA, EXIT_SYSTEM, PiClassifierError
 
 EXIT_UNAVAILABLE = 69  # of sysexits.h: a package that is not installed
 
 
 class TrainingError(PiClassifierError):
     """Training, export or evaluation failed."""
+
+    # Not 1, by which --fail-if-worse says that a model is worse.
+    exit_code = EXIT_CONFIG
 
 
 class DatasetError(TrainingError):

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
+from pi_classifier_training.errors import TrainingError
+
 
 def add_image_dir(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add ``--image-dir``, which may be given several times; none given is an empty list."""
@@ -25,6 +27,19 @@ def add_output(
 ) -> None:
     """Add ``-o`` or ``--output``: the file to write."""
     parser.add_argument("-o", "--output", type=Path, required=required, metavar=metavar, help=text)
+
+
+def require_folder(path: Path | None) -> None:
+    """Refuse a file to write whose folder is missing, before hours of work end there.
+
+    Raises TrainingError.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise TrainingError(f"{path}: is a folder; name the file to write in it")
+    if not path.resolve().parent.is_dir():
+        raise TrainingError(f"{path}: there is no folder {path.parent}; make it first")
 
 
 def add_json(parser: argparse.ArgumentParser, text: str = "print one JSON object") -> None:

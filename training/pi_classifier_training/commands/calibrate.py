@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.config.options import add_options, read_options
-from pi_classifier_training.commands.arguments import add_image_dir, add_output, print_lines
+from pi_classifier_training.commands.arguments import (
+    add_image_dir,
+    add_output,
+    print_lines,
+    require_folder,
+)
 
 
 def add(commands: Any) -> None:
@@ -46,6 +51,8 @@ def _run(options: argparse.Namespace) -> int:
     from pi_classifier_training.evaluation.thresholds import ThresholdPolicy
     from pi_classifier_training.progress import with_progress
 
+    require_folder(options.output)
+    require_folder(options.plot)
     progress = partial(with_progress, "classifying")
     if len(options.models) == 1:
         (model,) = options.models

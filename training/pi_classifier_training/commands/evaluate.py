@@ -14,6 +14,7 @@ from pi_classifier_training.commands.arguments import (
     add_json,
     add_output,
     print_lines,
+    require_folder,
 )
 
 
@@ -127,6 +128,7 @@ def _describe_report(parser: argparse.ArgumentParser) -> None:
 def _report(options: argparse.Namespace) -> int:
     from pi_classifier_training.reporting.report import ReportOptions, write_report
 
+    require_folder(options.output)
     path = write_report(
         options.run_dir, options.image_dir, options.output, read_options(options, ReportOptions)
     )

@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.config.options import add_options, given_options, read_options
-from pi_classifier_training.commands.arguments import add_image_dir, add_output, print_lines
+from pi_classifier_training.commands.arguments import (
+    add_image_dir,
+    add_output,
+    print_lines,
+    require_folder,
+)
 
 EXPORTED_KINDS = ("float32", "float16", "dynamic", "int8")
 
@@ -91,6 +96,7 @@ def _import(options: argparse.Namespace) -> int:
     from pi_classifier_training.importing.sources import Choices
     from pi_classifier_training.modelfile.model_card import ModelCard
 
+    require_folder(options.output)
     stated = read_options(options, Stated)
     if (not stated.mean) != (not stated.std):
         raise ConfigError("only one of --mean and --std is given; a normalization needs both")

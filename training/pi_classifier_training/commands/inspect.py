@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pi_classifier_training.commands.arguments import add_json, print_lines
+from pi_classifier_training.commands.arguments import add_json, print_lines, require_folder
 
 
 def add(commands: Any) -> None:
@@ -52,8 +52,7 @@ def _draw(options: argparse.Namespace, record: dict[str, Any]) -> None:
         names = ", ".join(stage["file"] for stage in record["stages"])
         raise ExportError(f"a cascade has several graphs; name one of its models: {names}")
     for path in (options.dot, options.picture):
-        if path is not None and not path.resolve().parent.is_dir():
-            raise ExportError(f"{path}: there is no folder {path.parent}; make it first")
+        require_folder(path)
     _, graph = read_graph_file(Path(record["file"]))
     if options.dot is not None:
         write_atomic(options.dot, as_dot(graph).encode())

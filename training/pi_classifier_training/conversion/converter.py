@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,7 +13,12 @@ from typing import Any
 
 from pi_classifier_training.errors import ExportError
 
+log = logging.getLogger(__name__)
+
 Function = Callable[[Any], Any]
+# How the converter says that TFLite has no such operation; once for each place it stands at.
+_NO_OPERATION = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
+_LONGEST_LINE = 300
 
 
 def to_tflite(
@@ -36,15 +43,39 @@ def to_tflite(
         try:
             data: bytes = converter.convert()
         except Exception as error:
-            raise ExportError(f"the TFLite converter failed on {name}: {error}") from error
+            raise refusal(name, error) from error
     return data
+
+
+def refusal(name: str, error: Exception) -> ExportError:
+    """What the converter's error on `name` comes to, in one line: it may print the whole graph."""
+    log.debug("%s: %s", name, error)
+    operations = sorted(set(_NO_OPERATION.findall(str(error))))
+    if operations:
+        return ExportError(
+            f"{name}: uses what TFLite has no operation for ({', '.join(operations)}); such "
+            "steps must be left out of the network, or written with other layers"
+        )
+    return ExportError(f"the TFLite converter failed on {name}: {first_line(error)}")
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what an error says, at most 300 characters."""
+    line = next((line for line in str(error).splitlines() if line.strip()), repr(error)).strip()
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]} …"
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the converter's chatter off standard error; its C++ part comes back on failure."""
+    """Keep the converter's chatter off standard error, where it may print a whole graph.
+
+    With logging at DEBUG it comes through.
+    """
     import absl.logging
 
+    if log.isEnabledFor(logging.DEBUG):
+        yield
+        return
     absl.logging.set_verbosity(absl.logging.ERROR)
     with tempfile.TemporaryFile() as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -52,11 +83,6 @@ def quiet() -> Iterator[None]:
         os.dup2(file.fileno(), 2)
         try:
             yield
-        except BaseException:
-            os.dup2(saved, 2)
-            file.seek(0)
-            os.write(2, file.read())
-            raise
         finally:
             os.dup2(saved, 2)
             os.close(saved)

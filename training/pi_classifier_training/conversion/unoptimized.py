@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier_training.conversion.converter import quiet
-from pi_classifier_training.errors import ExportError
+from pi_classifier_training.conversion.converter import quiet, refusal
 from pi_classifier_training.networks.network import Network
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def _converted(model: keras.Model, constants: Mapping[str, Values], side: int) -
         try:
             data: bytes = converter.convert()
         except Exception as error:
-            raise ExportError(f"the TFLite converter failed on {model.name}: {error}") from error
+            raise refusal(model.name, error) from error
     return data
 
 

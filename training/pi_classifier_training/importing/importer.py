@@ -59,12 +59,6 @@ def import_model(source: Path, output: Path, options: ImportOptions) -> Iterator
     The file is written only after it gave the original's scores on pictures. Raises
     ExportError where the source cannot be used, ParityError where the scores differ.
     """
-    if output.is_dir():
-        raise ExportError(
-            f"{output}: is a folder; name the new file, such as {output}/model.tflite"
-        )
-    if not output.resolve().parent.is_dir():
-        raise ExportError(f"{output}: there is no folder {output.parent}; make it first")
     with opened(source) as recognized:
         yield f"{source}: a {WORDS[recognized.format]}" + (
             " of Teachable Machine" if recognized.teachable_machine else ""

@@ -233,6 +233,20 @@ def trust(outcomes: Outcomes) -> tuple[float, str]:
     return error, words.calibration_sentence(error, mean_score, right)
 
 
+def _learning_rates(history: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The highest learning rate of each phase of training, as it was in use."""
+    rates: dict[str, float] = {}
+    for row in history:
+        phase, rate = str(row.get("phase", "")), row.get("learning_rate")
+        if isinstance(rate, int | float):
+            rates[phase] = max(rates.get(phase, 0.0), float(rate))
+    several = len(rates) > 1
+    return {
+        f"learning rate, {phase}" if several else "learning rate": f"{rate:.3g}"
+        for phase, rate in rates.items()
+    }
+
+
 def settings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """How the run was made, as pairs of words for a table."""
     network, options = summary.get("network", {}), summary.get("options", {})
@@ -248,7 +262,7 @@ def settings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         "held-out photos": data.get("split_rule"),
         "seed": training.get("seed"),
         "photos a step": training.get("batch"),
-        "learning rate": training.get("rate"),
+        **_learning_rates(summary.get("history", [])),
         "seconds": summary.get("seconds"),
     }
     made = [(key, str(value)) for key, value in lines.items() if value not in (None, "")]

@@ -71,8 +71,6 @@ def write_report(
     """
     summary = RunFolder(run_dir).summary()
     output = output or run_dir / REPORT_FILE
-    if not output.parent.is_dir():
-        raise TrainingError(f"{output}: there is no folder {output.parent}; make it first")
     photos = scan(image_dirs)
     files, messages = measure_files(run_dir, photos)
     for message in messages:

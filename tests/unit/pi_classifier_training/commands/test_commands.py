@@ -32,6 +32,7 @@ def test_every_command_explains_all_its_options(
         (["round", "a", "b", "--savin", "0.7"], "Did you mean '--saving'?"),
         (["round", "a", "b", "--saving", "2"], "--saving: '2': expected a number from 0 to 1"),
         (["compare", "a", "--image-dir", "b", "--fail-if-worse", "101"], "from 0 to 100"),
+        (["compare", "a", "--image-dirs", "b"], "--image-dirs. Did you mean '--image-dir'?"),
         (["split-video", "a", "--image-dir", "b", "--label", ".a"], "cannot be a folder's name"),
         (
             ["split-video", "a", "--image-dir", "b", "--label", "a", "--start", "2", "--end", "1"],

@@ -99,8 +99,9 @@ def test_trust_is_the_calibration_error_in_words() -> None:
 def test_settings_name_what_is_known_and_skip_the_rest() -> None:
     record = {
         "network": {"name": "mobilenet_v1", "width": 0.25, "resolution": 96},
-        "options": {"weights": "imagenet", "fine_tune": 0, "training": {"seed": 1, "rate": 0.003}},
+        "options": {"weights": "imagenet", "fine_tune": 0, "training": {"seed": 1}},
         "data": {"name": "flowers"}, "versions": {"numpy": "2.0"},
+        "history": [{"epoch": 0, "learning_rate": 0.003}],
     }  # fmt: skip
     assert settings(record) == [
         ("network", "mobilenet_v1 0.25 96"), ("started from", "imagenet"),
@@ -108,3 +109,13 @@ def test_settings_name_what_is_known_and_skip_the_rest() -> None:
         ("learning rate", "0.003"), ("numpy", "2.0"),
     ]  # fmt: skip
     assert settings({}) == []
+
+
+def test_learning_rates_are_those_of_the_phases_that_ran() -> None:
+    head = {"phase": "head", "learning_rate": 0.004}
+    tuned = [{"phase": "fine-tuning", "learning_rate": rate} for rate in (5e-6, 1e-4, 9e-5)]
+    unused = {"options": {"training": {"rate": 0.003}}}
+    assert settings(unused | {"history": [head, head]}) == [("learning rate", "0.004")]
+    assert settings(unused | {"history": [head, *tuned]}) == [
+        ("learning rate, head", "0.004"), ("learning rate, fine-tuning", "0.0001"),
+    ]  # fmt: skip
