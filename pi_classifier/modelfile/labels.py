@@ -18,6 +18,7 @@ from pi_classifier.system.files import read_regular_file
 LABELS_NAME = "labels.txt"
 # ImageNet's 21,841 labels take 600 kB; what is larger is no label file.
 LARGEST_BYTES = 4 << 20
+_MOST_LABELS = 100_000
 # A table takes much more memory than its text.
 _LARGEST_STRUCTURE = 1 << 18
 _ONE_IN = 100
@@ -44,6 +45,10 @@ def parse_labels(content: bytes, source: str) -> tuple[str, ...]:
         raise ModelFileError(
             f"{source}: is a label map of an object detector (.pbtxt); expected one label a line, "
             "in output order"
+        )
+    if text.count("\n") + text.count("\r") >= 2 * _MOST_LABELS:
+        raise ModelFileError(
+            f"{source}: has more than {_MOST_LABELS:,} lines; expected one label a line"
         )
     lines = [line.strip() for line in text.splitlines()]
     for number, line in enumerate(lines, start=1):

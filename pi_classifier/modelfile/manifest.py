@@ -6,9 +6,10 @@ import base64
 import binascii
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeGuard, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,14 @@ from pi_classifier.errors import ModelFileError, ModelMismatch
 
 MANIFEST_NAME = "pi_classifier.json"
 SCHEMA_VERSION = 1
+# Read as objects, the worst text of this size takes 35 MB; the project's own have 4 to 330 kB.
+LARGEST_MANIFEST = 1_000_000
+_MOST_GOLDEN_VECTORS = 64
+_LARGEST_SIDE = 1 << 14
+_LARGEST_SCORE = float(np.finfo(np.float32).max)
+# Beyond, every label has the same score, or one has all.
+_TEMPERATURES = (0.001, 1000.0)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 Resize = Literal["crop", "stretch"]
 T = TypeVar("T")
 
@@ -76,19 +85,18 @@ class _Reader:
 
     def take(self, key: str, kind: type[T], default: T) -> T:
         value = self.value.get(key, default)
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise self.wrong(key, kind.__name__)
         return value
 
+    def number(self, key: str, low: float, high: float, default: float) -> float:
+        value = self.value.get(key, default)
+        if not _is_number(value, low, high):
+            raise self.wrong(key, f"a number from {low:g} to {high:g}")
+        return float(value)
+
     def ratio(self, key: str) -> float | None:
-        if self.value.get(key) is None:
-            return None
-        value = self.take(key, float, 0.0)
-        if not 0 <= value <= 1:
-            raise self.wrong(key, "a number from 0 to 1")
-        return value
+        return None if self.value.get(key) is None else self.number(key, 0, 1, 0)
 
     def wrong(self, key: str, expected: str) -> ModelFileError:
         value = _brief(self.value.get(key))
@@ -100,38 +108,47 @@ def _brief(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def _is_number(value: object, low: float, high: float) -> TypeGuard[int | float]:
+    # Not-a-number is within no bounds; integers of any length can be compared.
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text[:20]} is too large, or none")
+    return value
+
+
 def parse_manifest(content: bytes, place: str, outputs: int) -> Manifest:
     """Read the JSON text of a model with `outputs` scores; `place` names it in errors.
 
     Raises `ModelFileError` for a wrong value, `ModelMismatch` for an unusable one.
     """
     try:
-        value = json.loads(content)
+        value = json.loads(content, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{place}: is not JSON ({error}); write the file again") from None
     top = _Reader(value, place)
     version = top.take("schema_version", int, SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
         raise ModelFileError(
-            f"{place}: has schema_version {version}, this program knows {SCHEMA_VERSION}; "
-            "update pi-classifier"
+            f"{place}: has schema_version {_brief(version)}, this program knows "
+            f"{SCHEMA_VERSION}; update pi-classifier"
         )
     contract, flatbuffer, golden = top.inner("input"), top.inner("flatbuffer"), top.inner("golden")
-    temperature = top.inner("calibration").take("temperature", float, 1.0)
-    if not (math.isfinite(temperature) and temperature > 0):
-        raise top.inner("calibration").wrong("temperature", "a number above 0")
-    thresholds = top.inner("thresholds")
+    calibration, thresholds = top.inner("calibration"), top.inner("thresholds")
     return Manifest(
         name=top.take("name", str, ""),
         resize=_resize(contract),
         size=_size(contract),
         silent_labels=_texts(top, "silent_labels"),
-        temperature=temperature,
+        temperature=calibration.number("temperature", *_TEMPERATURES, 1.0),
         thresholds=Thresholds(*(thresholds.ratio(key) for key in ("accept", "high", "low"))),
         golden=_golden_vectors(golden, outputs),
-        golden_tolerance=golden.take("tolerance", float, 0.05),
+        golden_tolerance=golden.number("tolerance", 0, 1, 0.05),
         flatbuffer_bytes=flatbuffer.take("bytes", int, -1) if flatbuffer.value else None,
-        flatbuffer_sha256=flatbuffer.take("sha256", str, ""),
+        flatbuffer_sha256=_sha256(flatbuffer) if flatbuffer.value else "",
         details=top.value,
     )
 
@@ -151,9 +168,17 @@ def _size(contract: _Reader) -> tuple[int, int] | None:
     size = contract.take("size", list, [])
     if not size:
         return None
-    if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
+    whole = all(isinstance(side, int) and _is_number(side, 1, _LARGEST_SIDE) for side in size)
+    if len(size) != 2 or not whole:
         raise contract.wrong("size", "[height, width]")
     return size[0], size[1]
+
+
+def _sha256(flatbuffer: _Reader) -> str:
+    digest = flatbuffer.take("sha256", str, "")
+    if not _SHA256.fullmatch(digest):
+        raise flatbuffer.wrong("sha256", "64 hexadecimal digits")
+    return digest
 
 
 def _texts(reader: _Reader, key: str) -> tuple[str, ...]:
@@ -166,6 +191,10 @@ def _texts(reader: _Reader, key: str) -> tuple[str, ...]:
 def _golden_vectors(golden: _Reader, outputs: int) -> tuple[GoldenVector, ...]:
     vectors = golden.take("vectors", list, [])
     place = f"{golden.place}.vectors"
+    if len(vectors) > _MOST_GOLDEN_VECTORS:
+        raise ModelFileError(
+            f"{place} are {len(vectors):,}; expected at most {_MOST_GOLDEN_VECTORS}"
+        )
     return tuple(
         _golden_vector(_Reader(vector, f"{place}[{i}]"), outputs)
         for i, vector in enumerate(vectors)
@@ -174,8 +203,8 @@ def _golden_vectors(golden: _Reader, outputs: int) -> tuple[GoldenVector, ...]:
 
 def _golden_vector(vector: _Reader, outputs: int) -> GoldenVector:
     shape, scores = vector.take("shape", list, []), vector.take("scores", list, [])
-    sound = len(shape) == 3 and all(isinstance(n, int) and 0 < n <= 1024 for n in shape)
-    if not sound or shape[2] != 3:
+    whole = all(isinstance(n, int) and _is_number(n, 1, 1024) for n in shape)
+    if len(shape) != 3 or not whole or shape[2] != 3:
         raise vector.wrong("shape", "[height, width, 3]")
     try:
         pixels = base64.b64decode(vector.take("pixels", str, ""), validate=True)
@@ -183,7 +212,7 @@ def _golden_vector(vector: _Reader, outputs: int) -> GoldenVector:
         raise vector.wrong("pixels", "base64 text") from None
     if len(pixels) != math.prod(shape):
         raise vector.wrong("pixels", f"{math.prod(shape)} bytes, as the shape says")
-    numbers = all(isinstance(s, int | float) and math.isfinite(s) for s in scores)
+    numbers = all(_is_number(score, -_LARGEST_SCORE, _LARGEST_SCORE) for score in scores)
     if len(scores) != outputs or not numbers:
         raise vector.wrong("scores", f"{outputs} numbers, one for each output")
     return GoldenVector(

@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import logging
 import mmap
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,16 +20,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.errors import ModelFileError, ModelMismatch
+from pi_classifier.modelfile.associated_files import read_associated_files
 from pi_classifier.modelfile.file_kinds import refuse_other_kinds
 from pi_classifier.modelfile.flatbuffer import DamagedBuffer
-from pi_classifier.modelfile.labels import LABELS_NAME, equal_label, parse_labels, read_labels
-from pi_classifier.modelfile.manifest import MANIFEST_NAME, Manifest, parse_manifest
+from pi_classifier.modelfile.labels import (
+    LABELS_NAME,
+    LARGEST_BYTES,
+    equal_label,
+    parse_labels,
+    read_labels,
+)
+from pi_classifier.modelfile.manifest import (
+    LARGEST_MANIFEST,
+    MANIFEST_NAME,
+    Manifest,
+    parse_manifest,
+)
 from pi_classifier.modelfile.tflite_graph import Activation, Graph, TensorSpec, read_graph
 from pi_classifier.modelfile.tflite_metadata import Metadata, Normalization
 
 log = logging.getLogger(__name__)
 
-_LARGEST_MEMBER = 16 << 20
 # TensorFlow Lite refers to data by 32-bit offsets.
 _LARGEST_FILE = 1 << 31
 
@@ -149,7 +157,7 @@ def _read(
 ) -> ModelFile:
     refuse_other_kinds(path, data)
     graph = read_graph(data)
-    members = associated_files(path, content)
+    members = _associated_files(path, data, graph)
     manifest = Manifest()
     if (text := members.get(MANIFEST_NAME)) is not None:
         manifest = parse_manifest(text, f"{path}: {MANIFEST_NAME}", graph.outputs)
@@ -181,28 +189,19 @@ def _read(
     )
 
 
-def associated_files(path: Path, content: bytes | None = None) -> dict[str, bytes]:
-    """Return the files in a model file's archive by name; none where it has no archive.
-
-    `content` is the model file where it is in memory. Raises `ModelFileError`.
-    """
-    try:
-        with zipfile.ZipFile(path if content is None else io.BytesIO(content)) as archive:
-            members = archive.infolist()
-            if sum(member.file_size for member in members) > _LARGEST_MEMBER:
-                raise ModelFileError(f"{path}: its associated files are implausibly large")
-            return {member.filename: archive.read(member) for member in members}
-    except zipfile.BadZipFile as error:
-        # "File is not a zip file" is how zipfile says that there is no archive.
-        if "not a zip file" in str(error):
-            return {}
+def _associated_files(path: Path, data: memoryview, graph: Graph) -> dict[str, bytes]:
+    """The model's manifest and label file, as far as they are in its archive."""
+    most_bytes = {MANIFEST_NAME: LARGEST_MANIFEST}
+    if graph.metadata is not None and graph.metadata.label_file is not None:
+        most_bytes[graph.metadata.label_file] = LARGEST_BYTES
+    members = read_associated_files(path, data, most_bytes)
+    # Checksum, self-test and silent labels would be gone with it, without a word.
+    if MANIFEST_NAME not in members and graph.metadata is not None and graph.metadata.own:
         raise ModelFileError(
-            f"{path}: its associated files are damaged ({error}); copy the file again"
-        ) from None
-    except (OSError, ValueError, RuntimeError, EOFError, OverflowError, zlib.error) as error:
-        raise ModelFileError(
-            f"{path}: its associated files are damaged ({error}); copy the file again"
-        ) from None
+            f"{path}: is a model file of this project, but its {MANIFEST_NAME} is missing; the "
+            "file was changed or is cut short: copy it again"
+        )
+    return members
 
 
 def _checksum(path: Path, data: memoryview, manifest: Manifest) -> str:

@@ -20,6 +20,8 @@ NORMALIZATION_OPTIONS = 1
 TENSOR_AXIS_LABELS = 2
 FEATURE_PROPERTIES, IMAGE_PROPERTIES = 1, 2
 RGB, GRAYSCALE = 1, 2
+# What this project's writer says of the input, and no other: it tells files that are its own.
+INPUT_DESCRIPTION = "RGB picture to classify"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,10 @@ RAW_PIXELS = Normalization()
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """The TFLite Metadata of a model; texts are "" where missing."""
+    """The TFLite Metadata of a model; texts are "" where missing.
+
+    `own` where this project's writer wrote them, and ``pi_classifier.json`` with them.
+    """
 
     name: str
     description: str
@@ -44,6 +49,7 @@ class Metadata:
     license: str
     normalization: Normalization | None
     label_file: str | None
+    own: bool
 
 
 def read_metadata(root: Table) -> Metadata:
@@ -61,6 +67,7 @@ def read_metadata(root: Table) -> Metadata:
         license=root.text(5),
         normalization=next(_normalizations(inputs), None),
         label_file=next(_label_files(outputs), None),
+        own=bool(inputs) and inputs[0].text(1) == INPUT_DESCRIPTION,
     )
 
 

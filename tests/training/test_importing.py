@@ -483,6 +483,27 @@ class TestArchives:
         assert unpack(fits, tmp_path) == tmp_path
         assert (tmp_path / "sub" / "a").stat().st_size == 1 << 20
 
+    @pytest.mark.parametrize(
+        ("names", "method", "says"),
+        [
+            (["a"], zipfile.ZIP_BZIP2, "holds 'a' in an unusual compression"),
+            (["a"], zipfile.ZIP_LZMA, "holds 'a' in an unusual compression"),
+            (["a", "a/b"], zipfile.ZIP_STORED, "is not a sound ZIP file"),
+            (["a" * 300], zipfile.ZIP_STORED, "is not a sound ZIP file"),
+            (["a" * 60_000 + str(i) for i in range(80)], 0, "lists more files than any"),
+        ],
+        ids=["bzip2", "LZMA", "a file is a folder", "a long name", "a long list"],
+    )
+    def test_odd_archives_are_refused(
+        self, names: list[str], method: int, says: str, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "x.zip"
+        with zipfile.ZipFile(path, "w", method) as file:
+            for name in names:
+                file.writestr(name, b"1")
+        with pytest.raises(ExportError, match=f"x.zip: {says}"):
+            unpack(path, tmp_path / "folder")
+
     def test_a_damaged_archive(self, tmp_path: Path) -> None:
         path = archive(tmp_path / "x.zip", {"a.txt": bytes(range(256)) * 40})
         data = bytearray(path.read_bytes())

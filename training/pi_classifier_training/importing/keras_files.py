@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier_training.errors import ExportError
+from pi_classifier_training.importing.archives import opened_archive
 from pi_classifier_training.importing.topology import rebuild
 
 if TYPE_CHECKING:
@@ -49,11 +50,11 @@ def _first_line(error: Exception) -> str:
 
 def _keras_config(path: Path) -> str:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened_archive(path) as archive:
             if archive.getinfo("config.json").file_size > _LARGEST_CONFIG:
                 raise ExportError(f"{path}: its config.json is implausibly large")
             return archive.read("config.json").decode()
-    except (KeyError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+    except (KeyError, UnicodeDecodeError) as error:
         raise ExportError(f"{path}: is not a .keras file: {error}") from error
 
 

@@ -19,6 +19,8 @@ from pi_classifier_training.errors import ExportError
 
 CANDIDATES = 96
 KEPT = 4
+# With tens of thousands of labels four would fill the manifest, whose size is limited.
+_MOST_SCORES = 40_000
 _SIDES = (4, 5, 6, 8)
 _DECIMALS = 6
 
@@ -36,7 +38,7 @@ class Scorer(Protocol):
 
 
 def golden_vectors(classifier: Scorer, labels: Sequence[str], seed: int) -> list[dict[str, Any]]:
-    """Return four golden vectors in the form of ``pi_classifier.json``.
+    """Return four golden vectors in the form of ``pi_classifier.json``; of many labels fewer.
 
     Of `CANDIDATES` mosaics those are kept whose scores differ most from each other:
     a network that answers everything alike would make the self-test vacuous, and is
@@ -49,7 +51,7 @@ def golden_vectors(classifier: Scorer, labels: Sequence[str], seed: int) -> list
     if scores.shape[1] != len(labels):
         raise ExportError(f"{len(labels)} labels for a network with {scores.shape[1]} outputs")
     kept = _most_different(scores)
-    spread = float(np.abs(scores[kept] - scores[kept[0]]).max())
+    spread = float(np.abs(scores - scores[kept[0]]).max())
     if not spread > 10**-_DECIMALS:
         raise ExportError(
             "the network gives every picture the same scores; it learned nothing, or was "
@@ -67,7 +69,7 @@ def _mosaic(rng: np.random.Generator) -> Pixels:
 
 
 def _most_different(scores: Scores) -> list[int]:
-    """Indices of `KEPT` rows, each next one farthest from all before it."""
+    """Indices of at most `KEPT` rows, each next one farthest from all before it."""
 
     def distance(i: int) -> Scores:
         total: Scores = np.abs(scores - scores[i]).sum(axis=1)
@@ -75,7 +77,7 @@ def _most_different(scores: Scores) -> list[int]:
 
     kept = [int(np.argmax(scores.max(axis=1)))]
     nearest = distance(kept[0])
-    while len(kept) < KEPT:
+    while len(kept) < min(KEPT, _MOST_SCORES // scores.shape[1]):
         kept.append(int(np.argmax(nearest)))
         nearest = np.minimum(nearest, distance(kept[-1]))
     return kept

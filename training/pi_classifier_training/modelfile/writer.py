@@ -14,16 +14,20 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import flatbuffers
 
+from pi_classifier.errors import ModelFileError
+from pi_classifier.modelfile.associated_files import read_associated_files
 from pi_classifier.modelfile.flatbuffer import DamagedBuffer, Table
-from pi_classifier.modelfile.labels import LABELS_NAME
-from pi_classifier.modelfile.manifest import MANIFEST_NAME, SCHEMA_VERSION
+from pi_classifier.modelfile.labels import LABELS_NAME, LARGEST_BYTES
+from pi_classifier.modelfile.manifest import LARGEST_MANIFEST, MANIFEST_NAME, SCHEMA_VERSION
 from pi_classifier.modelfile.tflite_metadata import (
     FEATURE_PROPERTIES,
     IMAGE_PROPERTIES,
+    INPUT_DESCRIPTION,
     METADATA_NAME,
     NORMALIZATION_OPTIONS,
     RAW_PIXELS,
@@ -71,11 +75,12 @@ def with_manifest_entries(finished: bytes, changes: Mapping[str, Any]) -> bytes:
     The flatbuffer stays as it is, byte for byte, and so do the labels. Raises
     ExportError for a file without ``pi_classifier.json``.
     """
+    most_bytes = {MANIFEST_NAME: LARGEST_MANIFEST, LABELS_NAME: LARGEST_BYTES}
     try:
-        with zipfile.ZipFile(io.BytesIO(finished)) as archive:
-            manifest = json.loads(archive.read(MANIFEST_NAME))
-            labels = archive.read(LABELS_NAME).decode().splitlines()
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        files = read_associated_files(Path("this file"), memoryview(finished), most_bytes)
+        manifest = json.loads(files[MANIFEST_NAME])
+        labels = files[LABELS_NAME].decode().splitlines()
+    except (ModelFileError, KeyError, ValueError) as error:
         raise ExportError(
             f"this file has no {MANIFEST_NAME} ({error}); make it a model file first"
         ) from error
@@ -204,7 +209,7 @@ def _input_metadata(
         7,
         {
             0: builder.CreateString("image"),
-            1: builder.CreateString("RGB picture to classify"),
+            1: builder.CreateString(INPUT_DESCRIPTION),
             3: _content(builder, IMAGE_PROPERTIES, image),
             4: _offsets(builder, [unit]),
             5: _statistics(builder, lowest, highest),

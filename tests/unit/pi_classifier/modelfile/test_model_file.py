@@ -218,6 +218,12 @@ class TestWhatIsNoClassifier:
             ({"silent_labels": "background"}, "silent_labels is 'background'"),
             ({"calibration": {"temperature": 0}}, "temperature is 0"),
             ({"calibration": {"temperature": True}}, "temperature is True"),
+            ({"calibration": {"temperature": 10**400}}, "0.001 to 1000"),
+            ({"golden": {"tolerance": 10**400}}, r"tolerance is 10+\.\.\.; expected"),
+            ({"golden": {"tolerance": -0.1}}, "tolerance is -0.1; expected a number from 0 to 1"),
+            ({"golden": {"vectors": [{}] * 65}}, "vectors are 65; expected at most 64"),
+            ({"input": {"size": [True, 16]}}, r"size is \[True, 16\]; expected"),
+            ({"input": {"size": [10**400, 16]}}, r"size is \[10+\.\.\.; expected"),
             ({"thresholds": {"accept": 1.5}}, "accept is 1.5; expected a number from 0 to 1"),
             ({"golden": {"vectors": [{}]}}, r"vectors\[0\].shape"),
             ({"golden": {"vectors": [{"shape": [1, 1, 3], "pixels": "?"}]}}, "base64"),
@@ -238,7 +244,19 @@ class TestWhatIsNoClassifier:
         assert str(path) in str(caught.value)
 
     @pytest.mark.parametrize(
-        ("text", "says"), [("{", "is not JSON"), ('{"schema_version": 2}', "update pi-classifier")]
+        ("text", "says"),
+        [
+            ("{", "is not JSON"),
+            ("[" * 100_000, "is not JSON"),
+            ('{"a": 1e999}', "the number 1e999 is too large"),
+            ('{"a": NaN}', "the number NaN is too large, or none"),
+            ('{"a": ' + "1" * 5000 + "}", "is not JSON"),
+            ('{"schema_version": 2}', "update pi-classifier"),
+            ('{"schema_version": ' + "1" * 400 + "}", "update pi-classifier"),
+            ('{"flatbuffer": {"bytes": 9}}', "sha256 is None; expected 64 hexadecimal digits"),
+            ('{"golden": {"tolerance": 1e300}}', "tolerance is 1e"),
+        ],
+        ids=lambda text: text[:20],
     )
     def test_manifest_that_is_not_ours(self, tmp_path: Path, text: str, says: str) -> None:
         path = tmp_path / "model.tflite"
@@ -331,19 +349,41 @@ class TestDamage:
         else:
             assert model.output.shape[-1] == len(model.labels) == 4
 
-    def test_missing_archive_of_a_file_with_labels(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("description", "says"),
+        [
+            (b"RGB picture to classify", r"its pi_classifier\.json is missing"),
+            (b"RGB picture of a flower", "names? a label file 'labels.txt' that is missing"),
+        ],
+        ids=["ours", "foreign"],
+    )
+    def test_missing_archive_of_a_file_with_labels(
+        self, tmp_path: Path, description: bytes, says: str
+    ) -> None:
         end = json.loads(zipfile.ZipFile(io.BytesIO(FINISHED)).read("pi_classifier.json"))
         path = tmp_path / "model.tflite"
-        path.write_bytes(FINISHED[: end["flatbuffer"]["bytes"]])
-        with pytest.raises(ModelFileError, match="cut short or damaged"):
+        network = FINISHED[: end["flatbuffer"]["bytes"]]
+        path.write_bytes(network.replace(b"RGB picture to classify", description))
+        with pytest.raises(ModelFileError, match=says):
             read_model_file(path)
 
     def test_archive_that_would_fill_the_memory(self, tmp_path: Path) -> None:
         path = tmp_path / "model.tflite"
         path.write_bytes(BARE)
         with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("labels.txt", b"\0" * (17 << 20))
-        with pytest.raises(ModelFileError, match="implausibly large"):
+            archive.writestr("pi_classifier.json", b" " * 1_000_001)
+        with pytest.raises(ModelFileError, match="json in it is larger than the 1 MB"):
+            read_model_file(path)
+
+    def test_archive_that_lost_our_manifest(self, tmp_path: Path) -> None:
+        """With it checksum, self-test and silent labels would be gone without a word."""
+        with zipfile.ZipFile(io.BytesIO(FINISHED)) as archive:
+            end = json.loads(archive.read("pi_classifier.json"))["flatbuffer"]["bytes"]
+        path = tmp_path / "model.tflite"
+        path.write_bytes(FINISHED[:end])
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("labels.txt", "\n".join(LABELS))
+        with pytest.raises(ModelFileError, match=r"its pi_classifier\.json is missing"):
             read_model_file(path)
 
 
