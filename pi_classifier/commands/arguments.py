@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 
 from pi_classifier import __version__
 from pi_classifier.commands.parser import Parser
 
-# What each command does, in the order of the help; a module of this name in `commands` does it.
+# What each command does, in the order of the help; a module of this name, with underscores, in
+# `commands` does it.
 COMMANDS = {
     "run": "watch through the camera and tell what it sees",
     "classify": "tell what photos show",
@@ -18,6 +20,7 @@ COMMANDS = {
     "cameras": "list the cameras that are here, or take a picture with one",
     "say": "speak a text, to try the sound",
     "models": "tell what is in model files",
+    "models encrypt": "make a file of a model that opens only with a key",
 }
 
 
@@ -37,11 +40,21 @@ def parser() -> Parser:
             description=f"{summary[0].upper()}{summary[1:]}.",
             describe=partial(_describe, name),
         )
-        command.set_defaults(command=name, parser=command)
+        command.set_defaults(command=_module(name), parser=command)
     return top
+
+
+def joined(words: Sequence[str]) -> list[str]:
+    """The words of a command line, those of a command of two words as one."""
+    two = " ".join(words[:2])
+    return [two, *words[2:]] if two in COMMANDS and len(words) > 1 else list(words)
+
+
+def _module(name: str) -> str:
+    return name.replace(" ", "_")
 
 
 def _describe(name: str, command: Parser) -> None:
     # Imported only for the command in use: settings bring numpy along.
     command.add_argument("--debug", action="store_true", help="log everything; show tracebacks")
-    import_module(f"pi_classifier.commands.{name}").add_arguments(command)
+    import_module(f"pi_classifier.commands.{_module(name)}").add_arguments(command)
