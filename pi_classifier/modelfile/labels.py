@@ -16,6 +16,8 @@ from pi_classifier.system.files import read_regular_file
 
 # The name of label files, in the archive of a model file and beside one.
 LABELS_NAME = "labels.txt"
+# What people call the pictures of nothing: labels that a model gives, and nobody wants told.
+_SILENT = {"background", "nothing", "none", "unknown"}
 # ImageNet's 21,841 labels take 600 kB; what is larger is no label file.
 LARGEST_BYTES = 4 << 20
 _MOST_LABELS = 100_000
@@ -60,6 +62,19 @@ def parse_labels(content: bytes, source: str) -> tuple[str, ...]:
     if all(quoted):
         return tuple(match[2] for match in quoted if match is not None)
     return _without_numbers(lines, source)
+
+
+def label_text(labels: Sequence[str]) -> str:
+    """Return the contents of a label file that `parse_labels` reads as these `labels`.
+
+    They are numbered where plain lines would be read as something else: "0 fingers" and
+    "1 fingers", say, whose numbers belong to the names.
+    """
+    plain = "".join(f"{label}\n" for label in labels)
+    with contextlib.suppress(ModelFileError):
+        if parse_labels(plain.encode(), "") == tuple(labels):
+            return plain
+    return "".join(f"{number} {label}\n" for number, label in enumerate(labels))
 
 
 def _decoded(content: bytes, source: str) -> str:
@@ -143,6 +158,11 @@ def _number(key: object) -> int | None:
 
 def _is_label(name: object) -> TypeGuard[str]:
     return isinstance(name, str) and len(name.split("\n")) == 1 and bool(name.strip())
+
+
+def silent_labels(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return those of `labels` whose name says that nothing is to be seen, "background" say."""
+    return tuple(label for label in labels if label.casefold() in _SILENT)
 
 
 def equal_label(labels: Sequence[str]) -> str | None:

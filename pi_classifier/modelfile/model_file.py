@@ -29,6 +29,7 @@ from pi_classifier.modelfile.labels import (
     equal_label,
     parse_labels,
     read_labels,
+    silent_labels,
 )
 from pi_classifier.modelfile.manifest import (
     LARGEST_MANIFEST,
@@ -170,6 +171,8 @@ def _read(
             own, _ = _labels(path, graph, members, beside=content is None)
             silent = _renamed(manifest.silent_labels, own, names)
             manifest = replace(manifest, silent_labels=silent)
+    if "silent_labels" not in manifest.details:
+        manifest = replace(manifest, silent_labels=silent_labels(names))
     _check_labels(path, graph, names, source, manifest)
     _check_size(path, graph, manifest)
     return ModelFile(

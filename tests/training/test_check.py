@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pi_classifier_training.cli import main
-from pi_classifier_training.data.dataset import split_of
+from pi_classifier_training.data.splits import split_of
 from pi_classifier_training.data_check.check import check
 from pi_classifier_training.data_check.findings import CheckResult
 from pi_classifier_training.data_check.fix import fix, undo
@@ -94,6 +94,9 @@ CASES: list[tuple[str, str, Callable[[Path], object]]] = [
     ("unreadable", "a.jpg", lambda p: p.symlink_to("nowhere")),
     ("unreadable", "a.jpg", os.mkfifo),
     ("extension", "a.jpg", lambda p: scene(904).save(p, "PNG")),
+    ("extension", "b.jpg", lambda p: scene(904).save(p, "GIF")),
+    ("extension", "c.jpg", lambda p: scene(904).save(p, "TIFF")),
+    ("not-an-image", "d.jpg", lambda p: scene(904).save(p, "JPEG2000")),
     ("tiny", "a.png", lambda p: scene(905, (63, 80)).save(p)),
     ("one-color", "a.png", lambda p: Image.new("RGB", (80, 80), "black").save(p)),
     ("cmyk", "a.jpg", lambda p: scene(906).convert("CMYK").save(p)),
@@ -105,6 +108,7 @@ CASES: list[tuple[str, str, Callable[[Path], object]]] = [
     ("other-format", "a.heic", lambda p: p.write_bytes(b"x")),
     ("ignored", ".hidden.jpg", lambda p: p.write_bytes(b"x")),
     ("ignored", "notes.txt", lambda p: p.write_bytes(b"x")),
+    ("ignored", "circle", lambda p: p.symlink_to(p.parent)),
 ]
 
 
@@ -128,6 +132,23 @@ def test_photos_without_a_label_and_empty_labels(sound: Path) -> None:
     assert found(result)["empty-label"] == (("tulip",),)
     assert found(result)["too-few"] == (("tulip",),)
     assert not result.trainable
+
+
+def test_folders_that_state_the_split(tmp_path: Path) -> None:
+    for number, part in enumerate(("test", "train", "valid")):
+        for label in ("daisy", "rose"):
+            folder = tmp_path / part / label
+            folder.mkdir(parents=True)
+            for i in range(10):
+                scene(1000 + 100 * number + i + 20 * (label == "rose")).save(folder / f"{i}.png")
+    # Of a copy the one in training is kept, whatever its name's hash says.
+    shutil.copy(tmp_path / "train/rose/1.png", tmp_path / "test/rose/copy.png")
+    result = check([tmp_path])
+    assert result.counts["rose"] == {"training": 10, "validation": 10, "test": 11}
+    assert found(result)["stated-splits"] == (("test",), ("train",), ("valid",))
+    aside = tmp_path.parent / f"{tmp_path.name}-aside"
+    steps = fix(result, aside)
+    assert [str(step.source.relative_to(tmp_path)) for step in steps] == ["test/rose/copy.png"]
 
 
 def test_rare_labels_are_named(sound: Path) -> None:

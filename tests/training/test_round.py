@@ -16,7 +16,7 @@ from pi_classifier_training.compression.rounding import RoundingTrials
 from pi_classifier_training.compression.rounding_delivery import RoundOptions, round_model
 from pi_classifier_training.compression.rounding_file import packed_bytes, read_float_model
 from pi_classifier_training.compression.rounding_search import for_saving, for_target_loss, within
-from pi_classifier_training.data.dataset import split_of
+from pi_classifier_training.data.splits import split_of
 from pi_classifier_training.errors import DatasetError, ExportError, TrainingError
 from pi_classifier_training.inspection.model_graph import ModelGraph, Tensor, read_model_graph
 

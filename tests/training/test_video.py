@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pi_classifier_training.cli import main
-from pi_classifier_training.data.dataset import scan, split_of
+from pi_classifier_training.data.dataset import scan
+from pi_classifier_training.data.splits import split_of
 from pi_classifier_training.data.video import CutOptions, split_video
 from pi_classifier_training.errors import DatasetError, TrainingError
 from PIL import Image, ImageFilter

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 import tempfile
@@ -10,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +17,26 @@ from PIL import Image
 
 from pi_classifier.errors import ImageError
 from pi_classifier.preprocessing.preprocessor import load_image
+from pi_classifier_training.data.label_folders import label_folders, passed_over
+from pi_classifier_training.data.splits import (
+    SPLITS,
+    Split,
+    completed_split,
+    filled_splits,
+    group_of,
+    split_of,
+)
 from pi_classifier_training.errors import DatasetError
 
-Split = Literal["training", "validation", "test"]
-
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-VALIDATION_PERCENT = 10
-TEST_PERCENT = 10
-# Frames of one video are named NAME@video-TIME.jpg and belong to one split: they look alike.
-VIDEO_MARKER = "@video-"
+# Browsers and old cameras write JPEG files as .jfif and .jpe.
+PHOTO_SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class Photo:
-    """One photo and the label of the folder it lies in.
+    """One photo, the label of the folder it lies in and the part of the data set it is for.
 
     Photos of one folder share its name in memory: data sets may have very many of them.
     """
@@ -39,22 +44,27 @@ class Photo:
     folder: str
     name: str
     label: str
+    split: Split
 
     def __init__(self, path: Path, label: str) -> None:
-        self._fill(sys.intern(str(path.parent)), path.name, sys.intern(label))
+        self._fill(sys.intern(str(path.parent)), path.name, sys.intern(label), None)
 
     @classmethod
-    def of(cls, folder: str, name: str, label: str) -> Self:
-        """The photo `name` in `folder`; texts shared by many photos should be one object."""
+    def of(cls, folder: str, name: str, label: str, split: Split | None = None) -> Self:
+        """The photo `name` in `folder`; texts shared by many photos should be one object.
+
+        `split` None is that of the file's name.
+        """
         photo = cls.__new__(cls)
-        photo._fill(folder, name, label)  # noqa: SLF001
+        photo._fill(folder, name, label, split)  # noqa: SLF001
         return photo
 
-    def _fill(self, folder: str, name: str, label: str) -> None:
+    def _fill(self, folder: str, name: str, label: str, split: Split | None) -> None:
         # Frozen data classes are filled this way.
         object.__setattr__(self, "folder", folder)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "label", label)
+        object.__setattr__(self, "split", split or split_of(name))
 
     @property
     def path(self) -> Path:
@@ -65,78 +75,93 @@ class Photo:
         """The path as text, made faster than `path`."""
         return f"{self.folder}/{self.name}"
 
-    @property
-    def split(self) -> Split:
-        """The part of the data set this photo belongs to, for ever."""
-        return split_of(self.name)
-
-
-def split_of(file_name: str) -> Split:
-    """Choose the split of a photo by a hash of its file name.
-
-    The folder plays no part: a photo moved to another label, or a copy of it under
-    another label, stays in the same split, so nothing leaks from test to training.
-    Adding or removing other photos moves none either. Frames of one video
-    (``NAME@video-…``) look alike: the part before the marker decides for all of them.
-    """
-    group = file_name.partition(VIDEO_MARKER)[0]
-    digest = hashlib.sha256(group.encode("utf-8", "surrogateescape")).digest()
-    percent = int.from_bytes(digest[:8], "big") * 100 // 2**64
-    if percent < TEST_PERCENT:
-        return "test"
-    if percent < TEST_PERCENT + VALIDATION_PERCENT:
-        return "validation"
-    return "training"
-
 
 def scan(image_dirs: Sequence[Path]) -> list[Photo]:
     """List the photos of one or more folders, one sub-folder per label, sorted.
 
-    Raises DatasetError when a folder is missing, holds no photos, or a label's
-    folder is empty.
+    A photo's split is that of its file name (`split_of`), but where folders such as
+    ``train`` and ``test`` state it, and where it would leave a label without photos to
+    train, validate or test with (`filled_splits`). Raises DatasetError when a folder is
+    missing, holds no photos, or a label's folder is empty.
     """
     photos: list[Photo] = []
     for image_dir in image_dirs:
-        for label_dir in label_dirs(image_dir):
+        folders = label_folders(image_dir)
+        stated = {folder.split for folder in folders if folder.split}
+        for folder in folders:
             count_before = len(photos)
-            photos.extend(_photos_in(sys.intern(str(label_dir)), sys.intern(label_dir.name)))
+            names = walk(str(folder.path))
+            photos += (
+                photo_in(place, name, sys.intern(folder.label), folder.split, stated)
+                for place, name, kind in names
+                if kind == "photo"
+            )
             if len(photos) == count_before:
                 raise DatasetError(
-                    f"{label_dir}: holds no photos ({', '.join(PHOTO_SUFFIXES)}); add some or "
+                    f"{folder.path}: holds no photos ({', '.join(PHOTO_SUFFIXES)}); add some or "
                     "remove the folder"
                 )
-    return photos
+    return filled(photos)
 
 
-def label_dirs(image_dir: Path) -> list[Path]:
-    """The sub-folders of a folder of photos, one per label, sorted.
+def photo_in(
+    folder: str, name: str, label: str, stated: Split | None, folders: Iterable[Split]
+) -> Photo:
+    """The photo in a folder that may state its split, of a data set with such `folders`."""
+    split = completed_split(name, stated, folders) if stated else None
+    return Photo.of(folder, name, label, split)
 
-    Raises DatasetError when the folder is missing or has none.
+
+def filled(photos: list[Photo]) -> list[Photo]:
+    """The photos, with other splits where a label would lack one; see `filled_splits`."""
+    present = {(photo.label, photo.split) for photo in photos}
+    lacking = {
+        photo.label
+        for photo in photos
+        if not all((photo.label, split) in present for split in SPLITS)
+    }
+    if not lacking:
+        return photos
+    names: dict[str, list[str]] = {label: [] for label in lacking}
+    for photo in photos:
+        if photo.label in lacking:
+            names[photo.label].append(photo.name)
+    splits = {label: filled_splits(own) for label, own in names.items()}
+    return [
+        Photo.of(p.folder, p.name, p.label, splits[p.label][group_of(p.name)])
+        if p.label in lacking
+        else p
+        for p in photos
+    ]
+
+
+def walk(folder: str, within: frozenset[str] = frozenset()) -> Iterator[tuple[str, str, str]]:
+    """Yield folder, name and kind of what lies in `folder`, then of what lies in its folders.
+
+    Kinds are "photo", by the name's ending, "other", and "ignored" for what is hidden or
+    left by other programs, thumbnails for example. `within` are the real paths of the
+    folders around: a link that leads back to one has no end, and is ignored.
     """
-    if not image_dir.is_dir():
-        raise DatasetError(
-            f"{image_dir}: no such folder; --image-dir takes a folder with one sub-folder "
-            "of photos per label"
-        )
-    folders = [d for d in sorted(image_dir.iterdir()) if d.is_dir() and d.name[0] != "."]
-    if not folders:
-        raise DatasetError(
-            f"{image_dir}: has no sub-folders; put the photos of each label into a "
-            f"sub-folder named after it, such as {image_dir / 'daisy'}/"
-        )
-    return folders
-
-
-def _photos_in(folder: str, label: str) -> Iterator[Photo]:
-    """Photos of a folder and then of those in it, in the order of their names."""
+    within |= {os.path.realpath(folder)}
     with os.scandir(folder) as entries:
-        names = sorted((e.name, e.is_dir()) for e in entries if not e.name.startswith("."))
+        names = sorted((e.name, e.is_dir()) for e in entries)
+    inner = []
     for name, is_folder in names:
-        if not is_folder and name.lower().endswith(PHOTO_SUFFIXES):
-            yield Photo.of(folder, name, label)
-    for name, is_folder in names:
-        if is_folder:
-            yield from _photos_in(f"{folder}/{name}", label)
+        path = f"{folder}/{name}"
+        if is_folder and not passed_over(name) and not _leads_back(path, within):
+            inner.append(path)
+        elif is_folder or name.startswith("."):
+            yield folder, name, "ignored"
+        else:
+            photo = name.lower().endswith(PHOTO_SUFFIXES)
+            yield folder, name, "photo" if photo else "other"
+    for path in inner:
+        yield from walk(path, within)
+
+
+def _leads_back(folder: str, within: Iterable[str]) -> bool:
+    real = os.path.realpath(folder)
+    return any(f"{around}/".startswith(f"{real}/") for around in within)
 
 
 def labels_of(photos: Iterable[Photo]) -> tuple[str, ...]:
@@ -156,17 +181,17 @@ def require_trainable(photos: Sequence[Photo]) -> tuple[str, ...]:
             "sub-folders to tell apart"
         )
     counts = Counter((photo.label, photo.split) for photo in photos)
-    splits: tuple[Split, ...] = ("training", "validation", "test")
     poor = [
-        f"{label} ({', '.join(f'{counts[label, s]} {s}' for s in splits)})"
+        f"{label} ({', '.join(f'{counts[label, s]} {s}' for s in SPLITS)})"
         for label in labels
-        if not all(counts[label, s] for s in splits)
+        if not all(counts[label, s] for s in SPLITS)
     ]
     if poor:
         raise DatasetError(
             "too few photos to train, validate and test with: "
             + "; ".join(poor)
-            + ". Every label needs at least one in each; 30 photos or more are usual"
+            + ". Every label needs three photos, frames of one video counting as one; 30 or more "
+            "are usual"
         )
     return labels
 

@@ -20,8 +20,9 @@ from PIL import Image
 
 from pi_classifier.preprocessing.area_average import Pixels
 from pi_classifier.setting import setting
-from pi_classifier_training.data.dataset import PHOTO_SUFFIXES, VIDEO_MARKER, Split, split_of
+from pi_classifier_training.data.dataset import PHOTO_SUFFIXES
 from pi_classifier_training.data.similarity import correlation, gray_thumbnail
+from pi_classifier_training.data.splits import VIDEO_MARKER, Split, split_of
 from pi_classifier_training.errors import DatasetError, TrainingError
 
 JPEG_QUALITY = 95

@@ -17,8 +17,10 @@ from PIL import Image
 
 from pi_classifier.errors import ImageError
 from pi_classifier.preprocessing.preprocessor import PHOTO_FORMATS, load_image
-from pi_classifier_training.data.dataset import PHOTO_SUFFIXES, Photo, label_dirs
+from pi_classifier_training.data.dataset import PHOTO_SUFFIXES, Photo, filled, photo_in, walk
+from pi_classifier_training.data.label_folders import label_folders
 from pi_classifier_training.data.similarity import GRAY_SIDE
+from pi_classifier_training.data.splits import SPLITS, Split
 from pi_classifier_training.data_check.finding_kinds import KINDS
 from pi_classifier_training.data_check.findings import SEVERITIES, CheckResult, Finding
 from pi_classifier_training.data_check.near_duplicates import DisjointSets, similar_pairs
@@ -26,7 +28,6 @@ from pi_classifier_training.data_check.photo_probe import BROKEN, PhotoProbe, pr
 
 PathProgress = Callable[[Sequence[str]], Iterable[str]]
 
-SPLITS = ("training", "validation", "test")
 FEW_PHOTOS = 30
 FEW_TO_TEST = 3
 IMBALANCE = 4
@@ -34,9 +35,7 @@ _OTHER_PHOTOS = (
     ".heic",
     ".heif",
     ".avif",
-    ".gif",
-    ".tif",
-    ".tiff",
+    ".jp2",
     ".jxl",
     ".dng",
     ".cr2",
@@ -76,8 +75,10 @@ class _Listing:
         self.photos: list[Photo] = []
         self.labels: set[str] = set()
         self.groups: dict[str, list[tuple[str, ...]]] = {}
+        self.splits: dict[str, Split] = {}
         for image_dir in image_dirs:
             self._list(image_dir)
+        self.photos = filled(self.photos)
 
     def note(self, kind: str, paths: tuple[str, ...]) -> None:
         self.groups.setdefault(kind, []).append(paths)
@@ -86,32 +87,35 @@ class _Listing:
         return _Paths(self.photos)
 
     def _list(self, image_dir: Path) -> None:
-        folders = label_dirs(image_dir)
-        for path in sorted(image_dir.iterdir()):
-            if path not in folders:
-                photo = path.name.lower().endswith(PHOTO_SUFFIXES) and path.name[0] != "."
-                self.note("no-label" if photo else "ignored", (str(path),))
-        for label_dir in folders:
+        folders = label_folders(image_dir)
+        above = {folder.path.parent for folder in folders}
+        for place in sorted({image_dir, *above}):
+            for path in sorted(place.iterdir()):
+                if path not in above and path not in {folder.path for folder in folders}:
+                    photo = path.name.lower().endswith(PHOTO_SUFFIXES) and path.name[0] != "."
+                    self.note("no-label" if photo else "ignored", (str(path),))
+        stated = {folder.split for folder in folders if folder.split}
+        if stated:
+            for place in sorted(above):
+                self.note("stated-splits", (str(place),))
+        for folder in folders:
             before = len(self.photos)
-            self.labels.add(label_dir.name)
-            self._walk(str(label_dir), label_dir.name)
+            self.labels.add(folder.label)
+            for place_text, name, kind in walk(str(folder.path)):
+                if kind == "photo":
+                    photo = photo_in(place_text, name, folder.label, folder.split, stated)
+                    self.photos.append(photo)
+                else:
+                    self._note_other(f"{place_text}/{name}", kind)
             if len(self.photos) == before:
-                self.note("empty-label", (str(label_dir),))
+                self.note("empty-label", (str(folder.path),))
 
-    def _walk(self, folder: str, label: str) -> None:
-        with os.scandir(folder) as entries:
-            names = sorted((e.name, e.is_dir()) for e in entries)
-        for name, is_folder in names:
-            ending = Path(name).suffix.lower()
-            if name.startswith("."):
-                self.note("ignored", (f"{folder}/{name}",))
-            elif is_folder:
-                self._walk(f"{folder}/{name}", label)
-            elif ending in PHOTO_SUFFIXES:
-                self.photos.append(Photo.of(folder, name, label))
-            else:
-                other = "other-format" if ending in _OTHER_PHOTOS else "ignored"
-                self.note("video" if ending in _VIDEOS else other, (f"{folder}/{name}",))
+    def _note_other(self, path: str, kind: str) -> None:
+        ending = Path(path).suffix.lower()
+        if kind == "other" and ending in _OTHER_PHOTOS:
+            self.note("other-format", (path,))
+        else:
+            self.note("video" if kind == "other" and ending in _VIDEOS else "ignored", (path,))
 
 
 class _Paths(Sequence[str]):
@@ -226,14 +230,12 @@ def _note_group(listing: _Listing, group: Sequence[int], kinds: tuple[str, str, 
     else:
         kind = kinds[1] if len({p.split for p in photos}) > 1 else kinds[2]
     listing.note(kind, tuple(p.path_text for p in photos))
+    listing.splits.update((p.path_text, p.split) for p in photos)
 
 
 def _counts(photos: Iterable[Photo], labels: Iterable[str]) -> dict[str, dict[str, int]]:
     counted = Counter((p.label, p.split) for p in photos)
-    return {
-        label: {split: counted[label, split] for split in SPLITS}  # type: ignore[index]
-        for label in sorted(labels)
-    }
+    return {label: {split: counted[label, split] for split in SPLITS} for label in sorted(labels)}
 
 
 def _note_labels(listing: _Listing, counts: dict[str, dict[str, int]]) -> None:
@@ -268,4 +270,5 @@ def _result(
         if kind in listing.groups
     ]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-    return CheckResult(tuple(map(str, image_dirs)), tuple(findings), counts)
+    splits = {path.removeprefix(start): split for path, split in listing.splits.items()}
+    return CheckResult(tuple(map(str, image_dirs)), tuple(findings), counts, splits)

@@ -19,7 +19,8 @@ KINDS: dict[str, FindingKind] = {
     "too-few": FindingKind(
         "error",
         "labels without photos in every split",
-        "add photos: every label needs some to train, validate and test; 30 or more are usual",
+        "add photos: every label needs three (frames of one video count as one); 30 or more are "
+        "usual",
     ),
     "two-labels": FindingKind(
         "error",
@@ -34,7 +35,12 @@ KINDS: dict[str, FindingKind] = {
     "unreadable": FindingKind(
         "error", "files that cannot be opened", "check permissions and links"
     ),
-    "not-an-image": FindingKind("error", "files that are no images, despite their ending", _SAVE),
+    "not-an-image": FindingKind(
+        "error",
+        "files that are no images, despite their ending, or of a kind that is not read (HEIC, "
+        "AVIF, JPEG 2000)",
+        _SAVE,
+    ),
     "damaged": FindingKind("error", "damaged or truncated photos", f"copy it again, {_SAVE}"),
     "too-large": FindingKind("error", "photos of more than 89 million pixels", _SAVE),
     "alike-two-labels": FindingKind(
@@ -95,6 +101,11 @@ KINDS: dict[str, FindingKind] = {
     ),
     "deep": FindingKind(
         "note", "photos with 16 or more bits", "nothing: they are brought to 8 bits"
+    ),
+    "stated-splits": FindingKind(
+        "note",
+        "folders that say which photos train, validate and test",
+        "nothing: that is how they are used, not by the hash of their names",
     ),
     "ignored": FindingKind("note", "hidden and other files, which will be ignored", "nothing"),
 }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from pi_classifier_training.data.splits import Split
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -56,12 +58,14 @@ class Finding:
 class CheckResult:
     """The state of a data set: findings, worst first, and photos per label and split.
 
-    Paths are relative to the folder of photos where there is one, else as given.
+    Paths are relative to the folder of photos where there is one, else as given. `splits`
+    are those of the photos that were compared with others and found alike.
     """
 
     image_dirs: tuple[str, ...]
     findings: tuple[Finding, ...]
     counts: Mapping[str, Mapping[str, int]]
+    splits: Mapping[str, Split] = field(default_factory=dict)
 
     @property
     def trainable(self) -> bool:

@@ -6,7 +6,7 @@ import csv
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,12 +15,13 @@ from PIL import Image
 
 from pi_classifier.preprocessing.preprocessor import PHOTO_FORMATS
 from pi_classifier.system.files import replacing
-from pi_classifier_training.data.dataset import split_of
+from pi_classifier_training.data.splits import Split, split_of
 from pi_classifier_training.data_check.findings import CheckResult, Finding
 from pi_classifier_training.data_check.photo_probe import BROKEN, SUFFIXES
 from pi_classifier_training.errors import DatasetError
 
 LOG = "moved.csv"
+_LONGEST_NAME = 255  # bytes, on the usual file systems
 _COLUMNS = ("action", "from", "to", "kind", "why")
 # Broken files but not those that merely cannot be opened: their owner may know better.
 _ALL_ASIDE = (*(kind for kind in BROKEN if kind != "unreadable"), "two-labels")
@@ -54,12 +55,12 @@ def fix(result: CheckResult, moved_to: Path) -> list[FileMove]:
                 "name a folder beside them for --moved-to"
             )
     moves = []
-    gone: set[Path] = set()
+    places: dict[str, Path | None] = {}  # where the photos that were moved are; None is aside
     for finding in result.findings:
-        for move in _moves(result, finding, moved_to, gone):
+        for shown, move in _moves(result, finding, moved_to, places):
             _log(moved_to / LOG, move)
             _move(move.source, move.target)
-            gone.add(move.source)
+            places[shown] = move.target if move.action == "renamed" else None
             moves.append(move)
     return moves
 
@@ -88,25 +89,32 @@ def undo(moved_to: Path) -> list[FileMove]:
 
 
 def _moves(
-    result: CheckResult, finding: Finding, moved_to: Path, gone: set[Path]
-) -> Iterator[FileMove]:
+    result: CheckResult, finding: Finding, moved_to: Path, places: Mapping[str, Path | None]
+) -> Iterator[tuple[str, FileMove]]:
+    """What to do about a finding, with the path in it; `places` are those of moved photos."""
     for group in finding.groups:
-        left = [shown for shown in group if result.path_of(shown) not in gone]
-        if finding.kind == "extension" and left:
-            yield from _renaming(result.path_of(left[0]).absolute(), finding)
-        for shown in _moved_aside(finding.kind, left):
-            source = result.path_of(shown).absolute()
+        left = {
+            shown: place.absolute()
+            for shown in group
+            if (place := places.get(shown, result.path_of(shown))) is not None
+        }
+        if finding.kind == "extension":
+            for shown, source in left.items():
+                for renaming in _renaming(source, finding):
+                    yield shown, renaming
+        for shown in _moved_aside(finding.kind, list(left), result.splits):
+            source = left[shown]
             target = _free(moved_to.absolute() / finding.kind / _within(result, source))
-            yield FileMove("moved", source, target, finding.kind, finding.message)
+            yield shown, FileMove("moved", source, target, finding.kind, finding.message)
 
 
-def _moved_aside(kind: str, group: list[str]) -> list[str]:
+def _moved_aside(kind: str, group: list[str], splits: Mapping[str, Split]) -> list[str]:
     """Which photos of a group move aside."""
     if kind in _ALL_ASIDE:
         return group
     if kind not in _KEEP_ONE:
         return []
-    trained = [shown for shown in group if split_of(Path(shown).name) == "training"]
+    trained = [shown for shown in group if splits[shown] == "training"]
     kept = (trained or group)[:1]
     if kind == "alike-across-splits":
         # Views that look alike and are all trained on do no harm.
@@ -130,8 +138,7 @@ def _renaming(source: Path, finding: Finding) -> Iterator[FileMove]:
         return
     number = 0
     while True:
-        stem = f"{source.stem}-{number}" if number else source.stem
-        target = source.with_name(stem + endings[0])
+        target = source.with_name(_name(source.stem, number, endings[0]))
         if split_of(target.name) == split_of(source.name) and not target.exists():
             yield FileMove("renamed", source, target, finding.kind, finding.message)
             return
@@ -140,11 +147,21 @@ def _renaming(source: Path, finding: Finding) -> Iterator[FileMove]:
 
 def _free(path: Path) -> Path:
     """The path, numbered where there is a file already."""
-    number, free = 1, path
+    number, free = 0, path
     while free.exists():
         number += 1
-        free = path.with_stem(f"{path.stem}-{number}")
+        free = path.with_name(_name(path.stem, number + 1, path.suffix))
     return free
+
+
+def _name(stem: str, number: int, ending: str) -> str:
+    """A file name of at most `_LONGEST_NAME` bytes; `number` 0 is none."""
+    end = f"-{number}{ending}" if number else ending
+    room = _LONGEST_NAME - len(os.fsencode(end))
+    if len(os.fsencode(stem)) > room:
+        # A letter of several bytes may be cut in two.
+        stem = os.fsencode(stem)[:room].decode("utf-8", "ignore")
+    return stem + end
 
 
 def _log(log: Path, move: FileMove) -> None:

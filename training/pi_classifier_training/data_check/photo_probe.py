@@ -19,13 +19,16 @@ TINY_SIDE = 64
 # A spread of gray below this many of 256 levels shows nothing but noise.
 UNIFORM_SPREAD = 4.0
 _ORIENTATION = 0x0112
+_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg"),
-    "MPO": (".jpg", ".jpeg"),
+    "JPEG": _JPEG,
+    "MPO": _JPEG,
     "PNG": (".png",),
     "WEBP": (".webp",),
     "BMP": (".bmp",),
     "DIB": (".bmp",),
+    "GIF": (".gif",),
+    "TIFF": (".tif", ".tiff"),
 }
 # Kinds of files that the training leaves out.
 BROKEN = ("unreadable", "not-an-image", "damaged", "too-large")

@@ -39,7 +39,7 @@ def match_labels(
     kept = [
         photo
         if label_of[photo.label] == photo.label
-        else Photo.of(photo.folder, photo.name, label_of[photo.label])
+        else Photo.of(photo.folder, photo.name, label_of[photo.label], photo.split)
         for photo in photos
         if label_of[photo.label]
     ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from pi_classifier.errors import ModelMismatch
 from pi_classifier.inference.classifier import ModelClassifier, ModelSettings, open_model_bytes
+from pi_classifier.modelfile.labels import silent_labels
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS
 from pi_classifier.system.files import write_atomic
 from pi_classifier_training.conversion.conversion import Kind, convert
@@ -29,8 +30,6 @@ GOLDEN_TOLERANCE: dict[Kind, float] = {
     "int8": 0.06,
     "qat": 0.06,
 }
-# By custom such a folder holds pictures of nothing in particular.
-SILENT_LABELS = ("background",)
 # Trials are opened once: their packed weights are not worth a place in the user's cache.
 TRIAL = ModelSettings(cache_dir="", top_k=0)
 
@@ -106,7 +105,7 @@ def _contents(network: Network, kind: Kind, card: ModelCard) -> dict[str, Any]:
         "network": network.spec.as_dict(),
         "kind": kind,
         "input": {"size": [side, side], "resize": "crop", "channels": "RGB"},
-        "silent_labels": [x for x in network.labels if x in SILENT_LABELS],
+        "silent_labels": list(silent_labels(network.labels)),
         "calibration": {"temperature": 1.0},
     }
 

@@ -12,6 +12,7 @@ from typing import Any
 from pi_classifier.errors import ModelError
 from pi_classifier.inference.classifier import ModelClassifier, open_model_bytes
 from pi_classifier.inference.native_stderr import captured_stderr
+from pi_classifier.modelfile.labels import silent_labels
 from pi_classifier.modelfile.manifest import Resize
 from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.modelfile.tflite_graph import Graph, read_graph
@@ -120,7 +121,7 @@ def _contents(
             "resize": options.resize or earlier.get("input", {}).get("resize") or original.resize,
             "channels": "RGB",
         },
-        "silent_labels": [label for label in labels if label.lower() == "background"],
+        "silent_labels": list(silent_labels(labels)),
         "imported": {
             "from": WORDS[original.format],
             "file": source.name,

@@ -22,7 +22,7 @@ import flatbuffers
 from pi_classifier.errors import ModelFileError
 from pi_classifier.modelfile.associated_files import read_associated_files
 from pi_classifier.modelfile.flatbuffer import DamagedBuffer, Table
-from pi_classifier.modelfile.labels import LABELS_NAME, LARGEST_BYTES
+from pi_classifier.modelfile.labels import LABELS_NAME, LARGEST_BYTES, label_text, parse_labels
 from pi_classifier.modelfile.manifest import LARGEST_MANIFEST, MANIFEST_NAME, SCHEMA_VERSION
 from pi_classifier.modelfile.tflite_metadata import (
     FEATURE_PROPERTIES,
@@ -79,7 +79,7 @@ def with_manifest_entries(finished: bytes, changes: Mapping[str, Any]) -> bytes:
     try:
         files = read_associated_files(Path("this file"), memoryview(finished), most_bytes)
         manifest = json.loads(files[MANIFEST_NAME])
-        labels = files[LABELS_NAME].decode().splitlines()
+        labels = parse_labels(files[LABELS_NAME], LABELS_NAME)
     except (ModelFileError, KeyError, ValueError) as error:
         raise ExportError(
             f"this file has no {MANIFEST_NAME} ({error}); make it a model file first"
@@ -301,7 +301,7 @@ def _archive(flatbuffer: bytes, labels: Sequence[str], manifest: Mapping[str, An
     stream.seek(len(flatbuffer))
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, content in (
-            (LABELS_NAME, "".join(f"{label}\n" for label in labels)),
+            (LABELS_NAME, label_text(labels)),
             (MANIFEST_NAME, text + "\n"),
         ):
             item = zipfile.ZipInfo(name, _DATE)

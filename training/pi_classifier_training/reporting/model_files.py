@@ -13,7 +13,8 @@ import numpy as np
 
 from pi_classifier.errors import PiClassifierError
 from pi_classifier.inference.classifier import ModelClassifier, ModelSettings, open_model
-from pi_classifier_training.data.dataset import Photo, Split, labels_of
+from pi_classifier_training.data.dataset import Photo, labels_of
+from pi_classifier_training.data.splits import Split
 from pi_classifier_training.errors import DatasetError, TrainingError
 from pi_classifier_training.evaluation.metrics import Accuracy, wilson
 from pi_classifier_training.evaluation.scoring import Outcomes, classify_photos

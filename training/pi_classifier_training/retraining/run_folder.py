@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pi_classifier.modelfile.labels import LABELS_NAME, label_text
 from pi_classifier.system.files import PARTIAL_PREFIX, replacing, write_atomic, write_json
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.networks.network import Network, NetworkSpec
@@ -27,7 +28,7 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         with replacing(self.path / WEIGHTS_FILE) as weights:
             network.inference_model().save_weights(weights)
-        write_atomic(self.path / "labels.txt", "".join(f"{x}\n" for x in network.labels).encode())
+        write_atomic(self.path / LABELS_NAME, label_text(network.labels).encode())
         header = {"network": network.spec.as_dict(), "labels": list(network.labels)}
         write_json(self.path / RUN_FILE, {**header, **summary})
 

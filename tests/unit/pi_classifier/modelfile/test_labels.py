@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pi_classifier.errors import ModelFileError
-from pi_classifier.modelfile.labels import equal_label, parse_labels, read_labels
+from pi_classifier.modelfile.labels import (
+    equal_label,
+    label_text,
+    parse_labels,
+    read_labels,
+    silent_labels,
+)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +45,34 @@ from pi_classifier.modelfile.labels import equal_label, parse_labels, read_label
 )
 def test_formats(content: str, labels: list[str]) -> None:
     assert list(parse_labels(content.encode(), "labels.txt")) == labels
+
+
+LABELS = st.text(
+    st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=6
+)
+
+
+@pytest.mark.parametrize(
+    ("labels", "text"),
+    [
+        (("daisy", "rose"), "daisy\nrose\n"),
+        (("0 fingers", "1 fingers"), "0 0 fingers\n1 1 fingers\n"),
+        (('"a"', '"b"'), '0 "a"\n1 "b"\n'),
+        (("[1]",), "0 [1]\n"),
+    ],
+)
+def test_what_is_written_is_plain_where_that_will_do(labels: tuple[str, ...], text: str) -> None:
+    assert label_text(labels) == text
+
+
+@given(st.lists(LABELS.map(str.strip).filter(bool), min_size=1, max_size=5, unique=True))
+def test_what_is_written_is_read_again(labels: list[str]) -> None:
+    assert parse_labels(label_text(labels).encode(), "labels.txt") == tuple(labels)
+
+
+def test_silent_labels() -> None:
+    names = ("daisy", "Background", "nothing", "nothing else", "NONE", "unknown")
+    assert silent_labels(names) == ("Background", "nothing", "NONE", "unknown")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pi_classifier_training.data.dataset import split_of
+from pi_classifier_training.data.splits import split_of
 from pi_classifier_training.data.video import (
     ALIKE_LEVELS,
     CutOptions,

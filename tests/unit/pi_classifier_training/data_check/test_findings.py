@@ -6,10 +6,11 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from pi_classifier_training.data.dataset import split_of
+from pi_classifier_training.data.splits import split_of
 from pi_classifier_training.data_check.finding_kinds import KINDS
 from pi_classifier_training.data_check.findings import SEVERITIES, CheckResult, Finding
 from pi_classifier_training.data_check.fix import fix, undo
+from PIL import Image
 
 COUNTS = {
     "daisy": {"training": 8, "validation": 1, "test": 2},
@@ -23,7 +24,8 @@ def finding(kind: str, *groups: tuple[str, ...]) -> Finding:
 
 
 def result(*findings: Finding, dirs: tuple[str, ...] = ("photos",)) -> CheckResult:
-    return CheckResult(dirs, findings, COUNTS)
+    splits = {shown: split_of(Path(shown).name) for f in findings for shown in f.paths}
+    return CheckResult(dirs, findings, COUNTS, splits)
 
 
 def test_every_kind_says_what_is_and_what_to_do() -> None:
@@ -137,6 +139,42 @@ class TestFix:
         twice = [finding(kind, (f"daisy/{TRAINED}",)) for kind in ("two-labels", "damaged")]
         steps = fix(result(*twice, dirs=(str(tmp_path / "photos"),)), tmp_path / "aside")
         assert [step.kind for step in steps] == ["two-labels"]
+
+    def test_a_photo_that_was_renamed_is_found_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "photos" / "daisy").mkdir(parents=True)
+        named_wrongly = str(Path(TRAINED).with_suffix(".jpg"))
+        Image.new("RGB", (2, 2)).save(tmp_path / "photos" / "daisy" / named_wrongly, "PNG")
+        shown = f"daisy/{named_wrongly}"
+        twice = [finding("extension", (shown,)), finding("two-labels", (shown,))]
+        steps = fix(result(*twice), Path("aside"))
+        assert [(step.action, step.source.suffix) for step in steps] == [
+            ("renamed", ".jpg"),
+            ("moved", ".png"),
+        ]
+        assert steps[1].target.is_file()
+
+    @pytest.mark.parametrize("letter", ["L", "ü"])
+    def test_the_longest_names(self, letter: str, tmp_path: Path) -> None:
+        photos = tmp_path / "photos" / "daisy"
+        photos.mkdir(parents=True)
+        stem = letter * (251 // len(letter.encode()))
+        Image.new("RGB", (2, 2)).save(photos / f"{stem}.jpg", "WEBP")
+        shown = f"daisy/{stem}.jpg"
+        wrong = result(finding("extension", (shown,)), dirs=(str(tmp_path / "photos"),))
+        (step,) = fix(wrong, tmp_path / "aside")
+        assert step.target.is_file()
+        assert step.target.suffix == ".webp"
+        assert split_of(step.target.name) == split_of(f"{stem}.jpg")
+        kept = tmp_path / "aside" / "damaged" / "daisy" / step.target.name
+        kept.parent.mkdir(parents=True)
+        kept.touch()
+        damaged = finding("damaged", (f"daisy/{step.target.name}",))
+        (moved,) = fix(result(damaged, dirs=(str(tmp_path / "photos"),)), tmp_path / "aside")
+        assert moved.target.stem.endswith("-2")
+        assert moved.target.is_file()
 
     def test_nothing_moved_aside_before_is_overwritten(self, tmp_path: Path) -> None:
         photos = tmp_path / "photos" / "daisy"

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pi_classifier_training.data.dataset import Photo, split_of
+from pi_classifier_training.data.dataset import Photo
+from pi_classifier_training.data.splits import split_of
 from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.evaluation.evaluate import (
     MATRIX_LABELS,
