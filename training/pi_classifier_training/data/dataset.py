@@ -164,6 +164,18 @@ def _leads_back(folder: str, within: Iterable[str]) -> bool:
     return any(f"{around}/".startswith(f"{real}/") for around in within)
 
 
+def split_rule(photos: Sequence[Photo]) -> str:
+    """How the photos were split, for the record."""
+    rule = "sha256 of the file name: 10 % test, 10 % validation, 80 % training"
+    others = sum(photo.split != split_of(photo.name) for photo in photos)
+    if not others:
+        return rule
+    return (
+        f"{rule}; but {others} of {len(photos)} as their folders say, or so that every label has "
+        "photos in each"
+    )
+
+
 def labels_of(photos: Iterable[Photo]) -> tuple[str, ...]:
     """The labels of the photos, sorted; their order is the model's output order."""
     return tuple(sorted({photo.label for photo in photos}))

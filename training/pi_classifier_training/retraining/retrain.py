@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier_training.data.dataset import Photo, require_trainable, scan
+from pi_classifier_training.data.dataset import Photo, require_trainable, scan, split_rule
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.features.bottlenecks import BottleneckCache, Bottlenecks
 from pi_classifier_training.features.row_store import Keys
@@ -301,7 +301,7 @@ def _record(
         "card": asdict(options.card),
         "data": {
             "name": " + ".join(d.resolve().name for d in image_dirs),
-            "split_rule": "sha256 of the file name: 10 % test, 10 % validation, 80 % training",
+            "split_rule": split_rule(training.photos),
             "photos": len(training.photos),
             "counts": label_counts(training.photos, training.network.labels),
             "unreadable": len(training.unreadable),

@@ -138,8 +138,9 @@ def make_set(folder: Path, per_label: int = 60) -> Path:
 
 
 def test_scan_lists_photos_with_the_label_of_their_folder(tmp_path: Path) -> None:
+    (tmp_path / "daisy").mkdir()
     for suffix in PHOTO_SUFFIXES:
-        make_photo(tmp_path / "daisy" / "a.png").rename(tmp_path / "daisy" / f"a{suffix}")
+        make_photo(tmp_path / "new.png").rename(tmp_path / "daisy" / f"a{suffix}")
     make_photo(tmp_path / "rose" / "deep" / "B.JPG")
     (tmp_path / "rose" / "notes.txt").write_text("not a photo")
     make_photo(tmp_path / ".thumbnails" / "x.jpg")
