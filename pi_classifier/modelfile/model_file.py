@@ -165,14 +165,13 @@ def _read(
     sha256 = _checksum(path, data, manifest)
     if labels is None:
         names, source = _labels(path, graph, members, beside=content is None)
+        own = names
     else:
-        names, source = read_labels(Path(labels)), str(labels)
+        own = names = read_labels(Path(labels))
+        source = str(labels)
         if manifest.silent_labels:
             own, _ = _labels(path, graph, members, beside=content is None)
-            silent = _renamed(manifest.silent_labels, own, names)
-            manifest = replace(manifest, silent_labels=silent)
-    if "silent_labels" not in manifest.details:
-        manifest = replace(manifest, silent_labels=silent_labels(names))
+    manifest = replace(manifest, silent_labels=_silent_labels(manifest, own, names))
     _check_labels(path, graph, names, source, manifest)
     _check_size(path, graph, manifest)
     return ModelFile(
@@ -244,10 +243,15 @@ def _labels(
     )
 
 
-def _renamed(
-    silent: tuple[str, ...], own: tuple[str, ...], stated: tuple[str, ...]
+def _silent_labels(
+    manifest: Manifest, own: tuple[str, ...], stated: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """The silent labels, as other labels (in another language, say) name the same outputs."""
+    """The silent labels, as other labels (in another language, say) name the same outputs.
+
+    They are those the file names, and in foreign files those that are called so.
+    """
+    named = "silent_labels" in manifest.details
+    silent = manifest.silent_labels if named else silent_labels(own)
     places = {label: index for index, label in enumerate(own[: len(stated)])}
     return tuple(stated[places[label]] if label in places else label for label in silent)
 

@@ -92,8 +92,8 @@ class _Listing:
         for place in sorted({image_dir, *above}):
             for path in sorted(place.iterdir()):
                 if path not in above and path not in {folder.path for folder in folders}:
-                    photo = path.name.lower().endswith(PHOTO_SUFFIXES) and path.name[0] != "."
-                    self.note("no-label" if photo else "ignored", (str(path),))
+                    lost = path.name.lower().endswith(PHOTO_SUFFIXES) and path.name[0] != "."
+                    self.note("no-label" if lost else "ignored", (str(path),))
         stated = {folder.split for folder in folders if folder.split}
         if stated:
             for place in sorted(above):
