@@ -191,6 +191,52 @@ def write_poets_graph(
     return kernel
 
 
+def write_eight_bit_weights(source: Path, path: Path) -> NDArray[np.float32]:
+    """Pack a graph's one kernel as quantize_graph --mode=weights did; return its new values."""
+    import tensorflow as tf
+
+    graph = tf.compat.v1.GraphDef()
+    graph.ParseFromString(source.read_bytes())
+    (kernel,) = (n for n in graph.node if n.op == "Const" and n.attr["dtype"].type == 1)
+    values = tf.make_ndarray(kernel.attr["value"].tensor)
+    low, step = values.min(), np.ptp(values) / 255
+    stored = np.rint((values - low) / step).astype(np.uint8)
+    for name, value in (("stored", stored), ("low", low), ("high", values.max())):
+        constant = graph.node.add()
+        constant.name, constant.op = name, "Const"
+        tensor = tf.make_tensor_proto(value)
+        if name == "stored":
+            tensor.dtype = tf.quint8.as_datatype_enum
+        constant.attr["value"].tensor.CopyFrom(tensor)
+        constant.attr["dtype"].type = tensor.dtype
+    kernel.op = "Dequantize"
+    kernel.attr.clear()
+    kernel.attr["T"].type = tf.quint8.as_datatype_enum
+    kernel.attr["mode"].s = b"MIN_FIRST"
+    kernel.input.extend(["stored", "low", "high"])
+    path.write_bytes(graph.SerializeToString())
+    # MIN_FIRST moves the range so that zero is one of its values.
+    return np.asarray((stored + np.rint(low / step)) * step, np.float32)
+
+
+def write_checkpoint(folder: Path, kernel: NDArray[np.float32]) -> Path:
+    """A graph that was trained with, and its weights, as TensorFlow 1 saves them."""
+    import tensorflow as tf
+
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        image = tf.compat.v1.placeholder(tf.float32, (None, SIDE, SIDE, 3), "input")
+        variable = tf.compat.v1.get_variable("kernel", initializer=kernel, use_resource=False)
+        bias = tf.compat.v1.get_variable("bias", (3,), use_resource=True)
+        logits = tf.matmul(tf.reduce_mean(image, (1, 2)), variable) + 0 * bias
+        tf.nn.softmax(logits, name="final_result")
+        truth = tf.compat.v1.placeholder(tf.int64, (None,), "truth")
+        loss = tf.compat.v1.losses.sparse_softmax_cross_entropy(truth, logits)
+        tf.compat.v1.train.AdamOptimizer().minimize(loss)
+        session.run(tf.compat.v1.global_variables_initializer())
+        saver = tf.compat.v1.train.Saver()
+        return Path(saver.save(session, str(folder / "model.ckpt"), global_step=1000))
+
+
 def write_inception_graph(path: Path) -> Mapping[str, NDArray[np.float32]]:
     """The shape of the 2015 Inception graph: JPEG in, `Mul` normalized, old batch norm.
 

@@ -21,9 +21,11 @@ from pi_classifier_training.conversion.converter import to_tflite
 from pi_classifier_training.errors import ExportError, ParityError
 from pi_classifier_training.importing import archives
 from pi_classifier_training.importing.archives import unpack
+from pi_classifier_training.importing.graph_nodes import input_node, normalization_before
 from pi_classifier_training.importing.importer import ImportOptions, import_model
 from pi_classifier_training.importing.labels import distinct
 from pi_classifier_training.importing.normalize import whole_range
+from pi_classifier_training.importing.old_operations import modernized
 from pi_classifier_training.importing.raw_pixels import (
     file_takes_raw_pixels,
     function_takes_raw_pixels,
@@ -41,6 +43,8 @@ from .foreign import (
     SIDE,
     TeachableNet,
     keras_net,
+    write_checkpoint,
+    write_eight_bit_weights,
     write_inception_graph,
     write_labels,
     write_poets_graph,
@@ -188,12 +192,111 @@ class TestPoets:
         source, out = tmp_path / "net.pb", tmp_path / "o.tflite"
         stated = ["--mean", "0", "--std", "255"]
         assert main(["import", str(source), "-o", str(out), *stated]) == 70
-        assert "2 outputs (y, y_1)" in capsys.readouterr().err
+        assert "--output-node (likely: y, y_1)" in capsys.readouterr().err
         assert main(["import", str(source), "-o", str(out), "--output-node", "z", *stated]) == 70
         assert "no node 'z'" in capsys.readouterr().err
         model = imported(source, tmp_path, "--output-node", "y_1", *stated)
         z = np.exp((pictures().astype(np.float32) / 255).mean(axis=(1, 2)) @ kernel)
         assert_scores(model, z / z.sum(axis=1, keepdims=True))
+
+    def test_weights_in_eight_bits_and_a_named_node(self, tmp_path: Path, capsys: Any) -> None:
+        plain, packed = tmp_path / "plain.pb", tmp_path / "packed.pb"
+        write_poets_graph(plain)
+        kernel = write_eight_bit_weights(plain, packed)
+        write_labels(tmp_path)
+        model = imported(packed, tmp_path, "--input-node", "input:0")
+        assert "(as TensorFlow for Poets trains" in capsys.readouterr().out
+        means = ((pictures().astype(np.float32) - 128) / 128).mean(axis=(1, 2))
+        z = np.exp(means @ kernel)
+        assert_scores(model, z / z.sum(axis=1, keepdims=True))
+        assert read_model_file(model).manifest.resize == "stretch"
+
+    def test_arithmetic_in_eight_bits_is_refused_by_name(self, tmp_path: Path) -> None:
+        import tensorflow as tf
+
+        graph = tf.compat.v1.GraphDef()
+        graph.node.add(name="final_result", op="QuantizedRelu")
+        with pytest.raises(ExportError, match="quantize_graph --mode=eight_bit"):
+            modernized(tmp_path / "graph.pb", graph)
+        graph.node[0].op = "Dequantize"
+        with pytest.raises(ExportError, match="dequantizes what is no constant"):
+            modernized(tmp_path / "graph.pb", graph)
+
+    def test_converted_on_its_own(self, tmp_path: Path) -> None:
+        import tensorflow as tf
+
+        graph = tmp_path / "graph.pb"
+        write_poets_graph(graph)
+        write_labels(tmp_path, "retrained_labels.txt")
+        convert = tf.compat.v1.lite.TFLiteConverter.from_frozen_graph
+        data = convert(str(graph), ["input"], ["final_result"]).convert()
+        (tmp_path / "graph.lite").write_bytes(data)
+        read = read_model_file(imported(tmp_path / "graph.lite", tmp_path))
+        assert read.normalization == Normalization((128.0,), (128.0,))
+        assert read.manifest.resize == "stretch"
+
+    @pytest.mark.parametrize(
+        ("node", "mean", "std"), [("Sub", 128, 1), ("ResizeBilinear", 0, 1), ("Mul", 128, 128)]
+    )
+    def test_what_lies_before_a_cut_is_the_normalization(
+        self, node: str, mean: float, std: float, tmp_path: Path
+    ) -> None:
+        w = write_inception_graph(tmp_path / "graph.pb")
+        write_labels(tmp_path)
+        model = imported(tmp_path / "graph.pb", tmp_path, "--input-node", node)
+        x = ((pictures().astype(np.float32) - 128) / 128).mean(axis=(1, 2))
+        z = np.exp(((x - w["m"]) / np.sqrt(w["v"] + 0.001) * w["g"] + w["b"]) @ w["kernel"])
+        assert_scores(model, z / z.sum(axis=1, keepdims=True))
+        assert read_model_file(model).normalization == Normalization((mean,), (std,))
+
+    def test_a_checkpoint_is_frozen(self, tmp_path: Path, capsys: Any) -> None:
+        kernel = values_of((3, 3))
+        saved = write_checkpoint(tmp_path, kernel)
+        write_labels(tmp_path)
+        means = ((pictures().astype(np.float32) - 128) / 128).mean(axis=(1, 2))
+        z = np.exp(means @ kernel)
+        for source in (saved, saved.with_name(f"{saved.name}.index"), tmp_path):
+            model = imported(source, tmp_path / "..")
+            assert_scores(model, z / z.sum(axis=1, keepdims=True))
+        saved.with_name(f"{saved.name}.meta").unlink()
+        assert main(["import", str(saved), "-o", str(tmp_path / "o.tflite")]) == 70
+        assert "model.ckpt-1000.meta is missing" in capsys.readouterr().err
+
+
+class TestGraphNodes:
+    def graph(self, build: Callable[[Any], Any]) -> tuple[dict[str, Any], str]:
+        import tensorflow as tf
+
+        graph = tf.Graph()
+        with graph.as_default():
+            build(tf.compat.v1.placeholder(tf.float32, (None, 8, 8, 3), "x"))
+        nodes = {node.name: node for node in graph.as_graph_def().node}
+        return nodes, list(nodes)[-1]
+
+    @pytest.mark.parametrize(
+        ("steps", "expected"),
+        [
+            (lambda x: x / 127.5 - 1, ((127.5,), (127.5,))),
+            (lambda x: (1 / 255) * x, ((0.0,), (255.0,))),
+            (lambda x: (x + (-10.0)) / [1.0, 2.0, 4.0], ((10.0,) * 3, (1.0, 2.0, 4.0))),
+            (lambda x: 255.0 - x, None),
+            (lambda x: x * x, None),
+            (lambda x: x[..., ::-1] / 255, None),
+            (lambda x: x / 0.0, None),
+        ],
+    )
+    def test_arithmetic_with_constants_is_read(self, steps: Any, expected: Any) -> None:
+        nodes, last = self.graph(steps)
+        found = normalization_before(nodes, last)
+        assert (found and (found.mean, found.std)) == expected
+
+    def test_a_placeholder_of_pictures_beats_a_node_of_a_known_name(self) -> None:
+        import tensorflow as tf
+
+        nodes, _ = self.graph(lambda x: tf.multiply(x, 2.0, name="Mul"))
+        assert input_node(Path("g.pb"), nodes, None) == "x"
+        nodes["x"].attr["dtype"].type = tf.string.as_datatype_enum
+        assert input_node(Path("g.pb"), nodes, None) == "Mul"
 
 
 class TestKeras:

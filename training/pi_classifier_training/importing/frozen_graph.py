@@ -1,33 +1,94 @@
-"""TensorFlow 1 graphs with the weights frozen in: what TensorFlow for Poets made."""
+"""TensorFlow 1 graphs with their weights in them, as TensorFlow for Poets made them."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pi_classifier.modelfile.tflite_metadata import Normalization
+from pi_classifier_training.conversion.converter import first_line
 from pi_classifier_training.errors import ExportError
+from pi_classifier_training.importing.graph_nodes import (
+    input_node,
+    known_normalization,
+    node_name,
+    normalization_before,
+    output_node,
+)
 from pi_classifier_training.importing.old_operations import modernized
 
-# Inputs of the graphs that TensorFlow for Poets' retrain.py wrote, behind any decoding:
-# MobileNet (input), Inception v3 (Mul); later ones took a module of TensorFlow Hub.
-_INPUTS = ("input", "Mul", "Placeholder")
-_OUTPUT = "final_result"
-POETS = Normalization((128.0,), (128.0,))
-# By convention an image module of TensorFlow Hub takes values from 0 to 1.
-HUB = Normalization((0.0,), (255.0,))
+# How TensorFlow lets nodes be called.
+_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
+VARIABLES = ("Variable", "VariableV2", "VarHandleOp")
 
 
-def load_frozen_graph(path: Path, input_node: str | None, output_node: str | None) -> Any:
-    """Load a frozen GraphDef as a concrete function of one tensor. Raises ExportError."""
+@dataclass(frozen=True, slots=True, eq=False)
+class CutGraph:
+    """The part of a graph from pictures to scores, as a TensorFlow function.
+
+    `normalization` is what the nodes left out in front did, or what the graph's maker is
+    known to do; None where neither is known. `decided` where it was read in the graph: what
+    follows the cut does the rest, and says nothing of it.
+    """
+
+    function: Any
+    output: str
+    normalization: Normalization | None
+    source: str
+    decided: bool
+
+
+def cut_graph(
+    path: Path, definition: Any, stated_input: str | None, stated_output: str | None
+) -> CutGraph:
+    """Cut a GraphDef at its input and output, or at nodes stated. Raises ExportError."""
+    nodes = {node.name: node for node in definition.node}
+    start = input_node(path, nodes, stated_input)
+    end = output_node(path, definition, nodes, stated_output)
+    before = normalization_before(nodes, start)
+    known, source = known_normalization(nodes, start) or (None, "")
+    function = _function(path, _needed(path, definition, nodes, end), start, end)
+    if before is not None:
+        return CutGraph(function, end, before, f"as the graph does up to {start!r}", decided=True)
+    return CutGraph(function, end, known, source, decided=False)
+
+
+def _needed(path: Path, definition: Any, nodes: dict[str, Any], end: str) -> Any:
+    """The nodes that `end` is computed with: none that train or save."""
     import tensorflow as tf
 
-    definition = _definition(path)
-    nodes = {node.name: node for node in definition.node}
-    start = _input(path, nodes, input_node)
-    end = _output(path, definition, nodes, output_node)
+    names: set[str] = set()
+    open_ends = [end]
+    while open_ends:
+        name = open_ends.pop()
+        if name in names:
+            continue
+        names.add(name)
+        if name not in nodes:
+            raise ExportError(f"{path}: is damaged: its node {name!r} is missing")
+        open_ends += [node_name(reference) for reference in nodes[name].input]
+    result = tf.compat.v1.GraphDef()
+    result.versions.CopyFrom(definition.versions)
+    result.library.CopyFrom(definition.library)
+    for node in definition.node:
+        if node.name in names:
+            copy = result.node.add()
+            copy.CopyFrom(node)
+    return result
 
-    current = modernized(definition)
+
+def _function(path: Path, definition: Any, start: str, end: str) -> Any:
+    import tensorflow as tf
+
+    weightless = [node.name for node in definition.node if node.op in VARIABLES]
+    if weightless:
+        raise ExportError(
+            f"{path}: is a graph whose weights lie elsewhere ({weightless[0]!r} and others): "
+            "import the checkpoint's .meta, or the SavedModel's folder"
+        )
+    current = modernized(path, definition)
 
     def imported() -> None:
         tf.import_graph_def(current, name="")
@@ -39,23 +100,13 @@ def load_frozen_graph(path: Path, input_node: str | None, output_node: str | Non
             graph.get_tensor_by_name(f"{start}:0"), graph.get_tensor_by_name(f"{end}:0")
         )
     except Exception as error:
-        line = (str(error).strip().splitlines() or [repr(error)])[0][:300]
-        raise ExportError(f"{path}: TensorFlow cannot read this graph: {line}") from error
+        raise ExportError(
+            f"{path}: TensorFlow cannot read this graph: {first_line(error)}"
+        ) from error
 
 
-def poets_normalization(path: Path, input_node: str | None) -> tuple[Normalization, str] | None:
-    """The normalization of TensorFlow for Poets' own graphs and its source; None for others."""
-    nodes = {node.name: node for node in _definition(path).node}
-    if input_node is not None or _OUTPUT not in nodes:
-        return None
-    if any(name.startswith("module_apply_default/") for name in nodes):
-        return HUB, "as modules of TensorFlow Hub take it"
-    if "Mul" in nodes or "input" in nodes:
-        return POETS, "as TensorFlow for Poets trains and calls its graphs"
-    return None
-
-
-def _definition(path: Path) -> Any:
+def read_graph(path: Path) -> Any:
+    """Read a ``.pb`` file as a GraphDef, without running anything. Raises ExportError."""
     import tensorflow as tf
     from google.protobuf.message import DecodeError
 
@@ -69,57 +120,14 @@ def _definition(path: Path) -> Any:
             f"{path}: is not a frozen TensorFlow graph; TensorFlow for Poets calls it "
             "retrained_graph.pb"
         ) from error
-    if not definition.node:
-        raise ExportError(f"{path}: is a TensorFlow graph without any operation")
-    if any(node.op in ("VariableV2", "VarHandleOp") for node in definition.node):
-        raise ExportError(
-            f"{path}: is a graph whose weights lie elsewhere; freeze it first, or import the "
-            "SavedModel"
-        )
+    check_nodes(path, definition)
     return definition
 
 
-def _input(path: Path, nodes: dict[str, Any], stated: str | None) -> str:
-    if stated is not None:
-        return _known(path, nodes, stated, "--input-node")
-    for name in _INPUTS:
-        if name in nodes:
-            return name
-    inputs = [name for name, node in nodes.items() if node.op.startswith("Placeholder")]
-    if len(inputs) != 1:
-        raise ExportError(
-            f"{path}: where the picture goes in is not clear (inputs: {_listed(inputs)}); name "
-            "the node with --input-node"
-        )
-    return inputs[0]
-
-
-def _output(path: Path, definition: Any, nodes: dict[str, Any], stated: str | None) -> str:
-    if stated is not None:
-        return _known(path, nodes, stated, "--output-node")
-    if _OUTPUT in nodes:
-        return _OUTPUT
-    read = {name.lstrip("^").partition(":")[0] for node in definition.node for name in node.input}
-    ends = [
-        name
-        for name, node in nodes.items()
-        if name not in read and node.op not in ("Const", "NoOp")
-    ]
-    if len(ends) != 1:
-        raise ExportError(
-            f"{path}: has {len(ends)} outputs ({_listed(ends)}); name the one with the scores "
-            "with --output-node"
-        )
-    return ends[0]
-
-
-def _known(path: Path, nodes: dict[str, Any], name: str, option: str) -> str:
-    if name not in nodes:
-        raise ExportError(
-            f"{path}: has no node {name!r} ({option}); it has {_listed(list(nodes))}"
-        )
-    return name
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "") if names else "none"
+def check_nodes(path: Path, definition: Any) -> None:
+    """Raise ExportError for a graph without nodes, or with names that no graph has."""
+    if not definition.node:
+        raise ExportError(f"{path}: is a TensorFlow graph without any operation")
+    odd = next((n.name for n in definition.node if not _NAME.fullmatch(n.name)), None)
+    if odd is not None:
+        raise ExportError(f"{path}: is damaged: no node of a graph is called {odd!r}")

@@ -18,13 +18,14 @@ from pi_classifier_training.conversion.reference import Reference
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.importing.raw_pixels import function_takes_raw_pixels
 
-Format = Literal["tflite", "keras", "savedmodel", "graph", "tensorflowjs"]
+Format = Literal["tflite", "keras", "savedmodel", "graph", "checkpoint", "tensorflowjs"]
 
 WORDS: dict[Format, str] = {
     "tflite": "TensorFlow Lite file",
     "keras": "Keras model",
     "savedmodel": "SavedModel",
     "graph": "frozen TensorFlow graph",
+    "checkpoint": "TensorFlow checkpoint",
     "tensorflowjs": "TensorFlow.js layers model",
 }
 

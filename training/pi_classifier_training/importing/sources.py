@@ -14,8 +14,17 @@ from pi_classifier.modelfile.tflite_metadata import Normalization
 from pi_classifier.setting import setting
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.importing.archives import unpack
+from pi_classifier_training.importing.checkpoint import checkpoint_prefix, read_checkpoint
+from pi_classifier_training.importing.frozen_graph import cut_graph, read_graph
+from pi_classifier_training.importing.graph_nodes import (
+    POETS,
+    POETS_INPUTS,
+    POETS_OUTPUT,
+    POETS_SOURCE,
+)
 from pi_classifier_training.importing.original import Format, Original, converted
 from pi_classifier_training.importing.raw_pixels import file_takes_raw_pixels
+from pi_classifier_training.inspection.model_graph import ModelGraph, read_model_graph
 
 # https://teachablemachine.withgoogle.com: the code it shows beside each export
 # crops the center and takes (x / 127.5) − 1.
@@ -25,11 +34,11 @@ _TEACHABLE_FILES = ("keras_model.h5", "model_unquant.tflite")
 _LABELS = ("labels.txt", "retrained_labels.txt", "labelmap.txt")
 _FORMATS: dict[str, Format] = {
     ".tflite": "tflite", ".keras": "keras", ".h5": "keras", ".hdf5": "keras", ".pb": "graph",
-    ".json": "tensorflowjs",
+    ".json": "tensorflowjs", ".lite": "tflite", ".meta": "checkpoint",
 }  # fmt: skip
 _KNOWN = (
     "a Teachable Machine export (.zip), a TensorFlow for Poets retrained_graph.pb, a SavedModel "
-    "folder, a .keras, .h5 or .tflite file"
+    "folder, a checkpoint with its .meta, a .keras, .h5 or .tflite file"
 )
 
 
@@ -58,9 +67,12 @@ def opened(source: Path) -> Iterator[Recognized]:
 
     Raises ExportError where it is none of these.
     """
-    if not source.exists():
+    prefix = None if source.is_dir() else checkpoint_prefix(source)
+    if prefix is not None:
+        yield _recognized("checkpoint", prefix)
+    elif not source.exists():
         raise ExportError(f"{source}: there is no such file or folder; check the path")
-    if source.is_dir():
+    elif source.is_dir():
         yield _in_folder(source, source)
     elif source.suffix.lower() in _FORMATS:
         yield _recognized(_FORMATS[source.suffix.lower()], source)
@@ -91,6 +103,8 @@ def _in_folder(folder: Path, source: Path) -> Recognized:
         )
         raise ExportError(f"{source}: {what}")
     (model,) = models
+    if model.suffix == ".meta":
+        return _recognized("checkpoint", model.with_suffix(""))
     return _recognized("savedmodel" if model in saved else _FORMATS[model.suffix.lower()], model)
 
 
@@ -124,6 +138,7 @@ def read_original(recognized: Recognized, choices: Choices) -> Original:
         "tensorflowjs": _read_tensorflowjs,
         "savedmodel": _read_saved_model,
         "graph": _read_graph,
+        "checkpoint": _read_checkpoint,
     }[recognized.format]
     return _known(reader(recognized.path, choices), recognized)
 
@@ -144,13 +159,24 @@ def _read_tflite(path: Path) -> Original:
     from pi_classifier_training.conversion.reference import reference
 
     data = path.read_bytes()
-    return Original(
+    original = Original(
         "tflite",
         path,
         data,
         reference(path, data, xnnpack=True),
         takes_raw_pixels=file_takes_raw_pixels(data),
         other_kernels=reference(path, data, xnnpack=False),
+    )
+    return _of_poets(original, read_model_graph(data))
+
+
+def _of_poets(original: Original, graph: ModelGraph) -> Original:
+    """Add what is known of a converted TensorFlow for Poets graph, told by its nodes' names."""
+    start, end = graph.tensors[graph.inputs[0]].name, graph.tensors[graph.outputs[0]].name
+    if end != POETS_OUTPUT or start not in POETS_INPUTS:
+        return original
+    return replace(
+        original, normalization=POETS, normalization_source=POETS_SOURCE, resize="stretch"
     )
 
 
@@ -209,21 +235,25 @@ def _read_saved_model(path: Path, choices: Choices) -> Original:
 
 
 def _read_graph(path: Path, choices: Choices) -> Original:
-    from pi_classifier_training.importing.frozen_graph import (
-        load_frozen_graph,
-        poets_normalization,
-    )
-
     if path.name == "saved_model.pb":
         return _read_saved_model(path.parent, choices)
-    function = load_frozen_graph(path, choices.input_node, choices.output_node)
-    shape = function.inputs[0].shape
+    return _of_graph("graph", path, read_graph(path), choices)
+
+
+def _read_checkpoint(path: Path, choices: Choices) -> Original:
+    return _of_graph("checkpoint", path, read_checkpoint(path), choices)
+
+
+def _of_graph(format_: Format, path: Path, definition: Any, choices: Choices) -> Original:
+    cut = cut_graph(path, definition, choices.input_node, choices.output_node)
+    shape = cut.function.inputs[0].shape
     known = tuple(shape) if shape.rank is not None else (None, None, None, 3)
-    original = converted("graph", path, function, known, choices.size)
-    poets = poets_normalization(path, choices.input_node)
-    if poets is None:
-        return original
-    # Its own script squeezes a photo to the network's shape.
+    original = converted(format_, path, cut.function, known, choices.size)
+    # The script of TensorFlow for Poets squeezes a photo to the network's shape.
     return replace(
-        original, normalization=poets[0], normalization_source=poets[1], resize="stretch"
+        original,
+        normalization=cut.normalization,
+        normalization_source=cut.source,
+        takes_raw_pixels=original.takes_raw_pixels and not cut.decided,
+        resize="stretch" if cut.output == POETS_OUTPUT else original.resize,
     )
