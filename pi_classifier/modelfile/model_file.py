@@ -246,12 +246,8 @@ def _labels(
 def _silent_labels(
     manifest: Manifest, own: tuple[str, ...], stated: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """The silent labels, as other labels (in another language, say) name the same outputs.
-
-    They are those the file names, and in foreign files those that are called so.
-    """
-    named = "silent_labels" in manifest.details
-    silent = manifest.silent_labels if named else silent_labels(own)
+    """The silent labels, as other labels (in another language, say) name the same outputs."""
+    silent = manifest.silent_labels if "silent_labels" in manifest.details else silent_labels(own)
     places = {label: index for index, label in enumerate(own[: len(stated)])}
     return tuple(stated[places[label]] if label in places else label for label in silent)
 

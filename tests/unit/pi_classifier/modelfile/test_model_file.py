@@ -90,6 +90,12 @@ class TestLabels:
         assert model.labels == ("nichts", "cyan", "lila", "gelb")
         assert model.manifest.silent_labels == ("nichts",)
 
+    def test_foreign_labels_are_silent_by_their_names(self, tmp_path: Path) -> None:
+        (tmp_path / "model.tflite").write_bytes(BARE)
+        (tmp_path / "labels.txt").write_text("a\nNothing\nb\nnothing new\n")
+        model = read_model_file(tmp_path / "model.tflite")
+        assert model.manifest.silent_labels == ("Nothing",)
+
     def test_stated_file_comes_first(self, tmp_path: Path) -> None:
         labels = tmp_path / "mine.txt"
         labels.write_text("0 a\n1 b\n2 c\n3 d\n")
