@@ -20,11 +20,16 @@ from pi_classifier.errors import (
     EXIT_INTERRUPTED,
     EXIT_SYSTEM,
     EXIT_USAGE,
+    ConfigError,
     PiClassifierError,
 )
 from pi_classifier.logs.events import Event, entry
+from pi_classifier.printable import printable, printable_lines
 from pi_classifier.system.stdio import ensure_stdio
 from pi_classifier.system.systemd import under_journal
+
+# A line of an error may quote what it complains of.
+_LONGEST = 4000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,7 +91,9 @@ def _complain(error: Exception, code: int, *, debug: bool, message: str | None =
 
         log_end(error, message or "")
     else:
-        _print_to_stderr(f"pi-classifier: error: {message or error}")
+        # Only the mistakes of a configuration are several lines.
+        shown = printable_lines if isinstance(error, ConfigError) else printable
+        _print_to_stderr(f"pi-classifier: error: {shown(message or str(error), _LONGEST)}")
     return code
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pi_classifier.errors import CameraUnavailable, ConfigError
+from pi_classifier.printable import json_text, printable
 from pi_classifier.setting import setting
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _list(configuration: Configuration, *, as_json: bool) -> int:
     for camera in cameras:
         if as_json:
             more = {"available": camera.available, "chosen": camera is chosen}
-            print(json.dumps(asdict(camera) | more, ensure_ascii=False))
+            print(json_text(asdict(camera) | more))
         else:
             print(_as_text(camera))
     if not as_json:
@@ -94,7 +94,7 @@ def _as_text(camera: DiscoveredCamera) -> str:
         beyond = len(camera.modes) - _MOST_MODES
         more = f" and {beyond} more" if beyond > 0 else ""
         lines.append(f"modes: {', '.join(camera.modes[:_MOST_MODES])}{more}")
-    return f"\n{'':17}".join(lines)
+    return f"\n{'':17}".join(map(printable, lines))
 
 
 def _snapshot(configuration: Configuration, path: Path, as_json: bool) -> int:
@@ -111,10 +111,11 @@ def _snapshot(configuration: Configuration, path: Path, as_json: bool) -> int:
     _save(frame, path, kind)
     record = _record(path, frame, prediction)
     if as_json:
-        print(json.dumps(record, ensure_ascii=False))
+        print(json_text(record))
     else:
         labels = ", ".join(f"{top.label} {top.score:.2f}" for top in prediction.categories)
-        print(f"{path}: {record['width']}x{record['height']}; {prediction.model} says {labels}")
+        size = f"{record['width']}x{record['height']}"
+        print(f"{printable(str(path))}: {size}; {prediction.model} says {labels}")
     return 0
 
 

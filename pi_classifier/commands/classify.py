@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from pi_classifier.errors import EXIT_DATA, ImageError
 from pi_classifier.inference.classifier import open_classifier
 from pi_classifier.logs.handlers import setup_logging
 from pi_classifier.preprocessing.preprocessor import load_image
+from pi_classifier.printable import json_text, printable
 from pi_classifier.setting import setting
 from pi_classifier.types import Frame, Prediction
 
@@ -54,12 +54,12 @@ def main(arguments: argparse.Namespace) -> int:
                 pixels = load_image(image)
             except ImageError as error:
                 sys.stdout.flush()  # where both streams meet, the order tells which photo
-                print(f"pi-classifier: error: {error}", file=sys.stderr)
+                print(f"pi-classifier: error: {printable(str(error))}", file=sys.stderr)
                 code = EXIT_DATA
                 continue
             prediction = classifier.classify(Frame(pixels, sequence, 0))
             if as_json:
-                print(json.dumps(_as_json(image, prediction), ensure_ascii=False))
+                print(json_text(_as_json(image, prediction)))
             else:
                 print(_as_text(image, prediction))
     return code
@@ -79,7 +79,7 @@ def _as_json(image: str, prediction: Prediction) -> dict[str, Any]:
 
 
 def _as_text(image: str, prediction: Prediction) -> str:
-    lines = [image]
+    lines = [printable(image)]
     lines += [f"{top.label} {top.score:.4f}" for top in prediction.categories]
     lines.append(f"{prediction.latency_ns / 1e6:.1f} ms ({prediction.model})\n")
     return "\n".join(lines)

@@ -14,9 +14,11 @@ from pi_classifier.config.options import add_options, read_options
 from pi_classifier.modelfile.cascade_file import read_cascade_file
 from pi_classifier.modelfile.locate import find_model, model_folders, shipped_models
 from pi_classifier.modelfile.model_file import ModelFile, read_model_file
+from pi_classifier.printable import json_text, printable
 from pi_classifier.setting import setting
 
 _LABELS_SHOWN = 12
+_LONGEST = 2000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +55,7 @@ def main(arguments: argparse.Namespace) -> int:
         path = find_model(name)
         stages = _stages(path, options.labels)
         if options.json:
-            print(json.dumps(_as_json(path, stages), ensure_ascii=False))
+            print(json_text(_as_json(path, stages)))
         else:
             print("\n" * bool(number) + "\n".join(_as_text(path, stages)))
     return 0
@@ -110,12 +112,14 @@ def _facts(stage: _Stage) -> dict[str, Any]:
 
 def _as_text(path: Path, stages: list[_Stage]) -> Iterator[str]:
     if path.suffix == ".toml":
-        yield f"{path}: a cascade of {len(stages)}"
+        yield f"{printable(str(path))}: a cascade of {len(stages)}"
     for stage in stages:
         facts = _facts(stage)
-        yield f"{stage.model.name}: {facts['description'] or 'no description'}"
+        yield printable(
+            f"{stage.model.name}: {facts['description'] or 'no description'}", _LONGEST
+        )
         for heading, text in _rows(facts):
-            yield f"  {heading:<9} {text}"
+            yield f"  {heading:<9} {printable(text, _LONGEST)}"
 
 
 def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from pi_classifier.errors import EXIT_USAGE
 from pi_classifier.masking import masked
+from pi_classifier.printable import printable
 
 _MISSING = "the following arguments are required"
 _CHOICE = re.compile(r"invalid choice: '([^']*)'")
@@ -47,7 +48,8 @@ class Parser(argparse.ArgumentParser):
         if choice is not None:
             message = f"{message}.{_proposal(choice[1], self._choices())}"
         program = self.prog.partition(" ")[0]
-        self.exit(EXIT_USAGE, f"{program}: error: {masked(message)} (see {self.prog} --help)\n")
+        message = masked(printable(message))
+        self.exit(EXIT_USAGE, f"{program}: error: {message} (see {self.prog} --help)\n")
 
     def unknown(self, words: Sequence[str]) -> NoReturn:
         """Complain about arguments that are not known."""

@@ -19,6 +19,7 @@ from pi_classifier.config.schema import Key, to_toml
 from pi_classifier.config.settings import KEYS, SECTIONS, Settings
 from pi_classifier.errors import ConfigError
 from pi_classifier.masking import masked
+from pi_classifier.printable import printable
 from pi_classifier.suggest import suggestion
 from pi_classifier.system.files import read_regular_file
 
@@ -165,6 +166,7 @@ class _Reading:
 
 
 def _report(problems: Sequence[str]) -> str:
+    problems = [printable(problem) for problem in problems]
     if len(problems) == 1:
         return problems[0]
     return "\n  ".join([f"{len(problems)} errors in the configuration:", *problems])

@@ -19,6 +19,8 @@ from dataclasses import MISSING, Field, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from pi_classifier.printable import printable
+
 NONE = "none"
 # No setting is meant to be larger, and these fit every unit they are converted to: in seconds
 # the first is thirty years, in nanoseconds still a whole number of 64 bits.
@@ -118,7 +120,9 @@ class Key:
         if origin is dict:
             if not isinstance(value, dict):
                 raise ValueError(self.allowed)
-            return {str(name): self._converted(str, text) for name, text in value.items()}
+            return {
+                printable(str(name)): self._converted(str, text) for name, text in value.items()
+            }
         return self._converted_scalar(kind, value)
 
     def _converted_list(self, kinds: tuple[Any, ...], value: object) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pi_classifier.config.reading import SYSTEM_FILE, USER_FILE, Configuration
 from pi_classifier.config.schema import NONE, Key, to_toml
 from pi_classifier.config.settings import KEYS, SECTIONS
+from pi_classifier.printable import printable
 
 
 def effective_toml(configuration: Configuration, *, secrets: bool = False) -> str:
@@ -31,7 +32,7 @@ def _effective_lines(configuration: Configuration, secrets: bool) -> Iterator[st
             yield f"# {key.doc} ({key.allowed})"
             value = getattr(values, key.name)
             shown = to_toml(value) if secrets else key.shown_toml(value)
-            yield f"{key.name} = {shown}  # {_on_one_line(source)}"
+            yield f"{key.name} = {shown}  # {printable(source)}"
 
 
 def reference_markdown() -> str:
@@ -63,10 +64,6 @@ def _cell(text: str) -> str:
 
 def _summary(section: str) -> str:
     return inspect.cleandoc(SECTIONS[section].__doc__ or section).splitlines()[0]
-
-
-def _on_one_line(text: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 _INTRODUCTION = f"""\

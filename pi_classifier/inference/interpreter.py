@@ -26,6 +26,7 @@ from pi_classifier.inference.native_stderr import captured_stderr, silence_exit
 from pi_classifier.inference.quantization import PixelEncoder, Pixels, ScoreDecoder, Scores, Tensor
 from pi_classifier.inference.weight_cache import WeightCache
 from pi_classifier.modelfile.model_file import ModelFile
+from pi_classifier.printable import printable
 
 log = logging.getLogger(__name__)
 
@@ -126,10 +127,10 @@ def _tried(model: ModelFile, name: str, load: Callable[[], _Runner]) -> Interpre
             interpreter = Interpreter(model, load())
             scores = interpreter.invoke(gray)
         except (RuntimeError, ValueError) as error:
+            reason = printable(str(error.__cause__ or error))
             raise ModelFileError(
-                f"{model.path}: {name} cannot run this model "
-                f"({_one_line(error.__cause__ or error)}); check that the file is whole and was "
-                "converted for TFLite with only built-in operators"
+                f"{model.path}: {name} cannot run this model ({reason}); check that the file is "
+                "whole and was converted for TFLite with only built-in operators"
             ) from error
     if not np.isfinite(scores).all():
         interpreter.close()
@@ -141,10 +142,6 @@ def _tried(model: ModelFile, name: str, load: Callable[[], _Runner]) -> Interpre
         log.warning("%s: %s reports: %s", model.path, name, native.errors)
     log.debug("%s: runs on %s", model.path, interpreter.runtime)
     return interpreter
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
 
 
 def installed_runtimes() -> tuple[str, ...]:
@@ -173,7 +170,7 @@ def _try_import(name: str) -> tuple[ModuleType | None, str]:
         with captured_stderr():
             return importlib.import_module(_MODULES[name]), ""
     except (ImportError, OSError, AttributeError, RuntimeError) as error:
-        return None, _one_line(error)
+        return None, printable(str(error))
 
 
 def _compiled_model_is_safe(module: ModuleType) -> bool:

@@ -28,6 +28,7 @@ from pi_classifier.errors import (
 from pi_classifier.logs.events import Event, EventFields, entry
 from pi_classifier.logs.log_queue import Entry, LogQueue, Write
 from pi_classifier.logs.rate_limit import LogRateLimit, Repeats
+from pi_classifier.printable import printable, printable_lines
 from pi_classifier.system.stdio import StderrWriter
 from pi_classifier.system.systemd import Send, journal_sender, under_journal
 
@@ -52,7 +53,14 @@ _Held: TypeAlias = tuple[logging.LogRecord, str]
 """A record that was held back, and its message: its arguments may change meanwhile."""
 
 
-class JournalFormatter(logging.Formatter):
+class LineFormatter(logging.Formatter):
+    """Messages that neither steer a terminal nor look like several, whatever they quote."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record))
+
+
+class JournalFormatter(LineFormatter):
     """Lines with the priority prefix of sd-daemon(3); the journal adds the time itself."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -86,7 +94,7 @@ def journal_fields(record: logging.LogRecord) -> dict[str, str]:
     if event is not None:
         fields["MESSAGE_ID"] = event.value
     own: Mapping[str, object] = getattr(record, "fields", {})
-    return fields | {name: str(value) for name, value in own.items()}
+    return fields | {name: printable(str(value)) for name, value in own.items()}
 
 
 def _event_of(record: logging.LogRecord) -> Event | None:
@@ -213,7 +221,7 @@ def setup_logging(level: str = "info", *, stderr_fd: int = 2) -> None:
             problem = error
             handler = _stderr_handler(JournalFormatter("%(message)s"), stderr)
     else:
-        lines = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+        lines = LineFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
         handler = _stderr_handler(lines, stderr)
     root.addHandler(handler)
     logging.captureWarnings(capture=True)  # Python's own, which would be printed
@@ -222,10 +230,12 @@ def setup_logging(level: str = "info", *, stderr_fd: int = 2) -> None:
 
 
 def _journal_handler(send: Send, stderr: StderrWriter) -> LogHandler:
-    return LogHandler(
+    handler = LogHandler(
         partial(_send, send),
         lambda entry: stderr.write_at_once(_prefixed(entry.text, entry.fields["PRIORITY"])),
     )
+    handler.setFormatter(LineFormatter())
+    return handler
 
 
 def journal_queue(send: Send) -> LogQueue:

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.errors import ModelFileError
+from pi_classifier.modelfile.labels import clean_label
+from pi_classifier.modelfile.manifest import LONGEST_NAME
+from pi_classifier.printable import printable
 from pi_classifier.system.files import read_regular_file
 
 SCHEMA_VERSION = 1
@@ -60,7 +63,7 @@ def read_cascade_file(path: Path) -> CascadeFile:
     if not isinstance(stages, list) or not stages:
         raise ModelFileError(f"{path}: has no stages; expected a [[stage]] for each model")
     entries = [_stage_entry(path, entry, i) for i, entry in enumerate(stages, start=1)]
-    return CascadeFile(path, name, tuple(entries))
+    return CascadeFile(path, printable(name, LONGEST_NAME), tuple(entries))
 
 
 def _stage_entry(path: Path, entry: Any, number: int) -> StageEntry:
@@ -79,7 +82,10 @@ def _stage_entry(path: Path, entry: Any, number: int) -> StageEntry:
             f"{place}accept_labels is {labels!r}; expected a table of labels, such as "
             "{ daisy = 0.8 }"
         )
-    scores = {k: _score(v, f"{place}accept_labels.{k}") for k, v in labels.items()}
+    scores = {
+        label: _score(value, f"{place}accept_labels.{label}")
+        for label, value in ((clean_label(key), value) for key, value in labels.items())
+    }
     return StageEntry(path.parent / model, accept, scores)
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import struct
 from typing import Literal
 
+from pi_classifier.printable import printable
+
 _FORMATS = {
     "bool": struct.Struct("<?"),
     "int8": struct.Struct("<b"),
@@ -99,9 +101,9 @@ class Table:
         return self.data[start : start + count]
 
     def text(self, slot: int, limit: int = 1 << 20) -> str:
-        """Return a string field, "" where it is missing."""
+        """Return a string field, as `printable` makes it, "" where it is missing."""
         start, count = self._vector(slot, 1, limit)
-        return bytes(self.data[start : start + count]).decode("utf-8", errors="replace")
+        return printable(bytes(self.data[start : start + count]).decode("utf-8", "replace"))
 
     def numbers(self, slot: int, kind: Scalar, limit: int = 1 << 16) -> tuple[int | float, ...]:
         """Return a field that is a list of at most `limit` scalars."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from pi_classifier.errors import ModelFileError
+from pi_classifier.printable import is_visible, printable
 from pi_classifier.system.files import read_regular_file
 
 # The name of label files, in the archive of a model file and beside one.
@@ -24,6 +25,9 @@ _MOST_LABELS = 100_000
 # A table takes much more memory than its text.
 _LARGEST_STRUCTURE = 1 << 18
 _ONE_IN = 100
+# Of ImageNet's labels the longest has 131.
+_LONGEST_LABEL = 200
+_LINE_ENDS = re.compile(r"\r\n?|\n")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _NUMBERED = re.compile(r"(\d{1,6})(?:[:,]\s*|\s+)(\S.*)")
 _QUOTED = re.compile(r"""(["'])(.+)\1,?""")
@@ -41,6 +45,38 @@ def parse_labels(content: bytes, source: str) -> tuple[str, ...]:
     text = _decoded(content, source).strip()
     if not text:
         raise ModelFileError(f"{source}: holds no labels; expected one label a line")
+    return _cleaned(_parsed(text, source), source)
+
+
+def clean_label(label: str) -> str:
+    """Return a label as it is shown, spoken and compared."""
+    return printable(label).strip()
+
+
+def _cleaned(labels: Sequence[str], source: str) -> tuple[str, ...]:
+    """The labels as `clean_label` makes them, all different still."""
+    cleaned = tuple(map(clean_label, labels))
+    for number, (label, written) in enumerate(zip(cleaned, labels, strict=True), start=1):
+        if len(label) > _LONGEST_LABEL:
+            raise ModelFileError(
+                f"{source}: label {number} has {len(label):,} characters; expected the name of "
+                f"one thing, {_LONGEST_LABEL} at most"
+            )
+        if not is_visible(label):
+            raise ModelFileError(
+                f"{source}: label {number} is {written[:60]!r}, of which nothing can be seen; "
+                "give it a name"
+            )
+    if len(set(cleaned)) < len(set(labels)):
+        twice = next(label for label, count in Counter(cleaned).items() if count > 1)
+        raise ModelFileError(
+            f"{source}: several labels are {twice!r} but for characters that cannot be seen; "
+            "give each its own name"
+        )
+    return cleaned
+
+
+def _parsed(text: str, source: str) -> tuple[str, ...]:
     if (text[0], text[-1]) in (("{", "}"), ("[", "]")):
         return _structured(text, source)
     if _LABEL_MAP.match(text):
@@ -52,7 +88,7 @@ def parse_labels(content: bytes, source: str) -> tuple[str, ...]:
         raise ModelFileError(
             f"{source}: has more than {_MOST_LABELS:,} lines; expected one label a line"
         )
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in _LINE_ENDS.split(text)]
     for number, line in enumerate(lines, start=1):
         if not line:
             raise ModelFileError(

@@ -15,11 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.errors import ModelFileError, ModelMismatch
+from pi_classifier.modelfile.labels import clean_label
+from pi_classifier.printable import printable
 
 MANIFEST_NAME = "pi_classifier.json"
 SCHEMA_VERSION = 1
 # Read as objects, the worst text of this size takes 35 MB; the project's own have 4 to 330 kB.
 LARGEST_MANIFEST = 1_000_000
+LONGEST_NAME = 100
 _MOST_GOLDEN_VECTORS = 64
 _LARGEST_SIDE = 1 << 14
 _LARGEST_SCORE = float(np.finfo(np.float32).max)
@@ -126,7 +129,7 @@ def parse_manifest(content: bytes, place: str, outputs: int) -> Manifest:
     Raises `ModelFileError` for a wrong value, `ModelMismatch` for an unusable one.
     """
     try:
-        value = json.loads(content, parse_float=_finite, parse_constant=_finite)
+        value = _cleaned(json.loads(content, parse_float=_finite, parse_constant=_finite))
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{place}: is not JSON ({error}); write the file again") from None
     top = _Reader(value, place)
@@ -139,7 +142,7 @@ def parse_manifest(content: bytes, place: str, outputs: int) -> Manifest:
     contract, flatbuffer, golden = top.inner("input"), top.inner("flatbuffer"), top.inner("golden")
     calibration, thresholds = top.inner("calibration"), top.inner("thresholds")
     return Manifest(
-        name=top.take("name", str, ""),
+        name=printable(top.take("name", str, ""), LONGEST_NAME),
         resize=_resize(contract),
         size=_size(contract),
         silent_labels=_texts(top, "silent_labels"),
@@ -151,6 +154,21 @@ def parse_manifest(content: bytes, place: str, outputs: int) -> Manifest:
         flatbuffer_sha256=_sha256(flatbuffer) if flatbuffer.value else "",
         details=top.value,
     )
+
+
+def _cleaned(value: Any) -> Any:
+    """A JSON value with printable texts alone; lists and objects are changed in place."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            value[index] = _cleaned(item)
+    elif isinstance(value, dict):
+        if not all(map(str.isprintable, value)):
+            value = {printable(key): item for key, item in value.items()}
+        for key, item in value.items():
+            value[key] = _cleaned(item)
+    return value
 
 
 def _resize(contract: _Reader) -> Resize:
@@ -185,7 +203,7 @@ def _texts(reader: _Reader, key: str) -> tuple[str, ...]:
     values = reader.take(key, list, [])
     if not all(isinstance(value, str) for value in values):
         raise reader.wrong(key, "a list of texts")
-    return tuple(values)
+    return tuple(map(clean_label, values))
 
 
 def _golden_vectors(golden: _Reader, outputs: int) -> tuple[GoldenVector, ...]:

@@ -33,12 +33,14 @@ from pi_classifier.modelfile.labels import (
 )
 from pi_classifier.modelfile.manifest import (
     LARGEST_MANIFEST,
+    LONGEST_NAME,
     MANIFEST_NAME,
     Manifest,
     parse_manifest,
 )
 from pi_classifier.modelfile.tflite_graph import Activation, Graph, TensorSpec, read_graph
 from pi_classifier.modelfile.tflite_metadata import Metadata, Normalization
+from pi_classifier.printable import printable
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +180,7 @@ def _read(
         path=path,
         sha256=sha256,
         size_bytes=len(data),
-        name=manifest.name or path.stem,
+        name=manifest.name or printable(path.stem, LONGEST_NAME),
         input=graph.input,
         output=graph.output,
         activation=graph.activation,

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Self
 
 from pi_classifier.logs.events import Event, entry
+from pi_classifier.printable import one_line
 from pi_classifier.service.liveness import Liveness, Watchdog, sufficient_limit_s
-from pi_classifier.service.status import STATUS_EVERY_S, FrameRate, one_line, status_line
+from pi_classifier.service.status import STATUS_EVERY_S, FrameRate, status_line
 
 _logger = logging.getLogger(__name__)
 

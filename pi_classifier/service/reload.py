@@ -15,10 +15,10 @@ from pi_classifier.errors import PiClassifierError
 from pi_classifier.inference.classifier import frame_size, model_names
 from pi_classifier.inference.verifier import verify_model
 from pi_classifier.logs.events import Event, entry
+from pi_classifier.printable import one_line
 from pi_classifier.service.build import open_parts
 from pi_classifier.service.notifier import ServiceNotifier
 from pi_classifier.service.service import PipelineParts, Service
-from pi_classifier.service.status import one_line
 
 _logger = logging.getLogger(__name__)
 

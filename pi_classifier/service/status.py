@@ -54,9 +54,3 @@ class FrameRate:
             self._per_s = (frames - self._frames) / passed_s if frames else None
             self._since_s, self._frames = now_s, frames
         return self._per_s
-
-
-def one_line(text: str) -> str:
-    """The text without line ends, which would begin another state."""
-    joined = "; ".join(part.strip() for part in text.splitlines() if part.strip())
-    return joined.replace(":; ", ": ")

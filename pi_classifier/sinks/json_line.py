@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
+from pi_classifier.printable import json_text
 from pi_classifier.types import Decision
 
 SCORE_DECIMALS = 4
@@ -27,5 +27,4 @@ def decision_fields(decision: Decision) -> dict[str, Any]:
 
 def json_line(fields: dict[str, Any]) -> bytes:
     """The fields as one line of UTF-8 JSON, newline included."""
-    text = json.dumps(fields, ensure_ascii=False)
-    return text.encode("utf-8", "backslashreplace") + b"\n"
+    return json_text(fields).encode() + b"\n"

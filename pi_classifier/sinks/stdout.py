@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pi_classifier.errors import SinkError
+from pi_classifier.printable import printable
 from pi_classifier.setting import setting
 from pi_classifier.sinks.json_line import decision_fields, json_line
 from pi_classifier.sinks.queued_sink import QueuedSink, Writer
@@ -85,4 +86,4 @@ class StdoutWriter(Writer[bytes]):
 
 def plain_line(label: str) -> bytes:
     """The label as one line of UTF-8, newline included."""
-    return " ".join(label.splitlines()).encode("utf-8", "backslashreplace") + b"\n"
+    return printable(label).encode() + b"\n"

@@ -16,10 +16,14 @@ from pi_classifier.errors import (
     EXIT_SYSTEM,
     PiClassifierError,
 )
+from pi_classifier.logs.handlers import LineFormatter
+from pi_classifier.printable import printable
 from pi_classifier_training.commands import MODULES
 from pi_classifier_training.errors import EXIT_UNAVAILABLE
 
 PROGRAM = "pi-classifier-train"
+# An error may quote what it complains of.
+_LONGEST = 4000
 # What the distribution pi-classifier-training installs.
 EXTRA_PACKAGES = frozenset(
     {
@@ -60,16 +64,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(message: str, code: int) -> int:
-    print(f"{PROGRAM}: error: {message}", file=sys.stderr)
+    print(f"{PROGRAM}: error: {printable(message, _LONGEST)}", file=sys.stderr)
     return code
 
 
 def _run(arguments: Sequence[str] | None) -> int:
     options = _parse(arguments)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter("%(message)s"))
     logging.basicConfig(
-        level=logging.DEBUG if options.verbose else logging.INFO,
-        format="%(message)s",
-        stream=sys.stderr,
+        level=logging.DEBUG if options.verbose else logging.INFO, handlers=[handler]
     )
     # TensorFlow's own start-up lines say nothing a user could act on.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

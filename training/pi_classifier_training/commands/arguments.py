@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
+from pi_classifier.printable import printable
 from pi_classifier_training.errors import TrainingError
 
 
@@ -50,5 +51,5 @@ def add_json(parser: argparse.ArgumentParser, text: str = "print one JSON object
 def print_lines(lines: Iterable[str]) -> int:
     """Print lines as they come; return exit code 0."""
     for line in lines:
-        print(line, flush=True)
+        print("\n".join(map(printable, line.split("\n"))), flush=True)
     return 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from pi_classifier.config.options import add_options, read_options
+from pi_classifier.printable import json_text
 from pi_classifier_training.commands.arguments import (
     add_image_dir,
     add_json,
@@ -60,7 +60,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         progress=lambda photos: with_progress("classifying", photos),
     )
     if options.json:
-        print(json.dumps(record, ensure_ascii=False))
+        print(json_text(record))
         return 0
     return print_lines(evaluation_lines(record))
 
@@ -105,7 +105,7 @@ def _compare(options: argparse.Namespace) -> int:
         lambda photos: with_progress("classifying", photos),
     )
     if options.json:
-        print(json.dumps(records, ensure_ascii=False))
+        print(json_text(records))
     else:
         print_lines(comparison_lines(records))
     if options.fail_if_worse is False:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
+from pi_classifier.printable import json_text
 from pi_classifier_training.commands.arguments import add_json, print_lines, require_folder
 
 
@@ -37,7 +37,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.dot is not None or options.picture is not None:
         _draw(options, record)
     if options.json:
-        print(json.dumps(record, ensure_ascii=False))
+        print(json_text(record))
         return 0
     return print_lines(inspection_lines(record, every_layer=options.layers))
 

@@ -130,7 +130,7 @@ def test_lines_have_a_priority_and_no_time_where_entries_cannot_be_sent(
     close_log()
     assert capfd.readouterr().err == (
         "<6>the log has no fields to search by: no journal: not here\n"
-        f"<{priority}>hello\n<{priority}>world\n"
+        f"<{priority}>hello\n<{priority}>  world\n"
     )
 
 
@@ -173,6 +173,17 @@ def test_entries_have_fields(
     }
 
 
+def test_what_a_message_quotes_forges_no_other(
+    sent: list[tuple[str, Mapping[str, str]]],
+) -> None:
+    hostile = "\x1b[31mdaisy\x1b[0m\n10:00:00 CRITICAL forged\u2028\u202e"
+    logging.getLogger("x").info("saw %s", hostile, extra=entry(Event.DECISION, LABEL=hostile))
+    close_log()
+    ((message, fields),) = sent
+    assert message == "saw daisy\n  10:00:00 CRITICAL forged "
+    assert fields["LABEL"] == "daisy 10:00:00 CRITICAL forged "
+
+
 def test_an_exception_is_text_in_the_message(
     sent: list[tuple[str, Mapping[str, str]]],
 ) -> None:
@@ -183,7 +194,9 @@ def test_an_exception_is_text_in_the_message(
     logging.getLogger("x").info("y" * 100_000)
     close_log()
     (message, fields), (long, _) = sent
-    assert message.startswith("this should not have happened:\nTraceback (most recent call last)")
+    assert message.startswith(
+        "this should not have happened:\n  Traceback (most recent call last)"
+    )
     assert message.endswith("ZeroDivisionError: division by zero")
     assert fields["EXCEPTION"] == "ZeroDivisionError"
     assert len(long) == 32_768

@@ -41,10 +41,17 @@ from pi_classifier.modelfile.labels import (
         ("{'red': 0, 'green': 1,}", ["red", "green"]),
         ('["red", "green "]', ["red", "green"]),
         ("('red', 'green')\n", ["('red', 'green')"]),
+        ("\x1b[31mred\x1b[0m\n\u202egreen\n", ["red", "green"]),
+        ("red\u2028rose\ndai\u200bsy\x0b\n", ["red rose", "daisy"]),
+        ("red\rgreen\r", ["red", "green"]),
+        ('["red\\u001b]0;title\\u0007"]', ["red"]),
+        ("می\u200cخواهم\n👩\u200d👧\n", ["می\u200cخواهم", "👩\u200d👧"]),
+        ("crane\ncrane\n" + "".join(f"{i} a\n" for i in range(300)), None),
     ],
 )
-def test_formats(content: str, labels: list[str]) -> None:
-    assert list(parse_labels(content.encode(), "labels.txt")) == labels
+def test_formats(content: str, labels: list[str] | None) -> None:
+    expected = content.splitlines() if labels is None else labels
+    assert list(parse_labels(content.encode(), "labels.txt")) == expected
 
 
 LABELS = st.text(
@@ -81,6 +88,11 @@ def test_silent_labels() -> None:
         (b"", "holds no labels"),
         (b"\n \n", "holds no labels"),
         (b"daisy\n\nrose\n", "line 2 is blank"),
+        (b"red\n\x1b[31mred\n", "several labels are 'red' but for characters that cannot be seen"),
+        (b"red\n\x1b[31m\n", r"label 2 is '.x1b\[31m', of which nothing can be seen"),
+        ("red\n\u3164\n".encode(), "label 2 is .*, of which nothing can be seen"),
+        (b"x" * 201, "label 1 has 201 characters"),
+        (b"a\n" * 200_001, "has more than 100,000 lines"),
         (b"0 daisy\n2 rose\n", "number 1 is missing"),
         (b"0 daisy\n0 rose\n", "number 1 is missing"),
         (b"\xfdaisy", "byte 0 is not UTF-8"),

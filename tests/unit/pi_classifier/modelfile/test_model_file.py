@@ -273,6 +273,24 @@ class TestWhatIsNoClassifier:
             read_model_file(path)
 
 
+def test_texts_of_strangers_steer_nothing(tmp_path: Path) -> None:
+    hostile = "\x1b[31mred\x1b[0m\nforged\u202e"
+
+    def change(manifest: dict[str, Any]) -> None:
+        manifest |= {"name": hostile, "description": hostile, "training": {hostile: [hostile]}}
+
+    model = read_model_file(rewritten(tmp_path, change))
+    assert model.name == "red forged"
+    assert model.metadata is not None
+    assert model.metadata.description == "red forged"
+    assert model.manifest.details["training"] == {"red forged": ["red forged"]}
+
+
+def test_a_name_is_no_longer_than_can_be_read(tmp_path: Path) -> None:
+    model = read_model_file(rewritten(tmp_path, lambda manifest: manifest.update(name="x" * 999)))
+    assert model.name == "x" * 99 + "…"
+
+
 class TestDamage:
     def test_missing_empty_folder(self, tmp_path: Path) -> None:
         with pytest.raises(ModelFileError, match="no such model file"):

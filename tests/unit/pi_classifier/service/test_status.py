@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pi_classifier.service.counters import Counters
-from pi_classifier.service.status import FrameRate, one_line, status_line
+from pi_classifier.service.status import FrameRate, status_line
 from pi_classifier.types import Decision
 
 DAISY = Decision("daisy", 0.934, 7, 700, 0, "fast")
@@ -19,10 +19,6 @@ def test_the_status_says_what_is_seen() -> None:
 def test_the_status_says_what_is_waited_for_and_what_was_seen_last() -> None:
     line = status_line("Waiting for the camera: gone", DAISY, Counters(dropped=3), 10.0)
     assert line == ("Waiting for the camera: gone · last: I see a daisy (0.93) · 3 frames dropped")
-
-
-def test_a_status_has_no_line_end() -> None:
-    assert one_line("2 errors:\n  first\n\n  second\n") == "2 errors: first; second"
 
 
 def test_the_frame_rate_is_that_of_the_last_two_seconds() -> None:
