@@ -25,8 +25,8 @@ _MOST_LABELS = 100_000
 # A table takes much more memory than its text.
 _LARGEST_STRUCTURE = 1 << 18
 _ONE_IN = 100
-# Of ImageNet's labels the longest has 131.
-_LONGEST_LABEL = 200
+# Of ImageNet's labels the longest has 131; a folder of photos may give one of 255.
+_LONGEST_LABEL = 255
 _LINE_ENDS = re.compile(r"\r\n?|\n")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _NUMBERED = re.compile(r"(\d{1,6})(?:[:,]\s*|\s+)(\S.*)")

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pi_classifier.modelfile.labels import clean_label
+from pi_classifier.printable import is_visible
 from pi_classifier_training.data.splits import Split, stated_split
 from pi_classifier_training.errors import DatasetError
 
@@ -63,7 +65,7 @@ def label_named(folder_name: str) -> str:
         folder_name.encode()
     except UnicodeEncodeError:
         folder_name = os.fsencode(folder_name).decode("latin-1")
-    return " ".join(unicodedata.normalize("NFC", folder_name).split())
+    return clean_label(" ".join(unicodedata.normalize("NFC", folder_name).split()))
 
 
 def _sub_folders(folder: Path) -> list[Path]:
@@ -81,7 +83,7 @@ def _named(folders: Sequence[Path], split: Split | None) -> list[LabelFolder]:
     of_label: dict[str, Path] = {}
     for path in folders:
         label = label_named(path.name)
-        if not label:
+        if not is_visible(label):
             raise DatasetError(f"{path}: its name is blank; name the folder after its label")
         if label in of_label:
             raise DatasetError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pi_classifier.modelfile.labels import clean_label
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.importing.topology import rebuild
 
@@ -49,7 +50,7 @@ def metadata_labels(path: Path) -> tuple[str, ...] | None:
     if not beside.is_file():
         return None
     labels = _read_json(beside).get("labels")
-    return tuple(map(str, labels)) if isinstance(labels, list) else None
+    return tuple(clean_label(str(label)) for label in labels) if isinstance(labels, list) else None
 
 
 def _read_json(path: Path) -> dict[str, Any]:

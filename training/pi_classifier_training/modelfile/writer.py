@@ -22,7 +22,13 @@ import flatbuffers
 from pi_classifier.errors import ModelFileError
 from pi_classifier.modelfile.associated_files import read_associated_files
 from pi_classifier.modelfile.flatbuffer import DamagedBuffer, Table
-from pi_classifier.modelfile.labels import LABELS_NAME, LARGEST_BYTES, label_text, parse_labels
+from pi_classifier.modelfile.labels import (
+    LABELS_NAME,
+    LARGEST_BYTES,
+    clean_label,
+    label_text,
+    parse_labels,
+)
 from pi_classifier.modelfile.manifest import LARGEST_MANIFEST, MANIFEST_NAME, SCHEMA_VERSION
 from pi_classifier.modelfile.tflite_metadata import (
     FEATURE_PROPERTIES,
@@ -35,6 +41,7 @@ from pi_classifier.modelfile.tflite_metadata import (
     TENSOR_AXIS_LABELS,
     Normalization,
 )
+from pi_classifier.printable import is_visible
 from pi_classifier_training.errors import ExportError
 
 _MODEL_SLOTS = 8
@@ -113,9 +120,10 @@ def _check_labels(model: Table, labels: Sequence[str]) -> None:
     if len(labels) != outputs:
         raise ExportError(f"{len(labels)} labels for a network with {outputs} outputs")
     for label in labels:
-        if not label or label != label.strip() or "\n" in label or "\r" in label:
+        if label != clean_label(label) or not is_visible(label):
             raise ExportError(
-                f"label {label!r}: expected one line of text without spaces around it"
+                f"label {label!r}: expected one line of text that can be seen, without spaces "
+                "around it"
             )
     if len(set(labels)) != len(labels):
         twice = next(label for label in labels if labels.count(label) > 1)

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 
 from pi_classifier.errors import ModelFileError
 from pi_classifier.modelfile.labels import (
+    clean_label,
     equal_label,
     label_text,
     parse_labels,
     read_labels,
     silent_labels,
 )
+from pi_classifier.printable import is_visible
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ def test_what_is_written_is_plain_where_that_will_do(labels: tuple[str, ...], te
     assert label_text(labels) == text
 
 
-@given(st.lists(LABELS.map(str.strip).filter(bool), min_size=1, max_size=5, unique=True))
+@given(st.lists(LABELS.map(clean_label).filter(is_visible), min_size=1, max_size=5, unique=True))
 def test_what_is_written_is_read_again(labels: list[str]) -> None:
     assert parse_labels(label_text(labels).encode(), "labels.txt") == tuple(labels)
 
@@ -91,7 +93,7 @@ def test_silent_labels() -> None:
         (b"red\n\x1b[31mred\n", "several labels are 'red' but for characters that cannot be seen"),
         (b"red\n\x1b[31m\n", r"label 2 is '.x1b\[31m', of which nothing can be seen"),
         ("red\n\u3164\n".encode(), "label 2 is .*, of which nothing can be seen"),
-        (b"x" * 201, "label 1 has 201 characters"),
+        (b"x" * 256, "label 1 has 256 characters"),
         (b"a\n" * 200_001, "has more than 100,000 lines"),
         (b"0 daisy\n2 rose\n", "number 1 is missing"),
         (b"0 daisy\n0 rose\n", "number 1 is missing"),
