@@ -8,7 +8,10 @@ this reader checks each step. Format: https://flatbuffers.dev/internals/
 from __future__ import annotations
 
 import struct
-from typing import Literal
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pi_classifier.printable import printable
 
@@ -23,9 +26,12 @@ _FORMATS = {
     "uint64": struct.Struct("<Q"),
     "float32": struct.Struct("<f"),
 }
+_SIZES = struct.Struct("<HH")
 Scalar = Literal[
     "bool", "int8", "uint8", "uint16", "int32", "uint32", "int64", "uint64", "float32"
 ]
+
+Number = TypeVar("Number", bound=np.generic)
 
 
 class DamagedBuffer(ValueError):
@@ -43,13 +49,14 @@ class Table:
         # A table begins with the distance back to its vtable: two sizes in bytes, its own and
         # the table's, then for each slot where the field lies in the table, 0 for no field.
         vtable = position - int(_number(data, position, "int32"))
-        size = int(_number(data, vtable, "uint16"))
+        if vtable < 0 or vtable + 4 > len(data):
+            raise DamagedBuffer(f"table at {position} has no field list")
+        size, extent = _SIZES.unpack_from(data, vtable)
         if size < 4 or size % 2 or vtable + size > len(data):
             raise DamagedBuffer(f"table at {position} has no sound field list")
-        extent, *fields = struct.unpack_from(f"<{size // 2 - 1}H", data, vtable + 2)
-        if position + extent > len(data) or any(field >= extent for field in fields):
+        self._fields = fields = struct.unpack_from(f"<{size // 2 - 2}H", data, vtable + 4)
+        if position + extent > len(data) or max(fields, default=0) >= extent:
             raise DamagedBuffer(f"table at {position} has fields outside of itself")
-        self._fields = fields
 
     @classmethod
     def root(cls, data: memoryview, identifier: bytes) -> Table:
@@ -110,6 +117,11 @@ class Table:
         item = _FORMATS[kind]
         start, count = self._vector(slot, item.size, limit)
         return struct.unpack_from(f"<{count}{item.format[-1]}", self.data, start)
+
+    def array(self, slot: int, dtype: np.dtype[Number], limit: int = 1 << 20) -> NDArray[Number]:
+        """Return a field that is a list of at most `limit` scalars, without copying it."""
+        start, count = self._vector(slot, dtype.itemsize, limit)
+        return np.frombuffer(self.data, dtype, count, start)
 
     def tables(self, slot: int, limit: int = 1 << 16) -> list[Table]:
         """Return a field that is a list of at most `limit` tables."""

@@ -11,7 +11,8 @@ from typing import Literal
 
 from pi_classifier.errors import ModelMismatch
 from pi_classifier.modelfile.flatbuffer import DamagedBuffer, Table
-from pi_classifier.modelfile.graph_checks import ZERO_POINTS, builtin_code, check_graphs
+from pi_classifier.modelfile.graph_checks import ZERO_POINTS, check_graphs
+from pi_classifier.modelfile.subgraph import builtin_code
 from pi_classifier.modelfile.tflite_metadata import METADATA_NAME, Metadata, read_metadata
 
 DType = Literal["uint8", "int8", "float32"]
