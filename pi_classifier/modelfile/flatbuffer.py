@@ -37,6 +37,11 @@ Number = TypeVar("Number", bound=np.generic)
 class DamagedBuffer(ValueError):
     """The data are not a sound FlatBuffer."""
 
+    @property
+    def sentence(self) -> str:
+        """What is wrong with the file and what to do, behind the file's name."""
+        return f"is not a TFLite model or is damaged ({self}); copy the file again"
+
 
 class Table:
     """One table at `position` of `data`; fields are named by their slot (0, 1, …)."""

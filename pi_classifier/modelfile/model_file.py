@@ -38,7 +38,6 @@ from pi_classifier.modelfile.manifest import (
     Manifest,
     parse_manifest,
 )
-from pi_classifier.modelfile.subgraph import UNSOUND, UnsoundGraph
 from pi_classifier.modelfile.tflite_graph import Activation, Graph, TensorSpec, read_graph
 from pi_classifier.modelfile.tflite_metadata import Metadata, Normalization
 from pi_classifier.printable import printable
@@ -123,12 +122,8 @@ def read_model_bytes(
 def _errors_naming(path: Path) -> Iterator[None]:
     try:
         yield
-    except UnsoundGraph as error:
-        raise ModelFileError(f"{path}: {error}: {UNSOUND}") from None
     except DamagedBuffer as error:
-        raise ModelFileError(
-            f"{path}: is not a TFLite model or is damaged ({error}); copy the file again"
-        ) from None
+        raise ModelFileError(f"{path}: {error.sentence}") from None
     except ModelMismatch as error:
         if str(error).startswith(str(path)):
             raise

@@ -26,13 +26,16 @@ _SCALE, _ZERO_POINT = np.dtype("<f4"), np.dtype("<i8")
 _NO_SCALES, _NO_ZERO_POINTS = np.zeros(0, _SCALE), np.zeros(0, _ZERO_POINT)
 
 
-UNSOUND = (
-    "the file is damaged or was converted wrongly; copy it again, or else convert the model again"
-)
-
-
 class UnsoundGraph(DamagedBuffer):
-    """A well-formed file that says of itself what cannot be; `UNSOUND` ends the sentence."""
+    """A well-formed file that says of itself what cannot be."""
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong with the file and what to do, behind the file's name."""
+        return (
+            f"{self}: the file is damaged or was converted wrongly; copy it again, or else "
+            "convert the model again"
+        )
 
 
 class Tensor(NamedTuple):
