@@ -150,7 +150,7 @@ class TestTeachableMachine:
         )
         path = other.write_h5(tmp_path)
         assert main(["import", str(path), "-o", str(tmp_path / "o.tflite")]) == 70
-        assert "a program inside the model" in capsys.readouterr().err
+        assert "of the kind 'Lambda' (called 'l'), which is refused" in capsys.readouterr().err
 
 
 class TestPoets:

@@ -45,10 +45,14 @@ def read_checkpoint(prefix: Path) -> Any:
             f"{meta}: is not the graph of a TensorFlow checkpoint; copy it again"
         ) from error
     check_nodes(meta, description.graph_def)
-    return _frozen(prefix, description.graph_def)
+    return frozen(prefix, description.graph_def)
 
 
-def _frozen(prefix: Path, definition: Any) -> Any:
+def frozen(prefix: Path, definition: Any) -> Any:
+    """The GraphDef with constants in the place of the variables that the checkpoint has.
+
+    Raises ExportError where the checkpoint cannot be read.
+    """
     import tensorflow as tf
 
     weights = _weights(prefix)

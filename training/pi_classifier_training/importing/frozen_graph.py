@@ -10,10 +10,10 @@ from typing import Any
 from pi_classifier.modelfile.tflite_metadata import Normalization
 from pi_classifier_training.conversion.converter import first_line
 from pi_classifier_training.errors import ExportError
+from pi_classifier_training.importing.allowed_operations import allowed_part
 from pi_classifier_training.importing.graph_nodes import (
     input_node,
     known_normalization,
-    node_name,
     normalization_before,
     output_node,
 )
@@ -49,34 +49,10 @@ def cut_graph(
     end = output_node(path, definition, nodes, stated_output)
     before = normalization_before(nodes, start)
     known, source = known_normalization(nodes, start) or (None, "")
-    function = _function(path, _needed(path, definition, nodes, end), start, end)
+    function = _function(path, allowed_part(path, definition, end), start, end)
     if before is not None:
         return CutGraph(function, end, before, f"as the graph does up to {start!r}", decided=True)
     return CutGraph(function, end, known, source, decided=False)
-
-
-def _needed(path: Path, definition: Any, nodes: dict[str, Any], end: str) -> Any:
-    """The nodes that `end` is computed with: none that train or save."""
-    import tensorflow as tf
-
-    names: set[str] = set()
-    open_ends = [end]
-    while open_ends:
-        name = open_ends.pop()
-        if name in names:
-            continue
-        names.add(name)
-        if name not in nodes:
-            raise ExportError(f"{path}: is damaged: its node {name!r} is missing")
-        open_ends += [node_name(reference) for reference in nodes[name].input]
-    result = tf.compat.v1.GraphDef()
-    result.versions.CopyFrom(definition.versions)
-    result.library.CopyFrom(definition.library)
-    for node in definition.node:
-        if node.name in names:
-            copy = result.node.add()
-            copy.CopyFrom(node)
-    return result
 
 
 def _function(path: Path, definition: Any, start: str, end: str) -> Any:

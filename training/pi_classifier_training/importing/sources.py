@@ -200,38 +200,10 @@ def _of_keras(format_: Format, path: Path, model: Any, choices: Choices) -> Orig
 
 
 def _read_saved_model(path: Path, choices: Choices) -> Original:
-    import tensorflow as tf
+    from pi_classifier_training.importing.saved_model import load_saved_model
 
-    try:
-        loaded = tf.saved_model.load(str(path))
-    except Exception as error:
-        line = (str(error).strip().splitlines() or [repr(error)])[0][:300]
-        raise ExportError(f"{path}: TensorFlow cannot read this SavedModel: {line}") from error
-    signatures = dict(loaded.signatures)
-    if not signatures:
-        raise ExportError(
-            f"{path}: this SavedModel offers nothing to call (no signature); save it with "
-            "model.export"
-        )
-    name = "serving_default" if "serving_default" in signatures else min(signatures)
-    call = signatures[name]
-    inputs = call.structured_input_signature[1]
-    if len(inputs) != 1:
-        raise ExportError(f"{path}: takes {len(inputs)} inputs; expected one picture")
-    ((key, spec),) = inputs.items()
-    if spec.dtype != tf.float32:
-        raise ExportError(
-            f"{path}: takes {spec.dtype.name}, not float32 pictures; save the model itself "
-            "rather than a function that decodes files"
-        )
-    shape = tuple(spec.shape) if spec.shape.rank is not None else (None, None, None, 3)
-
-    def scores(image: Any) -> Any:
-        return call(**{key: image})
-
-    # The function needs the object that owns its variables to stay.
-    scores.owner = loaded  # type: ignore[attr-defined]
-    return converted("savedmodel", path, scores, shape, choices.size)
+    signature = load_saved_model(path)
+    return converted("savedmodel", path, signature.call, signature.shape, choices.size)
 
 
 def _read_graph(path: Path, choices: Choices) -> Original:

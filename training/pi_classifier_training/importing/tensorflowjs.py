@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pi_classifier.modelfile.labels import clean_label
 from pi_classifier_training.errors import ExportError
+from pi_classifier_training.importing.allowed_layers import refuse_layers
 from pi_classifier_training.importing.topology import rebuild
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def load_tensorflowjs(path: Path) -> keras.Model:
     # Keras' converter puts the network one level deeper than the browser does.
     network = topology.get("model_config", topology)
     try:
+        refuse_layers(network)
         return rebuild(network, _weights(path, manifest))
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ExportError(

@@ -26,14 +26,13 @@ Weights = Mapping[tuple[str, str], NDArray[np.generic]]
 _MODELS = ("Functional", "Model", "Sequential")
 # Of no consequence once trained; some are written in ways that Keras 3 does not read.
 _TRAINING_ONLY = ("initializer", "regularizer", "constraint", "batch_input_shape", "dtype")
-_PROGRAMS = ("Lambda", "TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
 
 
 def rebuild(topology: Mapping[str, Any], weights: Weights) -> keras.Model:
     """Build the network that `topology` (``{"class_name", "config"}``) describes.
 
-    Raises ExportError where a layer is of a kind that Keras does not have, or the
-    weights do not fit.
+    It has been through `refuse_layers`. Raises ExportError where a layer is of a kind
+    that Keras does not have, or the weights do not fit.
     """
     import keras
 
@@ -136,7 +135,7 @@ def _layer(node: Mapping[str, Any]) -> Any:
 
     kind = str(node.get("class_name"))
     made = getattr(keras.layers, kind, None)
-    if kind in _PROGRAMS or not (isinstance(made, type) and issubclass(made, keras.layers.Layer)):
+    if not (isinstance(made, type) and issubclass(made, keras.layers.Layer)):
         raise ExportError(
             f"the model has a layer of kind {kind!r}, which cannot be built again here; export "
             "the model as a SavedModel (Keras: model.export) or as TensorFlow Lite"
