@@ -73,7 +73,8 @@ def _stage_entry(path: Path, entry: Any, number: int) -> StageEntry:
     _refuse_unknown(path, entry, ("model", "accept", "accept_labels"), f"stage {number}: ")
     model, accept = entry.get("model"), entry.get("accept")
     if not isinstance(model, str) or not model:
-        raise ModelFileError(f"{place}model is {model!r}; expected the name of a .tflite file")
+        given = "is missing" if model is None else f"is {_brief(model)}"
+        raise ModelFileError(f"{place}model {given}; expected the name of a .tflite file")
     if accept is not None:
         accept = _score(accept, f"{place}accept")
     labels = entry.get("accept_labels", {})

@@ -20,7 +20,7 @@ LABELS_NAME = "labels.txt"
 # What people call the pictures of nothing: labels that a model gives, and nobody wants told.
 _SILENT = {"background", "nothing", "none", "unknown"}
 # ImageNet's 21,841 labels take 600 kB; what is larger is no label file.
-LARGEST_BYTES = 4 << 20
+LARGEST_BYTES = 4_000_000
 _MOST_LABELS = 100_000
 # A table takes much more memory than its text.
 _LARGEST_STRUCTURE = 1 << 18

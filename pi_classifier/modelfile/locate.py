@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pi_classifier.errors import ModelFileError
 from pi_classifier.suggest import suggestion
+from pi_classifier.system.files import NOT_A_FILE
 
 CASCADE = "cascade.toml"
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -62,6 +63,8 @@ def _found(name: str, folders: Sequence[Path]) -> Path:
             return path
         if path.is_dir():
             return _in_folder(path)
+        if path.exists():
+            raise ModelFileError(f"model {name}: {NOT_A_FILE}; name a model file")
     for folder in folders:
         for candidate in (folder / name, folder / f"{name}.tflite"):
             if candidate.is_file():

@@ -119,7 +119,7 @@ def _is_number(value: object, low: float, high: float) -> TypeGuard[int | float]
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"the number {text[:20]} is too large, or none")
+        raise ValueError(f"{text[:20]} is no finite number")
     return value
 
 
@@ -131,7 +131,8 @@ def parse_manifest(content: bytes, place: str, outputs: int) -> Manifest:
     try:
         value = _cleaned(json.loads(content, parse_float=_finite, parse_constant=_finite))
     except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{place}: is not JSON ({error}); write the file again") from None
+        reason = "nested too deep" if isinstance(error, RecursionError) else error
+        raise ModelFileError(f"{place}: is not JSON ({reason}); write the file again") from None
     top = _Reader(value, place)
     version = top.take("schema_version", int, SCHEMA_VERSION)
     if version != SCHEMA_VERSION:

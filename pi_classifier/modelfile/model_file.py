@@ -41,6 +41,7 @@ from pi_classifier.modelfile.manifest import (
 from pi_classifier.modelfile.tflite_graph import Activation, Graph, TensorSpec, read_graph
 from pi_classifier.modelfile.tflite_metadata import Metadata, Normalization
 from pi_classifier.printable import printable
+from pi_classifier.system.files import open_regular_file
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ def _errors_naming(path: Path) -> Iterator[None]:
 
 def _mapped(path: Path) -> memoryview:
     try:
-        with path.open("rb") as file:
+        with open_regular_file(path) as file:
             size = file.seek(0, 2)
             if size == 0:
                 raise ModelFileError(f"{path}: is empty; copy the file again")
@@ -143,8 +144,8 @@ def _mapped(path: Path) -> memoryview:
         raise ModelFileError(f"{path}: there is no such model file; check the path") from None
     except IsADirectoryError:
         raise ModelFileError(f"{path}: is a folder; name the .tflite file in it") from None
-    except (OSError, ValueError) as error:
-        raise ModelFileError(f"{path}: cannot be read ({error})") from error
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read ({error.strerror})") from error
     # Closed with its last reference: the traceback of an error may hold one for longer.
     return memoryview(mapping)
 

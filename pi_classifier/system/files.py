@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 PARTIAL_PREFIX = ".partial-"
 """How the names of files begin that are being written; a killed program leaves them behind."""
+NOT_A_FILE = "is a device, a pipe or a socket, not a file"
 # A name may have 255 bytes. Its end is kept: some writers choose the format by the suffix.
 _KEPT_NAME = 40
 
@@ -72,14 +73,21 @@ def open_regular_file(path: Path) -> BinaryIO:
     Raises OSError, also for a device, a pipe or a socket, which may never end, or never
     begin.
     """
-    # Opening a pipe would wait for whoever writes into it.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        # Opening a pipe would wait for whoever writes into it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except ValueError:  # a name with a zero byte, or with half a character
+        raise OSError(errno.EINVAL, "no file can have this name", str(path)) from None
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise OSError(errno.EINVAL, NOT_A_FILE, str(path)) from None
+        raise
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        raise OSError(errno.EINVAL, "is a device or a pipe, not a file", str(path))
+        raise OSError(errno.EINVAL, NOT_A_FILE, str(path))
     return os.fdopen(descriptor, "rb")
 
 

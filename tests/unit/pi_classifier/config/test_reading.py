@@ -298,5 +298,5 @@ def test_numbers_and_tables_beyond_what_python_reads(
 def test_a_pipe_is_no_configuration_file(tmp_path: Path) -> None:
     pipe = tmp_path / "config.toml"
     os.mkfifo(pipe)
-    with pytest.raises(ConfigError, match="is a device or a pipe, not a file"):
+    with pytest.raises(ConfigError, match="is a device, a pipe or a socket, not a file"):
         read_configuration(pipe)
