@@ -13,7 +13,9 @@ from pi_classifier.commands.parser import Parser
 from pi_classifier.config.options import add_options, read_options
 from pi_classifier.modelfile.cascade_file import read_cascade_file
 from pi_classifier.modelfile.locate import find_model, model_folders, shipped_models
+from pi_classifier.modelfile.manifest import CHANNELS_WRITTEN
 from pi_classifier.modelfile.model_file import ModelFile, read_model_file
+from pi_classifier.modelfile.picture_input import picture_shape, takes_bytes
 from pi_classifier.printable import json_text, printable
 from pi_classifier.setting import setting
 
@@ -94,6 +96,8 @@ def _facts(stage: _Stage) -> dict[str, Any]:
             "size": list(model.input_size),
             "resize": model.manifest.resize,
             "dtype": model.input.dtype,
+            "channels": CHANNELS_WRITTEN[model.channels],
+            "channels_first": picture_shape(model.input.shape).channels_first,
             "normalization": model.normalization and asdict(model.normalization),
         },
         "labels": list(model.labels),
@@ -134,8 +138,10 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for label, score in facts["accept_labels"].items():
         yield "", f"from {score:g} where it says {label}"
     dtype, normalization = facts["input"]["dtype"], facts["input"]["normalization"]
-    yield "input", f"{width} x {height} {dtype}, {facts['input']['resize']}"
-    if dtype == "float32" and normalization is None:
+    first = ", channels first" if facts["input"]["channels_first"] else ""
+    kind = f"{width} x {height} {facts['input']['channels']} {dtype}"
+    yield "input", f"{kind}{first}, {facts['input']['resize']}"
+    if normalization is None and not takes_bytes(dtype):
         yield "", "its normalization is not in the file: state model.mean and model.std to run it"
     if facts["network"]:
         yield "network", _pairs(facts["network"])

@@ -30,6 +30,7 @@ from pi_classifier.modelfile.model_file import (
     read_model_file,
     upsample_nearest,
 )
+from pi_classifier.modelfile.picture_input import CHANNELS, Channels
 from pi_classifier.modelfile.tflite_metadata import Normalization, normalization
 from pi_classifier.preprocessing.preprocessor import Preprocessor
 from pi_classifier.setting import setting
@@ -67,6 +68,11 @@ class ModelSettings:
     )
     resize: str = setting(
         "auto", 'how frames get the model\'s shape; "auto" is as it was trained', choices=RESIZES
+    )
+    channels: str = setting(
+        "auto",
+        'in which order the network takes colors; "auto" is as the model file says, else rgb',
+        choices=CHANNELS,
     )
     scores: str = setting(
         "auto",
@@ -209,7 +215,8 @@ def _accept_labels(entry: StageEntry, classifier: ModelClassifier) -> dict[str, 
 def open_model(path: Path, settings: ModelSettings) -> ModelClassifier:
     """Open the one model file at `path`; `settings.path` is not looked at."""
     stated = _stated_normalization(settings)
-    model = read_model_file(path, settings.labels, stated)
+    channels = _stated_channels(settings)
+    model = read_model_file(path, settings.labels, stated, channels=channels)
     _log_normalization(model, stated)
     cache_dir = _cache_dir(settings.cache_dir)
     try:
@@ -230,7 +237,8 @@ def open_model_bytes(content: bytes, name: str, settings: ModelSettings) -> Mode
     It runs as it will from the disk, but for its packed weights, which are not cached.
     """
     stated = _stated_normalization(settings)
-    model = read_model_bytes(content, name, settings.labels, stated)
+    channels = _stated_channels(settings)
+    model = read_model_bytes(content, name, settings.labels, stated, channels=channels)
     _log_normalization(model, stated)
     return _start(model, settings, None)
 
@@ -238,6 +246,13 @@ def open_model_bytes(content: bytes, name: str, settings: ModelSettings) -> Mode
 def _log_normalization(model: ModelFile, stated: Normalization | None) -> None:
     if stated is not None:
         log.info("%s: normalization as configured: %s", model.path, stated)
+    elif model.normalization is None:
+        log.info(
+            "%s: no normalization in the model file; pixels 0 to 255 are taken to span the whole "
+            "range of its %s input",
+            model.path,
+            model.input.dtype,
+        )
 
 
 def _start(model: ModelFile, settings: ModelSettings, cache_dir: Path | None) -> ModelClassifier:
@@ -258,6 +273,12 @@ def _stated_normalization(settings: ModelSettings) -> Normalization | None:
     if settings.mean is None or settings.std is None:
         raise ConfigError("only one of mean and std is set; a normalization needs both")
     return normalization(settings.mean, settings.std)
+
+
+def _stated_channels(settings: ModelSettings) -> Channels | None:
+    if settings.channels == "auto":
+        return None
+    return "bgr" if settings.channels == "bgr" else "rgb"
 
 
 def _cache_dir(text: str) -> Path | None:

@@ -54,11 +54,11 @@ class Interpreter:
     """A model that is ready to run; made by `open_interpreter`. It serves one thread."""
 
     def __init__(self, model: ModelFile, runner: _Runner) -> None:
-        self._encode = PixelEncoder(model.input, model.normalization)
+        self._encode = PixelEncoder(model.input, model.normalization, model.channels)
         self._decode = ScoreDecoder(model.output)
         self._runner: _Runner | None = runner
         self._path = model.path
-        self._shape = model.input.shape[1:]
+        self._shape = (*model.input_size, 3)
         self.runtime = runner.name
 
     def invoke(self, pixels: Pixels) -> Scores:
@@ -100,8 +100,9 @@ def open_interpreter(
     refuses the model or cannot run it, `ModelMismatch` for scores that are not numbers.
     """
     name, module = _import_runtime(runtime)
-    if model.content is not None:
-        cache_dir = None  # CompiledModel maps packed weights only for a model on the disk
+    if model.content is not None or "int16" in (model.input.dtype, model.output.dtype):
+        # CompiledModel maps packed weights only for a model on the disk, and knows no int16.
+        cache_dir = None
     if name == "litert" and cache_dir is not None and _compiled_model_is_safe(module):
         try:
             return _open_cached(model, num_threads, _weight_cache(model, cache_dir))
@@ -121,7 +122,7 @@ def _tried(model: ModelFile, name: str, load: Callable[[], _Runner]) -> Interpre
 
     A runtime finds much of what is wrong only when it runs. What it prints is kept from stderr.
     """
-    gray = np.full(model.input.shape[1:], 128, np.uint8)
+    gray = np.full((*model.input_size, 3), 128, np.uint8)
     with captured_stderr() as native:
         try:
             interpreter = Interpreter(model, load())
@@ -256,7 +257,7 @@ class _CachedRunner:
         self._outputs = self._model.create_output_buffers(0)
         # LiteRT sets up (and reports on) more of itself when it first gets data.
         self._inputs[0].write(np.zeros(model.input.shape, model.input.dtype))
-        self._count = model.output.shape[-1]
+        self._count = model.output.count
         self._dtype = np.dtype(model.output.dtype)
 
     def run(self, tensor: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ def activation_of(model: ModelFile, stated: str, run: Callable[[Pixels], Scores]
     The last operator tells it, but for networks that end in a sum or a mean of probabilities:
     those are known by running them on pictures of one color.
     """
-    outputs = model.output.shape[-1]
+    outputs = model.output.count
     found: Activation = model.activation
     if stated == "probabilities":
         found = "sigmoid" if outputs == 1 or found == "sigmoid" else "softmax"

@@ -27,7 +27,7 @@ from pi_classifier.modelfile.subgraph import (
 )
 
 # Of a quantized tensor, by its type.
-ZERO_POINTS = {3: (0, 255), 9: (-128, 127)}
+ZERO_POINTS = {3: (0, 255), 7: (-32768, 32767), 9: (-128, 127)}
 
 _FLOATS: dict[int, np.dtype[np.floating[Any]]] = {0: np.dtype("<f4"), 1: np.dtype("<f2")}
 _TEXT = 5

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pi_classifier.errors import ModelFileError, ModelMismatch
 from pi_classifier.modelfile.labels import clean_label
+from pi_classifier.modelfile.picture_input import Channels
 from pi_classifier.printable import printable
 
 MANIFEST_NAME = "pi_classifier.json"
@@ -30,6 +31,8 @@ _LARGEST_SCORE = float(np.finfo(np.float32).max)
 _TEMPERATURES = (0.001, 1000.0)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 Resize = Literal["crop", "stretch"]
+# As they stand in `input.channels`.
+CHANNELS_WRITTEN: dict[Channels, str] = {"rgb": "RGB", "bgr": "BGR", "gray": "gray"}
 T = TypeVar("T")
 
 
@@ -64,6 +67,7 @@ class Manifest:
     name: str = ""
     resize: Resize = "crop"
     size: tuple[int, int] | None = None
+    channels: Channels | None = None
     silent_labels: tuple[str, ...] = ()
     temperature: float = 1.0
     thresholds: Thresholds = Thresholds()
@@ -146,6 +150,7 @@ def parse_manifest(content: bytes, place: str, outputs: int) -> Manifest:
         name=printable(top.take("name", str, ""), LONGEST_NAME),
         resize=_resize(contract),
         size=_size(contract),
+        channels=_channels(contract),
         silent_labels=_texts(top, "silent_labels"),
         temperature=calibration.number("temperature", *_TEMPERATURES, 1.0),
         thresholds=Thresholds(*(thresholds.ratio(key) for key in ("accept", "high", "low"))),
@@ -173,14 +178,22 @@ def _cleaned(value: Any) -> Any:
 
 
 def _resize(contract: _Reader) -> Resize:
-    if contract.take("channels", str, "RGB") != "RGB":
-        raise ModelMismatch(f"{contract.wrong('channels', 'RGB')}")
     resize = contract.take("resize", str, "crop")
     if resize == "crop":
         return "crop"
     if resize == "stretch":
         return "stretch"
     raise contract.wrong("resize", '"crop" or "stretch"')
+
+
+def _channels(contract: _Reader) -> Channels | None:
+    if "channels" not in contract.value:
+        return None
+    word = contract.take("channels", str, "")
+    for channels, written in CHANNELS_WRITTEN.items():
+        if word == written:
+            return channels
+    raise ModelMismatch(str(contract.wrong("channels", "RGB, BGR or gray")))
 
 
 def _size(contract: _Reader) -> tuple[int, int] | None:

@@ -38,6 +38,13 @@ from pi_classifier.modelfile.manifest import (
     Manifest,
     parse_manifest,
 )
+from pi_classifier.modelfile.picture_input import (
+    Channels,
+    channels_of,
+    known_normalization,
+    picture_shape,
+    require_normalization,
+)
 from pi_classifier.modelfile.tflite_graph import Activation, Graph, TensorSpec, read_graph
 from pi_classifier.modelfile.tflite_metadata import Metadata, Normalization
 from pi_classifier.printable import printable
@@ -53,9 +60,9 @@ _LARGEST_FILE = 1 << 31
 class ModelFile:
     """All that is known of a model before it runs.
 
-    `input` is ``[1, height, width, 3]``, `output` has a score for each of `labels`, or one
-    score for two labels.
-    `normalization` is None where pixels go in as they are, and in float models not read to run.
+    `input` is a picture (`picture_shape`) whose channels have the order `channels`; `output`
+    has a score for each of `labels`, or one for two labels. `normalization` is of red, green,
+    blue; None where pixels go in as they are, and in models not read to run that need one.
     `labels_source` says where the labels were found. `content` is the whole file where it
     was read from memory, and None for one on the disk.
     """
@@ -65,6 +72,7 @@ class ModelFile:
     size_bytes: int
     name: str
     input: TensorSpec
+    channels: Channels
     output: TensorSpec
     activation: Activation
     labels: tuple[str, ...]
@@ -77,7 +85,7 @@ class ModelFile:
     @property
     def input_size(self) -> tuple[int, int]:
         """Height and width of the input in pixels."""
-        return self.input.shape[1], self.input.shape[2]
+        return picture_shape(self.input.shape).size
 
 
 def read_model_file(
@@ -85,20 +93,21 @@ def read_model_file(
     labels: str | Path | None = None,
     normalization: Normalization | None = None,
     *,
+    channels: Channels | None = None,
     to_run: bool = True,
 ) -> ModelFile:
     """Read and check the model file at `path`.
 
     `labels` names a label file that takes precedence over the model's own;
-    `normalization` likewise, which may be missing where it is not `to_run`. Raises
-    `ModelFileError` for a file that is missing or damaged, `ModelMismatch` for a sound one
-    that is no usable classifier.
+    `normalization` (of red, green, blue) and `channels` likewise; the former may be missing
+    where it is not `to_run`. Raises `ModelFileError` for a file that is missing or damaged,
+    `ModelMismatch` for a sound one that is no usable classifier.
     """
     path = Path(path)
     with _errors_naming(path):
-        model = _read(path, _mapped(path), None, labels, normalization)
+        model = _read(path, _mapped(path), None, labels, normalization, channels)
         if to_run:
-            _check_normalization(model)
+            require_normalization(model.normalization, model.input.dtype)
         return model
 
 
@@ -107,6 +116,8 @@ def read_model_bytes(
     name: str,
     labels: str | Path | None = None,
     normalization: Normalization | None = None,
+    *,
+    channels: Channels | None = None,
 ) -> ModelFile:
     """Read and check a model file from memory, as `read_model_file` does from the disk.
 
@@ -114,8 +125,8 @@ def read_model_bytes(
     """
     path = Path(name)
     with _errors_naming(path):
-        model = _read(path, memoryview(content), content, labels, normalization)
-        _check_normalization(model)
+        model = _read(path, memoryview(content), content, labels, normalization, channels)
+        require_normalization(model.normalization, model.input.dtype)
         return model
 
 
@@ -156,13 +167,12 @@ def _read(
     content: bytes | None,
     labels: str | Path | None,
     stated: Normalization | None,
+    channels: Channels | None,
 ) -> ModelFile:
     refuse_other_kinds(path, data)
     graph = read_graph(data)
     members = _associated_files(path, data, graph)
-    manifest = Manifest()
-    if (text := members.get(MANIFEST_NAME)) is not None:
-        manifest = parse_manifest(text, f"{path}: {MANIFEST_NAME}", graph.outputs)
+    manifest = _manifest(path, graph, members.get(MANIFEST_NAME))
     sha256 = _checksum(path, data, manifest)
     if labels is None:
         names, source = _labels(path, graph, members, beside=content is None)
@@ -174,18 +184,19 @@ def _read(
             own, _ = _labels(path, graph, members, beside=content is None)
     manifest = replace(manifest, silent_labels=_silent_labels(manifest, own, names))
     _check_labels(path, graph, names, source, manifest)
-    _check_size(path, graph, manifest)
+    channels = channels_of(graph.picture, graph.metadata, manifest.channels, channels)
     return ModelFile(
         path=path,
         sha256=sha256,
         size_bytes=len(data),
         name=manifest.name or printable(path.stem, LONGEST_NAME),
         input=graph.input,
+        channels=channels,
         output=graph.output,
         activation=graph.activation,
         labels=names,
         labels_source=source,
-        normalization=_normalization(path, graph, stated),
+        normalization=known_normalization(graph.metadata, channels, stated),
         metadata=graph.metadata,
         manifest=manifest,
         content=content,
@@ -205,6 +216,18 @@ def _associated_files(path: Path, data: memoryview, graph: Graph) -> dict[str, b
             "file was changed or is cut short: copy it again"
         )
     return members
+
+
+def _manifest(path: Path, graph: Graph, text: bytes | None) -> Manifest:
+    if text is None:
+        return Manifest()
+    manifest = parse_manifest(text, f"{path}: {MANIFEST_NAME}", graph.outputs)
+    if manifest.size is not None and manifest.size != graph.picture.size:
+        raise ModelMismatch(
+            f"{path}: {MANIFEST_NAME} says the input is {list(manifest.size)}, the "
+            f"network takes {list(graph.picture.size)}; export the model again"
+        )
+    return manifest
 
 
 def _checksum(path: Path, data: memoryview, manifest: Manifest) -> str:
@@ -275,38 +298,6 @@ def _check_labels(
         raise ModelMismatch(
             f"{path}: {MANIFEST_NAME} calls {unknown[0]!r} a silent label, but it is none of "
             "the labels; export the model again"
-        )
-
-
-def _check_size(path: Path, graph: Graph, manifest: Manifest) -> None:
-    if manifest.size is not None and manifest.size != graph.size:
-        raise ModelMismatch(
-            f"{path}: {MANIFEST_NAME} says the input is {list(manifest.size)}, the "
-            f"network takes {list(graph.size)}; export the model again"
-        )
-
-
-def _normalization(path: Path, graph: Graph, stated: Normalization | None) -> Normalization | None:
-    if stated is not None:
-        return stated
-    if graph.metadata is not None and graph.metadata.normalization is not None:
-        return graph.metadata.normalization
-    if graph.input.dtype != "float32":
-        log.info(
-            "%s: no normalization in the model file; pixels 0 to 255 are taken to span the whole "
-            "range of its %s input",
-            path,
-            graph.input.dtype,
-        )
-    return None
-
-
-def _check_normalization(model: ModelFile) -> None:
-    if model.input.dtype == "float32" and model.normalization is None:
-        raise ModelMismatch(
-            f"{model.path}: takes float32 pixels, but its metadata do not say how they are "
-            "normalized; state what it was trained with as mean and std in the configuration, "
-            "for example mean 127.5 and std 127.5 for pixels from -1 to 1"
         )
 
 

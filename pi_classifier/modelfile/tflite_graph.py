@@ -12,18 +12,24 @@ from typing import Literal
 from pi_classifier.errors import ModelMismatch
 from pi_classifier.modelfile.flatbuffer import DamagedBuffer, Table
 from pi_classifier.modelfile.graph_checks import ZERO_POINTS, check_graphs
+from pi_classifier.modelfile.picture_input import (
+    PictureShape,
+    check_picture_shape,
+    picture_shape,
+    takes_bytes,
+)
 from pi_classifier.modelfile.subgraph import builtin_code
 from pi_classifier.modelfile.tflite_metadata import METADATA_NAME, Metadata, read_metadata
 
-DType = Literal["uint8", "int8", "float32"]
+DType = Literal["uint8", "int8", "int16", "float16", "float32"]
 Activation = Literal["softmax", "sigmoid", "none"]
 
-_DTYPES: dict[int, DType] = {0: "float32", 3: "uint8", 9: "int8"}
-_OTHER_TYPES = {1: "float16", 2: "int32", 4: "int64", 5: "string", 6: "bool", 7: "int16"}
-_LARGEST_SIDE = 8192
+_DTYPES: dict[int, DType] = {0: "float32", 1: "float16", 3: "uint8", 7: "int16", 9: "int8"}
+_OTHER_TYPES = {2: "int32", 4: "int64", 5: "string", 6: "bool", 10: "float64"}
+_LARGEST_OUTPUT = 1 << 20
 _SOFTMAX, _LOGISTIC = 25, 14
-# RESHAPE, SQUEEZE, QUANTIZE, DEQUANTIZE: they pass scores on as they are.
-_TRANSPARENT = (22, 43, 114, 6)
+# RESHAPE, SQUEEZE, TRANSPOSE, QUANTIZE, DEQUANTIZE, CAST: they pass scores on as they are.
+_TRANSPARENT = (22, 43, 39, 114, 6, 53)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +44,25 @@ class TensorSpec:
     scale: float
     zero_point: int
 
+    @property
+    def is_float(self) -> bool:
+        """Whether real values are stored as they are."""
+        return self.dtype in {"float32", "float16"}
+
+    @property
+    def spans_bytes(self) -> bool:
+        """Whether its whole range is that of a byte."""
+        return takes_bytes(self.dtype)
+
+    @property
+    def count(self) -> int:
+        """How many values it has."""
+        return math.prod(self.shape)
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A classifier's one input ``[1, height, width, 3]`` and one output of scores.
+    """A classifier's one input, a picture (`picture_shape`), and one output of scores.
 
     `activation` is what the network ends with.
     """
@@ -52,14 +73,14 @@ class Graph:
     metadata: Metadata | None
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the input in pixels."""
-        return self.input.shape[1], self.input.shape[2]
+    def picture(self) -> PictureShape:
+        """What the shape of the input says."""
+        return picture_shape(self.input.shape)
 
     @property
     def outputs(self) -> int:
         """How many scores there are."""
-        return self.output.shape[-1]
+        return self.output.count
 
 
 def read_graph(data: memoryview) -> Graph:
@@ -80,7 +101,7 @@ def read_graph(data: memoryview) -> Graph:
     _check_counts(len(inputs), len(outputs))
     output = _output(tensors[int(outputs[0])])
     activation = _activation(graph, codes, int(outputs[0]))
-    if output.shape[-1] == 1 and activation == "softmax":
+    if output.count == 1 and activation == "softmax":
         raise ModelMismatch(
             "the one output ends in a softmax, which makes 1 of everything; train it with a "
             "sigmoid, or with an output for each label"
@@ -106,35 +127,26 @@ def _shape(tensor: Table) -> tuple[int, ...]:
 
 def _input(tensor: Table) -> TensorSpec:
     spec = _spec(tensor, "input")
-    shape = spec.shape
-    if len(shape) != 4 or shape[0] != 1 or shape[3] != 3:
+    signature = tuple(int(n) for n in tensor.numbers(7, "int32", limit=16))
+    check_picture_shape(spec.shape, signature)
+    if spec.dtype == "int16" and spec.scale == 0:
         raise ModelMismatch(
-            f"the input has the shape {list(shape)}; expected one RGB picture, "
-            "[1, height, width, 3]"
-        )
-    if not all(1 <= side <= _LARGEST_SIDE for side in shape[1:3]):
-        raise ModelMismatch(
-            f"the input is {shape[2]} x {shape[1]} pixels; expected sides up to {_LARGEST_SIDE}"
-        )
-    # A converter writes 1 for a side that the network leaves open.
-    signature = tensor.numbers(7, "int32", limit=16)
-    if -1 in signature[1:3] or shape[1:3] == (1, 1):
-        raise ModelMismatch(
-            f"the input takes pictures of any size (shape {list(signature or shape)}), and the "
-            "file does not say of which size it was trained with: convert it with that size, for "
-            "example keras.Input((224, 224, 3))"
+            "the int16 input carries no scale, so pixels cannot be put into it; export the model "
+            "again with quantization parameters"
         )
     return spec
 
 
 def _output(tensor: Table) -> TensorSpec:
     spec = _spec(tensor, "output")
-    if not spec.shape or math.prod(spec.shape[:-1]) != 1 or not 1 <= spec.shape[-1] <= 1 << 20:
+    # PyTorch's networks may end as [1, labels, 1, 1].
+    one_row = bool(spec.shape) and max(spec.shape) == spec.count
+    if not one_row or not 1 <= spec.count <= _LARGEST_OUTPUT:
         raise ModelMismatch(
             f"the output has the shape {list(spec.shape)}; expected a score for each label, "
             "[1, labels]"
         )
-    if spec.dtype != "float32" and spec.scale == 0:
+    if not spec.is_float and spec.scale == 0:
         raise ModelMismatch(
             f"the {spec.dtype} output carries no scale, so its scores cannot be read; "
             "export the model again with quantization parameters"
@@ -146,11 +158,14 @@ def _spec(tensor: Table, role: str) -> TensorSpec:
     code = tensor.integer(1, "int8")
     if code not in _DTYPES:
         name = _OTHER_TYPES.get(code, f"type {code}")
-        raise ModelMismatch(f"the {role} is {name}; expected uint8, int8 or float32")
+        raise ModelMismatch(
+            f"the {role} is {name}; expected float32, float16, uint8, int8 or int16: convert the "
+            f"model again, for example with inference_{role}_type = tf.float32"
+        )
     dtype = _DTYPES[code]
     quantization = tensor.table(4)
     scale, zero_point = 0.0, 0
-    if quantization is not None and dtype != "float32":
+    if quantization is not None and dtype not in {"float32", "float16"}:
         scales = quantization.numbers(2, "float32")
         zero_points = quantization.numbers(3, "int64")
         if len(scales) > 1 or len(zero_points) > 1:

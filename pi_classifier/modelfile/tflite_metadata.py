@@ -19,9 +19,9 @@ METADATA_NAME = "TFLITE_METADATA"
 NORMALIZATION_OPTIONS = 1
 TENSOR_AXIS_LABELS = 2
 FEATURE_PROPERTIES, IMAGE_PROPERTIES = 1, 2
-RGB, GRAYSCALE = 1, 2
-# What this project's writer says of the input, and no other: it tells files that are its own.
-INPUT_DESCRIPTION = "RGB picture to classify"
+UNKNOWN_COLORS, RGB, GRAYSCALE = 0, 1, 2
+# So ends what this project's writer says of the input, and no other: it tells its own files.
+INPUT_DESCRIPTION = "picture to classify"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class Metadata:
     """The TFLite Metadata of a model; texts are "" where missing.
 
     `own` where this project's writer wrote them, and ``pi_classifier.json`` with them.
+    The normalization's values are in the order of the input's channels. `gray` where they say
+    that it takes gray pictures.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Metadata:
     normalization: Normalization | None
     label_file: str | None
     own: bool
+    gray: bool
 
 
 def read_metadata(root: Table) -> Metadata:
@@ -57,8 +60,6 @@ def read_metadata(root: Table) -> Metadata:
     graphs = root.tables(3)
     inputs = graphs[0].tables(2) if graphs else []
     outputs = graphs[0].tables(3) if graphs else []
-    if inputs:
-        _check_colors(inputs[0])
     return Metadata(
         name=root.text(0),
         description=root.text(1),
@@ -67,16 +68,17 @@ def read_metadata(root: Table) -> Metadata:
         license=root.text(5),
         normalization=next(_normalizations(inputs), None),
         label_file=next(_label_files(outputs), None),
-        own=bool(inputs) and inputs[0].text(1) == INPUT_DESCRIPTION,
+        own=bool(inputs) and inputs[0].text(1).endswith(INPUT_DESCRIPTION),
+        gray=bool(inputs) and _is_gray(inputs[0]),
     )
 
 
-def _check_colors(tensor: Table) -> None:
+def _is_gray(tensor: Table) -> bool:
     content = tensor.table(3)
-    if content is not None and content.integer(0, "uint8") == IMAGE_PROPERTIES:
-        properties = content.table(1)
-        if properties is not None and properties.integer(0, "int8") == GRAYSCALE:
-            raise ModelMismatch("the model expects gray pictures; expected RGB")
+    if content is None or content.integer(0, "uint8") != IMAGE_PROPERTIES:
+        return False
+    properties = content.table(1)
+    return properties is not None and properties.integer(0, "int8") == GRAYSCALE
 
 
 def _normalizations(inputs: list[Table]) -> Iterator[Normalization]:

@@ -16,7 +16,10 @@ from pi_classifier.inference.interpreter import installed_runtimes
 from pi_classifier.types import Classifier, Frame
 
 DATA = Path(__file__).resolve().parent.parent / "data"
-KINDS = ("float32", "uint8", "int8", "dynamic", "normalized", "logits")
+KINDS = (
+    "float32", "uint8", "int8", "dynamic", "normalized", "logits",
+    "float16", "int16", "gray", "bgr", "channels-first",
+)  # fmt: skip
 LABELS = ("background", "cyan", "magenta", "yellow")
 COLORS = {
     "cyan": (0, 200, 200),

@@ -126,7 +126,7 @@ def test_models_tells_what_is_in_a_file(program: Program) -> None:
     assert done.stdout.startswith("colors-int8: Tells patches of cyan, magenta and yellow")
     for words in (
         f"file      {MODEL}, {MODEL.stat().st_size / 1000:.0f} kB",
-        "input     16 x 16 int8, crop",
+        "input     16 x 16 RGB int8, crop",
         "labels    4: background (silent), cyan, magenta, yellow (from labels.txt in the model",
         "training  data synthetic color patches, n 2000",
         "accuracy  100.0% top-1 on 500 photos, test split",
@@ -145,6 +145,8 @@ def test_models_json(program: Program) -> None:
         "size": [16, 16],
         "resize": "crop",
         "dtype": "int8",
+        "channels": "RGB",
+        "channels_first": False,
         "normalization": {"mean": [0.0], "std": [1.0]},
     }
     assert stage["evaluation"]["top1"] == 1.0
@@ -160,7 +162,7 @@ def test_a_model_without_normalization_is_described(program: Program, tmp_path: 
     (tmp_path / "labels.txt").write_text("nothing\ncyan\nmagenta\nyellow\n")
     described = program("models", path)
     assert described.returncode == 0
-    assert "  input     16 x 16 float32, crop\n" in described.stdout
+    assert "  input     16 x 16 RGB float32, crop\n" in described.stdout
     assert "normalization is not in the file: state model.mean and model.std" in described.stdout
     (stage,) = json.loads(program("models", "--json", path).stdout)["stages"]
     assert stage["input"]["normalization"] is None

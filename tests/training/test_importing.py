@@ -36,6 +36,7 @@ from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.modelfile.tflite_graph import TensorSpec
 from pi_classifier.modelfile.tflite_metadata import Normalization
 from pi_classifier.preprocessing.preprocessor import Preprocessor, load_image
+from pi_classifier.types import Frame
 
 from .conftest import PHOTOS
 from .foreign import (
@@ -416,6 +417,54 @@ class TestPhotos:
         out = tmp_path / "o.tflite"
         with pytest.raises(ParityError, match="differ from the original's"):
             list(import_model(tmp_path / "net.keras", out, ImportOptions()))
+        assert not out.exists()
+
+
+class TestPictures:
+    @pytest.mark.parametrize(
+        ("kind", "says"),
+        [
+            ("channels-first", "RGB, channels first, (x − 123.675, 116.28, 103.53) / 58.395"),
+            ("gray", "gray, 0 to 255 as they are"),
+            ("bgr", "BGR, (x − 123.68, 116.779, 103.939) / 1, 1, 1"),
+            ("float16", "RGB, 0 to 255 as they are"),
+            ("int16", "RGB, 0 to 255 as they are"),
+        ],
+    )
+    def test_every_kind_of_input_is_kept(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, says: str
+    ) -> None:
+        source = DATA / f"{kind}.tflite"
+        first = imported(source, tmp_path)
+        assert f"  pixels         {says}" in capsys.readouterr().out
+        before, after = (open_model(p, ModelSettings(cache_dir="")) for p in (source, first))
+        assert after.model.channels == before.model.channels
+        assert after.model.normalization == before.model.normalization
+        for pixels in pictures():
+            small = np.ascontiguousarray(pixels[:16, :16])
+            np.testing.assert_array_equal(after.raw_scores(small), before.raw_scores(small))
+
+    def test_blue_first_is_stated(self, tmp_path: Path) -> None:
+        bare = tmp_path / "caffe.tflite"
+        finished = (DATA / "bgr.tflite").read_bytes()
+        archive = finished.index(b"PK\x03\x04")
+        bare.write_bytes(finished[:archive].replace(b"TFLITE_METADATA", b"TFLITE_NOTHING_"))
+        (tmp_path / "labels.txt").write_text("background\ncyan\nmagenta\nyellow\n")
+        caffe = ("--mean", "123.68", "116.779", "103.939", "--std", "1", "1", "1")
+        model = imported(bare, tmp_path, "--channels", "bgr", *caffe)
+        classifier = open_model(model, ModelSettings(cache_dir=""))
+        for label, color in {"cyan": (0, 200, 200), "yellow": (200, 200, 0)}.items():
+            frame = Frame(np.full((16, 16, 3), color, np.uint8), 0, 0)
+            assert classifier.classify(frame).top.label == label
+        classifier.close()
+
+    def test_one_channel_has_no_order(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        out = tmp_path / "o.tflite"
+        gray = str(DATA / "gray.tflite")
+        assert main(["import", gray, "-o", str(out), "--channels", "bgr"]) != 0
+        assert "the network takes gray pictures (one channel)" in capsys.readouterr().err
         assert not out.exists()
 
 

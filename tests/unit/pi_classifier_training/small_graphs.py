@@ -12,7 +12,7 @@ from pi_classifier_training.inspection.model_graph import ModelGraph, read_model
 
 SAME, VALID = 0, 1
 NO_ACTIVATION, RELU, RELU_N1_TO_1, RELU6 = range(4)
-_TYPES = {"float32": 0, "float16": 1, "int32": 2, "uint8": 3, "int64": 4, "int8": 9}
+_TYPES = {"float32": 0, "float16": 1, "int32": 2, "uint8": 3, "int64": 4, "int16": 7, "int8": 9}
 # The schema's options of the operations used here.
 _OPTIONS = {
     "CONV_2D": "Conv2DOptions",
@@ -27,6 +27,9 @@ _OPTIONS = {
     "DIV": "DivOptions",
     "CONCATENATION": "ConcatenationOptions",
     "SOFTMAX": "SoftmaxOptions",
+    "CAST": "CastOptions",
+    "TRANSPOSE": "TransposeOptions",
+    "RESHAPE": "ReshapeOptions",
 }
 
 
@@ -40,9 +43,15 @@ class Network:
         self._operators: list[Any] = []
         self._inputs: list[int] = []
 
-    def input(self, *shape: int, dtype: str = "float32", signature: Sequence[int] = ()) -> int:
+    def input(
+        self,
+        *shape: int,
+        dtype: str = "float32",
+        signature: Sequence[int] = (),
+        **quantization: Any,
+    ) -> int:
         """An input of the network; `signature` is its shape with -1 where it is open."""
-        self._inputs.append(self.tensor("input", shape, dtype))
+        self._inputs.append(self.tensor("input", shape, dtype, **quantization))
         self._tensors[-1].shapeSignature = list(signature) or None
         return self._inputs[-1]
 

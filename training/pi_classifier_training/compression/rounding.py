@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.inference.classifier import open_model_bytes
+from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS
 from pi_classifier.preprocessing.preprocessor import Preprocessor
 from pi_classifier_training.compression.rounding_file import (
     FloatModel,
@@ -33,6 +34,7 @@ from pi_classifier_training.compression.rounding_levels import (
     classic,
     per_channel,
 )
+from pi_classifier_training.conversion.reference import normalized
 from pi_classifier_training.data.dataset import Photo, decode, evenly_over_labels, scan
 from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.evaluation.labeling import match_labels
@@ -214,12 +216,8 @@ class RoundingTrials:
                 "folder the model was trained on, or round with --method channel, which needs "
                 "no photos"
             )
-        values = np.asarray(images.pixels, np.float32)
-        stated = model.normalization
-        if stated is None:
-            return values
-        mean, std = (np.array(x, np.float32) for x in (stated.mean, stated.std))
-        return np.asarray((values - mean) / std, np.float32)
+        stated = model.normalization or RAW_PIXELS
+        return np.concatenate([normalized(image, stated, model) for image in images.pixels])
 
 
 def figures_beside(float_scores: Scores, own: Scores) -> Figures:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.inference.classifier import open_model_bytes
+from pi_classifier.modelfile.manifest import CHANNELS_WRITTEN
 from pi_classifier.modelfile.model_file import ModelFile, read_model_file
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS
 from pi_classifier.system.files import write_atomic
@@ -145,8 +146,12 @@ def _manifest(model: ModelFile) -> dict[str, Any]:
     """What stays true of the rounded file; what was measured on the float one does not."""
     dropped = ("golden", "evaluation", "flatbuffer", "kind")
     known = {k: v for k, v in model.manifest.details.items() if k not in dropped}
-    size = {"size": list(model.input_size), "resize": model.manifest.resize, "channels": "RGB"}
-    return {"name": model.name, "input": size} | known | {"kind": "rounded"}
+    picture = {
+        "size": list(model.input_size),
+        "resize": model.manifest.resize,
+        "channels": CHANNELS_WRITTEN[model.channels],
+    }
+    return {"name": model.name, "input": picture} | known | {"kind": "rounded"}
 
 
 def _written(model: ModelFile, data: bytes, contents: Mapping[str, Any]) -> bytes:

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier.modelfile.model_file import upsample_nearest
+from pi_classifier.inference.quantization import PixelEncoder
+from pi_classifier.modelfile.model_file import ModelFile, upsample_nearest
+from pi_classifier.modelfile.tflite_graph import TensorSpec
 from pi_classifier.modelfile.tflite_metadata import Normalization
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.inspection.model_graph import read_model_graph
 
 Pixels = NDArray[np.uint8]
-# Network inputs float32 [1, height, width, 3] → scores float32 [outputs].
+# Network inputs float32, such as [1, height, width, 3], → scores float32 [outputs].
 Reference = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
@@ -63,9 +65,9 @@ def _quantized(
     image: NDArray[np.float32], dtype: np.dtype[np.generic], scale: float, zero_point: int
 ) -> NDArray[np.generic]:
     """What goes into an input of `dtype`; pixels as they are where it has no scale."""
-    if dtype == np.float32:
-        return image
-    low, high = (0, 255) if dtype == np.uint8 else (-128, 127)
+    if np.issubdtype(dtype, np.floating):
+        return image.astype(dtype, copy=False)
+    low, high = np.iinfo(dtype.name).min, np.iinfo(dtype.name).max
     steps = np.rint(image / scale) + zero_point if scale else image + low
     result: NDArray[np.generic] = np.clip(steps, low, high).astype(dtype)
     return result
@@ -76,21 +78,34 @@ def kernel_spread(
     other_kernels: Reference | None,
     normalization: Normalization,
     size: tuple[int, int],
+    model: ModelFile | None = None,
 ) -> float:
-    """How far scores are off on golden vectors where a device computes by other kernels."""
+    """How far scores are off on golden vectors where a device computes by other kernels.
+
+    `model` says how the input is arranged; without it, as networks of our own have it.
+    """
     if other_kernels is None:
         return 0.0
     off = 0.0
     for vector in vectors:
         pixels = np.frombuffer(base64.b64decode(vector["pixels"]), np.uint8)
         picture = upsample_nearest(pixels.reshape(vector["shape"]), size)
-        scores = other_kernels(normalized(picture, normalization))
+        scores = other_kernels(normalized(picture, normalization, model))
         off = max(off, float(np.abs(scores - np.array(vector["scores"])).max()))
     return off
 
 
-def normalized(pixels: Pixels, normalization: Normalization) -> NDArray[np.float32]:
-    """Network inputs float32 ``[1, height, width, 3]`` of pixels uint8."""
+def normalized(
+    pixels: Pixels, normalization: Normalization, model: ModelFile | None = None
+) -> NDArray[np.float32]:
+    """Network inputs float32 of pixels uint8, arranged as `model` takes them.
+
+    Without a model ``[1, height, width, 3]``, red first.
+    """
+    if model is not None:
+        spec = TensorSpec(model.input.shape, "float32", 0.0, 0)
+        arranged = PixelEncoder(spec, normalization, model.channels)(pixels)
+        return np.array(arranged, np.float32)
     mean, std = (np.array(x, np.float32) for x in (normalization.mean, normalization.std))
     batch: NDArray[np.float32] = ((pixels.astype(np.float32) - mean) / std)[np.newaxis]
     return batch

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pi_classifier.errors import ImageError
+from pi_classifier.inference.classifier import ModelClassifier
 from pi_classifier.modelfile.manifest import Resize
 from pi_classifier.modelfile.model_file import upsample_nearest
 from pi_classifier.modelfile.tflite_metadata import Normalization
@@ -16,7 +17,6 @@ from pi_classifier.preprocessing.preprocessor import Preprocessor, load_image
 from pi_classifier_training.conversion.reference import Pixels, normalized
 from pi_classifier_training.data.dataset import scan
 from pi_classifier_training.importing.original import Original
-from pi_classifier_training.modelfile.golden import Scorer
 
 # How far two scores may be off, times the largest score where outputs are logits. Float
 # networks compute the same up to the order of additions; integer ones round.
@@ -49,7 +49,10 @@ def _photos(paths: Sequence[Path], preprocess: Preprocessor) -> Iterator[Pixels]
 
 
 def difference(
-    scorer: Scorer, original: Original, normalization: Normalization, pictures: Iterable[Pixels]
+    classifier: ModelClassifier,
+    original: Original,
+    normalization: Normalization,
+    pictures: Iterable[Pixels],
 ) -> tuple[float, float]:
     """The largest difference of two scores, and the largest score there is (at least 1).
 
@@ -57,8 +60,8 @@ def difference(
     """
     off, scale = 0.0, 1.0
     for pixels in pictures:
-        expected = original.run(normalized(pixels, normalization))
-        scores = scorer.raw_scores(pixels)
+        expected = original.run(normalized(pixels, normalization, classifier.model))
+        scores = classifier.raw_scores(pixels)
         # numpy's maximum keeps not-a-number, Python's loses it.
         off = float(np.maximum(off, np.abs(scores - expected).max()))
         scale = float(np.maximum(scale, np.abs(expected).max()))

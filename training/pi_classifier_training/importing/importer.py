@@ -7,14 +7,15 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pi_classifier.errors import ModelError
+from pi_classifier.errors import ModelError, ModelMismatch
 from pi_classifier.inference.classifier import ModelClassifier, open_model_bytes
 from pi_classifier.inference.native_stderr import captured_stderr
 from pi_classifier.modelfile.labels import silent_labels
-from pi_classifier.modelfile.manifest import Resize
+from pi_classifier.modelfile.manifest import CHANNELS_WRITTEN, Resize
 from pi_classifier.modelfile.model_file import read_model_file
+from pi_classifier.modelfile.picture_input import Channels, channels_of
 from pi_classifier.modelfile.tflite_graph import Graph, read_graph
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS, Normalization
 from pi_classifier.setting import setting
@@ -50,6 +51,7 @@ class ImportOptions:
     card: ModelCard = ModelCard()
     normalization: Stated | None = None
     resize: Resize | None = setting(None, "how photos get its shape")
+    channels: Literal["rgb", "bgr"] | None = setting(None, "which color its input has first")
     choices: Choices = Choices()
     image_dirs: tuple[Path, ...] = ()
 
@@ -73,9 +75,12 @@ def import_model(source: Path, output: Path, options: ImportOptions) -> Iterator
         for before, after in zip(stated, labels, strict=True):
             if before != after:
                 yield f"                 {before!r} stands there again; called {after!r}"
-        normalization, why = choose_normalization(source, original, graph, options.normalization)
-        yield f"  pixels         {_words(normalization)} ({why})"
+        channels, normalization, why = _pixels(source, original, graph, options)
+        written = CHANNELS_WRITTEN[channels]
+        first = ", channels first" if graph.picture.channels_first else ""
+        yield f"  pixels         {written}{first}, {_words(normalization)} ({why})"
         contents = _contents(source, original, graph, labels, options)
+        contents["input"]["channels"] = written
         yield f"  resize         {contents['input']['resize']} (change it with --resize)"
         finished, same = _compared(original, labels, contents, normalization, options.image_dirs)
         yield same
@@ -91,6 +96,22 @@ def _graph(original: Original) -> Graph:
         return read_graph(memoryview(original.tflite))
     except (ModelError, ValueError) as error:
         raise ExportError(f"{original.path}: {error}") from error
+
+
+def _pixels(
+    source: Path, original: Original, graph: Graph, options: ImportOptions
+) -> tuple[Channels, Normalization, str]:
+    """The order of the colors, the normalization, and where that comes from."""
+    word = _earlier(original).get("input", {}).get("channels")
+    written = next((c for c, written in CHANNELS_WRITTEN.items() if written == word), None)
+    try:
+        channels = channels_of(graph.picture, graph.metadata, written, options.channels)
+        normalization, why = choose_normalization(
+            source, original, graph, options.normalization, channels
+        )
+    except ModelMismatch as error:
+        raise ExportError(f"{source}: {error}") from error
+    return channels, normalization, why
 
 
 def _words(normalization: Normalization) -> str:
@@ -117,9 +138,8 @@ def _contents(
         "version": card.version,
         "kind": model_kind(read_model_graph(original.tflite)),
         "input": {
-            "size": list(graph.size),
+            "size": list(graph.picture.size),
             "resize": options.resize or earlier.get("input", {}).get("resize") or original.resize,
-            "channels": "RGB",
         },
         "silent_labels": list(silent_labels(labels)),
         "imported": {
@@ -165,7 +185,13 @@ def _compared(
                 f"{off:.4f} on {what}; expected at most {allowed * scale:g}. Nothing was written"
             )
         vectors = golden_vectors(classifier, labels, seed=1)
-    spread = kernel_spread(vectors, original.other_kernels, normalization, classifier.input_size)
+    spread = kernel_spread(
+        vectors,
+        original.other_kernels,
+        normalization,
+        classifier.input_size,
+        classifier.model,
+    )
     tolerance = round(max(allowed * scale, 2 * spread), 4)
     contents["golden"] = {"tolerance": tolerance, "vectors": vectors}
     near = f"within {off:.1g}" if off else "exactly"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pi_classifier.modelfile.picture_input import Channels, known_normalization
 from pi_classifier.modelfile.tflite_graph import Graph, TensorSpec
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS, Normalization
 from pi_classifier.setting import setting
@@ -21,30 +22,36 @@ class Stated:
 
 
 def choose_normalization(
-    source: Path, original: Original, graph: Graph, stated: Stated | None
+    source: Path,
+    original: Original,
+    graph: Graph,
+    stated: Stated | None,
+    channels: Channels = "rgb",
 ) -> tuple[Normalization, str]:
-    """The normalization and where it comes from.
+    """The normalization, of red, green, blue or one value, and where it comes from.
 
     In this order: as stated; as the file's metadata say; a normalization inside the
     graph; pixels as they are for a quantized input; as the program that wrote it is
     known to do. Raises ExportError where none of these is known.
     """
     if stated is not None:
-        return _checked(stated), "as stated"
-    metadata = graph.metadata.normalization if graph.metadata is not None else None
-    if metadata is not None:
-        return _shortest(metadata.mean, metadata.std), "as its metadata say"
-    if graph.input.dtype != "float32":
+        as_stated = known_normalization(None, channels, _checked(stated))
+        return as_stated or RAW_PIXELS, "as stated"
+    written = known_normalization(graph.metadata, channels, None)
+    if written is not None:
+        return _shortest(written.mean, written.std), "as its metadata say"
+    if graph.input.spans_bytes:
         return whole_range(graph.input), f"over the whole range of its {graph.input.dtype} input"
     if original.takes_raw_pixels:
         return RAW_PIXELS, "the model normalizes them itself"
     if original.normalization is not None:
         return original.normalization, original.normalization_source
     raise ExportError(
-        f"{source}: takes float pixels, and nothing says how they were normalized when it was "
-        "trained. State it: --mean 127.5 --std 127.5 for pixels from -1 to 1 (MobileNet, "
-        "Inception, Teachable Machine), --mean 0 --std 255 for 0 to 1, --mean 0 --std 1 for 0 to "
-        "255, --mean 123.675 116.28 103.53 --std 58.395 57.12 57.375 for PyTorch's ImageNet models"
+        f"{source}: takes {graph.input.dtype} pixels, and nothing says how they were normalized "
+        "when it was trained. State it: --mean 127.5 --std 127.5 for pixels from -1 to 1 "
+        "(MobileNet, Inception, Teachable Machine), --mean 0 --std 255 for 0 to 1, --mean 0 "
+        "--std 1 for 0 to 255, --mean 123.675 116.28 103.53 --std 58.395 57.12 57.375 for "
+        "PyTorch's ImageNet models"
     )
 
 

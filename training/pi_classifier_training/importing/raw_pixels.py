@@ -24,7 +24,7 @@ _ARITHMETIC = {
 }  # fmt: skip
 # The values stay as they are.
 _PASSING = (
-    "QUANTIZE", "DEQUANTIZE", "CAST", "RESHAPE", "PAD", "PADV2",
+    "QUANTIZE", "DEQUANTIZE", "CAST", "RESHAPE", "TRANSPOSE", "PAD", "PADV2",
     "Identity", "Cast", "Reshape", "Pad", "PadV2", "PlaceholderWithDefault",
 )  # fmt: skip
 _STEPS = 24

@@ -12,6 +12,7 @@ from typing import Any
 from pi_classifier.errors import ModelError
 from pi_classifier.modelfile.cascade_file import read_cascade_file
 from pi_classifier.modelfile.locate import find_model
+from pi_classifier.modelfile.manifest import CHANNELS_WRITTEN
 from pi_classifier.modelfile.model_file import ModelFile, read_model_file
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.inspection.costs import layers
@@ -113,6 +114,7 @@ def _described(path: Path, kind: str) -> dict[str, Any]:
         "labels": len(model.labels),
         "labels_source": model.labels_source,
         "ends_with": model.activation,
+        "channels": CHANNELS_WRITTEN[model.channels],
         "normalization": _normalization(model),
         "golden_vectors": len(model.manifest.golden),
     }

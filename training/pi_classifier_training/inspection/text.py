@@ -98,11 +98,12 @@ def _network(record: Mapping[str, Any]) -> Iterator[str]:
     if record.get("normalization"):
         mean, std = record["normalization"]["mean"], record["normalization"]["std"]
         raw = all(m == 0 for m in mean) and all(s == 1 for s in std)
-        yield _line(
-            "pixels", "0 to 255 as they are" if raw else f"(x − {_list(mean)}) / {_list(std)}"
-        )
+        values = "0 to 255 as they are" if raw else f"(x − {_list(mean)}) / {_list(std)}"
+        yield _line("pixels", f"{record['channels']}, {values}")
     elif record["usable"]:
-        yield _line("pixels", "not stated; 0 to 255 over the input's whole range")
+        yield _line(
+            "pixels", f"{record['channels']}, not stated; 0 to 255 over the input's whole range"
+        )
     kinds = ", ".join(f"{count} {kind}" for kind, count in record["operations"].items())
     yield _line("operations", f"{sum(record['operations'].values())}: {kinds}")
     yield _line("parameters", many(record["parameters"]))

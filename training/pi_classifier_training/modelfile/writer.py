@@ -3,8 +3,7 @@
 A finished FlatBuffer refers only forwards, so a new root table, with everything that
 metadata adds, is put before the converter's output, which stays as it is byte for
 byte: weights keep their alignment for memory-mapping and fields of newer schemas
-survive. Metadata schema: M001, https://github.com/tensorflow/tflite-support
-(metadata_schema.fbs); slots are numbered as its fields stand there.
+survive.
 """
 
 from __future__ import annotations
@@ -12,14 +11,15 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import flatbuffers
 
-from pi_classifier.errors import ModelFileError
+from pi_classifier.errors import ModelFileError, ModelMismatch
 from pi_classifier.modelfile.associated_files import read_associated_files
 from pi_classifier.modelfile.flatbuffer import DamagedBuffer, Table
 from pi_classifier.modelfile.labels import (
@@ -30,19 +30,15 @@ from pi_classifier.modelfile.labels import (
     parse_labels,
 )
 from pi_classifier.modelfile.manifest import LARGEST_MANIFEST, MANIFEST_NAME, SCHEMA_VERSION
-from pi_classifier.modelfile.tflite_metadata import (
-    FEATURE_PROPERTIES,
-    IMAGE_PROPERTIES,
-    INPUT_DESCRIPTION,
-    METADATA_NAME,
-    NORMALIZATION_OPTIONS,
-    RAW_PIXELS,
-    RGB,
-    TENSOR_AXIS_LABELS,
-    Normalization,
+from pi_classifier.modelfile.picture_input import (
+    PictureShape,
+    check_picture_shape,
+    picture_shape,
 )
+from pi_classifier.modelfile.tflite_metadata import METADATA_NAME, RAW_PIXELS, Normalization
 from pi_classifier.printable import is_visible
 from pi_classifier_training.errors import ExportError
+from pi_classifier_training.modelfile.metadata_writer import metadata, offsets, table
 
 _MODEL_SLOTS = 8
 _BUFFERS, _METADATA = 4, 6
@@ -62,15 +58,16 @@ def write_model_file(
 
     `manifest` becomes ``pi_classifier.json``; its name, version, description,
     author and license also go into the standard metadata. `normalization` says what
-    the graph expects, `RAW_PIXELS` where it begins with a Rescaling layer. Equal
-    arguments give equal bytes. Raises ExportError.
+    the graph expects of red, green, blue, `RAW_PIXELS` where it begins with a Rescaling layer;
+    the manifest's ``input.channels`` in which order it takes them. Equal arguments give equal
+    bytes. Raises ExportError.
     """
     bare = _without_archive(tflite)
     try:
         model = Table.root(memoryview(bare), b"TFL3")
         _check_labels(model, labels)
-        metadata = _metadata(labels, manifest, normalization, _input_size(model))
-        flatbuffer = _with_metadata(model, bare, metadata)
+        described = metadata(labels, manifest, normalization, _input_shape(model))
+        flatbuffer = _with_metadata(model, bare, described)
     except DamagedBuffer as error:
         raise ExportError(f"this is not a TFLite model: {error}") from error
     return flatbuffer + _archive(flatbuffer, labels, manifest)
@@ -108,15 +105,17 @@ def _tensor_shape(model: Table, slot: int) -> tuple[int | float, ...]:
     return graph.tables(0)[int(graph.numbers(slot, "int32")[0])].numbers(0, "int32")
 
 
-def _input_size(model: Table) -> tuple[int, int]:
-    shape = _tensor_shape(model, 1)
-    if len(shape) != 4 or shape[3] != 3:
-        raise ExportError(f"the input has shape {shape}, expected (1, height, width, 3)")
-    return int(shape[1]), int(shape[2])
+def _input_shape(model: Table) -> PictureShape:
+    shape = tuple(int(n) for n in _tensor_shape(model, 1))
+    try:
+        check_picture_shape(shape)
+    except ModelMismatch as error:
+        raise ExportError(str(error)) from error
+    return picture_shape(shape)
 
 
 def _check_labels(model: Table, labels: Sequence[str]) -> None:
-    outputs = _tensor_shape(model, 2)[-1]
+    outputs = math.prod(int(n) for n in _tensor_shape(model, 2))
     if len(labels) != outputs:
         raise ExportError(f"{len(labels)} labels for a network with {outputs} outputs")
     for label in labels:
@@ -130,12 +129,12 @@ def _check_labels(model: Table, labels: Sequence[str]) -> None:
         raise ExportError(f"label {twice!r} stands twice in the list; labels must differ")
 
 
-def _with_metadata(model: Table, bare: bytes, metadata: bytes) -> bytes:
-    """Put a new root, whose metadata buffer holds `metadata`, before the old model."""
+def _with_metadata(model: Table, bare: bytes, described: bytes) -> bytes:
+    """Put a new root, whose metadata buffer holds `described`, before the old model."""
     if model.slots > _MODEL_SLOTS:
         raise ExportError("the model is of a newer TFLite schema than this program knows")
     tail = bare + bytes(-len(bare) % _ALIGNMENT)
-    builder = flatbuffers.Builder(len(tail) + len(metadata) + 4096)
+    builder = flatbuffers.Builder(len(tail) + len(described) + 4096)
     builder.Bytes[len(builder.Bytes) - len(tail) :] = tail
     builder.head = len(builder.Bytes) - len(tail)
     builder.minalign = _ALIGNMENT
@@ -144,7 +143,7 @@ def _with_metadata(model: Table, bare: bytes, metadata: bytes) -> bytes:
         """A position in `bare` as the builder counts: from the end."""
         return len(tail) - position
 
-    new_buffer = _table(builder, 1, {0: _aligned_bytes(builder, metadata)})
+    new_buffer = table(builder, 1, {0: _aligned_bytes(builder, described)})
     buffers = [old(buffer.position) for buffer in model.tables(_BUFFERS)]
     name = builder.CreateString(METADATA_NAME)
     builder.StartObject(2)
@@ -157,132 +156,12 @@ def _with_metadata(model: Table, bare: bytes, metadata: bytes) -> bytes:
         for slot in range(1, model.slots)
         if (target := model.target(slot)) is not None
     }
-    fields[_BUFFERS] = _offsets(builder, [*buffers, new_buffer])
-    fields[_METADATA] = _offsets(builder, [*entries, entry])
+    fields[_BUFFERS] = offsets(builder, [*buffers, new_buffer])
+    fields[_METADATA] = offsets(builder, [*entries, entry])
     version = model.integer(0, "uint32")
-    root = _table(builder, _MODEL_SLOTS, fields, lambda b: b.PrependUint32Slot(0, version, 0))
+    root = table(builder, _MODEL_SLOTS, fields, lambda b: b.PrependUint32Slot(0, version, 0))
     builder.Finish(root, file_identifier=b"TFL3")
     return bytes(builder.Output())
-
-
-def _metadata(
-    labels: Sequence[str],
-    manifest: Mapping[str, Any],
-    normalization: Normalization,
-    size: tuple[int, int],
-) -> bytes:
-    builder = flatbuffers.Builder(1024)
-    graph = _table(
-        builder,
-        4,
-        {
-            2: _offsets(builder, [_input_metadata(builder, normalization, size)]),
-            3: _offsets(builder, [_output_metadata(builder, len(labels))]),
-        },
-    )
-    texts = {0: "name", 1: "description", 2: "version", 4: "author", 5: "license"}
-    fields = {
-        slot: builder.CreateString(str(manifest[key]))
-        for slot, key in texts.items()
-        if manifest.get(key)
-    }
-    fields[3] = _offsets(builder, [graph])
-    # Normalization and labels are as old as the schema itself.
-    fields[7] = builder.CreateString("1.0.0")
-    builder.Finish(_table(builder, 8, fields), file_identifier=b"M001")
-    return bytes(builder.Output())
-
-
-def _input_metadata(
-    builder: flatbuffers.Builder, normalization: Normalization, size: tuple[int, int]
-) -> int:
-    mean, std = normalization.mean, normalization.std
-    options = _table(builder, 2, {0: _floats(builder, mean), 1: _floats(builder, std)})
-    builder.StartObject(2)
-    builder.PrependUint8Slot(0, NORMALIZATION_OPTIONS, 0)
-    builder.PrependUOffsetTRelativeSlot(1, options, 0)
-    unit = builder.EndObject()
-    builder.StartObject(2)
-    builder.PrependUint32Slot(0, size[1], 0)
-    builder.PrependUint32Slot(1, size[0], 0)
-    default_size = builder.EndObject()
-    builder.StartObject(2)
-    builder.PrependInt8Slot(0, RGB, 0)
-    builder.PrependUOffsetTRelativeSlot(1, default_size, 0)
-    image = builder.EndObject()
-    lowest = [(0 - m) / s for m, s in zip(mean, std, strict=True)]
-    highest = [(255 - m) / s for m, s in zip(mean, std, strict=True)]
-    return _table(
-        builder,
-        7,
-        {
-            0: builder.CreateString("image"),
-            1: builder.CreateString(INPUT_DESCRIPTION),
-            3: _content(builder, IMAGE_PROPERTIES, image),
-            4: _offsets(builder, [unit]),
-            5: _statistics(builder, lowest, highest),
-        },
-    )
-
-
-def _output_metadata(builder: flatbuffers.Builder, labels: int) -> int:
-    name = builder.CreateString(LABELS_NAME)
-    description = builder.CreateString(f"the {labels} labels, in output order")
-    builder.StartObject(5)
-    builder.PrependUOffsetTRelativeSlot(0, name, 0)
-    builder.PrependUOffsetTRelativeSlot(1, description, 0)
-    builder.PrependInt8Slot(2, TENSOR_AXIS_LABELS, 0)
-    file = builder.EndObject()
-    return _table(
-        builder,
-        7,
-        {
-            0: builder.CreateString("probability"),
-            1: builder.CreateString("score of each label"),
-            3: _content(builder, FEATURE_PROPERTIES, _table(builder, 0, {})),
-            5: _statistics(builder, [0.0], [1.0]),
-            6: _offsets(builder, [file]),
-        },
-    )
-
-
-def _content(builder: flatbuffers.Builder, kind: int, properties: int) -> int:
-    builder.StartObject(3)
-    builder.PrependUint8Slot(0, kind, 0)
-    builder.PrependUOffsetTRelativeSlot(1, properties, 0)
-    return int(builder.EndObject())
-
-
-def _statistics(builder: flatbuffers.Builder, low: list[float], high: list[float]) -> int:
-    return _table(builder, 2, {0: _floats(builder, high), 1: _floats(builder, low)})
-
-
-def _table(
-    builder: flatbuffers.Builder,
-    slots: int,
-    references: Mapping[int, int],
-    scalars: Callable[[flatbuffers.Builder], None] | None = None,
-) -> int:
-    builder.StartObject(slots)
-    for slot, offset in references.items():
-        builder.PrependUOffsetTRelativeSlot(slot, offset, 0)
-    if scalars is not None:
-        scalars(builder)
-    return int(builder.EndObject())
-
-
-def _offsets(builder: flatbuffers.Builder, offsets: Sequence[int]) -> int:
-    builder.StartVector(4, len(offsets), 4)
-    for offset in reversed(offsets):
-        builder.PrependUOffsetTRelative(offset)
-    return int(builder.EndVector())
-
-
-def _floats(builder: flatbuffers.Builder, values: Sequence[float]) -> int:
-    builder.StartVector(4, len(values), 4)
-    for value in reversed(values):
-        builder.PrependFloat32(value)
-    return int(builder.EndVector())
 
 
 def _aligned_bytes(builder: flatbuffers.Builder, data: bytes) -> int:

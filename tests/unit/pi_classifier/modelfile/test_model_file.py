@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from pi_classifier_training.modelfile.writer import write_model_file
 
 from pi_classifier.errors import ModelError, ModelFileError, ModelMismatch
+from pi_classifier.inference.classifier import ModelSettings, open_model
 from pi_classifier.modelfile.model_file import (
     ModelFile,
     read_model_bytes,
@@ -146,10 +147,12 @@ class TestNormalization:
     ) -> None:
         labels = tmp_path / "labels.txt"
         labels.write_text("a\nb\nc\nd\n")
+        settings = ModelSettings(labels=str(labels), cache_dir="")
         with caplog.at_level(logging.INFO):
-            model = read_model_file(DATA / "bare.tflite", labels)
-        assert model.normalization is None
-        assert "span the whole range" in caplog.text
+            opened = open_model(DATA / "bare.tflite", settings)
+        opened.close()
+        assert opened.model.normalization is None
+        assert "span the whole range of its uint8 input" in caplog.text
 
     def test_float_without_one_must_be_told(self, tmp_path: Path) -> None:
         path = tmp_path / "model.tflite"
@@ -216,7 +219,8 @@ class TestWhatIsNoClassifier:
             ({"schema_version": 9}, None),
             ({"name": 3}, "name is 3; expected str"),
             ({"input": {"resize": "fit"}}, "resize is 'fit'; expected \"crop\" or"),
-            ({"input": {"channels": "BGR"}}, "channels is 'BGR'"),
+            ({"input": {"channels": "YUV"}}, "channels is 'YUV'; expected RGB, BGR or gray"),
+            ({"input": {"channels": "gray"}}, "three channels; set model.channels to"),
             ({"input": {"size": [16]}}, r"size is \[16\]; expected"),
             ({"input": {"size": [32, 32]}}, r"\[32, 32\], the network takes \[16, 16\]"),
             ({"input": [1]}, "expected an object"),

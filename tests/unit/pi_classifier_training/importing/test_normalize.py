@@ -53,7 +53,8 @@ def original(**known: Any) -> Original:
 def graph(dtype: str = "float32") -> Any:
     network = Network()
     x = network.input(1, 8, 8, 3, dtype=dtype)
-    network.operation("SOFTMAX", (x,), (1, 3))
+    axes = network.constant(np.array([1, 2], np.int32))
+    network.operation("SOFTMAX", (network.operation("MEAN", (x, axes), (1, 3)),), (1, 3))
     return read_graph(memoryview(network.data()))
 
 

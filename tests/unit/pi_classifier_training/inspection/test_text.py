@@ -47,7 +47,7 @@ def record(layers: int = 3, **more: Any) -> dict[str, Any]:
     found: dict[str, Any] = {
         "file": "int8.tflite", "bytes": 319_454, "gzip_bytes": 250_000, "kind": "int8",
         "usable": True, "name": "flowers", "labels": 5, "labels_source": "metadata",
-        "ends_with": "softmax", "golden_vectors": 4,
+        "channels": "RGB", "ends_with": "softmax", "golden_vectors": 4,
         "inputs": [{"shape": [1, 96, 96, 3], "dtype": "uint8", "scale": 1.0, "zero_point": 0}],
         "outputs": [{"shape": [1, 5], "dtype": "float32"}],
         "macs": 10_000_000, "parameters": 200_000, "operations": {"CONV_2D": layers, "SOFTMAX": 1},
@@ -120,8 +120,8 @@ def test_a_file_that_cannot_be_used_says_why_and_no_more_about_labels() -> None:
         ({"evaluation": {"top1": 0.912, "n": 331}}, "91.2% top-1 on 331 photos, as it says"),
         ({"memory_mappable": False}, "no: weights lie at odd places and must be copied"),
         ({"version": "3"}, "flowers, version 3"),
-        ({"normalization": {"mean": [127.5], "std": [127.5]}}, "(x − 127.5) / 127.5"),
-        ({"normalization": {"mean": [0.0], "std": [1.0]}}, "0 to 255 as they are"),
+        ({"normalization": {"mean": [127.5], "std": [127.5]}}, "RGB, (x − 127.5) / 127.5"),
+        ({"normalization": {"mean": [0.0], "std": [1.0]}}, "RGB, 0 to 255 as they are"),
         ({"normalization": {"mean": [1.0, 2.0, 3.0], "std": [1.0]}}, "(x − [1, 2, 3]) / 1"),
     ],
 )
