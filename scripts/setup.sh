@@ -55,45 +55,69 @@ own_python() {
   find_python 13 || die "no Python 3.11, 3.12 or 3.13 here; apt install python3 python3-venv"
 }
 
-# install_into FOLDER PYTHON REQUIREMENT...: a virtual environment that holds the requirements.
+# pip_install PYTHON WORD...: pip, which takes what the lock files name and nothing else.
+pip_install() {
+  local python=$1
+  shift
+  "$python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation "$@" \
+    2> >(grep -v '^WARNING: Location' >&2) || die "pip could not install $* (it says why above); is this computer online?"
+}
+
+# locked SET [NAME...]: the lock file of a set (requirements/SET.txt); of it only these packages.
+locked() {
+  local file=requirements/$1.txt
+  shift
+  [ -f "$file" ] || die "there is no lock file $root/$file; the clone is not whole"
+  if [ $# -eq 0 ]; then cat "$file"; return; fi
+  awk -v names=" $* " '/^[^ ]/ { split($0, part, "=="); wanted = index(names, " " part[1] " ") } wanted' "$file"
+}
+
+# not_from_apt: leaves out of a lock file what apt's camera library was built for.
+not_from_apt() { awk '/^[^ ]/ { wanted = !/^(numpy|pillow)==/ } wanted'; }
+
+# install_into FOLDER PYTHON WORD...: a virtual environment that holds these sets of packages
+# (requirements/SET.txt), and this project's own that lie in ./FOLDER.
 install_into() {
-  local folder=$1 python=$2 stamp site=()
+  local folder=$1 python=$2 stamp word site=() own=() list=$1/requirements.txt filter=cat
   shift 2
   # On a Pi the camera library comes from apt, which only such an environment sees.
-  if dpkg-query -W python3-picamera2 >/dev/null 2>&1; then site=(--system-site-packages); fi
+  if dpkg-query -W python3-picamera2 >/dev/null 2>&1; then site=(--system-site-packages) filter=not_from_apt; fi
   # A moved environment must be made anew as well: its programs name their folder.
-  stamp=$(cat pyproject.toml training/pyproject.toml constraints-dev.txt <(printf '%s\n' "$root" "$@") | sha256sum | cut -d' ' -f1)
+  stamp=$(cat pyproject.toml training/pyproject.toml requirements/*.txt <(printf '%s\n' "$root" "$@") | sha256sum | cut -d' ' -f1)
   if [ -x "$folder/bin/python" ] && grep -qsx "$stamp" "$folder/installed"; then return 0; fi
   say "Installing Python packages into $folder (once) ..."
   [ -x "$folder/bin/pip" ] || "$python" -m venv "${site[@]}" "$folder"
-  "$folder/bin/python" -m pip install -q --disable-pip-version-check "$@" 2> >(grep -v '^WARNING: Location' >&2) ||
-    die "pip could not install $* (it says why above); is this computer online?"
+  : >"$list"
+  for word in "$@"; do
+    case $word in .*) own+=(-e "$word") ;; *) locked "$word" | $filter >>"$list" ;; esac
+  done
+  # First what packages are built with that come as source.
+  pip_install "$folder/bin/python" --require-hashes -r requirements/build.txt
+  pip_install "$folder/bin/python" --require-hashes -r "$list"
+  [ ${#own[@]} -eq 0 ] || pip_install "$folder/bin/python" "${own[@]}"
   echo "$stamp" >>"$folder/installed"
 }
 
-# install_development: .venv with both packages and the pinned tools of the gate.
+# install_development: .venv with both packages and the tools of the gate.
 install_development() {
   local python
   apt_install python3-venv python3-dev gcc pkg-config libsystemd-dev shellcheck
   python=$(own_python)
-  install_into .venv "$python" -c constraints-dev.txt -e '.[dev,video]' -e ./training
+  install_into .venv "$python" development . ./training
 }
 
 # install_picamera2 PYTHON: for that Python, the oldest picamera2 this program works with and the
 # newest it was tried with, each in a folder under .venv-picamera2 that tests put on their path.
 # Without dependencies, which need a compiler and are not used: numpy and Pillow are there already.
 install_picamera2() {
-  local python=$1 folder minor
+  local python=$1 age folder minor stamp
   minor=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-  for folder in newest-$minor oldest-$minor; do
-    local wanted=(picamera2==0.3.38 videodev2==0.0.4)
-    case $folder in oldest*) wanted=(picamera2==0.3.21 videodev2==0.0.4 v4l2-python3==0.3.5) ;; esac
-    wanted+=(piexif==1.1.3 simplejpeg==1.9.0)
-    if grep -qsx "${wanted[*]}" ".venv-picamera2/$folder/installed"; then continue; fi
-    rm -rf ".venv-picamera2/$folder"
-    "$python" -m pip install -q --disable-pip-version-check --no-deps \
-      --target ".venv-picamera2/$folder" "${wanted[@]}" 2> >(grep -v '^WARNING: Location' >&2) ||
-      die "pip could not install ${wanted[*]} (it says why above); is this computer online?"
-    echo "${wanted[*]}" >".venv-picamera2/$folder/installed"
+  for age in newest oldest; do
+    folder=.venv-picamera2/$age-$minor
+    stamp=$(sha256sum <"requirements/picamera2-$age.txt")
+    if grep -qsxF "$stamp" "$folder/installed"; then continue; fi
+    rm -rf "$folder"
+    pip_install "$python" --require-hashes --target "$folder" -r "requirements/picamera2-$age.txt"
+    echo "$stamp" >"$folder/installed"
   done
 }

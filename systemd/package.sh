@@ -62,9 +62,9 @@ build_distribution() {
 
 build_python() {
   building_python
-  pip install build 'setuptools>=77' wheel
+  pip install --no-deps --require-hashes -r requirements/build.txt
   build_distribution pi_classifier . LICENSE MANIFEST.in README.md CHANGELOG.md pyproject.toml setup.py \
-    pi_classifier models systemd docs scripts/setup.sh
+    pi_classifier models systemd docs requirements scripts/setup.sh
   build_distribution pi_classifier_training training LICENSE README.md pyproject.toml pi_classifier_training
 }
 
@@ -152,7 +152,8 @@ service_files() {
 
 documents() {
   local doc=$tree/usr/share/doc/pi-classifier
-  pip install 'numpy>=1.24' 'pillow>=9.4' # the manual page is the help of the program, which imports them
+  # the manual page is the help of the program, which imports them
+  pip install --no-deps --require-hashes -r <(locked device numpy pillow)
   put README.md /usr/share/doc/pi-classifier/README.md
   find docs \( -path 'docs/device/*.md' -o -path 'docs/reference/*.md' \) -exec install -D -m 644 {} "$tree/usr/share/doc/pi-classifier/{}" \;
   put systemd/debian/copyright /usr/share/doc/pi-classifier/copyright

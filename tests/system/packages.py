@@ -12,7 +12,15 @@ from pathlib import Path
 
 from .roots import FOLDER, ROOT
 
-_GOES_IN = ("pi_classifier", "models", "systemd", "docs", "CHANGELOG.md", "README.md")
+_GOES_IN = (
+    "pi_classifier",
+    "models",
+    "systemd",
+    "docs",
+    "requirements",
+    "CHANGELOG.md",
+    "README.md",
+)
 
 
 def built_package(architecture: str, python: str) -> Path:

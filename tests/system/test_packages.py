@@ -306,7 +306,7 @@ def test_lintian_has_nothing_to_say(deb: Path) -> None:
 
 def test_the_same_bytes_from_another_place_without_git(deb: Path, tmp_path: Path) -> None:
     copy = tmp_path / "a copy, with spaces"
-    for name in ("pi_classifier", "models", "systemd", "scripts", "docs"):
+    for name in ("pi_classifier", "models", "systemd", "scripts", "docs", "requirements"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("README.md", "CHANGELOG.md", "pyproject.toml", "LICENSE"):
         shutil.copy(ROOT / name, copy / name)

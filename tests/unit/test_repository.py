@@ -1,4 +1,4 @@
-"""What several files of the repository say alike: versions, licenses, metadata, tools, hooks."""
+"""What several files of the repository say alike: versions, licenses, locks, tools, hooks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 import pi_classifier
 
 ROOT = Path(__file__).resolve().parents[2]
-CONSTRAINTS = ROOT / "constraints-dev.txt"
+LOCKS = ROOT / "requirements"
 
 
 def project(folder: str) -> dict[str, Any]:
@@ -55,10 +55,68 @@ def test_the_device_needs_nothing_of_the_bench() -> None:
     }
 
 
-def pinned() -> dict[str, str]:
-    lines = CONSTRAINTS.read_text("utf-8").splitlines()
-    pins = [line.partition("==") for line in lines if not line.startswith("#")]
-    return {name: number for name, _, number in pins}
+def pinned(name: str, python: str = "3.11", machine: str = "x86_64") -> dict[str, str]:
+    """What a lock file installs there: versions by name."""
+    environment = {"python_version": python, "platform_machine": machine}
+    lines = [line for line in locked(name).splitlines() if "==" in line]
+    items = [Requirement(line.removesuffix("\\")) for line in lines]
+    return {
+        item.name: str(item.specifier).removeprefix("==")
+        for item in items
+        if item.marker is None or item.marker.evaluate(environment)
+    }
+
+
+def locked(name: str) -> str:
+    return (LOCKS / f"{name}.txt").read_text("utf-8")
+
+
+SETS = sorted(path.stem for path in LOCKS.glob("*.txt"))
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_lock_files_name_content_and_no_place(name: str) -> None:
+    package = (
+        r"[a-z0-9-]+==[\w.+-]+(?: ; [^\\\n]+)? \\\n"
+        r"(?:    --hash=sha256:[0-9a-f]{64} \\\n)*    --hash=sha256:[0-9a-f]{64}\n"
+    )
+    assert re.fullmatch(rf"# Written by scripts/lock: .+\n(?:{package})+", locked(name))
+
+
+def test_sets_that_meet_have_the_same_versions() -> None:
+    """`tflite` and `mediapipe` are older on purpose, and alone in their environments."""
+    for other in set(SETS) - {"development", "tflite", "mediapipe"}:
+        ours = pinned("development")
+        assert {n: v for n, v in pinned(other).items() if ours.get(n, v) != v} == {}, other
+    packaged = re.findall(r"^([\w-]+)==(\S+)", packaged_lock("litert"), re.MULTILINE)
+    assert dict(packaged).items() <= pinned("device").items()
+
+
+def packaged_lock(runtime: str) -> str:
+    return (ROOT / "systemd" / f"requirements-{runtime}.txt").read_text("utf-8")
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("device", DEVICE["dependencies"]),
+        ("video", DEVICE["optional-dependencies"]["video"]),
+        ("development", DEVICE["dependencies"]),
+        ("development", DEVICE["optional-dependencies"]["dev"]),
+        ("development", DEVICE["optional-dependencies"]["video"]),
+        ("development", [text for text in BENCH["dependencies"] if "pi-classifier" not in text]),
+    ],
+)
+def test_lock_files_hold_what_pyproject_asks_for(
+    name: str, wanted: list[str], python: str, machine: str
+) -> None:
+    pins = pinned(name, python, machine)
+    there = {"python_version": python, "platform_machine": machine, "extra": ""}
+    for item in map(Requirement, wanted):
+        if item.marker is None or item.marker.evaluate(there):
+            assert item.specifier.contains(pins[item.name]), str(item)
 
 
 def needed_by(requirement: Requirement) -> set[str]:
@@ -75,17 +133,27 @@ def needed_by(requirement: Requirement) -> set[str]:
     return names
 
 
-def test_every_development_tool_is_pinned() -> None:
-    libraries = {"flatbuffers"}  # the bench's own: tests run with what users get
-    tools = [Requirement(text) for text in DEVICE["optional-dependencies"]["dev"]]
-    names = set().union(*map(needed_by, tools)) - libraries
-    assert names <= pinned().keys()
-    assert re.fullmatch(r"(#.*\n|[a-z0-9-]+==[\w.]+\n)+", CONSTRAINTS.read_text("utf-8"))
+def test_what_is_installed_is_locked_with_all_that_it_needs() -> None:
+    """pip is told not to look for what is missing."""
+    asked = [*DEVICE["dependencies"], *DEVICE["optional-dependencies"]["dev"]]
+    asked += [text for text in BENCH["dependencies"] if "pi-classifier" not in text]
+    names = set().union(*map(needed_by, map(Requirement, asked)))
+    pins = pinned("development")
+    assert names <= pins.keys()
+    tools = ("hypothesis", "import-linter", "mypy", "numpy", "pytest", "ruff")
+    assert {name: version(name) for name in tools} == {name: pins[name] for name in tools}
 
 
-def test_the_tests_run_with_the_pinned_tools() -> None:
-    tools = ("hypothesis", "import-linter", "mypy", "pytest", "ruff")
-    assert {name: version(name) for name in tools} == {name: pinned()[name] for name in tools}
+def test_scripts_install_nothing_that_is_not_locked() -> None:
+    """Every call of pip names a lock file, or what was built here, and forbids the rest."""
+    scripts = [*(ROOT / "scripts").iterdir(), *(ROOT / "systemd").glob("*.sh")]
+    text = "\n".join(path.read_text("utf-8").replace("\\\n", " ") for path in scripts)
+    calls = re.findall(r"^.*\bpip(?:_install)? .*$", text, re.MULTILINE)
+    calls = [call for call in calls if re.search(r"\bpip(_install| install| download) ", call)]
+    assert len(calls) >= 8
+    for call in calls:
+        ours = '"${own[@]}"' in call or ('"$@"' in call and "--no-deps" in call)
+        assert "--require-hashes" in call or ours or call.startswith("#"), call
 
 
 def test_hooks_are_the_project_s_scripts() -> None:
