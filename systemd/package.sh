@@ -57,15 +57,22 @@ build_distribution() {
   "$python" -m build --no-isolation --outdir "$out" "$work/source" >"$work/build.log" 2>&1 ||
     die "the wheel of $name could not be built: $(tail -5 "$work/build.log")"
   rm -rf "$work/source"
-  say "Built $out/$stem-py3-none-any.whl and $out/$stem.tar.gz"
+  "$python" systemd/sbom.py wheel "$out/$stem-py3-none-any.whl" >"$out/$stem-py3-none-any.cdx.json"
+  say "Built $out/$stem-py3-none-any.whl, its bill of materials (.cdx.json) and $out/$stem.tar.gz"
 }
 
 build_python() {
   building_python
   pip install --no-deps --require-hashes -r requirements/build.txt
-  build_distribution pi_classifier . LICENSE MANIFEST.in README.md CHANGELOG.md pyproject.toml setup.py \
+  build_distribution pi_classifier . LICENSE NOTICE MANIFEST.in README.md CHANGELOG.md pyproject.toml setup.py \
     pi_classifier models systemd docs requirements scripts/setup.sh
-  build_distribution pi_classifier_training training LICENSE README.md pyproject.toml pi_classifier_training
+  build_distribution pi_classifier_training training LICENSE NOTICE README.md pyproject.toml pi_classifier_training
+}
+
+# What a download is compared with; all of a release lies in one folder.
+checksums() {
+  (cd "$out" && find . -maxdepth 1 -type f -name 'pi[-_]classifier*' -printf '%P\n' | sort | xargs -d '\n' sha256sum >"$work/SHA256SUMS")
+  mv "$work/SHA256SUMS" "$out/SHA256SUMS"
 }
 
 megabytes() { du -sb "$1" | awk '{ printf "%.1f", $1 / 1e6 }'; }
@@ -166,6 +173,20 @@ documents() {
   page "$tree/usr/share/man/man8/pi-classifier.service.8.gz" <systemd/debian/pi-classifier.service.8
 }
 
+# The wheels' own license texts, the project's notice, and what all this is made of.
+licenses_and_bill() {
+  local doc=/usr/share/doc/pi-classifier info file
+  for info in "$work/unpacked"/*.dist-info; do
+    for file in "$info"/licenses/*; do
+      [ ! -f "$file" ] || put "$file" "$doc/licenses/$(basename "$info" .dist-info)/${file##*/}"
+    done
+  done
+  put NOTICE "$doc/NOTICE"
+  "$python" systemd/sbom.py deb "$deb_version" "$arch" "$tree" "$work/wheels" \
+    "systemd/requirements-$lock_file.txt" >"$tree$doc/pi-classifier.cdx.json"
+  chmod 644 "$tree$doc/pi-classifier.cdx.json"
+}
+
 control_files() {
   local script numpy=
   [ "$arch" != armhf ] || numpy=' (<< 1:2)'
@@ -192,6 +213,7 @@ build_deb() {
   program "$tree/usr/lib/pi-classifier"
   service_files
   documents
+  licenses_and_bill
   control_files
   find "$tree" -type d -exec chmod 755 {} +
   even_times "$tree"
@@ -202,3 +224,4 @@ build_deb() {
 }
 
 if [ "$arch" = python ]; then build_python; else build_deb; fi
+checksums

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import re
 import shutil
 import struct
@@ -12,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from .box import Box, BoxError
 from .installed import CONFIGURATION, UNIT, configuration
@@ -308,7 +312,7 @@ def test_the_same_bytes_from_another_place_without_git(deb: Path, tmp_path: Path
     copy = tmp_path / "a copy, with spaces"
     for name in ("pi_classifier", "models", "systemd", "scripts", "docs", "requirements"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("README.md", "CHANGELOG.md", "pyproject.toml", "LICENSE"):
+    for name in ("README.md", "CHANGELOG.md", "pyproject.toml", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, copy / name)
     shutil.copytree(ROOT / "build/package/wheels", copy / "build/package/wheels")
     listed = subprocess.run(["dpkg-deb", "--fsys-tarfile", deb], capture_output=True, check=True)
@@ -316,13 +320,38 @@ def test_the_same_bytes_from_another_place_without_git(deb: Path, tmp_path: Path
         (date,) = {str(int(member.mtime)) for member in archive}  # all of the last commit's
     changed = {"TZ": "Asia/Tokyo", "LC_ALL": "C", "DPKG_DEB_COMPRESSOR_TYPE": "none"}
     run_package("amd64", "3.11", root=copy, SOURCE_DATE_EPOCH=date, **changed)
-    (other,) = (copy / "dist").iterdir()
+    (other,) = (copy / "dist").glob("*.deb")
     for part in ("--fsys-tarfile", "--ctrl-tarfile"):
         first, second = (
             subprocess.run(["dpkg-deb", part, each], capture_output=True, check=True).stdout
             for each in (deb, other)
         )
         assert first == second, f"{part} differs"
+
+
+def test_its_bill_of_materials_and_licenses_are_those_of_what_it_holds(
+    deb: Path, tmp_path: Path
+) -> None:
+    tree = unpacked(deb, tmp_path / "tree")
+    documents = tree / "usr/share/doc/pi-classifier"
+    text = (documents / "pi-classifier.cdx.json").read_text("utf-8")
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    parts = {part["name"]: part for part in json.loads(text)["components"]}
+    vendored = (tree / "usr/lib/pi-classifier").glob("*.dist-info")
+    names = {path.name.removesuffix(".dist-info") for path in vendored}
+    assert names == {
+        f"{name.replace('-', '_')}-{part['version']}"
+        for name, part in parts.items()
+        if part.get("purl", "").startswith("pkg:pypi/")
+    }
+    for name in names:
+        assert list((documents / "licenses" / name).iterdir()), name
+    assert (documents / "licenses/ml_dtypes-0.5.4/LICENSE.eigen").is_file()
+    for model in tree.glob("usr/share/pi-classifier/models/*/*.tflite"):
+        (stated,) = parts[f"{model.parent.name}/{model.stem}"]["hashes"]
+        assert stated["content"] == hashlib.sha256(model.read_bytes()).hexdigest()
+    sums = (deb.parent / "SHA256SUMS").read_text("utf-8")
+    assert f"{hashlib.sha256(deb.read_bytes()).hexdigest()}  {deb.name}\n" in sums
 
 
 def test_holds_what_the_daemon_needs_and_no_more(deb: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import pi_classifier_training
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from PIL import Image
 
 from pi_classifier import __version__
@@ -147,12 +151,26 @@ def test_each_wheel_holds_every_file_of_its_package_and_no_other(dist: Path) -> 
     assert contents(wheel_of(dist, BENCH)) == bench
 
 
+def test_each_file_has_a_checksum_and_each_wheel_a_bill_of_materials(dist: Path) -> None:
+    subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=dist, check=True)
+    lines = (dist / "SHA256SUMS").read_text("utf-8").splitlines()
+    assert {line.split()[1] for line in lines} | {"SHA256SUMS"} == {p.name for p in dist.iterdir()}
+    for stem in (DEVICE, BENCH):
+        text = wheel_of(dist, stem).with_suffix(".cdx.json").read_text("utf-8")
+        assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+        whole = json.loads(text)["metadata"]["component"]
+        (stated,) = whole["hashes"]
+        digest = hashlib.sha256(wheel_of(dist, stem).read_bytes()).hexdigest()
+        assert stated["content"] == digest
+
+
 def test_each_wheel_has_one_command_and_the_license(dist: Path) -> None:
     for stem, command in ((DEVICE, "pi-classifier"), (BENCH, "pi-classifier-train")):
         wheel = wheel_of(dist, stem)
         commands = metadata(wheel, "entry_points.txt").splitlines()
         assert [line.split(" = ")[0] for line in commands if " = " in line] == [command]
-        assert metadata(wheel, "licenses/LICENSE") == (ROOT / "LICENSE").read_text("utf-8")
+        for name in ("LICENSE", "NOTICE"):
+            assert metadata(wheel, f"licenses/{name}") == (ROOT / name).read_text("utf-8")
     requires = metadata(wheel_of(dist, BENCH), "METADATA").splitlines()
     assert f"Requires-Dist: pi-classifier=={__version__}" in requires
 

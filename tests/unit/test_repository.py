@@ -44,8 +44,11 @@ def test_both_distributions_say_the_same(key: str) -> None:
     assert DEVICE[key] == BENCH[key]
 
 
-def test_the_bench_has_the_license_of_the_repository() -> None:
-    assert (ROOT / "training" / "LICENSE").samefile(ROOT / "LICENSE")
+@pytest.mark.parametrize("name", ["LICENSE", "NOTICE"])
+def test_the_bench_has_the_license_of_the_repository(name: str) -> None:
+    assert (ROOT / "training" / name).samefile(ROOT / name)
+    assert name in DEVICE["license-files"]
+    assert name in BENCH["license-files"]
 
 
 def test_the_device_needs_nothing_of_the_bench() -> None:
