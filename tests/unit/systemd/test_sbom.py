@@ -1,4 +1,4 @@
-"""The bill of materials: true to the files, the same whenever made, and in the form of CycloneDX."""
+"""The bill of materials: true to the files, the same each time, and in the form of CycloneDX."""
 
 from __future__ import annotations
 
