@@ -22,7 +22,7 @@ DECISIONS = ROOT / "docs" / "decisions"
 RECORDS = sorted(DECISIONS.glob("0*.md"))
 PYTHON_FILES = [
     f"/{path.relative_to(ROOT).as_posix()}"
-    for folder in ("pi_classifier", "training", "benchmarks", "tests", "systemd")
+    for folder in ("pi_classifier", "training", "benchmarks", "tests", "systemd", "requirements")
     for path in (ROOT / folder).rglob("*.py")
 ]
 _BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
