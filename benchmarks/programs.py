@@ -18,7 +18,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.scenes import Pixels
 from benchmarks.subject import Subject
 from pi_classifier.inference.classifier import open_classifier
-from pi_classifier.preprocessing.preprocessor import load_image
+from pi_classifier.preprocessing.photos import load_image
 from pi_classifier.types import Frame
 
 _ROOT = Path(__file__).resolve().parents[1]

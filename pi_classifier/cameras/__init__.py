@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pi_classifier.cameras.recovery import STEP_S, Opener
-from pi_classifier.cameras.settings import CameraSettings
+from pi_classifier.cameras.settings import WHOLE, CameraSettings
 from pi_classifier.errors import ConfigError
 from pi_classifier.suggest import suggestion
 from pi_classifier.types import Camera
@@ -60,7 +60,7 @@ def list_cameras() -> list[CameraInfo]:
         CameraInfo("replay", f"a video{needs}", video, "replay:FILE"),
         CameraInfo("webcam", f"a USB webcam{needs}", video, "webcam"),
         CameraInfo("rtsp", f"a network camera{needs}", video, "rtsp://HOST/PATH"),
-        CameraInfo("http", f"JPEG pictures over HTTP{needs}", video, "http://HOST/PATH"),
+        CameraInfo("http", "pictures over HTTP, one by one or streamed", True, "http://HOST/PATH"),
     ]
 
 
@@ -134,6 +134,8 @@ def _imx500(settings: CameraSettings, argument: str, model_size: ModelSize | Non
     del model_size  # the network is in the sensor
     from pi_classifier.cameras.raspberry_pi.imx500 import network_file, open_imx500
 
+    if settings.rotation % 180 or settings.roi != WHOLE:
+        _refuse_orientation(settings, "the network in the sensor sees all the sensor sees")
     return partial(open_imx500, network_file(argument), settings)
 
 
@@ -150,6 +152,7 @@ def _replay(settings: CameraSettings, argument: str, model_size: ModelSize | Non
 
     path = Path(argument).expanduser()
     if argument and is_recording(path):
+        _refuse_orientation(settings, "a recording is played as the camera saw it")
         return partial(open_recording, path, settings)
     if path.is_file() and path.suffix.lower() not in ENDINGS:
         from pi_classifier.cameras.video.file import open_video_file
@@ -170,6 +173,20 @@ def _network(settings: CameraSettings, argument: str, model_size: ModelSize | No
 
     side = _side(settings, model_size)
     return partial(open_network_camera, settings.source.strip(), settings, side)
+
+
+def _refuse_orientation(settings: CameraSettings, reason: str) -> None:
+    """Raise ConfigError where a picture is to be turned or cut that cannot be."""
+    usual = CameraSettings()
+    asked = [
+        f"camera.{name}"
+        for name in ("rotation", "hflip", "vflip", "roi")
+        if getattr(settings, name) != getattr(usual, name)
+    ]
+    if asked:
+        raise ConfigError(
+            f"camera {settings.shown_source!r}: {reason}; remove {' and '.join(asked)}"
+        )
 
 
 def _side(settings: CameraSettings, model_size: ModelSize | None) -> int:

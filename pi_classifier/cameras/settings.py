@@ -15,6 +15,9 @@ LOWEST_FPS = 0.1
 HIGHEST_FPS = 240.0
 SMALLEST_PART = 0.05
 ROTATIONS = (0, 90, 180, 270)
+Region = tuple[float, float, float, float]
+"""Left, top, width and height of a part of a picture, as fractions of it."""
+WHOLE: Region = (0.0, 0.0, 1.0, 1.0)
 # In the order libcamera numbers them (AwbModeEnum).
 WHITE_BALANCES = (
     "auto",
@@ -81,13 +84,14 @@ class CameraSettings:
         "drop@N:COUNT, dark@N:COUNT",
     )
     rotation: int = setting(
-        0, "pi: turn the picture clockwise by 0, 90, 180 or 270 degrees", minimum=0, maximum=270
+        0, "turn the picture clockwise by 0, 90, 180 or 270 degrees", minimum=0, maximum=270
     )
-    hflip: bool = setting(False, "pi: mirror the picture left to right")
-    vflip: bool = setting(False, "pi: mirror the picture top to bottom")
-    roi: tuple[float, float, float, float] = setting(
-        (0.0, 0.0, 1.0, 1.0),
-        "pi: look at a part only: left, top, width, height as fractions of all the sensor sees",
+    hflip: bool = setting(False, "mirror the picture left to right, before it is turned")
+    vflip: bool = setting(False, "mirror the picture top to bottom, before it is turned")
+    roi: Region = setting(
+        WHOLE,
+        "look at a part only: left, top, width, height as fractions of the picture, as it is "
+        "seen once mirrored and turned",
     )
     exposure_us: int | None = setting(
         None, "pi: always this exposure time in microseconds, not an automatic one", minimum=1
@@ -131,7 +135,7 @@ class CameraSettings:
         parse_faults(self.faults)
 
 
-def _check_roi(roi: tuple[float, float, float, float]) -> None:
+def _check_roi(roi: Region) -> None:
     left, top, width, height = roi
     inside = left >= 0 and top >= 0 and left + width <= 1.0001 and top + height <= 1.0001
     if not inside or min(width, height) < SMALLEST_PART:

@@ -15,7 +15,7 @@ from pi_classifier.config.reading import Layer
 from pi_classifier.errors import EXIT_DATA, ImageError
 from pi_classifier.inference.classifier import open_classifier
 from pi_classifier.logs.handlers import setup_logging
-from pi_classifier.preprocessing.preprocessor import load_image
+from pi_classifier.preprocessing.photos import load_image
 from pi_classifier.printable import json_text, printable
 from pi_classifier.setting import setting
 from pi_classifier.types import Frame, Prediction

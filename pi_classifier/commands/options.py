@@ -6,10 +6,12 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.commands.parser import Parser
 from pi_classifier.config.options import add_options, flag_of, given_options, read_options
-from pi_classifier.config.reading import Configuration, Layer, read_configuration
+from pi_classifier.config.reading import DEFAULT, Configuration, Layer, read_configuration
 from pi_classifier.config.schema import NONE
 from pi_classifier.config.settings import KEYS, SECTIONS
 from pi_classifier.setting import setting
@@ -23,6 +25,8 @@ CAMERA: Shared = {"camera": ("source", "seed", "realtime"), "run": ("frames", "d
 
 # What is configured for the configured model does not hold for another one.
 _OF_ONE_MODEL = {"labels": NONE, "mean": NONE, "std": NONE, "scores": "auto"}
+# How the configured camera hangs says nothing of another one, or of photos.
+_OF_ONE_CAMERA = ("rotation", "hflip", "vflip", "roi")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +53,32 @@ def effective(
 ) -> Configuration:
     """The configuration with what the command line says; raises ConfigError.
 
-    `defaults` are what the command itself wants where its options say nothing else.
+    `defaults` are what the command itself wants where its options say nothing else. A camera
+    that is named is another than the configured one, and not turned or cut as that one is.
     """
     given = read_options(arguments, ConfigurationOptions)
     layers = [*defaults, *_layers(arguments, shared)]
-    return read_configuration(given.config, given.set, layers)
+    configuration = read_configuration(given.config, given.set, layers)
+    unset = _of_another_camera(configuration)
+    if not unset:
+        return configuration
+    configured = read_configuration(given.config, given.set, defaults)
+    if configured.settings.camera.source == configuration.settings.camera.source:
+        return configuration
+    another = Layer("--camera", {"camera": unset})
+    return read_configuration(given.config, given.set, [*layers, another])
+
+
+def _of_another_camera(configuration: Configuration) -> dict[str, Any]:
+    """What a file says of the configured camera, undone where an option names one."""
+    if configuration.sources["camera.source"] != "--camera":
+        return {}
+    usual = CameraSettings()
+    return {
+        name: getattr(usual, name)
+        for name in _OF_ONE_CAMERA
+        if configuration.sources[f"camera.{name}"] not in (DEFAULT, "--set")
+    }
 
 
 def _layers(arguments: argparse.Namespace, shared: Sequence[Shared]) -> Iterator[Layer]:

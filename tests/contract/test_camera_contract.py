@@ -36,6 +36,7 @@ from tests.emulated_picamera2 import HARDWARE
 from tests.servers.films import film
 from tests.servers.mjpeg import MjpegServer
 from tests.servers.rtsp import RtspServer
+from tests.servers.stills import StillServer
 
 if TYPE_CHECKING:
     from emulation.hardware import Pace, Platform
@@ -89,6 +90,11 @@ def mjpeg(folder: Path, *, fps: float = 50.0, realtime: bool = True) -> Camera:
     return open_network_camera(settings.source, settings, side=48)
 
 
+def stills(folder: Path, *, fps: float = 50.0, realtime: bool = True) -> Camera:
+    settings = CameraSettings(source=_still_server().url(), fps=fps)
+    return open_network_camera(settings.source, settings, side=48)
+
+
 @cache
 def _rtsp_server() -> RtspServer:
     server = RtspServer()
@@ -99,6 +105,13 @@ def _rtsp_server() -> RtspServer:
 @cache
 def _mjpeg_server() -> MjpegServer:
     server = MjpegServer()
+    atexit.register(server.cut)
+    return server
+
+
+@cache
+def _still_server() -> StillServer:
+    server = StillServer()
     atexit.register(server.cut)
     return server
 
@@ -133,7 +146,7 @@ def hardware(folder: Path, *, fps: float = 10.0, realtime: bool = True) -> Camer
 TEST_CAMERA = "PI_CLASSIFIER_TEST_CAMERA"
 
 # What live sources show depends on when one looks: some properties are not theirs.
-LIVE = {"rtsp": rtsp, "mjpeg": mjpeg, "picamera2 live": picamera2_live}
+LIVE = {"rtsp": rtsp, "mjpeg": mjpeg, "stills": stills, "picamera2 live": picamera2_live}
 REPEATABLE = {
     "emulated": emulated,
     "replay": replay,

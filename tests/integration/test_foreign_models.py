@@ -9,7 +9,7 @@ import pytest
 from pi_classifier.errors import ModelMismatch
 from pi_classifier.inference.classifier import ModelSettings, open_classifier
 from pi_classifier.inference.interpreter import installed_runtimes
-from pi_classifier.preprocessing.preprocessor import load_image
+from pi_classifier.preprocessing.photos import load_image
 from pi_classifier.types import Frame
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from fractions import Fraction
 from itertools import islice
@@ -103,7 +104,7 @@ def test_a_sound_is_no_video(tmp_path: Path) -> None:
     with wave.open(str(tmp_path / "a.wav"), "wb") as sound:
         sound.setparams((1, 2, 8000, 0, "NONE", ""))
         sound.writeframes(b"\0\0" * 800)
-    with pytest.raises(ConfigError, match="it holds no pictures"):
+    with pytest.raises(ConfigError, match="of no kind that is played here"):
         open_camera(CameraSettings(source=f"replay:{tmp_path / 'a.wav'}"))
 
 
@@ -114,3 +115,35 @@ def test_names_that_look_like_protocols_are_files(
     monkeypatch.chdir(tmp_path)
     camera = open_camera(CameraSettings(source="replay:concat:b.mp4", realtime=False))
     assert len(list(camera.frames())) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{film}\n#EXT-X-ENDLIST\n"),
+        ("a.ffconcat", "ffconcat version 1.0\nfile '{film}'\n"),
+        ("a.sdp", "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nt=0 0\nm=video 9 RTP/AVP 26\n"),
+        ("a.mpd", "<?xml version='1.0'?><MPD xmlns='urn:mpeg:dash:schema:mpd:2011'/>"),
+    ],
+)
+def test_a_list_of_other_files_is_not_followed(tmp_path: Path, name: str, content: str) -> None:
+    film(tmp_path / "film.ts", codec="mpeg2video", fps=25)
+    path = tmp_path / name
+    path.write_text(content.format(film=tmp_path / "film.ts"))
+    with pytest.raises(ConfigError, match=f"{name}: cannot be read as a video"):
+        played(path)
+
+
+def test_pictures_beyond_any_bound_are_refused_before_one_is_decoded(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.avi", codec="mjpeg", frames=2)
+    data = bytearray(path.read_bytes())
+    for start in (place.end() + 3 for place in re.finditer(b"\xff\xc0", bytes(data))):
+        data[start : start + 4] = struct.pack(">2H", 20_000, 20_000)  # SOF0: height, width
+    path.write_bytes(data)
+    with pytest.raises(ConfigError, match="not one of its frames can be decoded"):
+        list(played(path).frames())
+    head = data.index(b"strf") + 8  # what the file says of them: BITMAPINFOHEADER
+    data[head + 4 : head + 12] = struct.pack("<2i", 20_000, 20_000)
+    path.write_bytes(data)
+    with pytest.raises(ConfigError, match="larger than 8192 by 4320 pixels"):
+        played(path)

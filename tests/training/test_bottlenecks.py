@@ -136,10 +136,10 @@ def test_photos_that_cannot_be_read_are_left_out_and_named(
 def test_a_huge_picture_is_left_out_before_it_is_decoded(
     cache: BottleneckCache, network: Network, few: Path
 ) -> None:
-    # A hundred million pixels in a file of 12 kB.
-    Image.new("1", (10_000, 10_000)).save(few / "cyan" / "huge.png")
+    # Sixty million pixels in a file of 180 kB.
+    Image.new("RGB", (10_000, 6_000)).save(few / "cyan" / "huge.png")
     bottlenecks = features(cache, network, scan([few]), mirrored=False)
-    assert "huge.png: has more than 89 million pixels" in bottlenecks.unreadable[0]
+    assert "huge.png: needs 240 MB of memory" in bottlenecks.unreadable[0]
 
 
 def test_too_little_space_is_said_before_anything_is_computed(

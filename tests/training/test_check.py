@@ -79,7 +79,7 @@ def _turned(path: Path) -> None:
 
 
 def _bomb(path: Path) -> None:
-    Image.new("1", (10_000, 9_000)).save(path)
+    Image.new("RGB", (10_000, 6_000)).save(path)
 
 
 def _animated(path: Path) -> None:

@@ -35,7 +35,8 @@ from pi_classifier.inference.classifier import ModelSettings, open_model
 from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.modelfile.tflite_graph import TensorSpec
 from pi_classifier.modelfile.tflite_metadata import Normalization
-from pi_classifier.preprocessing.preprocessor import Preprocessor, load_image
+from pi_classifier.preprocessing.photos import load_image
+from pi_classifier.preprocessing.preprocessor import Preprocessor
 from pi_classifier.types import Frame
 
 from .conftest import PHOTOS

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pi_classifier.cameras.emulated.scenes import BACKGROUND, LABELS, Scene
 from pi_classifier.cameras.faults import Fault, FaultKind, parse_faults
+from pi_classifier.cameras.orientation import Orientation
 from pi_classifier.cameras.playback import Playback, PlayedCamera, frame_time_ns
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.cameras.stream import Clock
@@ -105,7 +106,8 @@ class _GardenFrames:
         self._garden = garden
         self._settings = settings
         self._playback = playback
-        self._black = np.zeros((settings.height, settings.width, 3), np.uint8)
+        self._seen = Orientation.of(settings)
+        self._black = self._seen(np.zeros((settings.height, settings.width, 3), np.uint8))
         self._black.flags.writeable = False
 
     def __iter__(self) -> Iterator[Frame]:
@@ -136,8 +138,8 @@ class _GardenFrames:
             return Frame(self._black, sequence, time_ns, BACKGROUND)
         scene = self._garden.scene(sequence)
         noise = np.random.default_rng((self._settings.seed, sequence))
-        pixels: NDArray[np.uint8] = scene.render(
-            self._settings.height, self._settings.width, time_ns / 1e9, noise
+        pixels: NDArray[np.uint8] = self._seen(
+            scene.render(self._settings.height, self._settings.width, time_ns / 1e9, noise)
         )
         pixels.flags.writeable = False
         return Frame(pixels, sequence, time_ns, scene.label)

@@ -16,18 +16,18 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from pi_classifier.cameras.orientation import Orientation
 from pi_classifier.cameras.raspberry_pi import diagnosis, picamera2_api
 from pi_classifier.cameras.raspberry_pi.device import PiDevice
 from pi_classifier.cameras.raspberry_pi.pixels import FrameNumbering, PixelReader
 from pi_classifier.cameras.raspberry_pi.stream_plan import (
     START_FPS,
-    WHOLE,
     StreamPlan,
     crop_for,
     make_plan,
     wanted_controls,
 )
-from pi_classifier.cameras.settings import CameraSettings
+from pi_classifier.cameras.settings import WHOLE, CameraSettings
 from pi_classifier.cameras.stream import Clock, StreamState, SystemClock
 from pi_classifier.errors import CameraError, CameraTimeout
 from pi_classifier.preprocessing.area_average import Pixels
@@ -149,7 +149,7 @@ class PiCamera:
         picamera2_api.configure(device, plan, _BUFFERS)
         configured = device.camera_configuration()
         if settings.roi != WHOLE:
-            controls |= self._crop(configured)
+            controls |= self._crop(configured, plan.quarter_turns)
         self._controls = controls
         self._stream = plan.frames
         turns, asked = plan.quarter_turns, plan.lores or plan.main
@@ -159,13 +159,15 @@ class PiCamera:
         )
         self._log_streams(plan, configured)
 
-    def _crop(self, configured: Mapping[str, Any]) -> dict[str, Any]:
+    def _crop(self, configured: Mapping[str, Any], turns: int) -> dict[str, Any]:
         advertised = self._device.picamera.camera_controls
         if "ScalerCrop" not in advertised:
             raise CameraError(f"{self._name}: cannot crop its picture; remove camera.roi")
         whole = advertised["ScalerCrop"][1]
         sizes = [configured[name]["size"] for name in ("main", "lores") if configured.get(name)]
-        crops = [crop_for(self._settings.roi, whole, size) for size in sizes]
+        seen = Orientation(quarter_turns=turns, region=self._settings.roi)
+        region = seen.unturned_region()  # what is turned here is cut before
+        crops = [crop_for(region, whole, size) for size in sizes]
         if "ScalerCrops" in advertised:  # Pi 5: each stream its own
             return {"ScalerCrops": crops}
         return {"ScalerCrop": crops[0]}

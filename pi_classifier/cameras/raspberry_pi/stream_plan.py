@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from pi_classifier.cameras.settings import WHITE_BALANCES, CameraSettings
+from pi_classifier.cameras.settings import WHITE_BALANCES, CameraSettings, Region
 from pi_classifier.errors import ConfigError
 from pi_classifier.suggest import suggestion
 
@@ -25,7 +25,6 @@ ControlValue: TypeAlias = bool | int | float | tuple[float, ...]
 Advertised: TypeAlias = Mapping[str, tuple[Any, Any, Any]]
 """Controls by name with lowest, highest and usual value: picamera2's `camera_controls`."""
 
-WHOLE = (0.0, 0.0, 1.0, 1.0)
 # Exposure control works by frames, not seconds: at a low frame rate it would take long.
 START_FPS = 30.0
 _CONTINUOUS_FOCUS = 2  # libcamera's AfModeEnum
@@ -153,7 +152,7 @@ def _small_size(settings: CameraSettings, frame: tuple[int, int], turns: int) ->
     return width, height
 
 
-def crop_for(roi: tuple[float, float, float, float], whole: Box, size: tuple[int, int]) -> Box:
+def crop_for(roi: Region, whole: Box, size: tuple[int, int]) -> Box:
     """Return the part of `whole` for `roi`, in its middle cut to the aspect of `size`.
 
     A part of another aspect would be squashed. `whole` and the result are x, y, width

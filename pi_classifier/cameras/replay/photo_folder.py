@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from itertools import count, islice
 from pathlib import Path
 
+from pi_classifier.cameras.orientation import Orientation
 from pi_classifier.cameras.playback import Playback, PlayedCamera, frame_time_ns
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.cameras.stream import Clock
 from pi_classifier.errors import ConfigError, ImageError
 from pi_classifier.preprocessing.area_average import Pixels
-from pi_classifier.preprocessing.preprocessor import load_image
+from pi_classifier.preprocessing.photos import load_image
 from pi_classifier.types import Frame
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 _logger = logging.getLogger(__name__)
 
@@ -25,7 +26,8 @@ def open_photo_folder(
 ) -> PlayedCamera:
     """Play the photos of a folder, sorted by path; frames have the photo's own size.
 
-    A large JPEG is read smaller, with no side below the settings' shorter one. A photo
+    A large JPEG is read smaller, with no side below the settings' shorter one. Photos are
+    upright as their EXIF data says, then mirrored, turned and cut as the settings ask. A photo
     in a sub-folder carries the sub-folder's name as `truth`. One that cannot be read is
     logged once and skipped. Raises ConfigError when there is no such folder, no photo in
     it, or, while it plays, none that can be read.
@@ -40,11 +42,13 @@ def _frames(folder: Path, photos: list[Path], settings: CameraSettings) -> Itera
     """Yield each photo as often as it is held; one photo is in memory at a time."""
     numbers = count()
     repeats = max(1, round(settings.hold_s * settings.fps))
-    min_side = min(settings.width, settings.height)
+    seen = Orientation.of(settings)
+    # what a photo is cut to is to have that side, not the photo
+    min_side = round(min(settings.width, settings.height) / min(seen.region[2:]))
     unreadable: set[Path] = set()
     while True:
         for path in photos:
-            pixels = None if path in unreadable else _read(path, min_side)
+            pixels = None if path in unreadable else _read(path, min_side, seen)
             if pixels is None:
                 unreadable.add(path)
                 continue
@@ -59,9 +63,9 @@ def _frames(folder: Path, photos: list[Path], settings: CameraSettings) -> Itera
             return
 
 
-def _read(path: Path, min_side: int) -> Pixels | None:
+def _read(path: Path, min_side: int, seen: Orientation) -> Pixels | None:
     try:
-        return load_image(path, min_side=min_side)
+        return seen(load_image(path, min_side=min_side))
     except ImageError as error:
         _logger.warning("skipped: %s", error)
         return None

@@ -24,7 +24,7 @@ from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.cameras.stream import Clock
 from pi_classifier.errors import ConfigError, ImageError
 from pi_classifier.preprocessing.area_average import Pixels
-from pi_classifier.preprocessing.preprocessor import load_image
+from pi_classifier.preprocessing.photos import load_image
 from pi_classifier.system.files import write_atomic
 from pi_classifier.types import Frame
 

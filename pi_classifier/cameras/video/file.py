@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from pi_classifier.cameras.orientation import Orientation
 from pi_classifier.cameras.playback import Playback, PlayedCamera
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.cameras.stream import Clock
@@ -28,7 +29,7 @@ def open_video_file(
     if not path.is_file():
         raise ConfigError(f"{path}: there is no such file; expected a video or a folder")
     try:
-        video = Video(MediaAddress(f"file:{path}"), side)
+        video = Video(MediaAddress(f"file:{path}"), side, seen=Orientation.of(settings))
     except VideoError as error:
         raise ConfigError(
             f"{path}: cannot be read as a video ({error}); expected one such as .mp4 or .mkv"

@@ -6,10 +6,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.cameras.stream import StreamState
-from pi_classifier.cameras.video.pyav import Picture, Video, VideoError
+from pi_classifier.cameras.video.pyav import Picture, VideoError
 from pi_classifier.errors import CameraError, CameraTimeout
 from pi_classifier.types import Frame
 
@@ -38,8 +39,24 @@ class FrameRateLimiter:
         return True
 
 
+class Pictures(Protocol):
+    """Where live pictures come from; `pictures` raises VideoError when there are no more.
+
+    `damaged` counts those that could not be decoded. `interrupt` ends what is waited for,
+    where that can be, from any thread.
+    """
+
+    damaged: int
+
+    def pictures(self) -> Iterator[Picture]: ...
+
+    def interrupt(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class LiveCamera:
-    """Drains a video in a thread of its own and hands out the newest picture.
+    """Drains `video` in a thread of its own and hands out the newest picture.
 
     `name` is for messages; `explain` says what a failure while reading means, and the cure.
     Pictures beyond `settings.fps` are passed over; those the consumer was too slow for
@@ -49,7 +66,7 @@ class LiveCamera:
 
     def __init__(
         self,
-        video: Video,
+        video: Pictures,
         name: str,
         settings: CameraSettings,
         explain: Callable[[VideoError], str],
@@ -58,7 +75,8 @@ class LiveCamera:
         self._name = name
         self._explain = explain
         self._state = StreamState(name)
-        self._timeout_s = settings.timeout_s
+        # at a low frame rate the next picture is not late before it was asked for
+        self._timeout_s = settings.timeout_s + 1 / settings.fps
         self._limiter = FrameRateLimiter(round(_NS_PER_S / settings.fps))
         self._changed = threading.Condition()
         self._newest: tuple[Picture, int, int] | None = None  # with its number and time in ns
@@ -87,6 +105,7 @@ class LiveCamera:
         with self._changed:
             self._state.close()
             self._changed.notify_all()
+        self._video.interrupt()
         self._reader.join(_CLOSE_S)
 
     def _frames(self) -> Iterator[Frame]:

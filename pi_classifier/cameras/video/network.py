@@ -7,14 +7,21 @@ import os
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from pi_classifier.cameras.orientation import Orientation
 from pi_classifier.cameras.settings import CameraSettings
+from pi_classifier.cameras.video.http import HttpConnection, HttpStream
 from pi_classifier.cameras.video.live import LiveCamera
 from pi_classifier.cameras.video.pyav import MediaAddress, Video, VideoError
+from pi_classifier.cameras.video.still_pictures import StillPictures, is_still
 from pi_classifier.errors import CameraUnavailable, ConfigError
 from pi_classifier.masking import masked, masked_address
 from pi_classifier.system.systemd import service_unit
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
+
+# Nothing here needs the frame rate, and measuring it would take a second.
+_NO_RATE = {"fpsprobesize": "0"}
+_RTSP_PROTOCOLS = "rtsp,rtsps,rtp,srtp,udp,tcp,tls"
 
 # What a sandbox without network answers; a name that cannot be looked up is an EIO.
 _NO_NETWORK = (errno.EAFNOSUPPORT, errno.ENETUNREACH, errno.EPERM, errno.EIO)
@@ -42,9 +49,9 @@ def open_network_camera(url: str, settings: CameraSettings, side: int) -> LiveCa
             "or http://192.168.1.20:8080/stream.mjpg"
         )
     name = f"camera {shown}"
-    address = MediaAddress(_with_password(url), options=_options(parts.scheme))
+    is_rtsp = parts.scheme.lower().startswith("rtsp")
     try:
-        video = Video(address, side, settings.timeout_s)
+        video = (_rtsp if is_rtsp else _http)(_with_password(url), settings, side)
     except VideoError as error:
         raise CameraUnavailable(f"{name}: {_advice(error, settings.timeout_s)}") from None
     return LiveCamera(
@@ -52,13 +59,28 @@ def open_network_camera(url: str, settings: CameraSettings, side: int) -> LiveCa
     )
 
 
-def _options(scheme: str) -> dict[str, str]:
-    # Nothing here needs the frame rate, and measuring it would take a second.
-    options = {"fpsprobesize": "0"}
-    if scheme.lower().startswith("rtsp"):
-        # Over TCP no packet is lost on the way; cameras that know only UDP get that.
-        options["rtsp_flags"] = "prefer_tcp"
-    return options
+def _rtsp(url: str, settings: CameraSettings, side: int) -> Video:
+    """A stream that FFmpeg asks for, by RTSP and what that uses, and by nothing else."""
+    # Over TCP no packet is lost on the way; cameras that know only UDP get that.
+    options = _NO_RATE | {"rtsp_flags": "prefer_tcp"}
+    address = MediaAddress(url, options=options, protocols=_RTSP_PROTOCOLS, formats="rtsp")
+    return Video(address, side, settings.timeout_s, Orientation.of(settings))
+
+
+def _http(url: str, settings: CameraSettings, side: int) -> Video | StillPictures:
+    """One picture after the other: those of a stream, or each asked for."""
+    connection = HttpConnection(url, settings.timeout_s)
+    try:
+        answer = connection.ask()
+        if is_still(answer):
+            return StillPictures(connection, answer, settings, side)
+        several = answer.headers.get_content_type() == "multipart/x-mixed-replace"
+        stream = HttpStream(connection, answer)
+        address = MediaAddress(stream, "mpjpeg" if several else None, _NO_RATE, protocols="none")
+        return Video(address, side, settings.timeout_s, Orientation.of(settings))
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _with_password(url: str) -> str:

@@ -5,32 +5,77 @@ Kept to what PyAV 10 (Debian 12) and the newest have in common.
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from pi_classifier.cameras.orientation import UNCHANGED, Orientation
 from pi_classifier.errors import CameraUnavailable
 from pi_classifier.preprocessing.area_average import Pixels
 
 # Codecs without references between pictures: those that nobody wants need no decoding.
 _INTRA_ONLY = ("mjpeg", "rawvideo", "ffv1", "png")
 
+# A film or a stream of these kinds names no other files or addresses, as playlists do.
+VIDEO_FORMATS = (
+    "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,flv,asf,ogg,ivf,dv,mxf,"
+    "mjpeg,mpjpeg,gif,yuv4mpegpipe"
+)
+# The largest of films, 8192 by 4320: known before a picture is decoded.
+MOST_PIXELS = 8192 * 4320
+_BOUNDS = {
+    "probesize": "5000000",  # bytes that are looked through to tell what it is
+    "analyzeduration": "5000000",  # and microseconds of it
+    "max_streams": "100",
+    "max_pixels": str(MOST_PIXELS),
+}
+
 Picture = Callable[[], Pixels | None]
 """Decodes one picture when called, RGB uint8 ``[height, width, 3]``; None where it is damaged."""
 
 
+class ByteStream(Protocol):
+    """A stream that another connection than FFmpeg's brings; `read` may raise VideoError.
+
+    `renew` allows the next picture its bytes and its time; `interrupt` ends a `read` that
+    waits, from any thread.
+    """
+
+    def read(self, size: int) -> bytes: ...
+
+    def renew(self) -> None: ...
+
+    def interrupt(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class MediaAddress:
-    """What FFmpeg opens: a file, device or network address, and how."""
+    """What FFmpeg opens: a file, device, network address or stream of bytes, and how.
 
-    url: str
+    `protocols` are those of FFmpeg that may be used for it, `formats` what it may turn out to
+    be: neither goes beyond what was named, whatever is in it.
+    """
+
+    source: str | ByteStream
     format: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    protocols: str = "file"
+    formats: str | None = VIDEO_FORMATS
+
+    def all_options(self) -> dict[str, str]:
+        """The options as FFmpeg takes them."""
+        options = _BOUNDS | {"protocol_whitelist": self.protocols}
+        if self.formats is not None and self.format is None:
+            options["format_whitelist"] = self.formats
+        return options | dict(self.options)
 
 
 class VideoError(Exception):
@@ -44,37 +89,60 @@ class VideoError(Exception):
 class Video:
     """The first picture stream of a file, a device or a network address.
 
-    Pictures come as RGB, made smaller by swscale until their shorter side is `side`,
-    never larger. With a `timeout_s`, opening and each read end with a VideoError after
-    so long. One thread reads it; pictures may be rendered by another.
+    Pictures come as RGB, made smaller by swscale until the shorter side of what `seen`
+    keeps of them is `side`, never larger. With a `timeout_s`, opening and each read end with
+    a VideoError after so long. One thread reads it; pictures may be rendered by another.
     """
 
-    def __init__(self, address: MediaAddress, side: int, timeout_s: float | None = None) -> None:
+    def __init__(
+        self,
+        address: MediaAddress,
+        side: int,
+        timeout_s: float | None = None,
+        seen: Orientation = UNCHANGED,
+    ) -> None:
         self._av = pyav()
         self._side = side
+        self._seen = seen
         # FFmpeg's memory must not go while another thread decodes from it: that would crash.
         self._rendering = threading.Lock()
         self._closed = False
         self.damaged = 0
-        limit = None if timeout_s is None else (timeout_s, timeout_s)
+        self._bytes = None if isinstance(address.source, str) else address.source
+        self._container = self._opened(address, timeout_s)
         try:
-            self._container = self._av.open(
-                address.url,
-                format=address.format,
-                options=dict(address.options),
-                timeout=limit,
-            )
-        except (self._av.error.FFmpegError, ValueError) as error:
-            raise self._problem(error) from None
-        if not self._container.streams.video:
+            self._stream = self._first_stream()
+        except VideoError:
             self._container.close()
-            raise VideoError("it holds no pictures")
-        self._stream = self._container.streams.video[0]
-        if self._stream.codec_context is None:
-            self._container.close()
-            raise VideoError("its pictures are of a kind that FFmpeg here cannot decode")
+            raise
         self.lazy = self._stream.codec_context.name in _INTRA_ONLY
         self.fps = float(self._stream.average_rate or 0)
+
+    def _opened(self, address: MediaAddress, timeout_s: float | None) -> Any:
+        limit = None if timeout_s is None else (timeout_s, timeout_s)
+        options = address.all_options()
+        try:
+            return self._av.open(
+                address.source, format=address.format, options=options, timeout=limit
+            )
+        except (self._av.error.FFmpegError, ValueError) as error:
+            if "format_whitelist" in options and getattr(error, "errno", None) == errno.EINVAL:
+                raise VideoError("it is of no kind that is played here") from None
+            raise self._problem(error) from None
+
+    def _first_stream(self) -> Any:
+        if not self._container.streams.video:
+            raise VideoError("it holds no pictures")
+        stream = self._container.streams.video[0]
+        context = stream.codec_context
+        if context is None:
+            raise VideoError("its pictures are of a kind that FFmpeg here cannot decode")
+        # FFmpeg tells no size of pictures that it may not decode
+        unknown = context.name in _INTRA_ONLY and not context.width
+        if unknown or context.width * context.height > MOST_PIXELS:
+            raise VideoError("its pictures are damaged, or larger than 8192 by 4320 pixels")
+        context.options = {"max_pixels": str(MOST_PIXELS)}
+        return stream
 
     def frames(self) -> Iterator[tuple[float | None, Any]]:
         """Decode one frame after the other: (seconds on the stream's own clock, frame).
@@ -100,32 +168,44 @@ class Video:
             yield partial(self.pixels, frame)
 
     def pixels(self, frame: Any) -> Pixels:
-        """Return the frame as upright read-only RGB uint8 ``[height, width, 3]``."""
-        width, height = covering((frame.width, frame.height), self._side)
+        """Return the frame as it is to be seen, read-only RGB uint8 ``[height, width, 3]``."""
+        turns = round(getattr(frame, "rotation", 0) / 90) % 4  # PyAV 10 knows no rotation
+        size = (frame.width, frame.height)
+        upright = size[::-1] if turns % 2 else size
+        width, height = covering(size, self._seen.whole_side(upright, self._side))
         smaller = width < frame.width
         # AREA averages what falls on a pixel: without it a small frame would show moiré
         array: Pixels = frame.reformat(
             width, height, "rgb24", interpolation="AREA" if smaller else "BILINEAR"
         ).to_ndarray()
-        turns = round(getattr(frame, "rotation", 0) / 90) % 4  # PyAV 10 knows no rotation
         if turns or not array.flags.c_contiguous:
             array = np.ascontiguousarray(np.rot90(array, turns))
         array.flags.writeable = False
-        return array
+        return self._seen(array)
 
     def rewind(self) -> None:
         """Begin again; only files can."""
         self._container.seek(0)
+
+    def interrupt(self) -> None:
+        """End what is waited for, where that can be; may be called from any thread."""
+        if self._bytes is not None:
+            self._bytes.interrupt()
 
     def close(self) -> None:
         """Let go of the file, device or connection."""
         with self._rendering:
             self._closed = True
             self._container.close()
+        if self._bytes is not None:
+            self._bytes.close()
 
     def _packets(self) -> Iterator[Any]:
         try:
-            yield from self._container.demux(self._stream)
+            for packet in self._container.demux(self._stream):
+                yield packet
+                if self._bytes is not None:
+                    self._bytes.renew()
         except self._av.error.FFmpegError as error:
             raise self._problem(error) from None
 

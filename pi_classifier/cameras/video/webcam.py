@@ -8,6 +8,7 @@ import re
 from functools import partial
 from pathlib import Path
 
+from pi_classifier.cameras.orientation import Orientation
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.cameras.video.live import LiveCamera
 from pi_classifier.cameras.video.pyav import MediaAddress, Video, VideoError
@@ -65,7 +66,8 @@ def _open(device: Path, settings: CameraSettings, side: int, demuxer: str) -> Vi
     for pixel_format in _FORMATS:
         options = wanted | ({"input_format": pixel_format} if pixel_format else {})
         try:
-            return Video(MediaAddress(str(device), demuxer, options), side, settings.timeout_s)
+            address = MediaAddress(str(device), demuxer, options)
+            return Video(address, side, settings.timeout_s, Orientation.of(settings))
         except VideoError as error:
             if error.errno != errno.EINVAL or pixel_format == _FORMATS[-1]:
                 raise CameraUnavailable(refusal(device, error)) from None

@@ -237,6 +237,7 @@ class Camera:
     def _fill(self, request: Request, number: int, timestamp_ns: int) -> None:
         seen: dict[tuple[int, int, int, int], Any] = {}
         width, height = self.sensor.pixel_array
+        across, down = self._flips
         for stream, crop in zip(self._streams, self._crops, strict=True):
             wanted = stream.configuration
             if wanted.role is StreamRole.Raw:
@@ -244,12 +245,12 @@ class Camera:
             size = (wanted.size.width, wanted.size.height)
             box = (crop.x, crop.y, crop.width, crop.height)
             if box not in seen:
-                part = (
-                    crop.x / width, crop.y / height, crop.width / width, crop.height / height
-                )  # fmt: skip
+                # the sensor sends its rows and columns in the other order, and the ISP cuts that
+                left = width - crop.x - crop.width if across else crop.x
+                top = height - crop.y - crop.height if down else crop.y
+                part = left / width, top / height, crop.width / width, crop.height / height
                 seen[box] = self.connected.world.picture(number, timestamp_ns / 1e9, part, size)
             picture = scaled(seen[box], size)
-            across, down = self._flips
             picture = picture[:: -1 if down else 1, :: -1 if across else 1]
             full = wanted.color_space.range is ColorSpace.Range.Full
             buffer = request.buffers[stream]

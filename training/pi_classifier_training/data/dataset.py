@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pi_classifier.errors import ImageError
-from pi_classifier.preprocessing.preprocessor import load_image
+from pi_classifier.preprocessing.photos import load_image
 from pi_classifier_training.data.label_folders import label_folders, passed_over
 from pi_classifier_training.data.splits import (
     SPLITS,

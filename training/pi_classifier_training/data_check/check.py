@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pi_classifier.errors import ImageError
-from pi_classifier.preprocessing.preprocessor import PHOTO_FORMATS, load_image
+from pi_classifier.preprocessing.photos import PHOTO_FORMATS, load_image
 from pi_classifier_training.data.dataset import PHOTO_SUFFIXES, Photo, filled, photo_in, walk
 from pi_classifier_training.data.label_folders import label_folders
 from pi_classifier_training.data.similarity import GRAY_SIDE

@@ -42,7 +42,7 @@ KINDS: dict[str, FindingKind] = {
         _SAVE,
     ),
     "damaged": FindingKind("error", "damaged or truncated photos", f"copy it again, {_SAVE}"),
-    "too-large": FindingKind("error", "photos of more than 89 million pixels", _SAVE),
+    "too-large": FindingKind("error", "photos that take more than 220 MB of memory", _SAVE),
     "alike-two-labels": FindingKind(
         "warning",
         "near-duplicates under different labels",

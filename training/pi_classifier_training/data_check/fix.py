@@ -13,7 +13,7 @@ from typing import Literal
 
 from PIL import Image
 
-from pi_classifier.preprocessing.preprocessor import PHOTO_FORMATS
+from pi_classifier.preprocessing.photos import PHOTO_FORMATS
 from pi_classifier.system.files import replacing
 from pi_classifier_training.data.splits import Split, split_of
 from pi_classifier_training.data_check.findings import CheckResult, Finding

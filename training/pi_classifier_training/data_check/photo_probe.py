@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from pi_classifier.errors import ImageError
-from pi_classifier.preprocessing.preprocessor import PHOTO_FORMATS, load_image
+from pi_classifier.preprocessing.photos import (
+    MOST_PHOTO_BYTES,
+    PHOTO_FORMATS,
+    load_image,
+    reading_bytes,
+)
 from pi_classifier_training.data.similarity import GRAY_SIDE, difference_hash, gray_thumbnail
 
 TINY_SIDE = 64
@@ -76,7 +81,7 @@ def _kinds_by_header(path: str) -> tuple[str, ...]:
     """What the header of a file says; one of BROKEN where that ends the matter."""
     try:
         with Image.open(path, formats=PHOTO_FORMATS) as image:
-            if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
+            if reading_bytes(image) > MOST_PHOTO_BYTES:
                 return ("too-large",)
             return _traits(image, Path(path).suffix.lower())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):

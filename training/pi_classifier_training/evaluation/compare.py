@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.inference.classifier import open_classifier
-from pi_classifier.preprocessing.preprocessor import load_image
+from pi_classifier.preprocessing.photos import load_image
 from pi_classifier.types import Classifier
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.evaluate import EvaluationOptions, evaluation_of, photos_of

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.errors import ImageError
-from pi_classifier.preprocessing.preprocessor import load_image
+from pi_classifier.preprocessing.photos import load_image
 from pi_classifier.types import Classifier, Frame
 from pi_classifier_training.data.dataset import Photo, labels_of
 from pi_classifier_training.errors import DatasetError

@@ -22,12 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.errors import ImageError
-from pi_classifier.preprocessing.preprocessor import (
-    PIXELS_VERSION,
-    Preprocessor,
-    Resize,
-    load_image,
-)
+from pi_classifier.preprocessing.photos import PIXELS_VERSION, load_image
+from pi_classifier.preprocessing.preprocessor import Preprocessor, Resize
 from pi_classifier.system.files import write_json
 from pi_classifier.system.folders import cache_folder
 from pi_classifier_training.data.dataset import Photo

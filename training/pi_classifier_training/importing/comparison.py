@@ -13,7 +13,8 @@ from pi_classifier.inference.classifier import ModelClassifier
 from pi_classifier.modelfile.manifest import Resize
 from pi_classifier.modelfile.model_file import upsample_nearest
 from pi_classifier.modelfile.tflite_metadata import Normalization
-from pi_classifier.preprocessing.preprocessor import Preprocessor, load_image
+from pi_classifier.preprocessing.photos import load_image
+from pi_classifier.preprocessing.preprocessor import Preprocessor
 from pi_classifier_training.conversion.reference import Pixels, normalized
 from pi_classifier_training.data.dataset import scan
 from pi_classifier_training.importing.original import Original

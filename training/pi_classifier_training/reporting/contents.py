@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from pi_classifier.errors import ImageError
-from pi_classifier.preprocessing.preprocessor import load_image
+from pi_classifier.preprocessing.photos import load_image
 from pi_classifier_training.evaluation.evaluate import Mistake, mistakes
 from pi_classifier_training.evaluation.metrics import (
     Accuracy,

@@ -1,0 +1,47 @@
+"""What options mean for what is configured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pi_classifier.commands.options import CAMERA, add_setting_options, effective
+from pi_classifier.commands.parser import Parser
+from pi_classifier.config.settings import Settings
+
+CONFIGURED = """\
+[camera]
+source = "pi"
+rotation = 180
+roi = [0.0, 0.0, 0.5, 0.5]
+"""
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text(CONFIGURED)
+    return path
+
+
+def settings(*words: object) -> Settings:
+    parser = Parser()
+    add_setting_options(parser, CAMERA)
+    return effective(parser.parse_args([str(word) for word in words]), CAMERA).settings
+
+
+def test_another_camera_is_not_turned_as_the_configured_one(configured: Path) -> None:
+    camera = settings("--config", configured, "--camera", "emulated").camera
+    assert (camera.source, camera.rotation, camera.roi) == ("emulated", 0, (0.0, 0.0, 1.0, 1.0))
+
+
+@pytest.mark.parametrize("words", [(), ("--camera", "pi"), ("--set", "camera.source=emulated")])
+def test_the_configured_one_is(configured: Path, words: tuple[str, ...]) -> None:
+    camera = settings("--config", configured, *words).camera
+    assert (camera.rotation, camera.roi) == (180, (0.0, 0.0, 0.5, 0.5))
+
+
+def test_what_the_command_line_says_of_another_one_holds(configured: Path) -> None:
+    words = ("--camera", "emulated", "--set", "camera.rotation=90")
+    assert settings("--config", configured, *words).camera.rotation == 90
