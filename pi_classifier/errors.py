@@ -16,12 +16,14 @@ PiClassifierError
 
 Every message names the thing, the value, what was expected and what to do.
 The exit codes are those of sysexits.h: 65 EX_DATAERR, 70 EX_SOFTWARE (a fault of
-this program), 74 EX_IOERR (the system refused: disk full, no permission), 75
+this program), 74 EX_IOERR (the machine refuses now: disk full, out of memory), 75
 EX_TEMPFAIL (worth another try, so systemd restarts), 78 EX_CONFIG (systemd must
 not restart). A wrong command line exits with 2, as argparse does.
 """
 
 from __future__ import annotations
+
+import errno
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2  # argparse's
@@ -97,3 +99,31 @@ class StateFolderTaken(PiClassifierError):
 
 class SinkError(PiClassifierError):
     """A sink could not deliver; never fatal: logged once, counted, retried."""
+
+
+_MACHINE = frozenset(
+    {
+        errno.EAGAIN,
+        errno.EBUSY,
+        errno.EDQUOT,
+        errno.EINTR,
+        errno.EIO,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENODEV,
+        errno.ENOMEM,
+        errno.ENOSPC,
+        errno.EREMOTEIO,
+        errno.ESTALE,
+        errno.ETIMEDOUT,
+    }
+)
+
+
+def is_the_machines(error: OSError) -> bool:
+    """Whether the machine refused, which may be over later, and not what was asked of it.
+
+    A name that is wrong or a missing permission stays so until somebody mends it (78); a
+    disk that cannot be read now, or files and memory that ran out, are tried again (74).
+    """
+    return error.errno in _MACHINE

@@ -49,10 +49,8 @@ def _checked(configuration: Configuration) -> str:
     """Try all that can be tried without a camera and without a sound; say what was found."""
     from pi_classifier.cameras import camera_opener
     from pi_classifier.inference.classifier import frame_size, model_names, open_classifier
-    from pi_classifier.inference.verifier import verify_model
 
     settings = configuration.settings
-    verify_model(settings.model)
     with closing(open_classifier(settings.model)) as classifier:
         camera_opener(settings.camera, frame_size(classifier))
         return (

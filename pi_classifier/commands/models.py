@@ -11,10 +11,11 @@ from typing import Any
 
 from pi_classifier.commands.parser import Parser
 from pi_classifier.config.options import add_options, read_options
+from pi_classifier.inference.classifier import describe_models
 from pi_classifier.modelfile.cascade_file import read_cascade_file
 from pi_classifier.modelfile.locate import find_model, model_folders, shipped_models
 from pi_classifier.modelfile.manifest import CHANNELS_WRITTEN
-from pi_classifier.modelfile.model_file import ModelFile, read_model_file
+from pi_classifier.modelfile.model_file import ModelFile
 from pi_classifier.modelfile.picture_input import picture_shape, takes_bytes
 from pi_classifier.printable import json_text, printable
 from pi_classifier.setting import setting
@@ -66,15 +67,14 @@ def main(arguments: argparse.Namespace) -> int:
 def _stages(path: Path, labels: str | None) -> list[_Stage]:
     """The models of a file with their accept thresholds; one, without, where it is no cascade."""
     if path.suffix != ".toml":
-        return [_Stage(read_model_file(path, labels, to_run=False))]
-    *early, last = read_cascade_file(path).stages
+        return [_Stage(model) for model in describe_models([path], labels)]
+    entries = read_cascade_file(path).stages
+    *early, last = describe_models([entry.model for entry in entries], labels)
     stages = []
-    for entry in early:
-        model = read_model_file(entry.model, labels, to_run=False)
+    for entry, model in zip(entries, early, strict=False):
         accept = model.manifest.thresholds.accept if entry.accept is None else entry.accept
         stages.append(_Stage(model, accept, entry.accept_labels))
-    # The last stage's answer is always taken.
-    return [*stages, _Stage(read_model_file(last.model, labels, to_run=False))]
+    return [*stages, _Stage(last)]  # the last stage's answer is always taken
 
 
 def _as_json(path: Path, stages: list[_Stage]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from pi_classifier.config.schema import Key, to_toml
 from pi_classifier.config.settings import KEYS, SECTIONS, Settings
-from pi_classifier.errors import ConfigError
+from pi_classifier.errors import ConfigError, is_the_machines
 from pi_classifier.masking import masked
 from pi_classifier.printable import printable
 from pi_classifier.suggest import suggestion
@@ -90,6 +90,8 @@ class _Reading:
         except RuntimeError:  # no home folder to be found: no user's file
             return
         except OSError as error:
+            if is_the_machines(error):
+                raise
             self._problems.append(f"{path}: cannot be read: {error.strerror}.")
         except UnicodeDecodeError as error:
             line = error.object[: error.start].count(b"\n") + 1

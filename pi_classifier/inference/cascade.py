@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pi_classifier.errors import ModelMismatch
+from pi_classifier.errors import ModelFileError, ModelMismatch
+from pi_classifier.modelfile.cascade_file import StageEntry, read_cascade_file
+from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.suggest import suggestion
 from pi_classifier.types import Classifier, Frame, Prediction
+
+if TYPE_CHECKING:
+    from pi_classifier.inference.classifier import ModelClassifier
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +69,44 @@ class Cascade:
         """Close all stages."""
         for stage in self.stages:
             stage.classifier.close()
+
+
+def open_cascade(
+    path: Path, open_models: Callable[[Sequence[Path]], Iterable[ModelClassifier]]
+) -> Cascade:
+    """Open the models that a ``cascade.toml`` names, with `open_models`, and put them together.
+
+    Raises `ModelFileError`, `ModelMismatch`, and what `open_models` raises; nothing stays open.
+    """
+    cascade = read_cascade_file(path)
+    stages: list[Stage] = []
+    with contextlib.ExitStack() as opened:
+        classifiers = open_models([entry.model for entry in cascade.stages])
+        for number, (entry, classifier) in enumerate(
+            zip(cascade.stages, classifiers, strict=True), start=1
+        ):
+            opened.callback(classifier.close)
+            accept = entry.accept
+            if accept is None:
+                accept = classifier.model.manifest.thresholds.accept
+            stages.append(Stage(classifier, accept or 0.0, _accept_labels(entry, classifier)))
+            if accept is None and number < len(cascade.stages):
+                raise ModelFileError(
+                    f"{path}: stage {number} has no accept threshold, and its model recommends "
+                    "none; add accept = 0.8 or the like"
+                )
+        complete = Cascade(stages, cascade.name)
+        opened.pop_all()
+    return complete
+
+
+def _accept_labels(entry: StageEntry, classifier: ModelClassifier) -> dict[str, float]:
+    """A stage's label thresholds under the names in use: its file's, or those of --labels."""
+    own: Sequence[str] = classifier.labels
+    if entry.accept_labels and not set(entry.accept_labels) <= set(own):
+        own = read_model_file(classifier.model.file or entry.model).labels
+    names = dict(zip(own, classifier.labels, strict=True))
+    return {names.get(label, label): score for label, score in entry.accept_labels.items()}
 
 
 def _check_same_labels(name: str, first: Classifier, other: Classifier, number: int) -> None:

@@ -10,20 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from pi_classifier.errors import ConfigError, ModelFileError, ModelMismatch
+from pi_classifier.errors import ConfigError, ModelMismatch
 from pi_classifier.inference import sensor_classifier
-from pi_classifier.inference.cascade import Cascade, Stage
-from pi_classifier.inference.interpreter import (
-    RUNTIMES,
-    Interpreter,
-    forget_weights,
-    open_interpreter,
-)
+from pi_classifier.inference.cascade import Cascade, open_cascade
+from pi_classifier.inference.interpreter import RUNTIMES, Interpreter, open_interpreter
 from pi_classifier.inference.quantization import Pixels, Scores
 from pi_classifier.inference.score_reading import SCORES, ScoreReader, activation_of
-from pi_classifier.modelfile.cascade_file import StageEntry, read_cascade_file
+from pi_classifier.inference.verifier import verified
 from pi_classifier.modelfile.locate import find_model
 from pi_classifier.modelfile.manifest import GoldenVector, Resize
+from pi_classifier.modelfile.model_copy import ModelSource
 from pi_classifier.modelfile.model_file import (
     ModelFile,
     read_model_bytes,
@@ -58,7 +54,9 @@ class ModelSettings:
     runtime: str = setting("auto", "what runs the model", choices=RUNTIMES)
     num_threads: int = setting(1, "threads the runtime may use", minimum=1, maximum=64)
     cache_dir: str = setting(
-        "auto", 'folder for packed weights; "auto" is the user\'s cache folder, "" is none'
+        "auto",
+        'folder for copies of models and what is packed and known of them; "auto" is the '
+        'user\'s cache folder, "" is none',
     )
     mean: tuple[float, float, float] | None = setting(
         None, "red, green, blue subtracted from pixels, for models that do not say it"
@@ -170,65 +168,54 @@ class ModelClassifier:
 def open_classifier(settings: ModelSettings) -> Classifier:
     """Open what `settings.path` names: a model file, a ``cascade.toml``, a folder with one.
 
-    A shipped model's name serves too. Raises `ModelError` or `ConfigError`, with what
-    to do.
+    A shipped model's name serves too. A model that is not known yet is tried in a child
+    process first. Raises `ModelError` or `ConfigError`, with what to do, and OSError where
+    the machine refuses.
     """
     if settings.path == sensor_classifier.NAME:
         return sensor_classifier.open_sensor_classifier(settings.labels, settings.top_k)
     path = find_model(settings.path)
     if path.suffix == ".toml":
-        return _open_cascade(path, settings)
+        return open_cascade(path, lambda models: _opened(models, settings))
     return open_model(path, settings)
 
 
-def _open_cascade(path: Path, settings: ModelSettings) -> Cascade:
-    cascade = read_cascade_file(path)
-    stages: list[Stage] = []
-    try:
-        for number, entry in enumerate(cascade.stages, start=1):
-            classifier = open_model(entry.model, settings)
-            accept = entry.accept
-            if accept is None:
-                accept = classifier.model.manifest.thresholds.accept
-            stages.append(Stage(classifier, accept or 0.0, _accept_labels(entry, classifier)))
-            if accept is None and number < len(cascade.stages):
-                raise ModelFileError(
-                    f"{path}: stage {number} has no accept threshold, and its model recommends "
-                    "none; add accept = 0.8 or the like"
-                )
-        return Cascade(stages, cascade.name)
-    except BaseException:
-        for stage in stages:
-            stage.classifier.close()
-        raise
-
-
-def _accept_labels(entry: StageEntry, classifier: ModelClassifier) -> dict[str, float]:
-    """A stage's label thresholds under the names in use: its file's, or those of --labels."""
-    own: Sequence[str] = classifier.labels
-    if entry.accept_labels and not set(entry.accept_labels) <= set(own):
-        own = read_model_file(entry.model).labels
-    names = dict(zip(own, classifier.labels, strict=True))
-    return {names.get(label, label): score for label, score in entry.accept_labels.items()}
-
-
 def open_model(path: Path, settings: ModelSettings) -> ModelClassifier:
-    """Open the one model file at `path`; `settings.path` is not looked at."""
+    """Open the one model file at `path`, as `open_classifier` does; `settings.path` is ignored."""
+    (classifier,) = _opened([path], settings)
+    return classifier
+
+
+def _opened(paths: Sequence[Path], settings: ModelSettings) -> Iterator[ModelClassifier]:
+    def opened(source: ModelSource, weights: Path | None) -> ModelClassifier:
+        return start_model(read_to_run(source, settings, verified=True), settings, weights)
+
+    return verified(paths, settings, _cache_dir(settings.cache_dir), opened)
+
+
+def describe_models(paths: Sequence[Path], labels: str | None) -> list[ModelFile]:
+    """Return what is known of model files that can be opened and run; raises what that would.
+
+    They need not say how their pixels are normalized.
+    """
+    settings = ModelSettings(labels=labels)
+
+    def described(source: ModelSource, _: Path | None) -> ModelFile:
+        return read_model_file(source, labels, to_run=False, verified=True)
+
+    cache_dir = _cache_dir(settings.cache_dir)
+    return list(verified(paths, settings, cache_dir, described, describing=True))
+
+
+def read_to_run(
+    source: ModelSource, settings: ModelSettings, *, verified: bool = False
+) -> ModelFile:
+    """Read a model as the settings say; see `read_model_file`."""
     stated = _stated_normalization(settings)
     channels = _stated_channels(settings)
-    model = read_model_file(path, settings.labels, stated, channels=channels)
+    model = read_model_file(source, settings.labels, stated, channels=channels, verified=verified)
     _log_normalization(model, stated)
-    cache_dir = _cache_dir(settings.cache_dir)
-    try:
-        return _start(model, settings, cache_dir)
-    except ModelMismatch as error:
-        if cache_dir is None:
-            raise
-        # Packed weights that pass their checksum may still be wrong for this machine.
-        classifier = _start(model, settings, None)
-        forget_weights(model, cache_dir)
-        log.warning("%s; it passes without the packed weights in %s: removed", error, cache_dir)
-        return classifier
+    return model
 
 
 def open_model_bytes(content: bytes, name: str, settings: ModelSettings) -> ModelClassifier:
@@ -240,7 +227,7 @@ def open_model_bytes(content: bytes, name: str, settings: ModelSettings) -> Mode
     channels = _stated_channels(settings)
     model = read_model_bytes(content, name, settings.labels, stated, channels=channels)
     _log_normalization(model, stated)
-    return _start(model, settings, None)
+    return start_model(model, settings, None)
 
 
 def _log_normalization(model: ModelFile, stated: Normalization | None) -> None:
@@ -255,8 +242,11 @@ def _log_normalization(model: ModelFile, stated: Normalization | None) -> None:
         )
 
 
-def _start(model: ModelFile, settings: ModelSettings, cache_dir: Path | None) -> ModelClassifier:
-    interpreter = open_interpreter(model, settings.runtime, settings.num_threads, cache_dir)
+def start_model(
+    model: ModelFile, settings: ModelSettings, weights: Path | None
+) -> ModelClassifier:
+    """Load and run a model, with its packed weights if there are any; see `open_interpreter`."""
+    interpreter = open_interpreter(model, settings.runtime, settings.num_threads, weights)
     resize: Resize | None = None
     if settings.resize in ("crop", "stretch"):
         resize = "crop" if settings.resize == "crop" else "stretch"
@@ -282,7 +272,7 @@ def _stated_channels(settings: ModelSettings) -> Channels | None:
 
 
 def _cache_dir(text: str) -> Path | None:
-    """Return the folder for packed weights, if there is to be one."""
+    """Return the folder for what is kept of models, if there is to be one."""
     if text == "auto":
         return cache_folder()
     return Path(text).expanduser() if text else None

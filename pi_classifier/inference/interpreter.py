@@ -1,9 +1,8 @@
 """Runs a model file: the only module that imports a TFLite runtime.
 
 LiteRT (package ai-edge-litert) where it is installed, tflite-runtime otherwise. With
-LiteRT and a cache folder the weights packed for the processor come from a file that
-is mapped into memory like the model itself; without one the runtime keeps a private
-copy of them.
+LiteRT the weights packed for the processor can come from a file that is mapped into
+memory like the model itself; without one the runtime keeps a private copy of them.
 """
 
 from __future__ import annotations
@@ -11,7 +10,9 @@ from __future__ import annotations
 import atexit
 import functools
 import importlib
+import importlib.util
 import logging
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -87,34 +88,61 @@ class Interpreter:
 
 
 def open_interpreter(
-    model: ModelFile,
-    runtime: str = "auto",
-    num_threads: int = 1,
-    cache_dir: Path | None = None,
+    model: ModelFile, runtime: str = "auto", num_threads: int = 1, weights: Path | None = None
 ) -> Interpreter:
     """Load `model` with one of `RUNTIMES` and run it once; "auto" is LiteRT where there is one.
 
-    With a `cache_dir` LiteRT's packed weights are kept there and mapped into memory; a
-    model that was read from memory goes without.
+    `weights` is a file of the model's packed weights, which LiteRT then maps into memory. It
+    trusts that file blindly: see `WeightCache.verified`.
     Raises `ConfigError` where the runtime is missing, `ModelFileError` where it
     refuses the model or cannot run it, `ModelMismatch` for scores that are not numbers.
     """
     name, module = _import_runtime(runtime)
-    if model.content is not None or "int16" in (model.input.dtype, model.output.dtype):
-        # CompiledModel maps packed weights only for a model on the disk, and knows no int16.
-        cache_dir = None
-    if name == "litert" and cache_dir is not None and _compiled_model_is_safe(module):
-        try:
-            return _open_cached(model, num_threads, _weight_cache(model, cache_dir))
-        except (OSError, ImportError) as error:  # ai-edge-litert 1 has no CompiledModel.
-            log.info(
-                "%s: the weights stay in memory, this cannot cache them: %s", cache_dir, error
-            )
-        except ModelFileError as error:
-            # CompiledModel refuses some sound files, those whose signature names tensors that
-            # are not the graph's inputs and outputs for one.
-            log.debug("%s; trying it without mapped weights", error)
+    if weights is not None:
+        return _tried(model, name, partial(_MappedRunner, model, num_threads, weights))
     return _tried(model, name, partial(_PlainRunner, model, name, module, num_threads))
+
+
+def weight_cache(sha256: str, runtime: str, cache_dir: Path) -> WeightCache | None:
+    """Where the packed weights of a model are kept; None where the runtime cannot map them."""
+    name, module = _import_runtime(runtime)
+    if name != "litert" or not _can_map_weights() or not _compiled_model_is_safe(module):
+        return None
+    return WeightCache(cache_dir, sha256, runtime_identity(runtime))
+
+
+def runtime_identity(runtime: str) -> str:
+    """Return the name and the version of what `runtime` stands for here, as "litert2.3.0"."""
+    name, module = _import_runtime(runtime)
+    package = importlib.import_module(module.__name__.partition(".")[0])
+    return f"{name}{getattr(package, '__version__', '')}"
+
+
+def pack_weights(model: ModelFile, num_threads: int, cache: WeightCache) -> tuple[int, str]:
+    """Let LiteRT pack the weights of `model`; returns their size, and why they were not kept.
+
+    They are packed in memory, since LiteRT ends the process (SIGABRT) where a file of its
+    own cannot grow, and then written to `cache`. Raises `ModelFileError` where LiteRT
+    refuses the model this way, which need not mean that it cannot run it.
+    """
+    if "int16" in (model.input.dtype, model.output.dtype):
+        return 0, ""  # CompiledModel knows none
+    with os.fdopen(os.memfd_create("weights"), "w+b") as packed:
+        path = Path(f"/proc/self/fd/{packed.fileno()}")
+        _tried(model, "litert", partial(_MappedRunner, model, num_threads, path)).close()
+        size = os.fstat(packed.fileno()).st_size
+        try:
+            if size:
+                packed.seek(0)
+                cache.keep(packed)
+        except OSError as error:
+            return size, str(error)
+        return size, ""
+
+
+def _can_map_weights() -> bool:
+    # ai-edge-litert 1 has no CompiledModel.
+    return importlib.util.find_spec("ai_edge_litert.compiled_model") is not None
 
 
 def _tried(model: ModelFile, name: str, load: Callable[[], _Runner]) -> Interpreter:
@@ -192,24 +220,6 @@ def _compiled_model_is_safe(module: ModuleType) -> bool:
     return False
 
 
-def _weight_cache(model: ModelFile, cache_dir: Path) -> WeightCache:
-    version = importlib.import_module("ai_edge_litert").__version__
-    return WeightCache(cache_dir, model.sha256, f"litert{version}")
-
-
-def forget_weights(model: ModelFile, cache_dir: Path) -> None:
-    """Remove LiteRT's packed weights of `model` from `cache_dir`, if they are there."""
-    if _try_import("litert")[0] is not None:
-        _weight_cache(model, cache_dir).remove()
-
-
-def _open_cached(model: ModelFile, num_threads: int, cache: WeightCache) -> Interpreter:
-    if cache.verified():
-        return _tried(model, "litert", partial(_CachedRunner, model, num_threads, cache.path))
-    with cache.building() as path:
-        return _tried(model, "litert", partial(_CachedRunner, model, num_threads, path))
-
-
 class _PlainRunner:
     """The Interpreter that LiteRT and tflite-runtime have in common.
 
@@ -219,7 +229,7 @@ class _PlainRunner:
     def __init__(self, model: ModelFile, name: str, module: ModuleType, num_threads: int) -> None:
         self.name = name
         if model.content is None:
-            interpreter = module.Interpreter(model_path=str(model.path), num_threads=num_threads)
+            interpreter = module.Interpreter(model_path=str(model.file), num_threads=num_threads)
         else:
             interpreter = module.Interpreter(model_content=model.content, num_threads=num_threads)
         interpreter.allocate_tensors()
@@ -238,7 +248,7 @@ class _PlainRunner:
         del self._input, self._output, self._interpreter
 
 
-class _CachedRunner:
+class _MappedRunner:
     """LiteRT's CompiledModel, which can take packed weights from a mapped file."""
 
     name = "litert with mapped weights"
@@ -251,7 +261,7 @@ class _CachedRunner:
             )
         )
         self._model: Any = compiled.CompiledModel.from_file(
-            str(model.path), environment=_environment(), options=options
+            str(model.file), environment=_environment(), options=options
         )
         self._inputs = self._model.create_input_buffers(0)
         self._outputs = self._model.create_output_buffers(0)

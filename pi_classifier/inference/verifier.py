@@ -1,76 +1,292 @@
 """Tries a model in a process of its own before this one opens it.
 
 A file can be well-formed and still lie, about a tensor's shape, say, and the runtimes believe
-it: some such files end the process that opens them with a signal. A service that is asked to
-reload one must live on, and `config --check` must be able to say what is wrong.
-
-This module is also the child: `python -m pi_classifier.inference.verifier` opens the model
-that the settings on its standard input name.
+it: some such files end the process that opens them with a signal, others take all memory or
+never come to an end. So a model that is not known yet is opened and run in a child
+(`pi_classifier.inference.trial`), which packs its weights as well. What passed is remembered
+in the cache folder, by all that the result depends on.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
+import logging
 import os
 import signal
-import subprocess
-import sys
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pi_classifier.errors import ModelFileError, PiClassifierError
-from pi_classifier.inference.classifier import ModelSettings, open_classifier
-from pi_classifier.system.python_child import module_command, with_this_package
+from pi_classifier import __version__, errors
+from pi_classifier.errors import InferenceError, ModelError, ModelFileError, PiClassifierError
+from pi_classifier.inference.interpreter import runtime_identity, weight_cache
+from pi_classifier.inference.weight_cache import WeightCache, cpu_identity
+from pi_classifier.modelfile.model_copy import ModelSource, model_source
+from pi_classifier.system.files import check_ours, read_regular_file, write_atomic
+from pi_classifier.system.python_child import Ended, module_command, run_to_end
 
-CHILD = module_command("pi_classifier.inference.verifier")
+if TYPE_CHECKING:
+    from pi_classifier.inference.classifier import ModelSettings
 
-# Reading and packing a large model from a slow card, on a small processor.
-_LIMIT_S = 120.0
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+CHILD = module_command("pi_classifier.inference.trial")
+
+# Reading and packing a large model from a slow card, on a small processor; systemd waits for
+# 90 s until the service is there.
+_LIMIT_S = 60.0
+_SUFFIX = ".verified"
+_MOST_REMEMBERED = 64
+_MOST_LABELS = 16 << 20
+_MOST_WORDS = 200
+# Beside the packed weights: their checksum, and room for what else is written meanwhile.
+_SPARE_BYTES = 64 << 10
+
+# Settings that a trial does not depend on.
+_WITHOUT_EFFECT = ("path", "cache_dir", "top_k", "resize")
+
+_passed_here: dict[str, int] = {}
+"""What has passed since this process began: the size of its packed weights by `_key`."""
 
 
-def verify_model(settings: ModelSettings) -> None:
-    """Open the model once in a child process, with its self-test and first run.
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A model that has passed, and its packed weights where they are to be mapped.
 
-    Raises `ModelFileError` where that ends with a signal, or not at all. What is wrong in
-    any other way is left to be said by `open_classifier`, which the caller calls next.
+    `remembered`: it passed earlier, not just now.
     """
+
+    source: ModelSource
+    weights: WeightCache | None
+    remembered: bool
+
+    def opened(self, open_model: Callable[[ModelSource, Path | None], T]) -> T:
+        return open_model(self.source, None if self.weights is None else self.weights.path)
+
+
+def verified(
+    paths: Sequence[Path],
+    settings: ModelSettings,
+    cache_dir: Path | None,
+    open_model: Callable[[ModelSource, Path | None], T],
+    *,
+    describing: bool = False,
+) -> Iterator[T]:
+    """Yield what `open_model` makes of each model and its packed weights, once all have passed.
+
+    Those that are not known to be good are tried in one child process. `describing`: a
+    model need not say how its pixels are normalized. Raises what opening it raises, and
+    `ModelFileError` where that ends the child with a signal, takes too much memory or too
+    long; OSError where the machine refuses.
+    """
+    try_all = partial(_tried, settings=settings, cache_dir=cache_dir, describing=describing)
+    for model in try_all([model_source(path, cache_dir) for path in paths]):
+        try:
+            yield model.opened(open_model)
+            continue
+        except ModelError as error:
+            if not model.remembered:
+                raise InferenceError(f"{error} (it could be run when it was tried)") from error
+            log.warning("%s; what is kept of it in %s is made anew", error, cache_dir)
+        _forget(model)
+        (again,) = try_all([model_source(model.source.path, cache_dir)])
+        yield again.opened(open_model)
+
+
+def _tried(
+    sources: Sequence[ModelSource],
+    settings: ModelSettings,
+    cache_dir: Path | None,
+    describing: bool,
+) -> list[_Verified]:
+    """The models, each known to be good: those that are not are tried in a child."""
+    known = [_recalled(source, settings, cache_dir, describing) for source in sources]
+    untried = [source for source, model in zip(sources, known, strict=True) if model is None]
+    if untried:
+        given = {
+            "settings": asdict(settings),
+            "cache_dir": None if cache_dir is None else str(cache_dir),
+            "describing": describing,
+            "models": [[str(source.path), str(source.file), source.sha256] for source in untried],
+        }
+        ended = run_to_end(CHILD, json.dumps(given).encode(), _LIMIT_S)
+        verdicts = list(_verdicts(ended))
+        for source, verdict in zip(untried, verdicts, strict=False):
+            _raise_error_of(source, verdict)
+            packed_bytes = int(verdict["packed_bytes"])
+            _remember(_key(source, settings, describing), _folder(source), packed_bytes)
+            if verdict["not_kept"]:
+                _say_weights_stay(source, verdict["not_kept"])
+        if len(verdicts) < len(untried):
+            raise _untimely_end(untried[len(verdicts)], ended)
+    return [
+        model or _Verified(source, _weights(source, settings, cache_dir), remembered=False)
+        for source, model in zip(sources, known, strict=True)
+    ]
+
+
+def _say_weights_stay(source: ModelSource, reason: str) -> None:
+    log.warning("%s: its packed weights stay in memory: %s", source.path, reason)
+
+
+def _forget(model: _Verified) -> None:
+    """Remove all that is kept of a model, so that it is copied, packed and tried again."""
+    if model.weights is not None:
+        model.weights.remove()
+    for key in [key for key in _passed_here if key.startswith(model.source.sha256)]:
+        del _passed_here[key]
+    folder = _folder(model.source)
+    if folder is not None:
+        with contextlib.suppress(OSError):
+            for file in folder.glob(f"{model.source.sha256}*"):
+                file.unlink()
+
+
+def _recalled(
+    source: ModelSource, settings: ModelSettings, cache_dir: Path | None, describing: bool
+) -> _Verified | None:
+    """The model where it is known to be good and nothing is left to be packed."""
+    key = _key(source, settings, describing)
+    packed_bytes = _recall(key, _folder(source))
+    if packed_bytes is None:
+        return None
+    weights = _weights(source, settings, cache_dir) if packed_bytes else None
+    if packed_bytes and weights is None and _could_keep(source, settings, cache_dir, packed_bytes):
+        return None
+    return _Verified(source, weights, remembered=True)
+
+
+def _could_keep(
+    source: ModelSource, settings: ModelSettings, cache_dir: Path | None, packed_bytes: int
+) -> bool:
+    """Whether packed weights, which are not there, could be put there now."""
+    cache = _cache(source, settings, cache_dir)
+    if cache is None:
+        return False
     try:
-        done = subprocess.run(
-            CHILD,
-            input=json.dumps(asdict(settings)).encode(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=with_this_package(os.environ),
-            timeout=_LIMIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise ModelFileError(
-            f"{settings.path}: was not opened and run within {_LIMIT_S:.0f} s when it was tried; "
-            "check that it is a model for this computer's size"
-        ) from None
-    if done.returncode < 0:
-        name = signal.Signals(-done.returncode).name
-        raise ModelFileError(
-            f"{settings.path}: ended the runtime with {name} when it was tried: the file is "
-            "damaged, or what it says of itself is wrong; export or convert it again"
-        )
+        disk = os.statvfs(cache.folder)
+    except OSError:
+        return False
+    has_room = disk.f_bavail * disk.f_frsize >= packed_bytes + _SPARE_BYTES
+    if not has_room:
+        _say_weights_stay(source, f"{cache.folder}: no room for {packed_bytes / 1e6:.1f} MB")
+    return has_room and os.access(cache.folder, os.W_OK)
 
 
-def main() -> int:
-    """The child: 0 where the model was opened and run."""
-    given: dict[str, Any] = json.load(sys.stdin)
-    # JSON has lists only.
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
+def _weights(
+    source: ModelSource, settings: ModelSettings, cache_dir: Path | None
+) -> WeightCache | None:
+    """The packed weights of a model, where they are there and sound."""
+    cache = _cache(source, settings, cache_dir)
+    return cache if cache is not None and cache.verified() else None
+
+
+def _cache(
+    source: ModelSource, settings: ModelSettings, cache_dir: Path | None
+) -> WeightCache | None:
+    # Where not even a copy could be kept, weights would not be.
+    if cache_dir is None or not source.is_copied:
+        return None
+    return weight_cache(source.sha256, settings.runtime, cache_dir)
+
+
+def _key(source: ModelSource, settings: ModelSettings, describing: bool) -> str:
+    """All that the result of a trial depends on, as a file name without its end."""
+    labels = b""
+    if settings.labels is not None:
+        with contextlib.suppress(OSError, RuntimeError, ValueError):
+            labels = read_regular_file(Path(settings.labels).expanduser(), _MOST_LABELS)
+    depends = {
+        **{k: v for k, v in asdict(settings).items() if k not in _WITHOUT_EFFECT},
+        "labels": hashlib.sha256(labels).hexdigest(),
+        "copied": source.is_copied,
+        "describing": describing,
+        "version": __version__,
     }
-    settings = ModelSettings(**values)
-    try:
-        open_classifier(settings).close()
-    except PiClassifierError as error:
-        return error.exit_code
-    return 0
+    digest = hashlib.sha256(repr(depends).encode()).hexdigest()[:12]
+    runtime = runtime_identity(settings.runtime)
+    return f"{source.sha256}-{runtime}-{cpu_identity()}-{digest}"
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _folder(source: ModelSource) -> Path | None:
+    return source.file.parent if source.is_copied else None
+
+
+def _recall(key: str, folder: Path | None) -> int | None:
+    if key in _passed_here or folder is None:
+        return _passed_here.get(key)
+    with contextlib.suppress(OSError, ValueError):
+        check_ours(folder)
+        return max(0, int(read_regular_file(folder / (key + _SUFFIX), 32)))
+    return None
+
+
+def _remember(key: str, folder: Path | None, packed_bytes: int) -> None:
+    _passed_here[key] = packed_bytes
+    if folder is None:
+        return
+    with contextlib.suppress(OSError):  # no room: it is tried again at the next start
+        write_atomic(folder / (key + _SUFFIX), b"%d\n" % packed_bytes, durable=False)
+        kept = sorted(folder.glob(f"*{_SUFFIX}"), key=lambda file: file.stat().st_mtime_ns)
+        for old in kept[:-_MOST_REMEMBERED]:
+            old.unlink()
+
+
+def _verdicts(ended: Ended) -> Iterator[Mapping[str, Any]]:
+    """What the child said of the models it came to; a line that was cut off is none."""
+    for line in ended.output.splitlines():
+        with contextlib.suppress(ValueError):
+            yield json.loads(line)
+
+
+def _raise_error_of(source: ModelSource, verdict: Mapping[str, Any]) -> None:
+    if "errno" in verdict:
+        raise OSError(verdict["errno"], verdict["text"], verdict["filename"] or str(source.path))
+    if "error" in verdict:
+        kind = getattr(errors, verdict["error"], ModelFileError)
+        if not (isinstance(kind, type) and issubclass(kind, PiClassifierError)):
+            kind = ModelFileError
+        raise kind(verdict["text"])
+
+
+def _untimely_end(source: ModelSource, ended: Ended) -> PiClassifierError:
+    """The error for a child that did not come to a verdict."""
+    path, words = source.path, _last_words(ended)
+    last = f' (its last words: "{words}")' if words else ""
+    if ended.code is None or ended.code == -signal.SIGXCPU:
+        return ModelFileError(
+            f"{path}: was not opened and run within {_LIMIT_S:.0f} s when it was tried; "
+            "check that it is a model for this computer's size"
+        )
+    if ended.code >= 0:
+        return InferenceError(f"{path}: could not be tried in a process of its own{last}")
+    if "bad_alloc" in words or ended.code == -signal.SIGKILL:
+        return ModelFileError(too_large(path))
+    name = signal.Signals(-ended.code).name
+    return ModelFileError(
+        f"{path}: ended the runtime with {name} when it was tried{last}: the file is damaged, "
+        "or what it says of itself is wrong; export or convert it again"
+    )
+
+
+def _last_words(ended: Ended) -> str:
+    """The last line on stderr that tells of more than of what was loaded."""
+    for line in reversed(ended.last_lines):
+        words = "".join(character for character in line if character.isprintable()).strip()
+        if words and not words.startswith(("INFO:", "VERBOSE:", "I0000")):
+            return words.removeprefix("ERROR:").strip()[:_MOST_WORDS]
+    return ""
+
+
+def too_large(path: Path) -> str:
+    """The sentence for a model that takes more memory than there is."""
+    return (
+        f"{path}: takes more memory than this computer can give it; use a smaller model, or, "
+        "if it is small, export or convert it again: what it says of itself may be wrong"
+    )

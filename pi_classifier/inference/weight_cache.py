@@ -16,11 +16,11 @@ import logging
 import mmap
 import platform
 import re
-import stat
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
+from typing import BinaryIO
 
-from pi_classifier.system.files import replacing, write_atomic
+from pi_classifier.system.files import check_ours, remove_abandoned, replacing, write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -52,27 +52,25 @@ class WeightCache:
     def verified(self) -> bool:
         """Whether the file is there and is what was once written; read-only folders serve."""
         try:
-            if not _private(self.folder):
-                return False
+            check_ours(self.folder)
             stated = self._checksum_path.read_text("ascii").strip()
             return stated == _checksum(self.path)
         except (OSError, ValueError):
             return False
 
-    @contextlib.contextmanager
-    def building(self) -> Iterator[Path]:
-        """Yield a path to build the file at, where nothing is yet; it is kept with its checksum.
+    def keep(self, packed: BinaryIO) -> None:
+        """Write packed weights, which are a whole file, to the folder, with their checksum.
 
-        A mapping of it stays valid: only the name changes. Creates the folder where it is
-        missing. Raises OSError where it cannot be used or nothing was built.
+        Creates the folder where it is missing. Raises OSError where it cannot be used, or has
+        no room; nothing is left behind then.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if not _private(self.folder):
-            raise PermissionError(f"{self.folder} can be written by every user")
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_ours(self.folder)
+        remove_abandoned(self.folder)
         with replacing(self.path, durable=False) as partial:
-            partial.unlink()  # XNNPACK would try to read a file that is there
-            yield partial
-            # The checksum first: with the old weights it fails, and they are built again.
+            with partial.open("wb") as file:
+                shutil.copyfileobj(packed, file)
+            # The checksum first: with the old weights it fails, and they are packed again.
             checksum = _checksum(partial, self.path.name) + "\n"
             write_atomic(self._checksum_path, checksum.encode(), durable=False)
         self._drop_oldest()
@@ -89,11 +87,6 @@ class WeightCache:
             for old in files[:-_MOST_FILES]:
                 old.unlink()
                 old.with_name(old.name + _CHECKSUM_SUFFIX).unlink(missing_ok=True)
-
-
-def _private(folder: Path) -> bool:
-    """Whether only its owner and group may write to `folder`."""
-    return not folder.stat().st_mode & stat.S_IWOTH
 
 
 def _checksum(path: Path, name: str | None = None) -> str:

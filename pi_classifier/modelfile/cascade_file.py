@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pi_classifier.errors import ModelFileError
+from pi_classifier.errors import ModelFileError, is_the_machines
 from pi_classifier.modelfile.labels import clean_label
 from pi_classifier.modelfile.manifest import LONGEST_NAME
 from pi_classifier.printable import printable
@@ -39,7 +39,10 @@ class CascadeFile:
 
 
 def read_cascade_file(path: Path) -> CascadeFile:
-    """Read a ``cascade.toml``. Raises `ModelFileError`, naming the file and the key."""
+    """Read a ``cascade.toml``. Raises `ModelFileError`, naming the file and the key.
+
+    OSError where the machine refuses.
+    """
     try:
         content = tomllib.loads(read_regular_file(path, _LARGEST_BYTES).decode())
     except FileNotFoundError:
@@ -48,6 +51,8 @@ def read_cascade_file(path: Path) -> CascadeFile:
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{path}: is not TOML ({error}); write the file again") from None
     except OSError as error:
+        if is_the_machines(error):
+            raise
         raise ModelFileError(f"{path}: cannot be read ({error.strerror})") from error
     version = content.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:

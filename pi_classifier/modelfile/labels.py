@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeGuard
 
-from pi_classifier.errors import ModelFileError
+from pi_classifier.errors import ModelFileError, is_the_machines
 from pi_classifier.printable import is_visible, printable
 from pi_classifier.system.files import read_regular_file
 
@@ -212,13 +212,18 @@ def equal_label(labels: Sequence[str]) -> str | None:
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """Read the label file at `path`, where ~ is the home folder. Raises `ModelFileError`."""
+    """Read the label file at `path`, where ~ is the home folder.
+
+    Raises `ModelFileError`, and OSError where the machine refuses.
+    """
     try:
         path = path.expanduser()
         content = read_regular_file(path, LARGEST_BYTES)
     except FileNotFoundError:
         raise ModelFileError(f"{path}: there is no such label file; check the path") from None
     except (OSError, RuntimeError) as error:  # RuntimeError: nobody has that home folder
+        if isinstance(error, OSError) and is_the_machines(error):
+            raise
         reason = error.strerror if isinstance(error, OSError) else error
         raise ModelFileError(f"{path}: cannot be read as a label file ({reason})") from error
     return parse_labels(content, str(path))

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pi_classifier.errors import ModelFileError
+from pi_classifier.errors import ModelFileError, is_the_machines
 from pi_classifier.suggest import suggestion
 from pi_classifier.system.files import NOT_A_FILE
 
@@ -53,6 +53,8 @@ def find_model(name: str, folders: Sequence[Path] | None = None) -> Path:
     try:
         return _found(name, model_folders() if folders is None else folders)
     except (OSError, RuntimeError) as error:  # no permission, name too long, no such user's home
+        if isinstance(error, OSError) and is_the_machines(error):
+            raise
         raise ModelFileError(f"model {name}: cannot be looked up: {error}") from error
 
 

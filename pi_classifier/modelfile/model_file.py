@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier.errors import ModelFileError, ModelMismatch
+from pi_classifier.errors import ModelFileError, ModelMismatch, PiClassifierError
 from pi_classifier.modelfile.associated_files import read_associated_files
 from pi_classifier.modelfile.file_kinds import refuse_other_kinds
 from pi_classifier.modelfile.flatbuffer import DamagedBuffer
@@ -38,6 +37,7 @@ from pi_classifier.modelfile.manifest import (
     Manifest,
     parse_manifest,
 )
+from pi_classifier.modelfile.model_copy import ModelSource, mapped_model
 from pi_classifier.modelfile.picture_input import (
     Channels,
     channels_of,
@@ -48,12 +48,8 @@ from pi_classifier.modelfile.picture_input import (
 from pi_classifier.modelfile.tflite_graph import Activation, Graph, TensorSpec, read_graph
 from pi_classifier.modelfile.tflite_metadata import Metadata, Normalization
 from pi_classifier.printable import printable
-from pi_classifier.system.files import open_regular_file
 
 log = logging.getLogger(__name__)
-
-# TensorFlow Lite refers to data by 32-bit offsets.
-_LARGEST_FILE = 1 << 31
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,8 +59,9 @@ class ModelFile:
     `input` is a picture (`picture_shape`) whose channels have the order `channels`; `output`
     has a score for each of `labels`, or one for two labels. `normalization` is of red, green,
     blue; None where pixels go in as they are, and in models not read to run that need one.
-    `labels_source` says where the labels were found. `content` is the whole file where it
-    was read from memory, and None for one on the disk.
+    `labels_source` says where the labels were found. `file` is what is mapped: the copy of
+    the file at `path`, or itself. Of a model that was read from memory `content` is the whole
+    file instead.
     """
 
     path: Path
@@ -80,6 +77,7 @@ class ModelFile:
     normalization: Normalization | None
     metadata: Metadata | None
     manifest: Manifest
+    file: Path | None = None
     content: bytes | None = None
 
     @property
@@ -89,23 +87,28 @@ class ModelFile:
 
 
 def read_model_file(
-    path: str | Path,
+    path: str | Path | ModelSource,
     labels: str | Path | None = None,
     normalization: Normalization | None = None,
     *,
     channels: Channels | None = None,
     to_run: bool = True,
+    verified: bool = False,
 ) -> ModelFile:
-    """Read and check the model file at `path`.
+    """Read and check the model file at `path`, or the copy of one.
 
+    `verified`: a copy of this checksum was sound before, so that it is not hashed again.
     `labels` names a label file that takes precedence over the model's own;
     `normalization` (of red, green, blue) and `channels` likewise; the former may be missing
     where it is not `to_run`. Raises `ModelFileError` for a file that is missing or damaged,
     `ModelMismatch` for a sound one that is no usable classifier.
     """
-    path = Path(path)
+    source = path if isinstance(path, ModelSource) else ModelSource(Path(path), Path(path), "")
+    path, known = source.path, source.sha256 if verified and source.is_copied else None
     with _errors_naming(path):
-        model = _read(path, _mapped(path), None, labels, normalization, channels)
+        data = mapped_model(source.file, path)
+        model = _read(path, data, None, labels, normalization, channels, known)
+        model = replace(model, file=source.file)
         if to_run:
             require_normalization(model.normalization, model.input.dtype)
         return model
@@ -140,25 +143,13 @@ def _errors_naming(path: Path) -> Iterator[None]:
         if str(error).startswith(str(path)):
             raise
         raise ModelMismatch(f"{path}: {error}") from None
-
-
-def _mapped(path: Path) -> memoryview:
-    try:
-        with open_regular_file(path) as file:
-            size = file.seek(0, 2)
-            if size == 0:
-                raise ModelFileError(f"{path}: is empty; copy the file again")
-            if size > _LARGEST_FILE:
-                raise ModelFileError(f"{path}: is larger than a TFLite model can be (2 GB)")
-            mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except FileNotFoundError:
-        raise ModelFileError(f"{path}: there is no such model file; check the path") from None
-    except IsADirectoryError:
-        raise ModelFileError(f"{path}: is a folder; name the .tflite file in it") from None
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read ({error.strerror})") from error
-    # Closed with its last reference: the traceback of an error may hold one for longer.
-    return memoryview(mapping)
+    except (PiClassifierError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise ModelFileError(
+            f"{path}: cannot be read as a model ({what}); the file is damaged: copy it again"
+        ) from error
 
 
 def _read(
@@ -168,21 +159,15 @@ def _read(
     labels: str | Path | None,
     stated: Normalization | None,
     channels: Channels | None,
+    sha256: str | None = None,
 ) -> ModelFile:
     refuse_other_kinds(path, data)
     graph = read_graph(data)
     members = _associated_files(path, data, graph)
     manifest = _manifest(path, graph, members.get(MANIFEST_NAME))
-    sha256 = _checksum(path, data, manifest)
-    if labels is None:
-        names, source = _labels(path, graph, members, beside=content is None)
-        own = names
-    else:
-        own = names = read_labels(Path(labels))
-        source = str(labels)
-        if manifest.silent_labels:
-            own, _ = _labels(path, graph, members, beside=content is None)
-    manifest = replace(manifest, silent_labels=_silent_labels(manifest, own, names))
+    sha256 = sha256 or _checksum(path, data, manifest)
+    names, source, silent = _named(path, graph, members, manifest, labels, content is None)
+    manifest = replace(manifest, silent_labels=silent)
     _check_labels(path, graph, names, source, manifest)
     channels = channels_of(graph.picture, graph.metadata, manifest.channels, channels)
     return ModelFile(
@@ -265,6 +250,25 @@ def _labels(
         f"{path}: holds no labels and there is no labels.txt beside it; name a file with one "
         f"label a line, {graph.outputs} lines, with --labels FILE"
     )
+
+
+def _named(
+    path: Path,
+    graph: Graph,
+    members: dict[str, bytes],
+    manifest: Manifest,
+    labels: str | Path | None,
+    beside: bool,
+) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
+    """The labels in use, where they are from, and which of them are silent."""
+    if labels is None:
+        own, source = _labels(path, graph, members, beside=beside)
+        return own, source, _silent_labels(manifest, own, own)
+    stated = read_labels(Path(labels))
+    own = stated
+    if manifest.silent_labels:
+        own, _ = _labels(path, graph, members, beside=beside)
+    return stated, str(labels), _silent_labels(manifest, own, stated)
 
 
 def _silent_labels(

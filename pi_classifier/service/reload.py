@@ -13,7 +13,6 @@ from pi_classifier.cameras.recovery import RecoveringCamera
 from pi_classifier.config.settings import Settings
 from pi_classifier.errors import PiClassifierError
 from pi_classifier.inference.classifier import frame_size, model_names
-from pi_classifier.inference.verifier import verify_model
 from pi_classifier.logs.events import Event, entry
 from pi_classifier.printable import one_line
 from pi_classifier.service.build import open_parts
@@ -95,7 +94,6 @@ class Reloader:
             for section in fields(Settings)
             if getattr(settings, section.name) != getattr(self._settings, section.name)
         ]
-        verify_model(settings.model)
         old = self._service.parts
         new = open_parts(settings, old, on_stdout_closed=self._camera.stop)
         try:

@@ -6,7 +6,9 @@ import contextlib
 import errno
 import json
 import os
+import re
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,6 +16,9 @@ from typing import Any, BinaryIO
 PARTIAL_PREFIX = ".partial-"
 """How the names of files begin that are being written; a killed program leaves them behind."""
 NOT_A_FILE = "is a device, a pipe or a socket, not a file"
+# After the prefix: the process that writes it.
+_WRITER = re.compile(rf"{re.escape(PARTIAL_PREFIX)}(\d{{1,9}})-[0-9a-f]{{12}}-")
+_ABANDONED_S = 3600.0
 # A name may have 255 bytes. Its end is kept: some writers choose the format by the suffix.
 _KEPT_NAME = 40
 
@@ -32,7 +37,8 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         yield path
         return
     target = Path(os.path.realpath(path))
-    partial = target.with_name(f"{PARTIAL_PREFIX}{os.urandom(6).hex()}-{path.name[-_KEPT_NAME:]}")
+    writer = f"{os.getpid()}-{os.urandom(6).hex()}"
+    partial = target.with_name(f"{PARTIAL_PREFIX}{writer}-{path.name[-_KEPT_NAME:]}")
     try:
         partial.touch(exist_ok=False)
         yield partial
@@ -102,6 +108,42 @@ def read_regular_file(path: Path, most_bytes: int) -> bytes:
         limit = f"holds more than the {most_bytes / 1e6:g} MB that are expected at most"
         raise OSError(errno.EFBIG, limit, str(path))
     return data
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove from `folder` what programs that were killed had begun to write there.
+
+    A file whose name does not say who writes it counts as left behind after an hour.
+    """
+    with contextlib.suppress(OSError):
+        for partial in folder.glob(f"{PARTIAL_PREFIX}*"):
+            writer = _WRITER.match(partial.name)
+            old = time.time() - partial.lstat().st_mtime > _ABANDONED_S
+            if not _is_running(int(writer[1])) if writer else old:
+                partial.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # another user's
+        return True
+    return True
+
+
+def check_ours(folder: Path) -> None:
+    """Raise PermissionError where another user could have put files into `folder`.
+
+    It, and the link that may lead to it, must belong to this user or to root, and not
+    every user may write to it. Raises other OSErrors where it cannot be looked at.
+    """
+    for status in (folder.lstat(), folder.stat()):
+        if status.st_uid not in (0, os.geteuid()):
+            raise PermissionError(errno.EPERM, "belongs to another user", str(folder))
+    if status.st_mode & stat.S_IWOTH:
+        raise PermissionError(errno.EPERM, "can be written by every user", str(folder))
 
 
 def _sync(path: Path) -> None:

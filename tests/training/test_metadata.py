@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
@@ -13,7 +14,7 @@ from pi_classifier_training.errors import ExportError
 from pi_classifier_training.modelfile.golden import golden_vectors
 from pi_classifier_training.modelfile.writer import write_model_file
 
-from pi_classifier.inference.interpreter import open_interpreter
+from pi_classifier.inference.classifier import ModelSettings, open_model
 from pi_classifier.modelfile.flatbuffer import Table
 from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.modelfile.tflite_metadata import Normalization
@@ -113,10 +114,12 @@ def test_the_network_computes_the_same(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     scores = []
     for file, names in ((DATA / "bare.tflite", labels), (path, None)):
-        for cache_dir in (None, tmp_path / "cache"):
-            interpreter = open_interpreter(read_model_file(file, names), cache_dir=cache_dir)
-            scores.append(interpreter.invoke(pixels).tolist())
-            interpreter.close()
+        for cache_dir in ("", str(tmp_path / "cache")):
+            settings = ModelSettings(
+                labels=None if names is None else str(names), cache_dir=cache_dir
+            )
+            with contextlib.closing(open_model(file, settings)) as classifier:
+                scores.append(classifier.raw_scores(pixels).tolist())
     assert scores[0].count(scores[0][0]) < 4
     assert all(each == scores[0] for each in scores)
 

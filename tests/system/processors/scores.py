@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.errors import PiClassifierError
-from pi_classifier.inference.interpreter import Interpreter, open_interpreter
-from pi_classifier.modelfile.model_file import ModelFile, read_model_file, upsample_nearest
+from pi_classifier.inference.classifier import ModelClassifier, ModelSettings, open_model
+from pi_classifier.modelfile.model_file import ModelFile, upsample_nearest
 from pi_classifier.preprocessing.preprocessor import Preprocessor
 
 Scores = NDArray[np.float32]
@@ -80,20 +80,21 @@ def read(path: Path) -> list[Answers]:
 
 def answers(model: Path, pictures: NDArray[np.uint8], runtime: str, cache: Path | None) -> Answers:
     """Show `pictures` uint8 ``[n, height, width, 3]`` to `model`. Raises ModelError."""
-    file = read_model_file(model)
-    interpreter = open_interpreter(file, runtime, 1, cache)
+    settings = ModelSettings(runtime=runtime, cache_dir="" if cache is None else str(cache))
+    classifier = open_model(model, settings)
+    file = classifier.model
     preprocess = Preprocessor(file.input_size, file.manifest.resize)
     scores = np.empty((len(pictures), len(file.labels)), np.float32)
     checksums = np.empty(len(pictures), np.uint64)
     for number, picture in enumerate(pictures):
         pixels = preprocess(picture)
         checksums[number] = int(hashlib.sha256(pixels.tobytes()).hexdigest()[:16], 16)
-        scores[number] = interpreter.invoke(pixels)
-    golden_off = _golden_off(file, interpreter)
-    interpreter.close()
+        scores[number] = classifier.raw_scores(pixels)
+    golden_off = _golden_off(file, classifier)
+    classifier.close()
     return Answers(
         model=model.stem,
-        runtime=interpreter.runtime,
+        runtime=classifier.runtime,
         scores=scores,
         golden_off=golden_off,
         golden_tolerance=file.manifest.golden_tolerance,
@@ -102,11 +103,11 @@ def answers(model: Path, pictures: NDArray[np.uint8], runtime: str, cache: Path 
     )
 
 
-def _golden_off(file: ModelFile, interpreter: Interpreter) -> float:
+def _golden_off(file: ModelFile, classifier: ModelClassifier) -> float:
     return max(
         float(
             np.abs(
-                interpreter.invoke(upsample_nearest(each.pixels, file.input_size)) - each.scores
+                classifier.raw_scores(upsample_nearest(each.pixels, file.input_size)) - each.scores
             ).max()
         )
         for each in file.manifest.golden

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import os
 import tempfile
 from collections.abc import Iterator
@@ -21,29 +23,29 @@ def cache(folder: Path, model: str = MODEL, runtime: str = "litert2.3.0") -> Wei
 
 def built(folder: Path, content: bytes = b"packed weights") -> WeightCache:
     made = cache(folder)
-    with made.building() as path:
-        path.write_bytes(content)
+    made.keep(io.BytesIO(content))
     return made
 
 
 def test_what_was_kept_is_verified_by_the_next_start(tmp_path: Path) -> None:
     first = cache(tmp_path / "new" / "folder")
     assert not first.verified()
-    with first.building() as path:
-        assert not path.exists()
-        path.write_bytes(b"packed weights")
+    first.keep(io.BytesIO(b"packed weights"))
     again = cache(tmp_path / "new" / "folder")
     assert again.verified()
     assert again.path.read_bytes() == b"packed weights"
 
 
 def test_nothing_is_in_place_before_it_is_whole(tmp_path: Path) -> None:
+    class Ending(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            assert not unfinished.path.exists()
+            raise OSError(errno.EIO, "the disk is gone")
+
     unfinished = cache(tmp_path)
-    with contextlib.suppress(RuntimeError), unfinished.building() as path:
-        path.write_bytes(b"half of it")
-        assert not unfinished.path.exists()
-        assert not cache(tmp_path).verified()
-        raise RuntimeError("the runtime refuses the model")
+    with pytest.raises(OSError, match="the disk is gone"):
+        unfinished.keep(Ending())
+    assert not unfinished.verified()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -101,15 +103,15 @@ def test_folder_that_everyone_can_write_is_not_trusted(tmp_path: Path) -> None:
     assert made.verified()
     tmp_path.chmod(0o777)
     assert not made.verified()
-    with pytest.raises(PermissionError, match="every user"), made.building():
-        pass
+    with pytest.raises(PermissionError, match="every user"):
+        made.keep(io.BytesIO(b"packed"))
     tmp_path.chmod(0o700)
 
 
 def test_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file"), cache(tmp_path / "file").building():
-        pass
+    with pytest.raises(OSError, match="file"):
+        cache(tmp_path / "file").keep(io.BytesIO(b"packed"))
     assert not cache(tmp_path / "file").verified()
 
 
@@ -135,29 +137,42 @@ def test_read_only_folder_still_serves() -> None:
         folder.chmod(0o555)
         with not_root():
             assert made.verified()
-            with pytest.raises(PermissionError), cache(folder, model="cd" * 32).building():
-                pass
+            with pytest.raises(PermissionError):
+                cache(folder, model="cd" * 32).keep(io.BytesIO(b"packed"))
         folder.chmod(0o700)
 
 
-def test_empty_build_is_not_kept(tmp_path: Path) -> None:
+def test_nothing_is_not_kept(tmp_path: Path) -> None:
     made = cache(tmp_path)
-    with pytest.raises(OSError, match="empty"), made.building() as path:
-        path.touch()
+    with pytest.raises(OSError, match="empty"):
+        made.keep(io.BytesIO(b""))
     assert not made.verified()
 
 
-def test_missing_build_is_not_kept(tmp_path: Path) -> None:
-    made = cache(tmp_path)
-    with pytest.raises(OSError, match="No such file"), made.building():
-        pass
+def test_a_folder_of_another_user_is_not_trusted(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root, which alone can give a folder away")
+    theirs = tmp_path / "theirs"
+    made = built(theirs)
+    os.chown(theirs, 65534, 65534)
+    assert not made.verified()
+    with pytest.raises(PermissionError, match="belongs to another user"):
+        made.keep(io.BytesIO(b"packed"))
+
+
+def test_what_a_killed_program_left_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / f".partial-{2**22 + 1}-0123456789ab-x.weights"
+    mine = tmp_path / f".partial-{os.getpid()}-0123456789ab-x.weights"
+    for file in (left, mine):
+        file.write_bytes(b"half")
+    built(tmp_path)
+    assert (left.exists(), mine.exists()) == (False, True)
 
 
 def test_old_files_are_dropped(tmp_path: Path) -> None:
     for i in range(20):
         made = cache(tmp_path, model=f"{i:02}" * 32)
-        with made.building() as path:
-            path.write_bytes(b"packed")
+        made.keep(io.BytesIO(b"packed"))
         os.utime(made.path, (i, i))
     assert len(list(tmp_path.glob("*.weights"))) == 16
     assert len(list(tmp_path.glob("*.sha256"))) == 16

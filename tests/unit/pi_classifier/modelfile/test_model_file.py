@@ -172,8 +172,9 @@ class TestFromMemory:
         on_disk = read_model_file(path)
         in_memory = read_model_bytes(path.read_bytes(), str(path))
         assert (on_disk.content, in_memory.content) == (None, path.read_bytes())
+        assert (on_disk.file, in_memory.file) == (path, None)
         for field in dataclasses.fields(ModelFile):
-            if field.name not in ("manifest", "content"):
+            if field.name not in ("manifest", "content", "file"):
                 assert getattr(on_disk, field.name) == getattr(in_memory, field.name)
         assert on_disk.manifest.details == in_memory.manifest.details
         assert len(in_memory.manifest.golden) == 4

@@ -227,6 +227,7 @@ def test_a_model_that_ends_the_runtime_does_not_end_the_service(
     with running(settings) as live:
         before = live.service.parts
         monkeypatch.setattr(verifier, "CHILD", (sys.executable, "-c", killed))
+        monkeypatch.setattr(verifier, "_passed_here", {})
         assert "ended the runtime with SIGSEGV" in refusal(live.reload(settings))
         assert live.service.parts is before
         frames_pass(live.service)

@@ -1,0 +1,123 @@
+"""The child that tries models: it opens and runs each as the service will, within bounds.
+
+`python -m pi_classifier.inference.trial` is told on its standard input which models, and
+with what settings (see `pi_classifier.inference.verifier`), and writes a line of JSON for
+each that it came to. What libraries print goes to stderr as it is: the last of it may be
+all that is heard of a model.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pi_classifier.errors import ModelFileError, PiClassifierError
+from pi_classifier.inference import native_stderr
+from pi_classifier.inference.classifier import ModelSettings, read_to_run, start_model
+from pi_classifier.inference.interpreter import pack_weights, runtime_identity, weight_cache
+from pi_classifier.inference.verifier import too_large
+from pi_classifier.modelfile.model_copy import ModelSource
+from pi_classifier.modelfile.model_file import read_model_file
+from pi_classifier.system.python_child import bound_this_process, free_memory_bytes
+
+log = logging.getLogger(__name__)
+
+# A share of what is free, so that other programs, and the service that reloads, go on.
+_MEMORY_SHARE = 0.75
+_LEAST_MEMORY, _MOST_MEMORY = 64 << 20, 1 << 30
+# Weights become at most eight times their size when they are packed: from 4 to 32 bits.
+_LEAST_FILE, _FILE_GROWTH = 64 << 20, 8
+_PROCESSOR_S = 60.0
+
+
+def main() -> int:
+    """Try the models that standard input names; 0 where each came to a verdict."""
+    verdicts = os.fdopen(os.dup(1), "w", encoding="ascii")
+    os.dup2(2, 1)
+    native_stderr.let_through()
+    given: dict[str, Any] = json.load(sys.stdin)
+    # JSON has lists only.
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in given["settings"].items()
+    }
+    settings = ModelSettings(**values)
+    sources = [ModelSource(Path(path), Path(file), sha) for path, file, sha in given["models"]]
+    runtime_identity(settings.runtime)  # imported before what it takes is counted
+    _bound(sources, settings.num_threads)
+    cache_dir = None if given["cache_dir"] is None else Path(given["cache_dir"])
+    for source in sources:
+        verdict = _verdict(source, settings, cache_dir, describing=given["describing"])
+        print(json.dumps(verdict), file=verdicts, flush=True)
+    return 0
+
+
+def _bound(sources: list[ModelSource], num_threads: int) -> None:
+    largest = max((source.file.stat().st_size for source in sources), default=0)
+    memory_bytes = int(free_memory_bytes() * _MEMORY_SHARE)
+    bound_this_process(
+        min(max(memory_bytes, _LEAST_MEMORY), _MOST_MEMORY),
+        _LEAST_FILE + _FILE_GROWTH * largest,
+        _PROCESSOR_S * num_threads,
+    )
+
+
+def _verdict(
+    source: ModelSource, settings: ModelSettings, cache_dir: Path | None, *, describing: bool
+) -> Mapping[str, Any]:
+    """What became of one model: an error to raise, or its packed weights' size and fate."""
+    try:
+        if describing:
+            settings = _with_some_normalization(source, settings)
+        packed_bytes, not_kept = _try(source, settings, cache_dir)
+    except MemoryError:
+        return {"error": "ModelFileError", "text": too_large(source.path)}
+    except PiClassifierError as error:
+        return {"error": type(error).__name__, "text": str(error)}
+    except OSError as error:
+        filename = None if error.filename is None else str(error.filename)
+        return {"errno": error.errno, "text": error.strerror, "filename": filename}
+    except Exception as error:  # noqa: BLE001  whatever it is, the file caused it
+        what = f"{type(error).__name__}: {error}"
+        text = f"{source.path}: cannot be opened ({what}); the file is damaged: copy it again"
+        return {"error": ModelFileError.__name__, "text": text}
+    return {"packed_bytes": packed_bytes, "not_kept": not_kept}
+
+
+def _try(source: ModelSource, settings: ModelSettings, cache_dir: Path | None) -> tuple[int, str]:
+    """Pack a model's weights and keep them, then open and run it as it will be from now on.
+
+    Returns their size, 0 where there are none to be kept, and why they could not be.
+    """
+    model = read_to_run(source, settings)
+    packed_bytes, not_kept, weights = 0, "", None
+    if cache_dir is not None and source.is_copied:
+        cache = weight_cache(source.sha256, settings.runtime, cache_dir)
+        if cache is not None:
+            try:
+                packed_bytes, not_kept = pack_weights(model, settings.num_threads, cache)
+            except ModelFileError as error:
+                # CompiledModel refuses some sound files, those whose signature names tensors
+                # that are not the graph's inputs and outputs for one.
+                log.debug("%s; trying it without mapped weights", error)
+            weights = cache.path if packed_bytes and not not_kept else None
+    start_model(model, settings, weights).close()
+    return packed_bytes, not_kept
+
+
+def _with_some_normalization(source: ModelSource, settings: ModelSettings) -> ModelSettings:
+    """For a model that is only to be described: pixels from -1 to 1 where nothing is stated."""
+    model = read_model_file(source, settings.labels, to_run=False)
+    if model.input.dtype != "float32" or model.normalization is not None:
+        return settings
+    return replace(settings, mean=(127.5,) * 3, std=(127.5,) * 3)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
