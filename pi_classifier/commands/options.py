@@ -85,12 +85,14 @@ def _layers(arguments: argparse.Namespace, shared: Sequence[Shared]) -> Iterator
     """What the options say, one layer each, so that an error names the option.
 
     A model that is named is another than the configured one, whose labels and
-    normalization do not hold for it: they are unset unless given as well.
+    normalization do not hold for it: they are unset unless given as well, in either way.
     """
+    also_set = {text.partition("=")[0].strip() for text in arguments.set or ()}
     for section, names in _sections(shared):
         given = given_options(arguments, SECTIONS[section], names)
         if section == "model" and "path" in given:
-            yield Layer("--model", {"model": _OF_ONE_MODEL})
+            unset = {k: v for k, v in _OF_ONE_MODEL.items() if f"model.{k}" not in also_set}
+            yield Layer("--model", {"model": unset})
         for name, value in given.items():
             yield Layer(flag_of(KEYS[section][name]), {section: {name: value}})
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pi_classifier.commands.options import CAMERA, add_setting_options, effective
+from pi_classifier.commands.options import CAMERA, MODEL, add_setting_options, effective
 from pi_classifier.commands.parser import Parser
 from pi_classifier.config.settings import Settings
 
@@ -15,6 +15,11 @@ CONFIGURED = """\
 source = "pi"
 rotation = 180
 roi = [0.0, 0.0, 0.5, 0.5]
+[model]
+path = "mine.tflite"
+mean = [1, 2, 3]
+std = [4, 5, 6]
+scores = "logits"
 """
 
 
@@ -27,8 +32,8 @@ def configured(tmp_path: Path) -> Path:
 
 def settings(*words: object) -> Settings:
     parser = Parser()
-    add_setting_options(parser, CAMERA)
-    return effective(parser.parse_args([str(word) for word in words]), CAMERA).settings
+    add_setting_options(parser, MODEL, CAMERA)
+    return effective(parser.parse_args([str(word) for word in words]), MODEL, CAMERA).settings
 
 
 def test_another_camera_is_not_turned_as_the_configured_one(configured: Path) -> None:
@@ -45,3 +50,16 @@ def test_the_configured_one_is(configured: Path, words: tuple[str, ...]) -> None
 def test_what_the_command_line_says_of_another_one_holds(configured: Path) -> None:
     words = ("--camera", "emulated", "--set", "camera.rotation=90")
     assert settings("--config", configured, *words).camera.rotation == 90
+
+
+def test_another_model_is_not_normalized_as_the_configured_one(configured: Path) -> None:
+    model = settings("--config", configured, "--model", "other.tflite").model
+    assert (model.mean, model.std, model.scores) == (None, None, "auto")
+    model = settings("--config", configured).model
+    assert (model.mean, model.std, model.scores) == ((1, 2, 3), (4, 5, 6), "logits")
+
+
+def test_what_the_command_line_says_of_another_model_holds(configured: Path) -> None:
+    words = ("--set", "model.mean = [7, 8, 9]", "--model", "other.tflite", "--std", "2")
+    model = settings("--config", configured, *words).model
+    assert (model.mean, model.std, model.scores) == ((7, 8, 9), (2, 2, 2), "auto")
