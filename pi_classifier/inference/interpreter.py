@@ -28,6 +28,7 @@ from pi_classifier.inference.quantization import PixelEncoder, Pixels, ScoreDeco
 from pi_classifier.inference.weight_cache import WeightCache
 from pi_classifier.modelfile.model_file import ModelFile
 from pi_classifier.printable import printable
+from pi_classifier.system.files import told
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ def pack_weights(model: ModelFile, num_threads: int, cache: WeightCache) -> tupl
                 packed.seek(0)
                 cache.keep(packed)
         except OSError as error:
-            return size, str(error)
+            return size, told(error)
         return size, ""
 
 

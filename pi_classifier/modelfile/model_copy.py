@@ -74,10 +74,12 @@ def model_source(path: Path, cache_dir: Path | None) -> ModelSource:
             raise
         except OSError as error:
             log.warning(
-                "%s: stays mapped itself, no copy can be kept (%s): replace it only by renaming "
-                "another file, never write into it while it is in use",
+                "%s: stays mapped itself, no copy can be kept (%s: %s): replace it only by "
+                "renaming another file, never write into it while it is in use; its packed "
+                "weights stay in memory",
                 path,
-                error,
+                cache_dir,
+                error.strerror,
             )
             return ModelSource(path, path, sha256)
     return ModelSource(path, copy, sha256)

@@ -133,6 +133,12 @@ def _is_running(process: int) -> bool:
     return True
 
 
+def told(error: OSError) -> str:
+    """An error of the system in words, with the file it is about."""
+    words = error.strerror or str(error)
+    return f"{error.filename}: {words}" if error.filename else words
+
+
 def check_ours(folder: Path) -> None:
     """Raise PermissionError where another user could have put files into `folder`.
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pi_classifier_training.modelfile.writer import write_model_file
 
 REPOSITORY = Path(__file__).parents[2]
 MODEL = REPOSITORY / "tests" / "data" / "int8.tflite"
@@ -51,11 +52,12 @@ class Manager:
             CONFIGURATION.format(model=model, folder=self.folder, camera=camera, more=more)
         )
 
-    def start(self) -> None:
+    def start(self, *packages: Path) -> None:
+        """Start the program; it finds `packages` before those that are installed."""
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
-            "PYTHONPATH": str(REPOSITORY),
+            "PYTHONPATH": os.pathsep.join(map(str, (*packages, REPOSITORY))),
             "NOTIFY_SOCKET": str(self.folder / "notify"),
         }
         if self._watchdog_s is not None:
@@ -289,3 +291,86 @@ def test_a_configuration_error_is_the_last_status_and_exits_with_78(make: Make) 
     assert "decision.patience" in manager.states[-1]
     assert "decision.thresold_high = 1: no such setting" in manager.states[-1]
     assert "Traceback" not in err
+
+
+LYING_RUNTIME = """
+import os, signal, sys, time
+import numpy as np
+
+class Interpreter:
+    "Runs any model of the tests; what a file's name says of the runtime comes true."
+
+    def __init__(self, model_path, num_threads):
+        with open(model_path, "rb") as file:
+            content = file.read()
+        self._tensors = {0: np.zeros((1, 16, 16, 3), np.uint8), 1: np.ones((1, 4), np.uint8)}
+        for word in ("SIGSEGV", "SIGABRT", "SIGFPE"):
+            if f"ends with {word}".encode() in content:
+                print("ERROR: a shape that cannot be", file=sys.stderr, flush=True)
+                os.kill(os.getpid(), getattr(signal, word))
+        if b"takes all memory" in content:
+            self._hoard = [bytearray(64 << 20) for _ in range(10_000)]
+        if b"refuses to run" in content:
+            raise RuntimeError("tensor 3 has\\nno type")
+        if b"gets lost" in content:
+            raise LookupError("no such operator")
+
+    def allocate_tensors(self): ...
+    def invoke(self): ...
+    def get_input_details(self): return [{"index": 0}]
+    def get_output_details(self): return [{"index": 1}]
+    def tensor(self, index): return lambda: self._tensors[index]
+"""
+LIES = {
+    "ends with SIGSEGV": 'SIGSEGV when it was tried (its last words: "a shape that cannot be")',
+    "ends with SIGABRT": "ended the runtime with SIGABRT",
+    "ends with SIGFPE": "ended the runtime with SIGFPE",
+    "takes all memory": "takes more memory than this computer can give it",
+    "refuses to run": "tflite cannot run this model (tensor 3 has no type)",
+    "gets lost": "LookupError: no such operator",
+}
+
+
+def test_models_that_lie_are_refused_in_a_reload_and_no_frame_is_lost(
+    make: Make, tmp_path: Path
+) -> None:
+    runtime = tmp_path / "packages" / "tflite_runtime"
+    runtime.mkdir(parents=True)
+    (runtime / "__init__.py").write_text("__version__ = '1'\n")
+    (runtime / "interpreter.py").write_text(LYING_RUNTIME)
+    bare = (REPOSITORY / "tests" / "data" / "bare.tflite").read_bytes()
+    models = {}
+    for number, name in enumerate(("honest", *LIES)):
+        models[name] = tmp_path / f"{number}.tflite"
+        models[name].write_bytes(write_model_file(bare, ["a", "b", "c", "d"], {"name": name}))
+    manager = make()
+    manager.configure(model=models["honest"])
+    kept = manager.configuration.read_text().replace("[model]", '[model]\nruntime = "tflite"')
+    manager.configuration.write_text(kept)
+    manager.start(runtime.parent)
+    manager.wait_for("READY=1")
+    for name, reason in LIES.items():
+        lying = kept.replace(str(models["honest"]), str(models[name]))
+        manager.configuration.write_text(lying)
+        manager.signal(signal.SIGHUP)
+        status = manager.wait_for("STATUS=Reload refused, the old configuration stays: ", 60)
+        assert str(models[name]) in status
+        assert reason in status
+        manager.wait_for("STATUS=I see")
+    manager.signal(signal.SIGTERM)
+    code, err = manager.ended()
+    assert code == 0, err
+    assert ", 0 dropped)" in err
+    assert "Traceback" not in err
+    assert not list(manager.folder.rglob(".partial-*"))
+
+
+def test_a_model_that_can_never_run_is_not_started_again(make: Make, tmp_path: Path) -> None:
+    model = tmp_path / "model.tflite"
+    model.write_bytes(MODEL.read_bytes()[:5000])
+    manager = make()
+    manager.configure(model=model)
+    manager.start()
+    code, _ = manager.ended()
+    assert code == 78
+    assert manager.states[-1].startswith(f"STATUS={model}: ")
