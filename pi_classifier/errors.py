@@ -4,6 +4,7 @@ PiClassifierError
 ├─ ConfigError (ValueError)       exit 78
 ├─ CameraError                    exit 75
 │  ├─ CameraUnavailable
+│  │  └─ CameraBusy
 │  ├─ CameraTimeout (TimeoutError)
 │  └─ CameraClosed
 ├─ ModelError                     exit 78
@@ -24,6 +25,7 @@ not restart). A wrong command line exits with 2, as argparse does.
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2  # argparse's
@@ -55,6 +57,14 @@ class CameraError(PiClassifierError):
 
 class CameraUnavailable(CameraError):
     """There is no such camera, or it cannot be opened now."""
+
+
+class CameraBusy(CameraUnavailable):
+    """Another program has the camera open; `users` are those that are known."""
+
+    def __init__(self, message: str, users: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.users = tuple(users)
 
 
 class CameraTimeout(CameraError, TimeoutError):

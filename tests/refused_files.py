@@ -198,6 +198,7 @@ def photos() -> Iterator[Case]:
     postscript = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
     yield case("PostScript with a photo's name", "x.jpg", postscript)
     yield case("a picture of four billion pixels", "x.png", png(65535, 65535))
+    yield case("a PNG of 89 million pixels", "x.png", png(10900, 8200))
 
 
 def png(width: int, height: int) -> bytes:
@@ -238,6 +239,14 @@ def cameras() -> Iterator[Case]:
     leads_out = '{"sequence": 0, "timestamp_ns": 0, "picture": "../x.png"}\n'
     yield case("a recording whose picture lies elsewhere", "replay:photos",
                recording(head + leads_out))  # fmt: skip
+    playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nfile:/etc/passwd\n#EXT-X-ENDLIST\n"
+    yield case("a playlist as video", "replay:x.m3u8", file("x.m3u8", playlist))
+    joined = "ffconcat version 1.0\nfile secret.mp4\n"
+    yield case("a list of videos as video", "replay:x.ffconcat", file("x.ffconcat", joined))
+    yield case("an address without a host", "http:///snapshot.jpg")
+    yield case("a password with a slash in it", "rtsp://admin:abc/def@192.168.1.20/stream")
+    yield case("a password with a hash sign in it", "rtsp://admin:p@ss#w0rd@192.168.1.20/stream")
+    yield case("a camera that is not there", "http://admin:secret@127.0.0.1:9/snapshot.jpg")
 
 
 def special_files() -> Iterator[Case]:

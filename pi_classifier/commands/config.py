@@ -19,7 +19,15 @@ class ConfigOptions:
     """The command's own options."""
 
     check: bool = setting(
-        False, "only say whether configuration and model are good; exit code 78 if not"
+        False,
+        "only say whether configuration and model are good, exit code 78 if not, and whether "
+        "the camera can be opened, 75 if not",
+    )
+    camera: bool = setting(
+        True,
+        "open the camera, too",
+        option="--no-camera",
+        option_doc="with --check, leave the camera alone: for while the service uses it",
     )
     reference: bool = setting(False, "print the reference page of all settings")
     show_secrets: bool = setting(False, "print names and passwords in addresses, too")
@@ -39,21 +47,24 @@ def main(arguments: argparse.Namespace) -> int:
         return 0
     configuration = effective(arguments)
     if options.check:
-        print(_checked(configuration))
+        print(_checked(configuration, open_camera=options.camera))
     else:
         print(effective_toml(configuration, secrets=options.show_secrets), end="")
     return 0
 
 
-def _checked(configuration: Configuration) -> str:
-    """Try all that can be tried without a camera and without a sound; say what was found."""
+def _checked(configuration: Configuration, *, open_camera: bool) -> str:
+    """Try all that can be tried without a sound; say what was found."""
     from pi_classifier.cameras import camera_opener
     from pi_classifier.inference.classifier import frame_size, model_names, open_classifier
+    from pi_classifier.service.camera_trial import try_camera
 
     settings = configuration.settings
     with closing(open_classifier(settings.model)) as classifier:
-        camera_opener(settings.camera, frame_size(classifier))
-        return (
-            f"The configuration is good: {model_names(classifier)} knows "
-            f"{len(classifier.labels)} labels; camera: {settings.camera.shown_source}."
-        )
+        size, names = frame_size(classifier), model_names(classifier)
+        labels = len(classifier.labels)
+    camera_opener(settings.camera, size)  # what is wrong in its settings is said in any case
+    camera = f"camera: {settings.camera.shown_source}"
+    if open_camera:
+        camera = try_camera(settings.camera, size)
+    return f"The configuration is good: {names} knows {labels} labels; {camera}."

@@ -216,9 +216,17 @@ def test_a_configuration_is_checked_with_its_model(program: Program, tmp_path: P
     mine.write_text(f"[model]\npath = '{MODEL}'\n[camera]\nsource = 'emulated'\n")
     good = program("config", "--check", "--config", mine)
     assert (good.returncode, good.stderr) == (0, "")
-    assert good.stdout == (
-        "The configuration is good: colors-int8 knows 4 labels; camera: emulated.\n"
-    )
+    told = "The configuration is good: colors-int8 knows 4 labels; camera: emulated"
+    assert good.stdout == f"{told}, which can be opened.\n"
+    assert program("config", "--check", "--no-camera", "--config", mine).stdout == f"{told}.\n"
+
+
+def test_a_camera_that_cannot_be_opened_is_said_by_the_check(program: Program) -> None:
+    camera = ("--set", f"model.path={MODEL}", "--set", "camera.source=rtsp://me:pw@127.0.0.1:9/x")
+    done = program("config", "--check", *camera)
+    assert (done.returncode, done.stdout) == (75, "")
+    assert "error: camera rtsp://***@127.0.0.1:9/x: connection refused" in done.stderr
+    assert program("config", "--check", "--no-camera", *camera).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from PIL import Image
 
+from pi_classifier.cameras import CameraSettings, open_camera
+from pi_classifier.service.camera_trial import try_camera
 from tests.emulated_picamera2 import PATHS
+from tests.picamera2.chart import MODEL, plug
 
 REPOSITORY = Path(__file__).parents[2]
 GARDEN = {"platform": "vc4", "pace": "virtual", "world": "garden", "seed": 1}
@@ -82,3 +87,19 @@ def test_a_preview(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "seen.png") as seen:
         assert seen.width == 640
+
+
+def test_a_trial_takes_the_camera_from_nobody() -> None:
+    """`config --check` beside the running service: both in this program, and in another."""
+    sensor = plug()
+    with closing(open_camera(CameraSettings(source="pi"), MODEL)) as camera:
+        stream = camera.frames()
+        before = next(stream).sequence
+        said = try_camera(CameraSettings(source="pi"), MODEL)
+        assert said == "camera: pi, not opened, as this program itself uses it now"
+        assert next(stream).sequence > before
+    sensor.faults.acquire_errno = errno.EBUSY
+    assert "perhaps the service uses it" in try_camera(CameraSettings(source="pi"), MODEL)
+    sensor.faults.acquire_errno = 0
+    assert try_camera(CameraSettings(source="pi"), MODEL).endswith("which can be opened")
+    assert sensor.held_by is None

@@ -9,7 +9,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pi_classifier.errors import CameraError, CameraUnavailable, ConfigError, PiClassifierError
+from pi_classifier.errors import (
+    CameraBusy,
+    CameraError,
+    CameraUnavailable,
+    ConfigError,
+    PiClassifierError,
+)
 from pi_classifier.system.open_files import processes_using
 
 PICAMERA2_AT_LEAST = (0, 3, 21)
@@ -127,16 +133,17 @@ def _path_of(error: OSError | None, devices: Path) -> Path:
 
 def _busy(devices: Path) -> CameraUnavailable:
     paths = (path for pattern in _DEVICES for path in devices.glob(pattern))
-    users = ", ".join(processes_using(*paths))
-    by = f"by {users}" if users else "by another program, perhaps of another user"
-    return CameraUnavailable(
-        f'camera "pi": busy, in use {by}; stop that first (a camera serves one program)'
+    users = processes_using(*paths)
+    by = f"by {', '.join(users)}" if users else "by another program, perhaps of another user"
+    return CameraBusy(
+        f'camera "pi": busy, in use {by}; stop that first (a camera serves one program)', users
     )
 
 
 def in_use_here() -> CameraUnavailable:
     """Return that this very program has the camera already."""
-    return CameraUnavailable('camera "pi": busy, in use by this program itself; close it first')
+    users = ["this program itself"]
+    return CameraBusy('camera "pi": busy, in use by this program itself; close it first', users)
 
 
 def _other(text: str, doing: str) -> PiClassifierError:

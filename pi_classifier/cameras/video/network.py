@@ -83,6 +83,13 @@ def _http(url: str, settings: CameraSettings, side: int) -> Video | StillPicture
         raise
 
 
+def password_is_elsewhere(url: str) -> bool:
+    """Whether the password of an address is the service's credential, and this is not it."""
+    parts = urlsplit(url)
+    named = parts.scheme.lower() in SCHEMES and parts.username and parts.password is None
+    return bool(named) and not os.environ.get("CREDENTIALS_DIRECTORY")
+
+
 def _with_password(url: str) -> str:
     """Put the service's credential ``camera-password`` into an address with a name alone.
 

@@ -13,7 +13,7 @@ from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.cameras.video.live import LiveCamera
 from pi_classifier.cameras.video.pyav import MediaAddress, Video, VideoError
 from pi_classifier.cameras.video.v4l2 import Webcam, best_mode, read_modes, webcams
-from pi_classifier.errors import CameraUnavailable, ConfigError
+from pi_classifier.errors import CameraBusy, CameraUnavailable, ConfigError
 from pi_classifier.system.device_access import permission_advice
 from pi_classifier.system.open_files import processes_using
 
@@ -70,7 +70,7 @@ def _open(device: Path, settings: CameraSettings, side: int, demuxer: str) -> Vi
             return Video(address, side, settings.timeout_s, Orientation.of(settings))
         except VideoError as error:
             if error.errno != errno.EINVAL or pixel_format == _FORMATS[-1]:
-                raise CameraUnavailable(refusal(device, error)) from None
+                raise _refused(device, error) from None
             _logger.info("webcam %s: gives no JPEG, so its own format is used", device)
     raise AssertionError("the last format either opens or is refused")
 
@@ -89,6 +89,12 @@ def _interruption(device: Path, error: VideoError) -> str:
     gone = error.errno in (errno.ENODEV, errno.EIO) or not device.exists()
     reason = "was unplugged" if gone else f"failed: {error}"
     return f"{reason}; check its cable"
+
+
+def _refused(device: Path, error: VideoError) -> CameraUnavailable:
+    if error.errno == errno.EBUSY:
+        return CameraBusy(refusal(device, error), processes_using(device))
+    return CameraUnavailable(refusal(device, error))
 
 
 def refusal(device: Path, error: VideoError) -> str:
