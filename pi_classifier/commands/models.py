@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ class ModelsOptions:
     """The command's own options."""
 
     labels: str | None = setting(None, "label file, one label a line", metavar="FILE")
+    key_file: str | None = setting(
+        None, "file with the key of models that are encrypted", metavar="FILE"
+    )
     json: bool = setting(False, "print one JSON object per model")
 
 
@@ -56,7 +60,7 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"no models in {folders}; name a model file")
     for number, name in enumerate(names):
         path = find_model(name)
-        stages = _stages(path, options.labels)
+        stages = _stages(path, options)
         if options.json:
             print(json_text(_as_json(path, stages)))
         else:
@@ -64,12 +68,13 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _stages(path: Path, labels: str | None) -> list[_Stage]:
+def _stages(path: Path, options: ModelsOptions) -> list[_Stage]:
     """The models of a file with their accept thresholds; one, without, where it is no cascade."""
+    describe = partial(describe_models, labels=options.labels, key_file=options.key_file)
     if path.suffix != ".toml":
-        return [_Stage(model) for model in describe_models([path], labels)]
+        return [_Stage(model) for model in describe([path])]
     entries = read_cascade_file(path).stages
-    *early, last = describe_models([entry.model for entry in entries], labels)
+    *early, last = describe([entry.model for entry in entries])
     stages = []
     for entry, model in zip(entries, early, strict=False):
         accept = model.manifest.thresholds.accept if entry.accept is None else entry.accept

@@ -11,6 +11,7 @@ from pi_classifier.config.options import add_options, read_options
 from pi_classifier.errors import ConfigError, ModelFileError
 from pi_classifier.modelfile.encryption import (
     LARGEST_MODEL,
+    SUFFIX,
     encrypt_model,
     is_encrypted,
     read_key_file,
@@ -20,8 +21,6 @@ from pi_classifier.modelfile.file_kinds import refuse_other_kinds
 from pi_classifier.modelfile.locate import find_model
 from pi_classifier.setting import setting
 from pi_classifier.system.files import read_regular_file, write_atomic
-
-_SUFFIX = ".enc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ def add_arguments(command: Parser) -> None:
         "--output",
         type=Path,
         metavar="FILE",
-        help=f"the encrypted file (default: the model's name with {_SUFFIX})",
+        help=f"the encrypted file (default: the model's name with {SUFFIX})",
     )
     command.add_argument(
         "model", metavar="MODEL", help="a model file; of a cascade, each by itself"
@@ -52,7 +51,7 @@ def main(arguments: argparse.Namespace) -> int:
     options = read_options(arguments, EncryptOptions)
     path = find_model(arguments.model)
     content = _model(path)
-    output: Path = arguments.output or path.with_name(path.name + _SUFFIX)
+    output: Path = arguments.output or path.with_name(path.name + SUFFIX)
     if output.exists() and output.samefile(path):
         raise ConfigError(f"--output {output}: is the model itself; name another file")
     key = (write_new_key if options.new_key else read_key_file)(options.key_file)

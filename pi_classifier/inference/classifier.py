@@ -51,6 +51,11 @@ class ModelSettings:
     labels: str | None = setting(
         None, "label file, for models that carry no labels", metavar="FILE"
     )
+    key_file: str | None = setting(
+        None,
+        "file with the key of an encrypted model; else the service's credential model-key",
+        metavar="FILE",
+    )
     runtime: str = setting("auto", "what runs the model", choices=RUNTIMES)
     num_threads: int = setting(1, "threads the runtime may use", minimum=1, maximum=64)
     cache_dir: str = setting(
@@ -193,12 +198,14 @@ def _opened(paths: Sequence[Path], settings: ModelSettings) -> Iterator[ModelCla
     return verified(paths, settings, _cache_dir(settings.cache_dir), opened)
 
 
-def describe_models(paths: Sequence[Path], labels: str | None) -> list[ModelFile]:
+def describe_models(
+    paths: Sequence[Path], labels: str | None, key_file: str | None = None
+) -> list[ModelFile]:
     """Return what is known of model files that can be opened and run; raises what that would.
 
     They need not say how their pixels are normalized.
     """
-    settings = ModelSettings(labels=labels)
+    settings = ModelSettings(labels=labels, key_file=key_file)
 
     def described(source: ModelSource, _: Path | None) -> ModelFile:
         return read_model_file(source, labels, to_run=False, verified=True)

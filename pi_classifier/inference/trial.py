@@ -24,6 +24,7 @@ from pi_classifier.inference.interpreter import pack_weights, runtime_identity, 
 from pi_classifier.inference.verifier import too_large
 from pi_classifier.modelfile.model_copy import ModelSource
 from pi_classifier.modelfile.model_file import read_model_file
+from pi_classifier.system.memory_file import MemoryFile, forbid_core_dumps
 from pi_classifier.system.python_child import bound_this_process, free_memory_bytes
 
 log = logging.getLogger(__name__)
@@ -48,14 +49,22 @@ def main() -> int:
         for name, value in given["settings"].items()
     }
     settings = ModelSettings(**values)
-    sources = [ModelSource(Path(path), Path(file), sha) for path, file, sha in given["models"]]
+    sources = [_source(*model) for model in given["models"]]
     runtime_identity(settings.runtime)  # imported before what it takes is counted
     _bound(sources, settings.num_threads)
+    if any(source.memory is not None for source in sources):
+        forbid_core_dumps()
     cache_dir = None if given["cache_dir"] is None else Path(given["cache_dir"])
     for source in sources:
         verdict = _verdict(source, settings, cache_dir, describing=given["describing"])
         print(json.dumps(verdict), file=verdicts, flush=True)
     return 0
+
+
+def _source(path: str, file: str, sha256: str, descriptor: int | None) -> ModelSource:
+    """A model as the parent sees it; one in memory comes as a descriptor."""
+    memory = None if descriptor is None else MemoryFile(descriptor)
+    return ModelSource(Path(path), Path(file), sha256, memory=memory)
 
 
 def _bound(sources: list[ModelSource], num_threads: int) -> None:
@@ -97,7 +106,7 @@ def _try(source: ModelSource, settings: ModelSettings, cache_dir: Path | None) -
     """
     model = read_to_run(source, settings)
     packed_bytes, not_kept, weights = 0, "", None
-    if cache_dir is not None and source.is_copied:
+    if cache_dir is not None and source.is_copied and source.memory is None:
         cache = weight_cache(source.sha256, settings.runtime, cache_dir)
         if cache is not None:
             try:

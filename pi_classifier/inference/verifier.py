@@ -86,7 +86,7 @@ def verified(
     long; OSError where the machine refuses.
     """
     try_all = partial(_tried, settings=settings, cache_dir=cache_dir, describing=describing)
-    for model in try_all([model_source(path, cache_dir) for path in paths]):
+    for model in try_all([model_source(path, cache_dir, settings.key_file) for path in paths]):
         try:
             yield model.opened(open_model)
             continue
@@ -95,7 +95,7 @@ def verified(
                 raise InferenceError(f"{error} (it could be run when it was tried)") from error
             log.warning("%s; what is kept of it in %s is made anew", error, cache_dir)
         _forget(model)
-        (again,) = try_all([model_source(model.source.path, cache_dir)])
+        (again,) = try_all([model_source(model.source.path, cache_dir, settings.key_file)])
         yield again.opened(open_model)
 
 
@@ -109,18 +109,23 @@ def _tried(
     known = [_recalled(source, settings, cache_dir, describing) for source in sources]
     untried = [source for source, model in zip(sources, known, strict=True) if model is None]
     if untried:
+        memories = [source.memory for source in untried]
+        descriptors = [None if memory is None else memory.descriptor for memory in memories]
         given = {
             "settings": asdict(settings),
             "cache_dir": None if cache_dir is None else str(cache_dir),
             "describing": describing,
-            "models": [[str(source.path), str(source.file), source.sha256] for source in untried],
+            "models": [
+                [str(source.path), str(source.file), source.sha256, descriptor]
+                for source, descriptor in zip(untried, descriptors, strict=True)
+            ],
         }
-        ended = run_to_end(CHILD, json.dumps(given).encode(), _LIMIT_S)
+        ended = run_to_end(CHILD, json.dumps(given).encode(), _LIMIT_S, descriptors)
         verdicts = list(_verdicts(ended))
         for source, verdict in zip(untried, verdicts, strict=False):
             _raise_error_of(source, verdict)
             packed_bytes = int(verdict["packed_bytes"])
-            _remember(_key(source, settings, describing), _folder(source), packed_bytes)
+            _remember(_key(source, settings, describing), source.kept_in, packed_bytes)
             if verdict["not_kept"]:
                 _say_weights_stay(source, verdict["not_kept"])
         if len(verdicts) < len(untried):
@@ -141,7 +146,7 @@ def _forget(model: _Verified) -> None:
         model.weights.remove()
     for key in [key for key in _passed_here if key.startswith(model.source.sha256)]:
         del _passed_here[key]
-    folder = _folder(model.source)
+    folder = model.source.kept_in
     if folder is not None:
         with contextlib.suppress(OSError):
             for file in folder.glob(f"{model.source.sha256}*"):
@@ -153,7 +158,7 @@ def _recalled(
 ) -> _Verified | None:
     """The model where it is known to be good and nothing is left to be packed."""
     key = _key(source, settings, describing)
-    packed_bytes = _recall(key, _folder(source))
+    packed_bytes = _recall(key, source.kept_in)
     if packed_bytes is None:
         return None
     weights = _weights(source, settings, cache_dir) if packed_bytes else None
@@ -190,8 +195,9 @@ def _weights(
 def _cache(
     source: ModelSource, settings: ModelSettings, cache_dir: Path | None
 ) -> WeightCache | None:
-    # Where not even a copy could be kept, weights would not be.
-    if cache_dir is None or not source.is_copied:
+    # Where not even a copy could be kept, weights would not be; those of an encrypted model
+    # are what its encryption hides.
+    if cache_dir is None or not source.is_copied or source.memory is not None:
         return None
     return weight_cache(source.sha256, settings.runtime, cache_dir)
 
@@ -212,10 +218,6 @@ def _key(source: ModelSource, settings: ModelSettings, describing: bool) -> str:
     digest = hashlib.sha256(repr(depends).encode()).hexdigest()[:12]
     runtime = runtime_identity(settings.runtime)
     return f"{source.sha256}-{runtime}-{cpu_identity()}-{digest}"
-
-
-def _folder(source: ModelSource) -> Path | None:
-    return source.file.parent if source.is_copied else None
 
 
 def _recall(key: str, folder: Path | None) -> int | None:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pi_classifier.errors import ConfigError, ModelFileError
 from pi_classifier.system.files import PARTIAL_PREFIX, open_regular_file
-from pi_classifier.system.memory_file import forbid_core_dumps, sealed_memory_file
+from pi_classifier.system.memory_file import MemoryFile, forbid_core_dumps, sealed_memory_file
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import AEADDecryptionContext, Cipher
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 CREDENTIAL = "model-key"
 """The service's credential that holds the key where `model.key_file` names none."""
 
+SUFFIX = ".enc"
+"""What `models encrypt` puts behind a model's name."""
 LARGEST_MODEL = 256_000_000
 """In bytes: it is decrypted into memory whole, and a Pi may have 512 MB."""
 
@@ -67,6 +69,11 @@ class ModelKey:
 def is_encrypted(beginning: bytes | memoryview) -> bool:
     """Whether a file that begins so is an encrypted model, of this version or another."""
     return bytes(beginning[: len(_ANY_VERSION)]) == _ANY_VERSION
+
+
+def plain_stem(path: Path) -> str:
+    """The name of a model file without its ends: fast of fast.tflite and fast.tflite.enc."""
+    return Path(path.name.removesuffix(SUFFIX)).stem
 
 
 def write_new_key(path: Path) -> ModelKey:
@@ -128,11 +135,11 @@ def encrypt_model(content: bytes | memoryview, key: ModelKey) -> bytes:
     return header + body + encryptor.tag
 
 
-def decrypt_model(path: Path, file: BinaryIO, key: ModelKey | None) -> int:
+def decrypt_model(path: Path, file: BinaryIO, key: ModelKey | None) -> MemoryFile:
     """Decrypt `file`, open at its beginning and found at `path`, into a sealed file in memory.
 
-    Returns the descriptor of that. From then on this process leaves no core dump. Raises
-    ModelFileError for a damaged file, ConfigError for a key that is missing or another; OSError.
+    From then on this process leaves no core dump. Raises ModelFileError for a damaged file,
+    ConfigError for a key that is missing or another; OSError.
     """
     header = file.read(_HEADER.size)
     length = os.fstat(file.fileno()).st_size - _HEADER.size - _TAG_BYTES

@@ -15,6 +15,7 @@ _DOWNLOAD = "download the file itself"
 # What a file begins with; the first that fits.
 _BEGINNINGS = (
     (b"version https://git-lfs.github.com/spec/", "a Git LFS pointer", "fetch it: git lfs pull"),
+    (b"pi-classifier encrypted ", "an encrypted model", "name the model it was made from"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file (.h5) of Keras", _IMPORT),
     (b"\x80\x02", "a Python pickle, as PyTorch writes (.pt)", _CONVERT),
     (b"\x80\x04", "a Python pickle, as PyTorch writes (.pt)", _CONVERT),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pi_classifier.errors import ModelFileError, is_the_machines
+from pi_classifier.modelfile.encryption import SUFFIX
 from pi_classifier.suggest import suggestion
 from pi_classifier.system.files import NOT_A_FILE
 
@@ -89,7 +90,11 @@ def shipped_models(folders: Sequence[Path] | None = None) -> dict[str, Path]:
 def _candidates(folder: Path) -> list[Path]:
     """What a folder may stand for: its cascade if it has one, else its models."""
     cascade = folder / CASCADE
-    return [cascade] if cascade.is_file() else sorted(folder.glob("*.tflite"))
+    return (
+        [cascade]
+        if cascade.is_file()
+        else sorted((*folder.glob("*.tflite"), *folder.glob(f"*.tflite{SUFFIX}")))
+    )
 
 
 def _in_folder(folder: Path) -> Path:

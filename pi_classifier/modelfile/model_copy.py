@@ -21,12 +21,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pi_classifier.errors import ModelFileError, is_the_machines
+from pi_classifier.modelfile.encryption import decrypt_model, find_key, is_encrypted
 from pi_classifier.system.files import (
     check_ours,
     open_regular_file,
     remove_abandoned,
     replacing,
 )
+from pi_classifier.system.memory_file import MemoryFile
 
 log = logging.getLogger(__name__)
 
@@ -40,36 +42,47 @@ _MOST_COPIES = 8
 _LARGEST_FILE = 1 << 31
 # So that another thread gets its turn, and a hash is not slowed down by calls.
 _BLOCK_BYTES = 1 << 20
-_IDENTIFIER = slice(4, 8)
+_BEGINNING_BYTES, _IDENTIFIER = 64, slice(4, 8)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """A model as it is opened: `path` is its name, `file` what is read and mapped."""
+    """A model as it is opened: `path` is its name, `file` what is read and mapped.
+
+    `kept_in` is the folder for what is known of it, if there is one. `memory` is there where
+    the file at `path` is encrypted: it holds `file` open, and nothing of it goes to a disk.
+    """
 
     path: Path
     file: Path
     sha256: str
+    kept_in: Path | None = None
+    memory: MemoryFile | None = None
 
     @property
     def is_copied(self) -> bool:
-        """Whether `file` is a copy, which nobody changes."""
+        """Whether `file` is a copy, on the disk or in memory, which nobody changes."""
         return self.file != self.path
 
 
-def model_source(path: Path, cache_dir: Path | None) -> ModelSource:
+def model_source(path: Path, cache_dir: Path | None, key_file: str | None = None) -> ModelSource:
     """Open the file at `path`, once, and see to it that its copy is in `cache_dir`.
 
     Without a usable cache folder the file itself is what will be mapped, and the log says
-    so. Raises `ModelFileError` for what cannot be a model, OSError where the machine refuses.
+    so. An encrypted one is decrypted into memory, with the key in `key_file` or the
+    service's. Raises `ModelFileError` for what cannot be a model, `ConfigError` for a key
+    that does not fit, OSError where the machine refuses.
     """
+    folder = None if cache_dir is None else cache_dir / FOLDER
     with _opened(path, path) as file:
+        if is_encrypted(os.pread(file.fileno(), _BEGINNING_BYTES, 0)):
+            return _in_memory(path, decrypt_model(path, file, find_key(key_file)), folder)
         sha256 = _copied(file, None)
         # Anything else will be refused; a film need not be copied for that.
-        if cache_dir is None or os.pread(file.fileno(), 8, 0)[_IDENTIFIER] != b"TFL3":
+        if folder is None or os.pread(file.fileno(), 8, 0)[_IDENTIFIER] != b"TFL3":
             return ModelSource(path, path, sha256)
         try:
-            copy = _kept(file, cache_dir / FOLDER, sha256)
+            copy = _kept(file, folder, sha256)
         except BlockingIOError:
             raise
         except OSError as error:
@@ -82,7 +95,16 @@ def model_source(path: Path, cache_dir: Path | None) -> ModelSource:
                 error.strerror,
             )
             return ModelSource(path, path, sha256)
-    return ModelSource(path, copy, sha256)
+    return ModelSource(path, copy, sha256, folder)
+
+
+def _in_memory(path: Path, memory: MemoryFile, folder: Path | None) -> ModelSource:
+    with _opened(memory.path, path) as file:
+        sha256 = _copied(file, None)
+    with contextlib.suppress(OSError):  # what is known of it is then forgotten at the end
+        if folder is not None:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return ModelSource(path, memory.path, sha256, folder, memory)
 
 
 def mapped_model(path: Path, name: Path) -> memoryview:

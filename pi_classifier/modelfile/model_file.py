@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from pi_classifier.errors import ModelFileError, ModelMismatch, PiClassifierError
 from pi_classifier.modelfile.associated_files import read_associated_files
+from pi_classifier.modelfile.encryption import plain_stem
 from pi_classifier.modelfile.file_kinds import refuse_other_kinds
 from pi_classifier.modelfile.flatbuffer import DamagedBuffer
 from pi_classifier.modelfile.labels import (
@@ -48,6 +49,7 @@ from pi_classifier.modelfile.picture_input import (
 from pi_classifier.modelfile.tflite_graph import Activation, Graph, TensorSpec, read_graph
 from pi_classifier.modelfile.tflite_metadata import Metadata, Normalization
 from pi_classifier.printable import printable
+from pi_classifier.system.memory_file import MemoryFile
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +62,8 @@ class ModelFile:
     has a score for each of `labels`, or one for two labels. `normalization` is of red, green,
     blue; None where pixels go in as they are, and in models not read to run that need one.
     `labels_source` says where the labels were found. `file` is what is mapped: the copy of
-    the file at `path`, or itself. Of a model that was read from memory `content` is the whole
-    file instead.
+    the file at `path`, or itself; `memory` holds one open that was decrypted. Of a model that
+    was read from memory `content` is the whole file instead.
     """
 
     path: Path
@@ -79,6 +81,7 @@ class ModelFile:
     manifest: Manifest
     file: Path | None = None
     content: bytes | None = None
+    memory: MemoryFile | None = None
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -108,7 +111,7 @@ def read_model_file(
     with _errors_naming(path):
         data = mapped_model(source.file, path)
         model = _read(path, data, None, labels, normalization, channels, known)
-        model = replace(model, file=source.file)
+        model = replace(model, file=source.file, memory=source.memory)
         if to_run:
             require_normalization(model.normalization, model.input.dtype)
         return model
@@ -174,7 +177,7 @@ def _read(
         path=path,
         sha256=sha256,
         size_bytes=len(data),
-        name=manifest.name or printable(path.stem, LONGEST_NAME),
+        name=manifest.name or printable(plain_stem(path), LONGEST_NAME),
         input=graph.input,
         channels=channels,
         output=graph.output,
@@ -241,7 +244,8 @@ def _labels(
                 "is cut short or damaged: copy it again"
             )
         return parse_labels(members[inside], f"{path}: {inside}"), f"{inside} in the model file"
-    for name in (f"{path.stem}.labels.txt", f"{path.stem}.txt", LABELS_NAME, "labelmap.txt"):
+    stem = plain_stem(path)
+    for name in (f"{stem}.labels.txt", f"{stem}.txt", LABELS_NAME, "labelmap.txt"):
         file = path.with_name(name)
         if beside and file.is_file():
             log.info("%s: no labels in the model file, taking those of %s", path, file)

@@ -6,7 +6,9 @@ import ctypes
 import errno
 import fcntl
 import os
+import weakref
 from collections.abc import Iterable
+from pathlib import Path
 
 # linux/memfd.h, since Linux 6.3: what is in it can never be run as a program.
 _MFD_NOEXEC_SEAL = 0x0008
@@ -14,12 +16,24 @@ _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_
 _PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 
-def sealed_memory_file(name: str, pieces: Iterable[bytes]) -> int:
-    """Return the descriptor of a file in memory that holds `pieces`, and can never change.
+class MemoryFile:
+    """An open file that has no place on a disk; it is closed when this object goes.
 
-    `name` is what /proc shows of it. Whoever has the descriptor reads it as a file, through
-    /proc/self/fd as well; it is gone with the last descriptor and mapping. What `pieces`
-    raises goes on, and nothing stays. Raises OSError.
+    `path` opens it in this process, and in a child that is given its `descriptor`. Its
+    memory is free again with the last descriptor and mapping.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.path = Path(f"/proc/self/fd/{descriptor}")
+        weakref.finalize(self, os.close, descriptor)
+
+
+def sealed_memory_file(name: str, pieces: Iterable[bytes]) -> MemoryFile:
+    """Return a file in memory that holds `pieces`, and can never change.
+
+    `name` is what /proc shows of it. What `pieces` raises goes on, and nothing stays.
+    Raises OSError.
     """
     flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
     try:
@@ -37,7 +51,7 @@ def sealed_memory_file(name: str, pieces: Iterable[bytes]) -> int:
     except BaseException:
         os.close(descriptor)
         raise
-    return descriptor
+    return MemoryFile(descriptor)
 
 
 def forbid_core_dumps() -> None:

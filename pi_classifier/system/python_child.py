@@ -48,8 +48,15 @@ class Ended:
     last_lines: tuple[str, ...]
 
 
-def run_to_end(command: Sequence[str], given: bytes, limit_s: float) -> Ended:
+def run_to_end(
+    command: Sequence[str],
+    given: bytes,
+    limit_s: float,
+    descriptors: Sequence[int | None] = (),
+) -> Ended:
     """Run a child on `given` as its standard input, for at most `limit_s`.
+
+    It has those of `descriptors` that are not None, under the same numbers.
 
     What it writes goes to files in memory: however much that is, nothing grows here, and
     the child's own limit on files holds for it. Raises OSError where it cannot be started.
@@ -65,6 +72,7 @@ def run_to_end(command: Sequence[str], given: bytes, limit_s: float) -> Ended:
                 env=with_this_package(os.environ) | {"OPENBLAS_NUM_THREADS": "1"},
                 timeout=limit_s,
                 check=False,
+                pass_fds=[number for number in descriptors if number is not None],
             ).returncode
         stdout.seek(0)
         stderr.seek(max(0, os.fstat(stderr.fileno()).st_size - _LAST_WORDS))

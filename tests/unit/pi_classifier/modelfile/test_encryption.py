@@ -31,11 +31,8 @@ HEADER_BYTES, TAG_BYTES, PIECE = 60, 16, 1 << 20
 def decrypted(file: Path, key: ModelKey | None = KEY) -> bytes:
     """The model as whoever is given the descriptor reads it."""
     with file.open("rb") as opened:
-        descriptor = decrypt_model(file, opened, key)
-    try:
-        return Path(f"/proc/self/fd/{descriptor}").read_bytes()
-    finally:
-        os.close(descriptor)
+        memory = decrypt_model(file, opened, key)
+    return memory.path.read_bytes()
 
 
 def written(folder: Path, content: bytes) -> Path:

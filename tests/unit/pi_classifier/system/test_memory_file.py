@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pi_classifier.system.memory_file import sealed_memory_file
+from pi_classifier.system.memory_file import MemoryFile, sealed_memory_file
 
 _CLOSED = """
 import ctypes
@@ -27,20 +27,31 @@ def descriptors() -> set[str]:
     return {path.name for path in Path("/proc/self/fd").iterdir()}
 
 
-@pytest.fixture
-def sealed() -> Iterator[int]:
-    descriptor = sealed_memory_file("model", [b"first, ", b"", b"second"])
-    yield descriptor
-    os.close(descriptor)
+def memory_file() -> MemoryFile:
+    return sealed_memory_file("model", [b"first, ", b"", b"second"])
 
 
-def test_it_is_a_file_without_a_place(sealed: int) -> None:
-    place = Path(f"/proc/self/fd/{sealed}")
-    assert place.read_bytes() == b"first, second"
-    assert str(place.readlink()) == "/memfd:model (deleted)"
+def test_it_is_a_file_without_a_place_that_goes_with_its_object() -> None:
+    before = descriptors()
+    file = memory_file()
+    assert file.path.read_bytes() == b"first, second"
+    assert str(file.path.readlink()) == "/memfd:model (deleted)"
+    del file
+    assert descriptors() == before
 
 
-def test_it_can_neither_be_changed_nor_unsealed(sealed: int) -> None:
+def test_a_child_that_is_given_it_reads_it() -> None:
+    file = memory_file()
+    command, given = ["cat", str(file.path)], [file.descriptor]
+    assert subprocess.run(command, pass_fds=given, stdout=-1, check=True).stdout == (
+        b"first, second"
+    )
+    assert subprocess.run(command, stderr=-1, check=False).returncode != 0
+
+
+def test_it_can_neither_be_changed_nor_unsealed() -> None:
+    file = memory_file()
+    sealed = file.descriptor
     for change in (
         lambda: os.pwrite(sealed, b"F", 0),
         lambda: os.ftruncate(sealed, 1),
