@@ -74,11 +74,10 @@ def test_it_gives_the_plain_model_s_scores_and_leaves_nothing_of_it(
     encrypted: Path, cache: Path, runtime: str
 ) -> None:
     with closing(open_model(PLAIN, ModelSettings(cache_dir="", runtime=runtime))) as plain:
-        expected = scores(plain)
+        expected, name = scores(plain), plain.name
     with closing(open_model(encrypted, settings(encrypted, cache, runtime))) as classifier:
         assert scores(classifier) == expected
-        assert classifier.name == "int8" or classifier.model.manifest.name
-        assert list(model_files(classifier))[0].sha256  # noqa: RUF015
+        assert classifier.name == name
     # What is remembered is that it passed.
     assert {path.suffix for path in cache.rglob("*") if path.is_file()} == {".verified"}
     content = PLAIN.read_bytes()
@@ -145,7 +144,7 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert f"{model}.enc" in capsys.readouterr().out
     setting = ("--set", f"model.key_file={tmp_path / 'key'}")
     assert cli.main(["classify", "--model", str(tmp_path), *setting, str(photo)]) == 0
-    assert "cyan 0." in capsys.readouterr().out or "cyan 1." in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines()[1].split()[0] == "cyan"
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "udev", "init-system-helpers"),
     *("python3", "python3-numpy", "python3-pil", "python3-systemd"),
     *("espeak-ng", "libespeak-ng1", "alsa-utils"),
+    "python3-cryptography",  # for an encrypted model
     "python3-venv",  # for install.sh
 )
 # Pages that nobody reads there; the rest is as Debian makes it.
