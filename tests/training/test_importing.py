@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
 import stat
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -402,19 +404,18 @@ class TestPhotos:
 
     def test_a_wrong_conversion_is_found(self, tmp_path: Path, monkeypatch: Any) -> None:
         # As if the converter had changed the network: the original's outputs in another order.
-        from pi_classifier_training.importing import importer, sources
+        from pi_classifier_training.importing import importer
 
         keras_net().save(tmp_path / "net.keras")
         write_labels(tmp_path)
-        read = sources.read_original
+        read = importer.read_confined
 
-        def swapped(*arguments: Any) -> Any:
-            from dataclasses import replace
+        @contextlib.contextmanager
+        def swapped(*arguments: Any, **options: Any) -> Iterator[Any]:
+            with read(*arguments, **options) as original:
+                yield replace(original, run=lambda image: original.run(image)[::-1])
 
-            original = read(*arguments)
-            return replace(original, run=lambda image: original.run(image)[::-1])
-
-        monkeypatch.setattr(importer, "read_original", swapped)
+        monkeypatch.setattr(importer, "read_confined", swapped)
         out = tmp_path / "o.tflite"
         with pytest.raises(ParityError, match="differ from the original's"):
             list(import_model(tmp_path / "net.keras", out, ImportOptions()))

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from pi_classifier.errors import ModelError, ModelMismatch
 from pi_classifier.inference.classifier import ModelClassifier, open_model_bytes
-from pi_classifier.inference.native_stderr import captured_stderr
 from pi_classifier.modelfile.labels import silent_labels
 from pi_classifier.modelfile.manifest import CHANNELS_WRITTEN, Resize
 from pi_classifier.modelfile.model_file import read_model_file
@@ -29,10 +28,11 @@ from pi_classifier_training.importing.comparison import (
     comparison_pictures,
     difference,
 )
+from pi_classifier_training.importing.confined import read_confined
 from pi_classifier_training.importing.labels import distinct, find_labels
 from pi_classifier_training.importing.normalize import Stated, choose_normalization
 from pi_classifier_training.importing.original import WORDS, Original
-from pi_classifier_training.importing.sources import Choices, opened, read_original
+from pi_classifier_training.importing.sources import Choices, opened
 from pi_classifier_training.inspection.model_graph import read_model_graph
 from pi_classifier_training.inspection.weights import model_kind
 from pi_classifier_training.modelfile.golden import golden_vectors
@@ -54,6 +54,7 @@ class ImportOptions:
     channels: Literal["rgb", "bgr"] | None = setting(None, "which color its input has first")
     choices: Choices = Choices()
     image_dirs: tuple[Path, ...] = ()
+    trust: bool = setting(False, "read SOURCE with all your rights, not confined")
 
 
 def import_model(source: Path, output: Path, options: ImportOptions) -> Iterator[str]:
@@ -62,12 +63,14 @@ def import_model(source: Path, output: Path, options: ImportOptions) -> Iterator
     The file is written only after it gave the original's scores on pictures. Raises
     ExportError where the source cannot be used, ParityError where the scores differ.
     """
-    with opened(source) as recognized:
+    with contextlib.ExitStack() as stack:
+        recognized = stack.enter_context(opened(source))
         yield f"{source}: a {WORDS[recognized.format]}" + (
             " of Teachable Machine" if recognized.teachable_machine else ""
         )
-        with captured_stderr():  # TensorFlow's own remarks say nothing a user could act on
-            original = read_original(recognized, options.choices)
+        original = stack.enter_context(
+            read_confined(recognized, options.choices, trusted=options.trust)
+        )
         graph = _graph(original)
         stated, source_of = find_labels(recognized, original.tflite, options.labels, graph.outputs)
         labels = distinct(stated)

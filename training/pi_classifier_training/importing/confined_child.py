@@ -1,0 +1,173 @@
+"""Reads a model in a child process that can harm nobody: the child, and how the two talk.
+
+`python -m pi_classifier_training.importing.confined_child` gets one request on its standard
+input, gives up all rights but those the request names, reads and converts the model, and
+then computes scores for the pictures it is sent. Libraries that start threads are imported only
+when the rights are gone: what a thread may do is settled when it begins.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import struct
+import sys
+import sysconfig
+import traceback
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from pi_classifier.errors import PiClassifierError
+from pi_classifier.system.confinement import ConfinementUnavailable, confine
+
+if TYPE_CHECKING:
+    from pi_classifier_training.importing.original import Original
+
+MEMORY_LIMIT = 12 << 30
+_FILE_LIMIT = 4 << 30
+_LARGEST_REQUEST = 1 << 20
+_LARGEST_PICTURE = 1 << 28
+_LENGTH = struct.Struct("<Q")
+# A picture: whether other kernels than the fastest are meant, height and width; then float32.
+PICTURE = struct.Struct("<?II")
+DONE, FAILED = b"\0", b"\1"
+
+_SYSTEM = (
+    "/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/dev/urandom",
+    "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system",
+    "/sys/fs/cgroup", "/proc/sys/vm/overcommit_memory",
+)  # fmt: skip
+_PACKAGES = ("pi_classifier", "pi_classifier_training")
+
+
+def send(stream: IO[bytes], message: bytes) -> None:
+    """Write one message: its length, then its bytes."""
+    stream.write(_LENGTH.pack(len(message)) + message)
+    stream.flush()
+
+
+def receive(stream: IO[bytes], limit: int) -> bytes:
+    """Read one message. Raises EOFError where there is none, or one above `limit` bytes."""
+    (length,) = _LENGTH.unpack(_exactly(stream, _LENGTH.size))
+    if length > limit:
+        raise EOFError(f"a message of {length} bytes; expected at most {limit}")
+    return _exactly(stream, length)
+
+
+def _exactly(stream: IO[bytes], count: int) -> bytes:
+    data = stream.read(count)
+    if len(data) < count:
+        raise EOFError("the other side has closed")
+    return data
+
+
+def main() -> int:
+    """Serve one request, then pictures until the parent closes."""
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    # What libraries print must not get between the answers.
+    os.dup2(2, 1)
+    request = json.loads(receive(requests, _LARGEST_REQUEST))
+    try:
+        _give_up_rights(request)
+        original = _read(request)
+        description, tflite = _description(original), original.tflite
+    except Exception as error:  # noqa: BLE001  the parent says it
+        traceback.print_exc()
+        send(answers, json.dumps(_refusal(request, error)).encode())
+        return 1
+    send(answers, json.dumps(description).encode())
+    send(answers, tflite)
+    while True:
+        try:
+            picture = receive(requests, _LARGEST_PICTURE)
+        except EOFError:
+            return 0
+        send(answers, _scores(original, picture))
+
+
+def _give_up_rights(request: dict[str, Any]) -> None:
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_LIMIT, MEMORY_LIMIT))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_LIMIT, _FILE_LIMIT))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if request["trusted"]:
+        return
+    read, listed = installed()
+    files = [Path(file) for file in request["files"]]
+    try:
+        confine([*read, *files], [Path(request["folder"]), Path(os.devnull)], listed)
+    except ConfinementUnavailable:
+        # A TensorFlow Lite file is no program: it goes through what any device runs it with.
+        if request["recognized"]["format"] != "tflite":
+            raise
+
+
+def installed() -> tuple[list[Path], list[Path]]:
+    """What Python and its libraries are read from, and the folders that are searched for them."""
+    paths = [Path(place) for place in sys.path if place]
+    read = [
+        *map(Path, _SYSTEM),
+        *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")),
+        Path(sys.prefix),
+        Path(sys.base_prefix, "lib"),
+        *(path for path in paths if path.name in ("site-packages", "dist-packages")),
+        *(path / package for path in paths for package in _PACKAGES),
+    ]
+    return read, paths
+
+
+def _read(request: dict[str, Any]) -> Original:
+    from pi_classifier_training.importing.sources import Choices, Recognized, read_original
+
+    recognized = request["recognized"]
+    return read_original(
+        Recognized(
+            recognized["format"], Path(recognized["path"]), None, recognized["teachable_machine"]
+        ),
+        Choices(**request["choices"]),
+    )
+
+
+def _description(original: Original) -> dict[str, Any]:
+    known = original.normalization
+    return {
+        "normalization": None if known is None else {"mean": known.mean, "std": known.std},
+        "normalization_source": original.normalization_source,
+        "resize": original.resize,
+        "takes_raw_pixels": original.takes_raw_pixels,
+        "has_other_kernels": original.other_kernels is not None,
+    }
+
+
+def _refusal(request: dict[str, Any], error: Exception) -> dict[str, Any]:
+    if isinstance(error, ConfinementUnavailable):
+        return {"unconfined": str(error)}
+    if isinstance(error, ModuleNotFoundError):
+        return {"missing": error.name}
+    if isinstance(error, PiClassifierError):
+        return {"error": str(error)}
+    from pi_classifier_training.conversion.converter import first_line
+
+    return {"error": f"{request['recognized']['path']}: cannot be read: {first_line(error)}"}
+
+
+def _scores(original: Original, picture: bytes) -> bytes:
+    """Scores float32 of one picture, behind a byte that says whether it went well."""
+    import numpy as np
+
+    others, height, width = PICTURE.unpack_from(picture)
+    values = np.frombuffer(picture, np.float32, offset=PICTURE.size)
+    run = original.other_kernels if others and original.other_kernels else original.run
+    try:
+        scores = run(values.reshape(1, height, width, 3))
+    except Exception:  # noqa: BLE001  the parent says it
+        traceback.print_exc()
+        return FAILED
+    return DONE + np.asarray(scores, np.float32).tobytes()
+
+
+if __name__ == "__main__":
+    code = main()
+    # What native libraries do at the end takes half a second and saves nothing.
+    os._exit(code)
