@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pi_classifier_training.importing.original import Original
+from pi_classifier_training.importing.sources import Choices, Recognized, read_original
 
+# What the importer reads a model with.
+IMPORTER_READS = "pi_classifier_training.importing.importer.read_confined"
 SIDE = 32
 LABELS = ("cyan", "magenta", "yellow")
 
@@ -21,6 +26,14 @@ def values(shape: tuple[int, ...], seed: int) -> NDArray[np.float32]:
 
 def positive(shape: tuple[int, ...], seed: int, least: float) -> NDArray[np.float32]:
     return np.asarray(np.abs(values(shape, seed)) + least, np.float32)
+
+
+@contextlib.contextmanager
+def read_in_this_process(
+    recognized: Recognized, choices: Choices, *, trusted: bool = False
+) -> Iterator[Original]:
+    """What `read_confined` gives, without a child."""
+    yield read_original(recognized, choices)
 
 
 class TeachableNet:

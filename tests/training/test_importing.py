@@ -43,10 +43,12 @@ from pi_classifier.types import Frame
 
 from .conftest import PHOTOS
 from .foreign import (
+    IMPORTER_READS,
     LABELS,
     SIDE,
     TeachableNet,
     keras_net,
+    read_in_this_process,
     write_checkpoint,
     write_eight_bit_weights,
     write_inception_graph,
@@ -63,8 +65,13 @@ pytestmark = pytest.mark.usefixtures("quiet")
 
 
 @pytest.fixture
-def quiet() -> None:
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read in this process: TensorFlow takes seconds to start in each child.
+
+    test_import_confined has the children.
+    """
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    monkeypatch.setattr(IMPORTER_READS, read_in_this_process)
 
 
 def pictures(n: int = 6) -> NDArray[np.uint8]:
@@ -404,18 +411,15 @@ class TestPhotos:
 
     def test_a_wrong_conversion_is_found(self, tmp_path: Path, monkeypatch: Any) -> None:
         # As if the converter had changed the network: the original's outputs in another order.
-        from pi_classifier_training.importing import importer
-
         keras_net().save(tmp_path / "net.keras")
         write_labels(tmp_path)
-        read = importer.read_confined
 
         @contextlib.contextmanager
         def swapped(*arguments: Any, **options: Any) -> Iterator[Any]:
-            with read(*arguments, **options) as original:
+            with read_in_this_process(*arguments, **options) as original:
                 yield replace(original, run=lambda image: original.run(image)[::-1])
 
-        monkeypatch.setattr(importer, "read_confined", swapped)
+        monkeypatch.setattr(IMPORTER_READS, swapped)
         out = tmp_path / "o.tflite"
         with pytest.raises(ParityError, match="differ from the original's"):
             list(import_model(tmp_path / "net.keras", out, ImportOptions()))

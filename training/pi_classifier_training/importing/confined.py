@@ -107,6 +107,7 @@ def _started(path: Path, folder: str) -> Iterator[_Child]:
             start_new_session=True,  # Ctrl-C is for the parent, which ends the child.
         )
         timer = threading.Timer(TIME_LIMIT_S, process.kill)
+        timer.name = "import-limit"
         timer.daemon = True
         timer.start()
         child = _Child(path, process, errors)
@@ -162,9 +163,8 @@ class _Child:
                 stream.close()
 
     def scores(self, image: NDArray[np.float32], *, others: bool) -> NDArray[np.float32]:
-        """Scores float32 ``[outputs]`` of a picture ``[1, height, width, 3]``."""
-        _, height, width, _ = image.shape
-        self.send(PICTURE.pack(others, height, width) + image.astype(np.float32).tobytes())
+        """Scores float32 ``[outputs]`` of an input such as ``[1, height, width, 3]``."""
+        self.send(PICTURE.pack(others, *image.shape) + image.astype(np.float32).tobytes())
         answer = self.receive(_LARGEST_SCORES)
         if answer[:1] != DONE or len(answer) % 4 != 1:
             raise ExportError(f"{self._path}: cannot be run on a picture; {_INSTEAD}")

@@ -29,8 +29,8 @@ _FILE_LIMIT = 4 << 30
 _LARGEST_REQUEST = 1 << 20
 _LARGEST_PICTURE = 1 << 28
 _LENGTH = struct.Struct("<Q")
-# A picture: whether other kernels than the fastest are meant, height and width; then float32.
-PICTURE = struct.Struct("<?II")
+# A picture: whether other kernels than the fastest are meant, and its shape; then float32.
+PICTURE = struct.Struct("<?4I")
 DONE, FAILED = b"\0", b"\1"
 
 _SYSTEM = (
@@ -156,11 +156,11 @@ def _scores(original: Original, picture: bytes) -> bytes:
     """Scores float32 of one picture, behind a byte that says whether it went well."""
     import numpy as np
 
-    others, height, width = PICTURE.unpack_from(picture)
+    others, *shape = PICTURE.unpack_from(picture)
     values = np.frombuffer(picture, np.float32, offset=PICTURE.size)
     run = original.other_kernels if others and original.other_kernels else original.run
     try:
-        scores = run(values.reshape(1, height, width, 3))
+        scores = run(values.reshape(shape))
     except Exception:  # noqa: BLE001  the parent says it
         traceback.print_exc()
         return FAILED
