@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import MISSING, field
 from typing import Any
 
+LARGEST_SEED = 2**32 - 1
+"""What every generator of random numbers takes: numpy's, TensorFlow's, Python's."""
+
 
 def setting(
     default: Any,

@@ -94,7 +94,10 @@ class CameraSettings:
         "seen once mirrored and turned",
     )
     exposure_us: int | None = setting(
-        None, "pi: always this exposure time in microseconds, not an automatic one", minimum=1
+        None,
+        "pi: always this exposure time in microseconds, not an automatic one",
+        minimum=1,
+        maximum=1_000_000_000,
     )
     gain: float | None = setting(None, "pi: always this gain, not an automatic one", minimum=1.0)
     white_balance: str = setting("auto", "pi: colors as under this light", choices=WHITE_BALANCES)

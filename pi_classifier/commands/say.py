@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from pi_classifier.commands.options import add_setting_options, effective
+from pi_classifier.commands.options import Shared, add_setting_options, effective
 from pi_classifier.commands.parser import Parser
 from pi_classifier.config.options import add_options, read_options
 from pi_classifier.config.settings import Settings
@@ -17,11 +17,14 @@ from pi_classifier.logs.handlers import setup_logging
 from pi_classifier.modelfile.cascade_file import read_cascade_file
 from pi_classifier.modelfile.locate import find_model
 from pi_classifier.modelfile.model_file import read_model_file
+from pi_classifier.printable import printable
 from pi_classifier.setting import setting
 from pi_classifier.sinks.speech import phrases_of
 from pi_classifier.speech.engines.registry import open_engine
 from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.speech.speaker import Speaker, make_synthesizer
+
+OF_MODEL: Shared = {"model": ("path", "labels")}
 
 _logger = logging.getLogger(__name__)
 
@@ -38,14 +41,14 @@ class SayOptions:
 def add_arguments(command: Parser) -> None:
     """Add the command's arguments."""
     command.add_argument("text", nargs="*", metavar="TEXT", help="what to say")
-    add_setting_options(command)
+    add_setting_options(command, OF_MODEL)
     add_options(command, SayOptions)
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Say it to its end; raises ConfigError, ModelError, SinkError."""
     options = read_options(arguments, SayOptions)
-    settings = effective(arguments).settings
+    settings = effective(arguments, OF_MODEL).settings
     setup_logging("debug" if arguments.debug else "warning")
     if options.list_voices:
         _list_voices(settings.speech)
@@ -62,7 +65,12 @@ def _texts(
     arguments: argparse.Namespace, options: SayOptions, settings: Settings
 ) -> Sequence[str]:
     """What is to be said; ends the program when that is nothing."""
-    texts = [" ".join(arguments.text)] if arguments.text else []
+    given = " ".join(arguments.text)
+    try:
+        given.encode()
+    except UnicodeEncodeError:  # bytes of another encoding
+        arguments.parser.error(f"cannot say {given!r}: expected text in UTF-8")
+    texts = [printable(given)] if given else []
     if options.all_labels:
         phrases = phrases_of(settings.speech)
         texts += [phrases.of(label) for label in _labels(settings.model)]

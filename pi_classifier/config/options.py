@@ -22,11 +22,13 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from pi_classifier.config.schema import Key, keys_of
+from pi_classifier.printable import printable
 
 T = TypeVar("T")
 # A parser or a group of arguments; argparse has no public name for both.
 Arguments: TypeAlias = "argparse._ActionsContainer"  # noqa: SLF001
 
+_LONGEST_SHOWN = 60
 _METAVARS = {int: "N", float: "X", str: "TEXT", Path: "PATH"}
 
 
@@ -85,7 +87,8 @@ def value_of(key: Key) -> Callable[[str], Any]:
         try:
             return expected.check(_element(key)(text))
         except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r}: expected {expected.allowed}") from None
+            shown = printable(text, _LONGEST_SHOWN)
+            raise argparse.ArgumentTypeError(f"{shown!r}: expected {expected.allowed}") from None
 
     return convert
 

@@ -19,15 +19,18 @@ _IN_WHEEL = Path(__file__).resolve().parents[1] / "models"
 def model_folders() -> tuple[Path, ...]:
     """The folders that hold models by name, in the order they are searched.
 
-    ./models, then the models of the checkout or of the wheel this package runs from,
-    if it does, then /usr/share/pi-classifier/models.
+    The models of the checkout or of the wheel this package runs from, if it does, then
+    /usr/share/pi-classifier/models, then ./models: a name means the same model wherever the
+    program is started, and nobody who writes there puts another in its place.
     """
-    folders = [Path("models")] if _may_look_here() else []
-    if (_CHECKOUT / "pyproject.toml").is_file() and Path.cwd() != _CHECKOUT:
+    folders = []
+    if (_CHECKOUT / "pyproject.toml").is_file():
         folders.append(_CHECKOUT / "models")
     if _IN_WHEEL.is_dir():
         folders.append(_IN_WHEEL)
     folders.append(Path("/usr/share/pi-classifier/models"))
+    if _may_look_here() and Path.cwd() != _CHECKOUT:
+        folders.append(Path("models"))
     return tuple(folders)
 
 
@@ -43,9 +46,10 @@ def _may_look_here() -> bool:
 def find_model(name: str, folders: Sequence[Path] | None = None) -> Path:
     """Return the model file or cascade.toml that `name` stands for.
 
-    `name` is a path (a folder stands for the cascade or the one model in it), or a
-    name to look for in `folders` (default: `model_folders()`), where `flowers` is a
-    folder and `flowers/fast` a model in it. Raises ModelFileError.
+    `name` is a name to look for in `folders` (default: `model_folders()`), where `flowers`
+    is a folder and `flowers/fast` a model in it, else a path, whose folder stands for the
+    cascade or the one model in it. One that begins with ``/``, ``.`` or ``~`` is a path
+    alone. Raises ModelFileError.
     """
     if not name:
         raise ModelFileError(
@@ -61,6 +65,10 @@ def find_model(name: str, folders: Sequence[Path] | None = None) -> Path:
 
 def _found(name: str, folders: Sequence[Path]) -> Path:
     path = Path(name).expanduser()
+    is_path = path.is_absolute() or name.startswith(".")
+    in_folders = None if is_path else _in_folders(name, folders)
+    if in_folders is not None:
+        return in_folders
     if path.is_absolute() or _may_look_here():
         if path.is_file():
             return path
@@ -68,13 +76,19 @@ def _found(name: str, folders: Sequence[Path]) -> Path:
             return _in_folder(path)
         if path.exists():
             raise ModelFileError(f"model {name}: {NOT_A_FILE}; name a model file")
+    if is_path:
+        raise ModelFileError(f"model {name}: there is no such file; check the path")
+    raise ModelFileError(_not_found(name, folders))
+
+
+def _in_folders(name: str, folders: Sequence[Path]) -> Path | None:
     for folder in folders:
         for candidate in (folder / name, folder / f"{name}.tflite"):
             if candidate.is_file():
                 return candidate
         if (folder / name).is_dir():
             return _in_folder(folder / name)
-    raise ModelFileError(_not_found(name, folders))
+    return None
 
 
 def shipped_models(folders: Sequence[Path] | None = None) -> dict[str, Path]:

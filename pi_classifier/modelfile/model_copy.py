@@ -39,7 +39,7 @@ _SUFFIX = ".tflite"
 # its pages stay until it is closed, and the next opening copies it again.
 _MOST_COPIES = 8
 # TensorFlow Lite refers to data by 32-bit offsets.
-_LARGEST_FILE = 1 << 31
+LARGEST_MODEL = 1 << 31
 # So that another thread gets its turn, and a hash is not slowed down by calls.
 _BLOCK_BYTES = 1 << 20
 _BEGINNING_BYTES, _IDENTIFIER = 64, slice(4, 8)
@@ -138,7 +138,7 @@ def _opened(path: Path, name: Path) -> Iterator[BinaryIO]:
         size = os.fstat(file.fileno()).st_size
         if size == 0:
             raise ModelFileError(f"{name}: is empty; copy the file again")
-        if size > _LARGEST_FILE:
+        if size > LARGEST_MODEL:
             raise ModelFileError(f"{name}: is larger than a TFLite model can be (2 GB)")
         try:
             yield file

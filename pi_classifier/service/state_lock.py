@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pi_classifier.errors import ConfigError, StateFolderTaken
+from pi_classifier.system.open_files import processes_using
 from pi_classifier.system.systemd import service_unit
 
 LOCK_NAME = "lock"
@@ -32,9 +33,11 @@ def hold_state_folder(path: Path | None) -> Iterator[None]:
     if path is None:
         yield
         return
-    fd = _open(path)
+    fd, is_new = _open(path)
     try:
         _lock(fd, path)
+        if is_new:
+            _refuse_former_holder(path)
         with suppress(OSError):  # a full disk: the lock holds all the same
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
@@ -45,12 +48,33 @@ def hold_state_folder(path: Path | None) -> Iterator[None]:
         os.close(fd)
 
 
-def _open(path: Path) -> int:
+def _open(path: Path) -> tuple[int, bool]:
+    """Open the lock file, which is no link; whether it was not there before."""
+    # A pipe in its place is not waited for.
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         path.mkdir(parents=True, exist_ok=True)
-        return os.open(path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            return os.open(path / LOCK_NAME, flags | os.O_CREAT | os.O_EXCL, 0o644), True
+        except FileExistsError:
+            return os.open(path / LOCK_NAME, flags), False
     except OSError as error:
         raise _unusable(path, error) from error
+
+
+def _refuse_former_holder(path: Path) -> None:
+    """Refuse to start beside a copy whose folder or lock file was removed meanwhile."""
+    lock = path / LOCK_NAME
+    # How the kernel calls what was removed while it was open.
+    removed = Path(f"{os.path.realpath(lock)} (deleted)")
+    holders = processes_using(removed)
+    if holders:
+        with suppress(OSError):
+            lock.unlink()
+        raise StateFolderTaken(
+            f"the state folder {path} was removed while another copy of pi-classifier was using "
+            f"it: {holders[0]}; stop that one first"
+        )
 
 
 def _lock(fd: int, path: Path) -> None:

@@ -124,7 +124,9 @@ def utc_time(wall_clock_ns: int) -> str:
 
 
 def _append_whole(path: Path, line: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    # A pipe that nobody reads is an error, and not waited for.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+    fd = os.open(path, flags, 0o644)
     try:
         before = os.fstat(fd).st_size
         if os.write(fd, line) != len(line):  # the disk filled up in the middle

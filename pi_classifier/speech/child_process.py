@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -60,13 +61,15 @@ class ChildProcess:
         limit_s: float,
         stdin: bytes = b"",
         env: Mapping[str, str] | None = None,
+        largest_file: int | None = None,
         wanted: Callable[[], bool] = lambda: True,
     ) -> ChildResult:
         """Run a command to its end, or kill it after `limit_s` seconds.
 
         `stdin` must be short enough for a pipe to hold. A child that is no longer
         `wanted` when it has started is killed at once: so a caller that gives out
-        tickets loses no interrupt that came before `run`.
+        tickets loses no interrupt that came before `run`. No file that it writes gets
+        larger than `largest_file` bytes.
         """
         with self._lock:
             if self._closed:
@@ -78,6 +81,10 @@ class ChildProcess:
             self._running = False
             return ChildResult(127, f"{argv[0]}: {error.strerror}", timed_out=False, killed=False)
         try:
+            if largest_file is not None:
+                with contextlib.suppress(OSError):  # it has ended already
+                    limit = (largest_file, largest_file)
+                    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, limit)
             self._register(process, wanted)
             if process.stdin is not None:
                 # A child that ends without reading is judged by its status, not by the pipe's.

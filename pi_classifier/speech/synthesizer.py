@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import shutil
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ from pi_classifier.logs.events import Event, entry
 from pi_classifier.speech.audio_edges import AudioEdges, apply_edges, chime
 from pi_classifier.speech.child_process import ChildProcess, ChildResult
 from pi_classifier.speech.engines.base import Engine, silent_environment
-from pi_classifier.speech.wavfile import SPEECH_FORMAT, check_speech
+from pi_classifier.speech.wavfile import LARGEST_PHRASE_BYTES, SPEECH_FORMAT, check_speech
 from pi_classifier.system.files import PARTIAL_PREFIX, replacing
 from pi_classifier.system.python_child import with_this_package
 
@@ -162,6 +163,7 @@ class Synthesizer:
                 limit_s=self._timeout_s,
                 stdin=command.stdin,
                 env=with_this_package(silent_environment()),
+                largest_file=LARGEST_PHRASE_BYTES,
             )
             if result.returncode >= 0 or result.killed or result.timed_out:
                 break
@@ -173,6 +175,11 @@ class Synthesizer:
             return "speech synthesis was canceled"
         if result.timed_out:
             return f"the speech engine did not end within {self._timeout_s:g} s and was killed"
+        if result.returncode == -signal.SIGXFSZ:
+            return (
+                f"the speech engine was stopped: it wrote more than "
+                f"{LARGEST_PHRASE_BYTES >> 20} MB of sound for one phrase"
+            )
         return self.engine.explain(result)
 
     def _keep_within_bounds(self, newest: Path) -> None:

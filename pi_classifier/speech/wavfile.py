@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import wave
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.errors import SinkError
-from pi_classifier.system.files import write_atomic
+from pi_classifier.system.files import read_regular_file, write_atomic
 
 Samples: TypeAlias = NDArray[np.int16]
 """16-bit samples ``[frames, channels]``."""
@@ -20,6 +21,8 @@ Samples: TypeAlias = NDArray[np.int16]
 _AUDIBLE_PEAK = 256
 _HEADER_BYTES = 44
 _SAMPLE_BYTES = 2
+LARGEST_PHRASE_BYTES = 32 << 20
+"""Of one phrase: ten minutes and more; an engine that writes more is out of its mind."""
 _LARGEST_BYTES = 1 << 31
 
 
@@ -68,11 +71,14 @@ SPEECH_FORMAT = WavFormat(channels=1, framerate=22050)
 def read_wav(path: Path) -> tuple[WavFormat, Samples]:
     """A WAV file's format and samples; raises `SinkError` unless it is complete and 16-bit."""
     try:
-        with wave.open(str(path), "rb") as file:
+        # Read whole first: what a damaged head says of its length is not believed.
+        content = read_regular_file(path, LARGEST_PHRASE_BYTES)
+        with wave.open(io.BytesIO(content), "rb") as file:
             parameters = file.getparams()
             data = file.readframes(parameters.nframes)
-    except (OSError, EOFError, wave.Error) as error:
-        raise SinkError(f"{path}: not a complete WAV file ({error or 'it ends early'})") from error
+    except Exception as error:  # struct.error, ZeroDivisionError and more, of damaged heads
+        reason = error.strerror if isinstance(error, OSError) else str(error) or "it ends early"
+        raise SinkError(f"{path}: not a complete WAV file ({reason})") from error
     expected = parameters.nframes * parameters.nchannels * parameters.sampwidth
     if parameters.sampwidth != _SAMPLE_BYTES or not expected or len(data) != expected:
         raise SinkError(

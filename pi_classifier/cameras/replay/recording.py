@@ -14,6 +14,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,15 @@ from pi_classifier.cameras.stream import Clock
 from pi_classifier.errors import ConfigError, ImageError
 from pi_classifier.preprocessing.area_average import Pixels
 from pi_classifier.preprocessing.photos import load_image
-from pi_classifier.system.files import write_atomic
+from pi_classifier.printable import printable
+from pi_classifier.system.files import open_regular_file, write_atomic
 from pi_classifier.types import Frame
 
 INDEX = "recording.jsonl"
 VERSION = 1
 _LINE_BYTES = 200  # more than a line of the index has
+_LONGEST_LINE = 1 << 16
+_LARGEST = 2**63 - 1
 
 _logger = logging.getLogger(__name__)
 
@@ -90,11 +94,10 @@ class Recorder:
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
             reason = "the disk is full" if full else error.strerror
-            raise OSError(
-                error.errno,
-                f"{reason}; {self.frames} frames are recorded and can be played",
-                str(self._folder),
-            ) from None
+            kept = f"{self.frames} frames are recorded and can be played"
+            if not is_recording(self._folder):
+                kept = "the recording was removed meanwhile"
+            raise OSError(error.errno, f"{reason}; {kept}", str(self._folder)) from None
         self.frames += 1
         return True
 
@@ -140,9 +143,10 @@ def is_recording(folder: Path) -> bool:
 
 def recorded_frames(folder: Path) -> Iterator[RecordedFrame]:
     """Read a recording's index, frame by frame; raises ConfigError where it is none of ours."""
-    with (folder / INDEX).open("rb") as index:
-        for number, line in enumerate(index, 1):
-            if not line.endswith(b"\n"):
+    with open_regular_file(folder / INDEX) as index:
+        for number in count(1):
+            line = index.readline(_LONGEST_LINE)
+            if not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
                 return  # cut off while it was written
             try:
                 values = json.loads(line)
@@ -150,9 +154,9 @@ def recorded_frames(folder: Path) -> Iterator[RecordedFrame]:
                     _check_version(folder, values)
                 else:
                     yield _recorded_frame(values)
-            except (ValueError, KeyError, TypeError) as error:
-                if isinstance(error, ConfigError):
-                    raise
+            except ConfigError:
+                raise
+            except Exception:  # noqa: BLE001  whatever a line may hold that this program did not write
                 raise ConfigError(
                     f"{folder / INDEX}:{number}: is no line of a recording; it was changed by "
                     "hand or is damaged: remove this line and all after it to play what is before"
@@ -172,8 +176,12 @@ def _recorded_frame(values: dict[str, Any]) -> RecordedFrame:
     picture = str(values["picture"])
     if Path(picture).name != picture:
         raise ValueError(picture)
+    sequence, timestamp_ns = int(values["sequence"]), int(values["timestamp_ns"])
+    if not (0 <= sequence <= _LARGEST and 0 <= timestamp_ns <= _LARGEST):
+        raise ValueError(sequence, timestamp_ns)
+    truth = values.get("truth")
     return RecordedFrame(
-        int(values["sequence"]), int(values["timestamp_ns"]), picture, values.get("truth")
+        sequence, timestamp_ns, picture, None if truth is None else printable(truth)
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier.setting import setting
+from pi_classifier.setting import LARGEST_SEED, setting
 from pi_classifier_training.conversion.execution import WEIGHTED, execute, is_rectified
 from pi_classifier_training.conversion.full_integer import (
     FIXED,
@@ -50,10 +50,10 @@ class AwareOptions:
     channel's largest.
     """
 
-    epochs: int = setting(1, "epochs of --mode qat", minimum=1)
-    rate: float = setting(1e-4, "learning rate of qat", above=0, metavar="RATE")
-    batch: int = setting(32, "photos a step of qat", minimum=1)
-    seed: int = setting(1, "other random numbers for qat")
+    epochs: int = setting(1, "epochs of --mode qat", minimum=1, maximum=100_000)
+    rate: float = setting(1e-4, "learning rate of qat", above=0, metavar="RATE", maximum=10)
+    batch: int = setting(32, "photos a step of qat", minimum=1, maximum=65_536)
+    seed: int = setting(1, "other random numbers for qat", minimum=0, maximum=LARGEST_SEED)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -40,7 +40,10 @@ class RoundOptions:
         "steps for each channel; classic: one set of levels for each tensor",
     )
     levels: int | None = setting(
-        None, f"of channel and classic: values (default: {USUAL_LEVELS})", minimum=1
+        None,
+        f"of channel and classic: values (default: {USUAL_LEVELS})",
+        minimum=1,
+        maximum=65_536,
     )
     saving: float | None = setting(
         None,

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from pi_classifier.cameras.emulated.scenes import LABELS, Scene
-from pi_classifier.setting import setting
+from pi_classifier.setting import LARGEST_SEED, setting
 from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.progress import Progress
 
@@ -22,9 +22,9 @@ JPEG_QUALITY = 92
 class SceneOptions:
     """How many scenes of each flower and without any, and which."""
 
-    per_label: int = setting(200, "scenes of each flower", minimum=0)
-    background: int = setting(400, "scenes without any", minimum=0)
-    seed: int = setting(1000, "which scenes")
+    per_label: int = setting(200, "scenes of each flower", minimum=0, maximum=1_000_000)
+    background: int = setting(400, "scenes without any", minimum=0, maximum=1_000_000)
+    seed: int = setting(1000, "which scenes", minimum=0, maximum=LARGEST_SEED)
 
 
 def render_scenes(output_dir: Path, options: SceneOptions) -> int:

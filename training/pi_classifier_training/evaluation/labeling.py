@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pi_classifier.system.files import read_regular_file
 from pi_classifier.types import Classifier
 from pi_classifier_training.data.dataset import Photo, scan
 from pi_classifier_training.errors import DatasetError
 
+_LARGEST_MAP = 1_000_000
 _ARTICLES = ("a ", "an ", "the ")
 
 
@@ -110,9 +112,10 @@ def read_map(path: Path) -> dict[str, str]:
     """
     names: dict[str, str] = {}
     try:
-        text = path.read_text("utf-8")
+        text = read_regular_file(path, _LARGEST_MAP).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: cannot be read as a text file ({error})") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise DatasetError(f"{path}: cannot be read as a text file ({reason})") from error
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue

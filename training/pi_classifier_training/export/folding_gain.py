@@ -54,7 +54,7 @@ class File:
 class FoldingOptions:
     """How long to measure."""
 
-    rounds: int = setting(201, "time so many photos", minimum=1)
+    rounds: int = setting(201, "time so many photos", minimum=1, maximum=100_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from pi_classifier.modelfile.tflite_metadata import Normalization
 from pi_classifier.setting import setting
+from pi_classifier.system.files import NOT_A_FILE
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.importing.archives import unpack
 from pi_classifier_training.importing.checkpoint import checkpoint_prefix, read_checkpoint
@@ -46,7 +47,9 @@ _KNOWN = (
 class Choices:
     """What the user states about a source that may not say it itself."""
 
-    size: int | None = setting(None, "input side, where it is open", minimum=1, metavar="PIXELS")
+    size: int | None = setting(
+        None, "input side, where it is open", minimum=1, metavar="PIXELS", maximum=4_096
+    )
     input_node: str | None = setting(None, "where pictures go into a .pb graph", metavar="NAME")
     output_node: str | None = setting(None, "where its scores come out", metavar="NAME")
 
@@ -74,6 +77,8 @@ def opened(source: Path) -> Iterator[Recognized]:
         raise ExportError(f"{source}: there is no such file or folder; check the path")
     elif source.is_dir():
         yield _in_folder(source, source)
+    elif not source.is_file():
+        raise ExportError(f"{source}: {NOT_A_FILE}; name a model")
     elif source.suffix.lower() in _FORMATS:
         yield _recognized(_FORMATS[source.suffix.lower()], source)
     elif zipfile.is_zipfile(source):

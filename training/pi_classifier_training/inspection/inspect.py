@@ -13,7 +13,9 @@ from pi_classifier.errors import ModelError
 from pi_classifier.modelfile.cascade_file import read_cascade_file
 from pi_classifier.modelfile.locate import find_model
 from pi_classifier.modelfile.manifest import CHANNELS_WRITTEN
+from pi_classifier.modelfile.model_copy import LARGEST_MODEL
 from pi_classifier.modelfile.model_file import ModelFile, read_model_file
+from pi_classifier.system.files import read_regular_file
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.inspection.costs import layers
 from pi_classifier_training.inspection.estimates import BASIS, estimates
@@ -53,7 +55,7 @@ def inspect(name: str) -> dict[str, Any]:
 def read_graph_file(path: Path) -> tuple[bytes, ModelGraph]:
     """Read a model file and its graph. Raises ExportError naming the file."""
     try:
-        data = path.read_bytes()
+        data = read_regular_file(path, LARGEST_MODEL)
     except OSError as error:
         raise ExportError(f"{path}: cannot be read: {error.strerror}; check the path") from error
     try:

@@ -64,9 +64,15 @@ class NetworkSpec:
         option="--network",
         metavar="NAME",
     )
-    width: float = setting(0.25, "width multiplier (default: the network's smallest)", above=0)
+    width: float = setting(
+        0.25, "width multiplier (default: the network's smallest)", above=0, maximum=10
+    )
     resolution: int = setting(
-        128, "input side in pixels (default: 128; 299 for inception_v3)", minimum=1, metavar="SIDE"
+        128,
+        "input side in pixels (default: 128; 299 for inception_v3)",
+        minimum=1,
+        metavar="SIDE",
+        maximum=4_096,
     )
 
     def __post_init__(self) -> None:

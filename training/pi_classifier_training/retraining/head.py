@@ -36,8 +36,12 @@ class HeadOptions:
     validation has not got better for `patience` epochs (0: never).
     """
 
-    epochs: int = setting(60, "epochs of training the head", minimum=1, option="--head-epochs")
-    rate: float = setting(3e-3, "its learning rate", above=0, option="--head-rate", metavar="RATE")
+    epochs: int = setting(
+        60, "epochs of training the head", minimum=1, option="--head-epochs", maximum=100_000
+    )
+    rate: float = setting(
+        3e-3, "its learning rate", above=0, option="--head-rate", metavar="RATE", maximum=10
+    )
     steps: int | None = None
     patience: int = 0
 

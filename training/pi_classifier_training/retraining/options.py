@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pi_classifier.preprocessing.preprocessor import Resize
-from pi_classifier.setting import setting
+from pi_classifier.setting import LARGEST_SEED, setting
 from pi_classifier_training.modelfile.model_card import ModelCard
 from pi_classifier_training.networks.network import NetworkSpec
 from pi_classifier_training.retraining.epochs import epoch_plan
@@ -26,16 +26,17 @@ class TrainingOptions:
     the photos come again (0: never).
     """
 
-    epochs: int = setting(60, "epochs with --weights none", minimum=1)
-    batch: int = setting(64, "photos a step", minimum=1)
+    epochs: int = setting(60, "epochs with --weights none", minimum=1, maximum=100_000)
+    batch: int = setting(64, "photos a step", minimum=1, maximum=65_536)
     rate: float = setting(
         2e-3,
         "highest learning rate; a twentieth of it in fine-tuning",
         above=0,
         metavar="RATE",
+        maximum=10,
     )
     weight_decay: float = 0.02
-    seed: int = setting(1, "other random numbers")
+    seed: int = setting(1, "other random numbers", minimum=0, maximum=LARGEST_SEED)
     small_share: float = setting(
         0.0,
         "share of the epochs at small views, faster",
@@ -48,6 +49,7 @@ class TrainingOptions:
         None,
         "steps of the head (with --weights none: of all training), instead of epochs",
         minimum=1,
+        maximum=1_000_000_000,
     )
     patience: int = setting(
         0,
@@ -59,6 +61,7 @@ class TrainingOptions:
         0,
         "show the same N varied views of each photo again and again; 0: never the same",
         minimum=0,
+        maximum=10_000,
     )
 
     def total_steps(self, photos: int) -> int:
@@ -91,6 +94,7 @@ class RetrainOptions:
         "epochs of training the whole network behind the head, on varied photos",
         minimum=0,
         metavar="EPOCHS",
+        maximum=100_000,
     )
     blocks: int | None = setting(
         None, "fine-tune only the last N blocks of the network (default: all)", minimum=0

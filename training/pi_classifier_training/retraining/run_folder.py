@@ -9,12 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.modelfile.labels import LABELS_NAME, label_text
-from pi_classifier.system.files import PARTIAL_PREFIX, replacing, write_atomic, write_json
+from pi_classifier.printable import printable
+from pi_classifier.system.files import (
+    PARTIAL_PREFIX,
+    read_regular_file,
+    replacing,
+    write_atomic,
+    write_json,
+)
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.networks.network import Network, NetworkSpec
 
 RUN_FILE = "run.json"
 WEIGHTS_FILE = "network.weights.h5"
+_LARGEST_SUMMARY = 16 << 20
+_LONGEST_REASON = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +50,10 @@ class RunFolder:
         """The summary of the run. Raises TrainingError when there is none."""
         path = self.path / RUN_FILE
         try:
-            summary: dict[str, Any] = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
+            summary: dict[str, Any] = json.loads(read_regular_file(path, _LARGEST_SUMMARY))
+            if not isinstance(summary, dict):
+                raise TypeError("expected an object")
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise TrainingError(
                 f"{self.path}: is not the output of 'pi-classifier-train retrain' "
                 f"({path.name}: {error})"
@@ -52,14 +63,23 @@ class RunFolder:
     def load(self, labels: Sequence[str] | None = None) -> Network:
         """Rebuild the trained network; with `labels`, require those labels."""
         summary = self.summary()
-        if labels is not None and list(labels) != summary["labels"]:
+        if labels is not None and list(labels) != summary.get("labels"):
+            own = ", ".join(map(str, summary.get("labels", ())))
             raise TrainingError(
-                f"{self.path}: knows the labels {', '.join(summary['labels'])}, but the photos "
-                f"have {', '.join(labels)}; both must be the same"
+                f"{self.path}: knows the labels {own}, but the photos have {', '.join(labels)}; "
+                "both must be the same"
             )
-        network = Network(NetworkSpec(**summary["network"]), summary["labels"])
-        model = network.inference_model()
-        model.load_weights(self.path / WEIGHTS_FILE)
+        try:
+            network = Network(NetworkSpec(**summary["network"]), summary["labels"])
+            model = network.inference_model()
+            model.load_weights(self.path / WEIGHTS_FILE)
+        except TrainingError:
+            raise
+        except Exception as error:  # of Keras and h5py, for files that are damaged
+            raise TrainingError(
+                f"{self.path}: its {RUN_FILE} and {WEIGHTS_FILE} cannot be read "
+                f"({printable(str(error), _LONGEST_REASON)}); copy the folder again, or train anew"
+            ) from error
         # The head is shared with `model`; the backbone was built anew for its input size.
         count = len(network.backbone.weights)
         network.backbone.set_weights([w.numpy() for w in model.weights[:count]])

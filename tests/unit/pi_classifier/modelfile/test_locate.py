@@ -89,9 +89,27 @@ def test_shipped_models(models: Path) -> None:
 def test_the_checkout_is_searched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkout, system = Path(__file__).parents[4], Path("/usr/share/pi-classifier/models")
     monkeypatch.chdir(tmp_path)
-    assert model_folders() == (Path("models"), checkout / "models", system)
+    assert model_folders() == (checkout / "models", system, Path("models"))
     monkeypatch.chdir(checkout)
-    assert model_folders() == (Path("models"), system)
+    assert model_folders() == (checkout / "models", system)
+
+
+def test_a_name_is_a_shipped_model_whatever_lies_here(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of photos called flowers, say, or what somebody else has put there."""
+    here = tmp_path / "here"
+    for folder in ("flowers", "models/flowers"):
+        (here / folder).mkdir(parents=True)
+        (here / folder / "own.tflite").touch()
+    monkeypatch.chdir(here)
+    folders = [models, Path("models")]
+    assert find_model("flowers", folders) == models / "flowers/cascade.toml"
+    assert find_model("./flowers", folders) == Path("flowers/own.tflite")
+    assert find_model("models/flowers", folders) == Path("models/flowers/own.tflite")
+    assert find_model("flowers/own.tflite", folders) == Path("models/flowers/own.tflite")
+    with pytest.raises(ModelFileError, match=r"model \./birds: there is no such file; check the"):
+        find_model("./birds", folders)
 
 
 def test_a_closed_working_folder_is_no_place_to_look(

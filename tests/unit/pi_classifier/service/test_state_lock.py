@@ -49,6 +49,34 @@ def test_a_second_copy_is_told_who_has_it_and_what_to_do(tmp_path: Path) -> None
     assert caught.value.exit_code == EXIT_TEMPORARY
 
 
+@pytest.mark.parametrize("removed", ["lock", "folder"])
+def test_a_copy_whose_folder_was_removed_still_counts(tmp_path: Path, removed: str) -> None:
+    folder = tmp_path / "state"
+    with holder(folder) as other:
+        (folder / LOCK_NAME).unlink()
+        if removed == "folder":
+            folder.rmdir()
+        for _ in range(2):
+            with (
+                pytest.raises(StateFolderTaken, match=f"was removed .*process {other.pid}"),
+                hold_state_folder(folder),
+            ):
+                pass
+        other.communicate()
+    with hold_state_folder(folder):
+        pass
+
+
+def test_a_lock_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
+    target, folder = tmp_path / "precious", tmp_path / "state"
+    folder.mkdir()
+    target.write_text("as it was")
+    (folder / LOCK_NAME).symlink_to(target)
+    with pytest.raises(ConfigError, match="state cannot be used"), hold_state_folder(folder):
+        pass
+    assert target.read_text() == "as it was"
+
+
 def test_it_is_free_after_the_end_and_after_a_kill(tmp_path: Path) -> None:
     with holder(tmp_path) as other:
         other.kill()
