@@ -21,6 +21,7 @@ Samples: TypeAlias = NDArray[np.int16]
 _AUDIBLE_PEAK = 256
 _HEADER_BYTES = 44
 _SAMPLE_BYTES = 2
+_MOST_CHANNELS, _FRAMERATES = 8, range(1000, 400_000)
 LARGEST_PHRASE_BYTES = 32 << 20
 """Of one phrase: ten minutes and more; an engine that writes more is out of its mind."""
 _LARGEST_BYTES = 1 << 31
@@ -85,8 +86,10 @@ def read_wav(path: Path) -> tuple[WavFormat, Samples]:
             f"{path}: not a complete 16-bit WAV file: "
             f"{len(data)} of {expected} bytes of {8 * parameters.sampwidth}-bit samples"
         )
-    samples = np.frombuffer(data, "<i2").reshape(-1, parameters.nchannels)
-    return WavFormat(parameters.nchannels, parameters.framerate), samples
+    wav_format = WavFormat(parameters.nchannels, parameters.framerate)
+    if not (wav_format.channels <= _MOST_CHANNELS and wav_format.framerate in _FRAMERATES):
+        raise SinkError(f"{path}: not a WAV file that can be played: {wav_format}")
+    return wav_format, np.frombuffer(data, "<i2").reshape(-1, parameters.nchannels)
 
 
 def check_speech(path: Path) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from pi_classifier.errors import SinkError
+from pi_classifier.speech import synthesizer as synthesizer_module
 from pi_classifier.speech.audio_edges import LEAD_S, TRAIL_S, AudioEdges
 from pi_classifier.speech.child_process import ChildResult
 from pi_classifier.speech.engines import espeak
@@ -122,7 +123,16 @@ def test_all_that_is_heard_names_the_file(
     assert Synthesizer(cache, script, timeout_s=1).path("daisy") in names
 
 
-@pytest.mark.parametrize("damage", [b"", SPEECH[:-1], b"RIFF", FORMAT.file(FORMAT.silence(0.5))])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        SPEECH[:-1],
+        b"RIFF",
+        SPEECH[:16] + b"\xff" * 4 + SPEECH[20:],
+        FORMAT.file(FORMAT.silence(0.5)),
+    ],
+)
 def test_damaged_files_are_made_anew(script: Script, cache: Path, damage: bytes) -> None:
     synthesizer = Synthesizer(cache, script)
     path, _ = synthesizer.wav("daisy")
@@ -138,14 +148,21 @@ def test_damaged_files_are_made_anew(script: Script, cache: Path, damage: bytes)
         ("echo 'phontab missing' >&2; exit 1", "it failed: phontab missing", 1),
         ("kill -SEGV $$", "it failed: ended by signal 11", 2),
         ("exit 0", "not a complete WAV file", 1),
+        ('exec cat /dev/zero > "$1"', "stopped: it wrote more than 1 MB of sound", 2),
         ("exec sleep 60", r"did not end within 0\.2 s and was killed", 1),
     ],
 )
 def test_what_goes_wrong_is_said(
-    script: Script, cache: Path, line: str, message: str, calls: int
+    script: Script,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    line: str,
+    message: str,
+    calls: int,
 ) -> None:
+    monkeypatch.setattr(synthesizer_module, "LARGEST_PHRASE_BYTES", 1 << 20)
     script.does(line)
-    synthesizer = Synthesizer(cache, script, timeout_s=0.2)
+    synthesizer = Synthesizer(cache, script, timeout_s=0.2 if "sleep" in line else LONG_S)
     with pytest.raises(SinkError, match=message) as error:
         synthesizer.wav("daisy")
     assert "\n" not in str(error.value)

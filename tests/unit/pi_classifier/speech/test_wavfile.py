@@ -89,6 +89,27 @@ def test_a_file_cut_anywhere_is_refused(tmp_path_factory: pytest.TempPathFactory
         check_speech(path)
 
 
+@given(st.integers(0, 43), st.sampled_from([0, 1, 0x7F, 0x80, 0xFF]) | st.integers(0, 255))
+def test_a_damaged_head_is_refused_or_read(
+    tmp_path_factory: pytest.TempPathFactory, at: int, value: int
+) -> None:
+    path = tone(tmp_path_factory.mktemp("head") / "t.wav", 500 / 22050)
+    content = bytearray(path.read_bytes())
+    content[at] = value
+    path.write_bytes(content)
+    try:
+        assert 0 < check_speech(path) < 1
+    except SinkError as error:
+        assert str(error).startswith(f"{path}: ")  # noqa: PT017
+
+
+def test_what_never_ends_is_no_speech(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    for path in (tmp_path / "pipe.wav", Path("/dev/zero")):
+        with pytest.raises(SinkError, match="a device, a pipe or a socket"):
+            check_speech(path)
+
+
 def test_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="not a complete WAV file"):
         check_speech(tmp_path / "none.wav")

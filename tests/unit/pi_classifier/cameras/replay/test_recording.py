@@ -95,6 +95,12 @@ def test_a_damaged_picture_is_left_out(tmp_path: Path, caplog: pytest.LogCapture
     assert "left out of the recording" in caplog.text
 
 
+def line_of(sequence: str, timestamp_ns: str, more: str) -> bytes:
+    """A recording of one line."""
+    line = f'{{"sequence": {sequence}, "timestamp_ns": {timestamp_ns}, "picture": "a.png"{more}}}'
+    return f'{{"recording": 1}}\n{line}\n'.encode()
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -106,6 +112,12 @@ def test_a_damaged_picture_is_left_out(tmp_path: Path, caplog: pytest.LogCapture
             b'{"recording": 1}\n{"sequence": 1, "timestamp_ns": 1, "picture": "../a.png"}\n',
             "recording.jsonl:2: is no line",
         ),
+        (line_of("-1", "1", ""), "recording.jsonl:2: is no line"),
+        (line_of("1e999", "1", ""), "recording.jsonl:2: is no line"),
+        (line_of("1", "1000000000000000000000000000000", ""), "recording.jsonl:2: is no line"),
+        (line_of("1", "1", ', "truth": [1]'), "recording.jsonl:2: is no line"),
+        (b'{"recording": 1}\n' + b"[" * 9999 + b"\n", "recording.jsonl:2: is no line"),
+        (b'{"recording": 1}\n' + b" " * 70_000, "recording.jsonl:2: is no line"),
         (b'{"recording": 1}\n', "without a single frame"),
         (b"", "without a single frame"),
     ],
