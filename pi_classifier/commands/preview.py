@@ -156,20 +156,16 @@ def _web(port: int, host: str | None, latest: LatestView) -> PreviewServer:
     server = PreviewServer(host or "127.0.0.1", port, latest)
     if server.local:
         _say(
-            f"open http://127.0.0.1:{server.port}/ on this computer (others cannot see it; "
+            f"open {server.url} on this computer (others cannot see it; "
             "--host 0.0.0.0 lets them); Ctrl-C ends it"
         )
     else:
         _say(
-            f"open http://{_name_of_this_computer()}:{server.port}/ on any computer of this "
+            f"open {server.url} on any computer of this "
             "network; Ctrl-C ends it\n"
             "CAUTION: whoever reaches this computer over the network can watch, without a password"
         )
     return server
-
-
-def _name_of_this_computer() -> str:
-    return os.uname().nodename
 
 
 def _say(text: str) -> None:

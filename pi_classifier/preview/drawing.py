@@ -110,7 +110,8 @@ def _font(size: int) -> _Font:
 class PictureFile:
     """Writes views to one file, replaced as a whole, or to many where the name has ``%d``.
 
-    Raises ConfigError for a folder that is not there or a name that cannot be a number's.
+    Raises ConfigError for a folder that is not there, a name that cannot be a number's, or a
+    link: in a folder that others write to, it would choose which file is lost.
     """
 
     def __init__(self, name: str) -> None:
@@ -121,12 +122,20 @@ class PictureFile:
         folder = self._path(0).parent
         if not folder.is_dir():
             raise ConfigError(f"--png {name}: there is no folder {folder}; make it first")
+        self._refuse_link(self._path(0))
 
     def write(self, view: View) -> None:
         """Write one view; a reader meets the old file or the new one, never a part."""
         path = self._path(view.frame.sequence)
-        with replacing(path, durable=False) as partial:
+        self._refuse_link(path)
+        with replacing(path, durable=False, follow=False) as partial:
             picture(view).save(partial, "PNG", compress_level=1)
+
+    def _refuse_link(self, path: Path) -> None:
+        if path.is_symlink() and (path.is_file() or not path.exists()):
+            raise ConfigError(
+                f"--png {self._name}: {path} is a link to {path.readlink()}; name that file itself"
+            )
 
     def _path(self, number: int) -> Path:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import socket
 import threading
 import time
@@ -18,10 +19,15 @@ from typing import Any
 from pi_classifier.errors import ConfigError
 from pi_classifier.preview.drawing import picture
 from pi_classifier.preview.latest_view import LatestView, View
+from pi_classifier.system.bounded_socket import BoundedSocket
 
 MOST_CONNECTIONS = 16
 # A viewer that takes nothing for so long is cut off, one that waits for a first frame told so.
 _VIEWER_TIMEOUT_S = 10.0
+# What a viewer asks is there within so long, all of it, and no longer than this: one that sends
+# a byte now and then holds a connection no longer than others.
+_QUESTION_S = 5.0
+_QUESTION_BYTES = 16_384
 _FASTEST_S = 0.1
 _QUALITY = 85
 _BOUNDARY = "frame"
@@ -29,6 +35,8 @@ _PAGE = {
     "/": ("page.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/favicon.ico": ("page.svg", "image/svg+xml"),  # browsers ask for it by themselves
+    "/page.svg": ("page.svg", "image/svg+xml"),
 }
 _SAFE = {
     "Cache-Control": "no-store",
@@ -56,6 +64,7 @@ class PreviewServer:
         except (OSError, OverflowError) as error:
             raise ConfigError(f"--http {port}: {_listen_failure(error, host)}") from None
         self.port = self._http.server_port
+        self.url = f"http://{_shown_host(host)}:{self.port}/"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.1,), daemon=True)
         self._thread.start()
 
@@ -110,10 +119,16 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _VIEWER_TIMEOUT_S
     server: _Server
 
+    def setup(self) -> None:
+        """Prepare for the one question of this connection."""
+        super().setup()
+        self.rfile = BoundedSocket(self.connection, _QUESTION_BYTES, _QUESTION_S).makefile()
+
     def do_GET(self) -> None:
         """Answer; another site's page must not get at a picture meant for this computer."""
+        self.connection.settimeout(_VIEWER_TIMEOUT_S)
         if self.server.preview.local and not _is_local(self.headers.get("Host", "")):
-            self.send_error(HTTPStatus.FORBIDDEN, "open it as http://127.0.0.1")
+            self.send_error(HTTPStatus.FORBIDDEN, f"open it as {self.server.preview.url}")
             return
         path = self.path.partition("?")[0]
         answers: dict[str, Callable[[], None]] = {
@@ -173,6 +188,13 @@ class _Handler(BaseHTTPRequestHandler):
             )
             self.wfile.write(head.encode() + body + b"\r\n")
             time.sleep(max(0.0, _FASTEST_S - (time.monotonic() - began_s)))
+
+
+def _shown_host(host: str) -> str:
+    """What to write into a browser for an address that is listened on."""
+    if host in {"", "0.0.0.0", "::"}:  # noqa: S104  every address of this computer
+        return os.uname().nodename
+    return f"[{host}]" if ":" in host else host
 
 
 def _is_local(host: str) -> bool:

@@ -24,19 +24,20 @@ _KEPT_NAME = 40
 
 
 @contextlib.contextmanager
-def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = True, follow: bool = True) -> Iterator[Path]:
     """Yield an empty file beside `path`, which takes its place when the block ends well.
 
     Readers meet the old file or the new one, never a part; after an error the old one
     stays. A new file has the permissions of any new file, a replaced one those it had; a
     link keeps pointing to its file; a device or pipe, such as /dev/stdout, is yielded as
-    it is. `durable`: it survives a power cut as well, at the cost of waiting for the disk;
-    False is for what can be made again. Raises OSError, which names `path`.
+    it is. Without `follow` a link is replaced itself, whoever made it. `durable`: it survives
+    a power cut as well, at the cost of waiting for the disk; False is for what can be made
+    again. Raises OSError, which names `path`.
     """
     if path.exists() and not path.is_file():
         yield path
         return
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path)) if follow else path
     writer = f"{os.getpid()}-{os.urandom(6).hex()}"
     partial = target.with_name(f"{PARTIAL_PREFIX}{writer}-{path.name[-_KEPT_NAME:]}")
     try:

@@ -22,6 +22,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.training.browser import Browser, find_browser
+
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 Start = Callable[..., "AbstractContextManager[subprocess.Popen[str]]"]
 
@@ -173,6 +175,36 @@ def test_on_a_web_page(start: Start, photos: Path) -> None:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=10)
     assert process.returncode == 0
+
+
+def test_a_laptop_shows_all_of_it_at_once(
+    start: Start, tmp_path_factory: pytest.TempPathFactory, photos: Path
+) -> None:
+    """1366 by 768 pixels, of which the browser itself takes a part."""
+    program = find_browser()
+    if program is None:
+        pytest.skip("no Chromium is installed (apt install chromium): the page was not looked at")
+    size = ("--set", "camera.width=1280", "--set", "camera.height=960")
+    camera = ("--model", MODEL, "--camera", "emulated", *size)
+    with (
+        start("preview", *camera, "--http", 0) as server,
+        Browser(program, tmp_path_factory.mktemp("profile")) as browser,
+    ):
+        assert server.stderr is not None
+        address = re.findall(r"http://127\.0\.0\.1:\d+/", server.stderr.readline())[0]
+        browser.open(address, 1366, height=640)
+        for _ in range(200):
+            label = browser.evaluate("document.querySelector('h1').innerText")
+            if label.startswith("I see") and browser.evaluate("document.images[0].naturalWidth"):
+                break
+            time.sleep(0.05)
+        for name in ("h1", "img", "a"):
+            box = f"document.querySelector('{name}').getBoundingClientRect()"
+            assert browser.evaluate(f"{box}.bottom") <= 640, name
+        assert browser.evaluate("document.images[0].getBoundingClientRect().height") > 400
+        assert browser.problems == []
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=10)
 
 
 def test_open_to_the_network_is_said_loudly(start: Start, photos: Path) -> None:

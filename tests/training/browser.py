@@ -62,14 +62,16 @@ class Browser:
         os.close(self._out)
         os.close(self._in)
 
-    def open(self, page: Path, width: int, *, dark: bool = False) -> None:
-        """Load a page on a screen of `width` pixels."""
-        screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
+    def open(self, page: Path | str, width: int, *, dark: bool = False, height: int = 800) -> None:
+        """Load a page, or an address, on a screen of `width` by `height` pixels."""
+        mobile = width < 600
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
         self._call("Emulation.setDeviceMetricsOverride", **screen)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", features=[scheme])
         self._events.clear()
-        self._call("Page.navigate", url=page.resolve().as_uri())
+        url = page if isinstance(page, str) else page.resolve().as_uri()
+        self._call("Page.navigate", url=url)
         while "Page.loadEventFired" not in [event.get("method") for event in self._events]:
             self._events.append(self._message())
 

@@ -70,3 +70,17 @@ def test_a_sequence_is_numbered_by_frame(tmp_path: Path) -> None:
 def test_names_that_cannot_be_written_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match="--png"):
         PictureFile(str(tmp_path / name))
+
+
+def test_a_link_chooses_no_file_to_be_lost(tmp_path: Path) -> None:
+    (tmp_path / "kept.txt").write_text("mine")
+    link = tmp_path / "seen.png"
+    link.symlink_to(tmp_path / "kept.txt")
+    with pytest.raises(ConfigError, match=r"seen\.png is a link to .*kept\.txt; name that file"):
+        PictureFile(str(link))
+    link.unlink()
+    file = PictureFile(str(link))
+    link.symlink_to(tmp_path / "kept.txt")  # made by somebody meanwhile
+    with pytest.raises(ConfigError, match="is a link"):
+        file.write(view())
+    assert (tmp_path / "kept.txt").read_text() == "mine"

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import http.client
 import io
+import itertools
 import json
 import re
 import socket
 import threading
+import time
+import urllib.request
 from collections.abc import Iterator
+from contextlib import closing, suppress
 
 import numpy as np
 import pytest
@@ -17,6 +21,7 @@ from PIL import Image
 from pi_classifier.cameras import CameraSettings
 from pi_classifier.cameras.video.network import open_network_camera
 from pi_classifier.errors import ConfigError
+from pi_classifier.preview import web
 from pi_classifier.preview.latest_view import LatestView
 from pi_classifier.preview.web import MOST_CONNECTIONS, PreviewServer
 from tests.unit.pi_classifier.preview.views import view
@@ -65,6 +70,8 @@ def test_the_page_and_what_it_names_are_there(server: PreviewServer, latest: Lat
     for name in re.findall(r'(?:src|href)="([^"]+)"', page.decode()):
         if name != "stream.mjpg":
             assert get(server, f"/{name}")[0] == 200, name
+    assert b"<h1" in page
+    assert get(server, "/favicon.ico")[:2] == (200, "image/svg+xml")
     assert get(server, "/etc/passwd")[0] == 404
     assert get(server, "/../../setup.py")[0] == 404
 
@@ -135,3 +142,47 @@ def test_addresses_that_cannot_be_had_are_named(server: PreviewServer, latest: L
         PreviewServer("127.0.0.1", 70000, latest)
     with pytest.raises(ConfigError, match=r"cannot listen on 203\.0\.113\.9"):
         PreviewServer("203.0.113.9", 0, latest)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("127.0.0.1", r"http://127\.0\.0\.1:\d+/"), ("::1", r"http://\[::1\]:\d+/")],
+)
+def test_it_says_what_to_write_into_a_browser(latest: LatestView, host: str, url: str) -> None:
+    latest.put(view())
+    with closing(PreviewServer(host, 0, latest)) as server:
+        assert re.fullmatch(url, server.url)
+        with urllib.request.urlopen(server.url + "state.json", timeout=10) as answer:  # noqa: S310
+            assert json.load(answer)["label"] == "daisy"
+
+
+def test_who_asks_byte_by_byte_is_cut_off(
+    server: PreviewServer, latest: LatestView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket's own time-out would begin anew with every byte."""
+    monkeypatch.setattr(web, "_QUESTION_S", 0.3)
+    latest.put(view())
+    with socket.create_connection(("127.0.0.1", server.port)) as slow:
+        slow.settimeout(0.05)
+        began_s = time.monotonic()
+        for byte in itertools.cycle(b"X: y\r\n"):
+            assert time.monotonic() - began_s < 5
+            try:
+                slow.sendall(bytes([byte]))
+                if slow.recv(100) == b"":
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+    assert get(server, "/state.json")[0] == 200
+
+
+def test_a_question_without_end_is_not_read(server: PreviewServer, latest: LatestView) -> None:
+    latest.put(view())
+    with socket.create_connection(("127.0.0.1", server.port)) as long, suppress(OSError):
+        long.settimeout(10)
+        for _ in range(100):
+            long.sendall(b"X: " + b"y" * 1000 + b"\r\n")
+        assert not long.recv(100).startswith(b"HTTP/1.0 200")
+    assert get(server, "/state.json")[0] == 200
