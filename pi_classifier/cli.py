@@ -25,7 +25,7 @@ from pi_classifier.errors import (
 )
 from pi_classifier.logs.events import Event, entry
 from pi_classifier.printable import printable, printable_lines
-from pi_classifier.system.stdio import ensure_stdio
+from pi_classifier.system.stdio import crash_report, ensure_stdio
 from pi_classifier.system.systemd import under_journal
 
 # A line of an error may quote what it complains of.
@@ -57,6 +57,7 @@ def _perform(arguments: argparse.Namespace) -> int:
 
 def guarded(command: Callable[[], int], *, debug: bool = False) -> int:
     """Run a command and turn what it raises into one line on stderr and an exit code."""
+    crash_report()
     try:
         code = command()
         sys.stdout.flush()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pi_classifier.service.signals import StopOnSignal
 from pi_classifier.setting import setting
+from pi_classifier.system.stdio import crash_report
 
 # The rest is imported once signals are caught: that takes longer than anything else here.
 if TYPE_CHECKING:
@@ -55,8 +56,7 @@ def main(arguments: argparse.Namespace) -> int:
     started_s = time.monotonic()
     # What every thread is doing, for whoever finds it stuck: kill -USR1, and when the
     # service manager ends a hang.
-    faulthandler.register(signal.SIGUSR1)
-    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1, file=crash_report())
     if os.environ.get("NOTIFY_SOCKET"):
         return _serve(arguments)
     with StopOnSignal() as signals:

@@ -152,7 +152,7 @@ def _tried(model: ModelFile, name: str, load: Callable[[], _Runner]) -> Interpre
     A runtime finds much of what is wrong only when it runs. What it prints is kept from stderr.
     """
     gray = np.full((*model.input_size, 3), 128, np.uint8)
-    with captured_stderr() as native:
+    with captured_stderr(watched=True) as native:
         try:
             interpreter = Interpreter(model, load())
             scores = interpreter.invoke(gray)

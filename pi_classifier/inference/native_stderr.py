@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import re
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -44,11 +45,13 @@ class NativeLog:
 
 
 @contextlib.contextmanager
-def captured_stderr() -> Iterator[NativeLog]:
+def captured_stderr(*, watched: bool = False) -> Iterator[NativeLog]:
     """Catch what is written to file descriptor 2; meant for the loading of libraries.
 
     Lines in the form of a native log go to this module's logger at DEBUG level; all
-    others, of other threads for example, are passed on when the block ends.
+    others, of other threads for example, are passed on when the block ends. `watched`: where
+    the process ends in the block, by a signal say, all of it is passed on; this costs the
+    start of a small process.
     """
     native = NativeLog()
     if _let_through:
@@ -59,7 +62,7 @@ def captured_stderr() -> Iterator[NativeLog]:
     except OSError:  # There is no stderr to keep clean.
         yield native
         return
-    with _scratch_file() as scratch:
+    with _scratch_file() as scratch, _watched(scratch, saved, watched):
         sys.stderr.flush()
         os.dup2(scratch.fileno(), 2)
         try:
@@ -70,6 +73,32 @@ def captured_stderr() -> Iterator[NativeLog]:
             os.close(saved)
             scratch.seek(0)
             _sort(scratch.read().decode("utf-8", errors="replace"), native)
+
+
+@contextlib.contextmanager
+def _watched(scratch: BinaryIO, stderr: int, wanted: bool) -> Iterator[None]:
+    """Have another process write `scratch` to `stderr` where this one ends inside."""
+    if not wanted:
+        yield
+        return
+    alive, end = os.pipe()
+    script = 'read -r ended || cat "/proc/self/fd/$0" >&2'
+    command = ["/bin/sh", "-c", script, str(scratch.fileno())]
+    try:
+        watcher = subprocess.Popen(
+            command, stdin=alive, stderr=stderr, pass_fds=[scratch.fileno()]
+        )
+    except OSError:  # no shell, or no more processes: what is captured may be lost
+        watcher = None
+    finally:
+        os.close(alive)
+    try:
+        yield
+    finally:
+        if watcher is not None:
+            os.write(end, b"\n")
+            watcher.wait()
+        os.close(end)
 
 
 def _scratch_file() -> BinaryIO:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import faulthandler
+import functools
 import io
 import os
 import select
@@ -27,6 +29,19 @@ def ensure_stdio() -> None:
             setattr(sys, name, open(fd, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+@functools.cache
+def crash_report() -> int:
+    """The descriptor for the stacks of all threads, where the process ends with a signal.
+
+    It still leads to stderr while descriptor 2 is redirected to catch what a library prints.
+    From the first call on, a crash is reported there.
+    """
+    descriptor = os.dup(2)
+    if not faulthandler.is_enabled():
+        faulthandler.enable(file=descriptor)
+    return descriptor
 
 
 class StderrWriter:
