@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from pi_classifier import __version__
-from pi_classifier.commands.arguments import joined, parser
+from pi_classifier.commands.arguments import parser
 from pi_classifier.errors import (
     EXIT_BUG,
     EXIT_INTERRUPTED,
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ensure_stdio()
     top = parser()
     try:
-        arguments, unknown = top.parse_known_args(joined(sys.argv[1:] if argv is None else argv))
+        arguments, unknown = top.parse_known_args(argv)
     except KeyboardInterrupt:  # a command's settings are being imported
         return EXIT_INTERRUPTED
     if not hasattr(arguments, "command"):

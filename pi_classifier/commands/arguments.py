@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 
@@ -42,12 +41,6 @@ def parser() -> Parser:
         )
         command.set_defaults(command=_module(name), parser=command)
     return top
-
-
-def joined(words: Sequence[str]) -> list[str]:
-    """The words of a command line, those of a command of two words as one."""
-    two = " ".join(words[:2])
-    return [two, *words[2:]] if two in COMMANDS and len(words) > 1 else list(words)
 
 
 def _module(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -30,10 +31,17 @@ class Parser(argparse.ArgumentParser):
         self._words: list[str] = []
 
     def parse_known_args(self, args: Any = None, namespace: Any = None, **options: Any) -> Any:
-        """Parse, and return what is not known as well; see argparse."""
+        """Parse, and return what is not known as well; see argparse.
+
+        The name of a command may be of two words.
+        """
         self._complete()
-        self._words = [str(word) for word in args or ()]
-        return super().parse_known_args(args, namespace, **options)
+        words = [str(word) for word in (sys.argv[1:] if args is None else args)]
+        two = " ".join(words[:2])
+        if len(words) > 1 and two in self._choices():
+            words[:2] = [two]
+        self._words = words
+        return super().parse_known_args(words, namespace, **options)
 
     def format_help(self) -> str:
         """The text of ``--help``."""
