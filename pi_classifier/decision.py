@@ -6,18 +6,18 @@ gives the same decisions again.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from pi_classifier.setting import setting
-from pi_classifier.types import Decision, Frame, Prediction
+from pi_classifier.types import Decision, Frame, Prediction, Several
 
 _NS_PER_S = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class SmootherSettings:
-    """How sure, and for how long, before a label is announced."""
+    """How sure, and for how long, before a label is announced; whether several may be."""
 
     threshold_high: float = setting(
         0.7, "score from which a label may be announced", minimum=0.0, maximum=1.0
@@ -33,6 +33,11 @@ class SmootherSettings:
     )
     refractory_s: float = setting(
         1.0, "shortest time between two announced labels, in seconds", minimum=0.0
+    )
+    multiple: bool = setting(
+        False,
+        "several labels may be announced together, each by these rules for itself; for models "
+        "whose scores are independent of one another (sigmoid)",
     )
 
     def __post_init__(self) -> None:
@@ -79,10 +84,18 @@ class Smoother:
         """The label announced last; None when nothing is announced."""
         return self._label
 
-    def resume_from(self, other: Smoother) -> None:
-        """Take over what the other one has announced, so that nothing is announced twice."""
-        self._label = other._label
-        self._spoke_ns = other._spoke_ns
+    @property
+    def spoke_ns(self) -> int | None:
+        """The time of the frame that announced the last label; None before the first."""
+        return self._spoke_ns
+
+    def resume_from(self, other: AnySmoother) -> None:
+        """Take over what the other one has announced, so that nothing is announced twice.
+
+        From one of several labels it takes nothing.
+        """
+        if isinstance(other, Smoother):
+            self._label, self._spoke_ns = other.label, other.spoke_ns
 
     def update(self, frame: Frame, prediction: Prediction) -> Decision | None:
         """Take the prediction of the next frame; return a decision on change, else None.
@@ -131,3 +144,79 @@ class Smoother:
         if candidate is None or self._spoke_ns is None:
             return True
         return timestamp_ns - self._spoke_ns >= self._refractory_ns
+
+
+class MultipleSmoother:
+    """Turns one prediction per frame into decisions about several labels at once.
+
+    Every label has a `Smoother` of its own, which is given that label's score alone: so its
+    threshold, patience and refractory time are its own, and no label delays or ends another.
+    What changes in a frame is one decision, with all labels that are in force after it.
+
+    Predictions must have every label, and their scores must be independent of one another.
+    """
+
+    def __init__(self, settings: SmootherSettings, silent_labels: Collection[str] = ()) -> None:
+        self._settings = settings
+        self._high = settings.threshold_high
+        self._silent = frozenset(silent_labels)
+        # Of the labels that were sure at least once; for all others every frame is the first.
+        self._smoothers: dict[str, Smoother] = {}
+
+    @property
+    def by_label(self) -> Mapping[str, Smoother]:
+        """The smoothers of all labels that were sure at least once."""
+        return self._smoothers
+
+    def resume_from(self, other: AnySmoother) -> None:
+        """Take over what the other one has announced, so that nothing is announced twice.
+
+        From one of a single label it takes nothing.
+        """
+        if isinstance(other, MultipleSmoother):
+            for label, smoother in other.by_label.items():
+                self._smoother(label).resume_from(smoother)
+
+    def update(self, frame: Frame, prediction: Prediction) -> Decision | None:
+        """Take the prediction of the next frame; return a decision on change, else None.
+
+        For "nothing" it carries the score of whatever came first in that frame.
+        """
+        changes = []
+        for category in prediction.categories:
+            # Of a label that was never sure, a low score changes nothing.
+            if category.score >= self._high or category.label in self._smoothers:
+                alone = replace(prediction, categories=(category,))
+                decision = self._smoother(category.label).update(frame, alone)
+                if decision is not None:
+                    changes.append(decision)
+        if not changes:
+            return None
+        in_force = tuple(c for c in prediction.categories if self._holds(c.label))
+        announced = tuple(change.label for change in changes if change.label is not None)
+        chosen = [c for c in in_force if not announced or c.label in announced]
+        best = chosen[0] if chosen else prediction.top
+        return replace(
+            changes[0],
+            label=best.label if chosen else None,
+            score=best.score,
+            several=Several(in_force, announced),
+        )
+
+    def _smoother(self, label: str) -> Smoother:
+        found = self._smoothers.get(label)
+        if found is None:
+            found = self._smoothers[label] = Smoother(self._settings, self._silent)
+        return found
+
+    def _holds(self, label: str) -> bool:
+        return label in self._smoothers and self._smoothers[label].label is not None
+
+
+AnySmoother = Smoother | MultipleSmoother
+
+
+def make_smoother(settings: SmootherSettings, silent_labels: Collection[str] = ()) -> AnySmoother:
+    """The smoother that the settings ask for."""
+    kind = MultipleSmoother if settings.multiple else Smoother
+    return kind(settings, silent_labels)

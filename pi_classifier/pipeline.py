@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from pi_classifier.decision import Smoother
+from pi_classifier.decision import AnySmoother
 from pi_classifier.types import Classifier, Decision, Frame, Gate, Prediction
 
 Observer = Callable[[Frame, Prediction | None], None]
@@ -19,7 +19,7 @@ def decisions(
     frames: Iterable[Frame],
     gate: Gate,
     classifier: Classifier,
-    smoother: Smoother,
+    smoother: AnySmoother,
     observe: Observer = _ignore,
 ) -> Iterator[Decision]:
     """Yield a decision whenever the smoother changes its mind, until the frames end.

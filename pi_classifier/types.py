@@ -62,9 +62,19 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class Several:
+    """The labels in force together, best first, and those of them that are announced now."""
+
+    in_force: tuple[Category, ...]
+    announced: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """A change of mind about what the camera sees; `label` is None for "nothing".
 
+    Where several labels may be in force together (`decision.multiple`), `several` has them,
+    and `label` is the best of those announced now, or of all in force where none is.
     `sequence` and `timestamp_ns` are those of the frame that tipped it, `score`,
     `stage` and `model` those of that frame's prediction. `latency_ns`, the time
     that prediction took, is for logs alone: it differs from run to run and so
@@ -78,6 +88,19 @@ class Decision:
     stage: int
     model: str
     latency_ns: int = field(default=0, compare=False)
+    several: Several | None = None
+
+    @property
+    def in_force(self) -> tuple[str, ...]:
+        """The labels that hold from now on, best first; none for "nothing"."""
+        if self.several is not None:
+            return tuple(category.label for category in self.several.in_force)
+        return () if self.label is None else (self.label,)
+
+    @property
+    def announced(self) -> tuple[str, ...]:
+        """Those of them that are new."""
+        return self.in_force if self.several is None else self.several.announced
 
 
 class Camera(Protocol):

@@ -56,11 +56,12 @@ def main(arguments: argparse.Namespace) -> int:
 def _checked(configuration: Configuration, *, open_camera: bool) -> str:
     """Try all that can be tried without a sound; say what was found."""
     from pi_classifier.cameras import camera_opener
-    from pi_classifier.inference.classifier import frame_size, model_names, open_classifier
+    from pi_classifier.inference.classifier import frame_size, model_names
+    from pi_classifier.service.build import open_deciding_classifier
     from pi_classifier.service.camera_trial import try_camera
 
     settings = configuration.settings
-    with closing(open_classifier(settings.model)) as classifier:
+    with closing(open_deciding_classifier(settings)) as classifier:
         size, names = frame_size(classifier), model_names(classifier)
         labels = len(classifier.labels)
     camera_opener(settings.camera, size)  # what is wrong in its settings is said in any case

@@ -81,7 +81,8 @@ def _preview(
         nonlocal last
         last = prediction or last
         decision = service.liveness.decision
-        latest.put(View(frame, last, decision.label if decision else None))
+        seen = ", ".join(decision.in_force) if decision else ""
+        latest.put(View(frame, last, seen or None))
 
     with (
         build(settings, on_stop=signals.on_stop, whole_frames=True) as service,

@@ -15,7 +15,12 @@ from pi_classifier.inference import sensor_classifier
 from pi_classifier.inference.cascade import Cascade, open_cascade
 from pi_classifier.inference.interpreter import RUNTIMES, Interpreter, open_interpreter
 from pi_classifier.inference.quantization import Pixels, Scores
-from pi_classifier.inference.score_reading import SCORES, ScoreReader, activation_of
+from pi_classifier.inference.score_reading import (
+    SCORES,
+    ScoreReader,
+    activation_of,
+    are_independent,
+)
 from pi_classifier.inference.verifier import verified
 from pi_classifier.modelfile.locate import find_model
 from pi_classifier.modelfile.manifest import GoldenVector, Resize
@@ -107,6 +112,7 @@ class ModelClassifier:
         self._pixels = np.empty((*model.input_size, 3), np.uint8)
         self._top_k = min(top_k or len(model.labels), len(model.labels))
         activation = activation_of(model, scores, self.raw_scores)
+        self._independent = are_independent(activation, model)
         self._read = ScoreReader(activation, model.manifest.temperature, len(model.labels))
         for number, vector in enumerate(model.manifest.golden, start=1):
             self._replay(vector, number)
@@ -125,6 +131,11 @@ class ModelClassifier:
     def runtime(self) -> str:
         """What runs the model."""
         return self._interpreter.runtime
+
+    @property
+    def independent(self) -> bool:
+        """Whether any number of labels may have a high score in one frame."""
+        return self._independent
 
     def classify(self, frame: Frame) -> Prediction:
         """Return the best labels for `frame`. Raises `InferenceError`."""

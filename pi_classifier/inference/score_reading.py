@@ -66,6 +66,12 @@ def activation_of(model: ModelFile, stated: str, run: Callable[[Pixels], Scores]
     return found
 
 
+def are_independent(activation: Activation, model: ModelFile) -> bool:
+    """Whether each label has its own probability; else they share 100 %."""
+    one_for_two = model.output.count < len(model.labels)
+    return not one_for_two and (activation == "sigmoid" or model.output.count == 1)
+
+
 def _gives_probabilities(model: ModelFile, run: Callable[[Pixels], Scores]) -> bool:
     pictures = (np.full((*model.input_size, 3), color, np.uint8) for color in _PROBE_COLORS)
     return all(_are_probabilities(run(picture), model.output) for picture in pictures)

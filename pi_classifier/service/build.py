@@ -5,14 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 
 from pi_classifier.cameras import CameraSettings, camera_opener, opening_limit_s
 from pi_classifier.cameras.recovery import RecoveringCamera
 from pi_classifier.config.settings import Settings
-from pi_classifier.decision import Smoother
-from pi_classifier.errors import SinkError
+from pi_classifier.decision import make_smoother
+from pi_classifier.errors import ConfigError, SinkError
 from pi_classifier.gate import open_gate
-from pi_classifier.inference.classifier import frame_size, model_files, open_classifier
+from pi_classifier.inference.cascade import Cascade
+from pi_classifier.inference.classifier import (
+    ModelClassifier,
+    frame_size,
+    model_files,
+    open_classifier,
+)
 from pi_classifier.logs.events import Event, entry
 from pi_classifier.modelfile.model_file import ModelFile
 from pi_classifier.service.camera_recovery_log import CameraRecoveryLog
@@ -56,7 +63,7 @@ def build(
     liveness = liveness or Liveness()
     liveness.waiting("Starting: reads the model", _LOADING_S)
     with ExitStack() as opened:
-        classifier = opened.enter_context(closing(open_classifier(settings.model)))
+        classifier = opened.enter_context(closing(open_deciding_classifier(settings)))
         size = None if whole_frames else frame_size(classifier)
         camera = opened.enter_context(
             closing(open_camera(settings.camera, size, liveness, on_stop, wait=wait_for_camera))
@@ -66,6 +73,30 @@ def build(
         opened.pop_all()  # from here on the service closes them, and what replaces them
     with closing(service):
         yield service
+
+
+def open_deciding_classifier(settings: Settings) -> Classifier:
+    """Open the model, which must fit how decisions are made. Raises ConfigError, ModelError."""
+    if not settings.decision.multiple:
+        return open_classifier(settings.model)
+    # Every label is decided on, also those behind the best few.
+    classifier = open_classifier(replace(settings.model, top_k=0))
+    if isinstance(classifier, ModelClassifier) and classifier.independent:
+        return classifier
+    classifier.close()
+    if isinstance(classifier, Cascade):
+        reason = (
+            "is a cascade, which stops at the first model that is sure of its best label and does "
+            "not ask the others about the rest; name one model"
+        )
+    else:
+        reason = (
+            "has scores that share 100 %: when one rises the others fall, and no two labels are "
+            "ever sure together; name a model that ends in a sigmoid"
+        )
+    raise ConfigError(
+        f"decision.multiple = true: {classifier.name} {reason}, or set decision.multiple to false"
+    )
 
 
 def open_camera(
@@ -104,7 +135,7 @@ def open_parts(
 
     The sinks of `keep` that are made from equal settings are taken over.
     """
-    classifier = open_classifier(settings.model)
+    classifier = open_deciding_classifier(settings)
     try:
         return make_parts(settings, classifier, keep, on_stdout_closed=on_stdout_closed)
     except BaseException:
@@ -123,7 +154,7 @@ def make_parts(
     models = list(model_files(classifier))
     silent = {label for model in models for label in model.manifest.silent_labels}
     spoken = [label for label in classifier.labels if label not in silent]
-    smoother = Smoother(settings.decision, silent)
+    smoother = make_smoother(settings.decision, silent)
     gate = open_gate(settings.gate)
     sinks: list[Sink] = []
     keys: list[SinkKey] = []

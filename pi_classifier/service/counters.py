@@ -55,7 +55,7 @@ class Counters:
 
     `frames` counts the camera's frames, `admitted` those the gate let through,
     `answered[stage]` those a stage of the cascade had the last word on.
-    `decisions` counts the changes of mind, `labels` those for a label (not "nothing").
+    `decisions` counts the changes of mind, `labels` the labels that they announced.
     `dropped` counts the gaps in the frames' numbers: frames the camera lost.
     `latency_ns` is the time spent in the classifier, preprocessing included. `losses`
     are those of sinks and log.
@@ -85,7 +85,7 @@ class Counters:
     def decided(self, decision: Decision) -> None:
         """Count one decision."""
         self.decisions += 1
-        self.labels += decision.label is not None
+        self.labels += len(decision.announced)
 
     @property
     def first_stage_share(self) -> float:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pi_classifier.service.counters import Counters
-from pi_classifier.speech.phrases import Phrases
+from pi_classifier.sinks.log import message
 from pi_classifier.types import Decision
 
 STATUS_EVERY_S = 2.0
 _FIRST_AFTER_S = 1.0
-_PHRASES = Phrases()
 
 
 def status_line(
@@ -18,25 +17,19 @@ def status_line(
 
     `waiting_for` is what the frame thread waits for, "" while frames flow; it comes first.
     """
-    parts = [waiting_for] if waiting_for else [_seen(decision)]
+    parts = [waiting_for] if waiting_for else [message(decision)]
     if frames_per_s is not None and not waiting_for:
         parts.append(f"{frames_per_s:.1f} frames/s")
         if counters.admitted:
             parts.append(f"{counters.first_stage_share * 100:.0f} % by the first stage")
     if waiting_for and decision is not None:
-        parts.append(f"last: {_seen(decision)}")
+        parts.append(f"last: {message(decision)}")
     if counters.dropped:
         parts.append(f"{counters.dropped} frames dropped")
     losses = str(counters.losses)
     if losses:
         parts.append(losses)
     return " · ".join(parts)
-
-
-def _seen(decision: Decision | None) -> str:
-    if decision is None or decision.label is None:
-        return "I see nothing I know"
-    return f"{_PHRASES.of(decision.label)} ({decision.score:.2f})"
 
 
 class FrameRate:

@@ -12,17 +12,30 @@ SCORE_DECIMALS = 4
 
 
 def decision_fields(decision: Decision) -> dict[str, Any]:
-    """The decision's fields in their fixed order, the score rounded to 4 decimals."""
-    score = decision.score
-    return {
+    """The decision's fields in their fixed order, scores rounded to 4 decimals.
+
+    Where several labels may be in force, they follow, and which of them are new.
+    """
+    fields: dict[str, Any] = {
         "label": decision.label,
-        # JSON knows neither NaN nor infinity.
-        "score": round(float(score), SCORE_DECIMALS) if math.isfinite(score) else None,
+        "score": _rounded(decision.score),
         "sequence": decision.sequence,
         "timestamp_ns": decision.timestamp_ns,
         "stage": decision.stage,
         "model": decision.model,
     }
+    if decision.several is not None:
+        fields["labels"] = [
+            {"label": category.label, "score": _rounded(category.score)}
+            for category in decision.several.in_force
+        ]
+        fields["announced"] = list(decision.announced)
+    return fields
+
+
+def _rounded(score: float) -> float | None:
+    # JSON knows neither NaN nor infinity.
+    return round(float(score), SCORE_DECIMALS) if math.isfinite(score) else None
 
 
 def json_line(fields: dict[str, Any]) -> bytes:

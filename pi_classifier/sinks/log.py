@@ -100,11 +100,15 @@ class LogSink:
         return self._journal or log_queue()
 
 
-def message(decision: Decision) -> str:
-    """What a person reads: ``I see a daisy (0.93)``."""
-    if decision.label is None:
+def message(decision: Decision | None) -> str:
+    """What a person reads: ``I see a daisy (0.93)``, of several ``I see a and b (0.93, 0.8)``."""
+    if decision is None or decision.label is None:
         return "I see nothing I know"
-    return f"{_PHRASES.of(decision.label)} ({decision.score:.2f})"
+    scores = [decision.score]
+    if decision.several is not None:
+        scores = [category.score for category in decision.several.in_force]
+    shown = ", ".join(f"{score:.2f}" for score in scores)
+    return f"{_PHRASES.of_all(decision.in_force)} ({shown})"
 
 
 def fields(decision: Decision, model_sha256: Mapping[str, str]) -> dict[str, str]:
@@ -116,6 +120,9 @@ def fields(decision: Decision, model_sha256: Mapping[str, str]) -> dict[str, str
         "MODEL": decision.model,
         "FRAME": str(decision.sequence),
     }
+    if decision.several is not None:
+        values["LABELS"] = ", ".join(decision.in_force)
+        values["ANNOUNCED"] = ", ".join(decision.announced)
     if decision.model in model_sha256:
         values["MODEL_SHA256"] = model_sha256[decision.model]
     if decision.latency_ns:

@@ -26,15 +26,15 @@ _GIVES_UP_AFTER = 3
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """A phrase to say; `label` is None for the one that is said of nothing."""
+    """A phrase to say; it has no `labels` where it is said of nothing."""
 
-    label: str | None
+    labels: tuple[str, ...]
     text: str
     ticket: int | None
 
 
 class SpeechWriter(Writer[Utterance]):
-    """Says the phrase of each decision's label; see `speech_sink`.
+    """Says the phrase of each decision's labels; see `speech_sink`.
 
     Three threads meet here: the frame thread in `item`, the sink's in `write`, the idle
     timer's in `_nothing`. What they share is single references, each written by one of them.
@@ -55,9 +55,9 @@ class SpeechWriter(Writer[Utterance]):
             settings.cooldown_s, QuietHours(settings.quiet_hours)
         )
         self._speaker = speaker or Speaker(settings)
-        self._seen: str | None = None  # in the last decision
-        self._asked: str | None = None  # in the last utterance
-        self._saying: str | None = None  # now
+        self._seen: tuple[str, ...] = ()  # in force since the last decision
+        self._asked: tuple[str, ...] = ()  # in the last utterance
+        self._saying: tuple[str, ...] = ()  # now
         self._idle_timer: IdleTimer | None = None
         self._prewarmer = _Prewarmer(
             prewarm_with or make_synthesizer(settings, background=True),
@@ -73,18 +73,20 @@ class SpeechWriter(Writer[Utterance]):
 
     def item(self, decision: Decision) -> Utterance | None:
         """What to say of the decision; silences the phrase before it if it may interrupt."""
-        label = self._seen = decision.label
+        self._seen = decision.in_force
         if self._idle_timer is not None:
-            if label is None:
-                self._idle_timer.start()
-            else:
+            if self._seen:
                 self._idle_timer.cancel()
-        if label is None or not self._policy.allows(label):
+            else:
+                self._idle_timer.start()
+        labels = tuple(label for label in self._seen if self._policy.allows(label))
+        # Of several, one that ends is no news of those that stay.
+        if not set(labels) & set(decision.announced):
             return None
         # Seen again while it is being said: let it be said to its end.
-        if self._settings.interrupt and label == self._asked == self._saying:
+        if self._settings.interrupt and labels == self._asked == self._saying:
             return None
-        return self._utterance(label, self._text(label))
+        return self._utterance(labels, self._text(labels))
 
     def begin(self) -> None:
         """Find the output before there is anything to say, then make the phrases."""
@@ -93,20 +95,22 @@ class SpeechWriter(Writer[Utterance]):
 
     def write(self, utterance: Utterance) -> None:
         """Say it to its end or until it is interrupted."""
-        self._saying = utterance.label
+        self._saying = utterance.labels
         try:
             self.begin()  # in case it failed before
             result = self._speaker.speak(utterance.text, utterance.ticket)
-            if utterance.label is not None and not result.interrupted:
-                self._policy.note_spoken(utterance.label)
+            if not result.interrupted:
+                for label in utterance.labels:
+                    self._policy.note_spoken(label)
         finally:
-            self._saying = None
+            self._saying = ()
 
     def wanted(self, utterance: Utterance) -> bool:
         """Whether what could not be said is still what is seen, and may still be said."""
-        label = utterance.label
-        allowed = not self._policy.is_quiet() if label is None else self._policy.allows(label)
-        return label == self._seen and allowed
+        if not utterance.labels:
+            return not self._seen and not self._policy.is_quiet()
+        still_seen = set(utterance.labels) <= set(self._seen)
+        return still_seen and all(map(self._policy.allows, utterance.labels))
 
     def close(self) -> None:
         """Silence what is being said and end the children and threads."""
@@ -115,23 +119,23 @@ class SpeechWriter(Writer[Utterance]):
         self._speaker.close()
         self._prewarmer.close()
 
-    def _utterance(self, label: str | None, text: str) -> Utterance:
+    def _utterance(self, labels: tuple[str, ...], text: str) -> Utterance:
         # The ticket is taken here, on the frame thread: a phrase that is being made or waits
         # is void from now on, and the one that sounds ends at once.
-        self._asked = label
+        self._asked = labels
         ticket = self._speaker.interrupt() if self._settings.interrupt else None
-        return Utterance(label, text, ticket)
+        return Utterance(labels, text, ticket)
 
     def _say_nothing(self, put: Callable[[Utterance], None]) -> None:
-        if self._seen is None and not self._policy.is_quiet():
-            put(self._utterance(None, self._settings.nothing_phrase))
+        if not self._seen and not self._policy.is_quiet():
+            put(self._utterance((), self._settings.nothing_phrase))
 
-    def _text(self, label: str) -> str:
-        return CHIME if self._settings.chime == "instead" else self._phrases.of(label)
+    def _text(self, labels: Sequence[str]) -> str:
+        return CHIME if self._settings.chime == "instead" else self._phrases.of_all(labels)
 
     def _texts(self, labels: Sequence[str]) -> list[str]:
         """All that will be said, once each."""
-        texts = [self._text(label) for label in labels]
+        texts = [self._text([label]) for label in labels]
         nothing = [self._settings.nothing_phrase] if self._settings.nothing_phrase else []
         return list(dict.fromkeys([*texts, *nothing]))
 

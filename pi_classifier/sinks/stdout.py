@@ -38,9 +38,10 @@ def stdout_sink(
 class StdoutWriter(Writer[bytes]):
     """Writes each decision to a file descriptor as one line, at once.
 
-    Plain lines hold the label, and a decision for "nothing" prints none; JSON
-    lines hold every decision. When the reader goes away (``| head``) the writer
-    calls `on_closed` from the sink's thread, once; from then on every write fails.
+    Plain lines hold the label, of several that are announced together one each, and a decision
+    that announces none prints none; JSON lines hold every decision. When the reader goes away
+    (``| head``) the writer calls `on_closed` from the sink's thread, once; from then on every
+    write fails.
     """
 
     def __init__(
@@ -53,10 +54,10 @@ class StdoutWriter(Writer[bytes]):
         self._rest = b""
 
     def item(self, decision: Decision) -> bytes | None:
-        """The decision's line."""
+        """The decision's line or lines."""
         if self._json:
             return json_line(decision_fields(decision))
-        return None if decision.label is None else plain_line(decision.label)
+        return b"".join(map(plain_line, decision.announced)) or None
 
     def write(self, line: bytes) -> None:
         """Write a line to its end; a second attempt goes on where the first one failed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pi_classifier.errors import ConfigError
 
@@ -14,6 +14,10 @@ DEFAULT_PHRASES: Mapping[str, str] = {
     "fr": "Je vois : {label}",
 }
 """By language; in any other the name alone is said, which needs no grammar."""
+
+_AND: Mapping[str, str] = {"en": "and", "de": "und", "es": "y", "fr": "et"}
+# Spanish says "e" before the sound of an i: "aguja e hilo", but "nieve y hielo".
+_SPANISH_I = re.compile(r"h?i(?!e)", re.IGNORECASE)
 
 _PLACEHOLDERS = frozenset({"{label}", "{a_label}"})
 _BRACES = re.compile(r"\{[^}]*\}?|\}")
@@ -51,6 +55,7 @@ class Phrases:
         self._template = template or DEFAULT_PHRASES.get(language, "{label}")
         self._table = dict(table or {})
         self._english = language == "en"
+        self._language = language
         self._names = dict(names or {})
         _check("phrase", template)
         for label, phrase in self._table.items():
@@ -58,17 +63,42 @@ class Phrases:
 
     def of(self, label: str) -> str:
         """What is said when `label` is seen."""
-        template = self._table.get(label, self._template)
-        name = spoken_label(self._names.get(label, label))
-        a_name = with_article(name) if self._english else name
+        return self._said(self._table.get(label, self._template), [label])
+
+    def of_all(self, labels: Sequence[str]) -> str:
+        """What is said when all `labels` are seen: "I see a daisy and a rose".
+
+        Those with a phrase of their own have a sentence of their own.
+        """
+        if len(labels) == 1:
+            return self.of(labels[0])
+        plain = [label for label in labels if label not in self._table]
+        sentences = [self._said(self._template, plain)] if plain else []
+        sentences += [self.of(label) for label in labels if label in self._table]
+        *first, last = sentences
+        ended = (s if s.endswith((".", "!", "?")) else f"{s}." for s in first)
+        return " ".join([*ended, last])
+
+    def _said(self, template: str, labels: Sequence[str]) -> str:
+        names = [spoken_label(self._names.get(label, label)) for label in labels]
+        a_name = self._joined([with_article(name) if self._english else name for name in names])
         words = {
-            "{label}": name,
+            "{label}": self._joined(names),
             "{a_label}": a_name,
             "{A_label}": a_name[:1].upper() + a_name[1:],
         }
         if self._english:
             template = _WRITTEN_ARTICLE.sub(r"{\1_label}", template)
         return _BRACES.sub(lambda braces: words[braces[0]], template)
+
+    def _joined(self, names: Sequence[str]) -> str:
+        *first, last = names
+        if not first:
+            return last
+        word = _AND.get(self._language, ",")
+        if self._language == "es" and _SPANISH_I.match(last):
+            word = "e"
+        return f"{', '.join(first)}{word if word == ',' else f' {word}'} {last}"
 
 
 def spoken_label(label: str) -> str:

@@ -97,6 +97,49 @@ def test_closed_streams_do_no_harm(photos: Path, tmp_path: Path, closed: str) ->
     assert "Traceback" not in done.stderr
 
 
+def test_several_labels_at_once(program: Program, photos: Path) -> None:
+    """Cyan is green and blue, magenta red and blue, yellow red and green."""
+    independent = DATA / "independent.tflite"
+    several = ("--fast", "--no-speech", "--set", "decision.multiple=true")
+    source = ("--camera", f"replay:{photos}", "--model", independent)
+    plain = program("run", *source, *several)
+    assert plain.returncode == 0
+    lines = plain.stdout.split()
+    assert [sorted(lines[i : i + 2]) for i in (0, 2, 4)] == [
+        ["blue", "green"],
+        ["blue", "red"],
+        ["green", "red"],
+    ]
+    assert re.search(r"I see an? (red|blue) and an? (red|blue) \(1\.00, 1\.00\)", plain.stderr)
+    told = program("run", *source, *several, "--json").stdout.splitlines()
+    in_force = [sorted(each["label"] for each in json.loads(line)["labels"]) for line in told]
+    assert in_force == [["blue", "green"], [], ["blue", "red"], [], ["green", "red"], []]
+
+
+@pytest.mark.parametrize(
+    ("model", "problem"),
+    [
+        (str(MODEL), "colors-int8 has scores that share 100 %"),
+        ("cascade", "is a cascade, which stops at the first model"),
+    ],
+)
+def test_several_labels_need_independent_scores(
+    program: Program, tmp_path: Path, model: str, problem: str
+) -> None:
+    if model == "cascade":
+        model = str(tmp_path / "cascade.toml")
+        stage = f'[[stage]]\nmodel = "{DATA}/independent.tflite"\n'
+        Path(model).write_text(f"{stage}accept = 0.9\n{stage}")
+    settings = ("--set", "decision.multiple=true", "--set", f"model.path={model}")
+    for done in (
+        program("config", "--check", *settings),
+        program("run", *settings, "--camera", "emulated", "--no-speech", "--set", "run.frames=1"),
+    ):
+        assert (done.returncode, done.stdout) == (78, "")
+        assert "decision.multiple = true" in done.stderr
+        assert problem in done.stderr
+
+
 def test_labels_of_one_model_are_not_those_of_another(
     program: Program, photos: Path, tmp_path: Path
 ) -> None:

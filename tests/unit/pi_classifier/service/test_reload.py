@@ -13,7 +13,7 @@ import pytest
 
 from pi_classifier.cameras import CameraSettings
 from pi_classifier.config.settings import Settings
-from pi_classifier.decision import SmootherSettings
+from pi_classifier.decision import Smoother, SmootherSettings
 from pi_classifier.errors import ConfigError, InferenceError
 from pi_classifier.inference import verifier
 from pi_classifier.inference.classifier import ModelSettings
@@ -122,11 +122,14 @@ def iter_frames(live: Running) -> Iterator[Frame]:
 def test_what_was_announced_is_not_announced_again(settings: Settings) -> None:
     undecided = replace(settings, decision=SmootherSettings(patience=10**6))
     with running(undecided) as live:
-        live.service.parts.smoother._label = "daisy"
         before = live.service.parts.smoother
+        assert isinstance(before, Smoother)
+        before._label = "daisy"
         live.reload(replace(settings, decision=SmootherSettings(patience=10**6, refractory_s=1)))
-        assert live.service.parts.smoother is not before
-        assert live.service.parts.smoother.label == "daisy"
+        after = live.service.parts.smoother
+        assert after is not before
+        assert isinstance(after, Smoother)
+        assert after.label == "daisy"
 
 
 def test_a_sink_is_replaced_when_its_settings_change(settings: Settings, tmp_path: Path) -> None:

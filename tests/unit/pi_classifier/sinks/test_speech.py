@@ -18,7 +18,7 @@ from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.speech.speaker import Speaker, SpokenResult
 from pi_classifier.speech.speech_policy import SpeechPolicy
 from pi_classifier.speech.synthesizer import CHIME, Synthesizer
-from pi_classifier.types import Decision
+from pi_classifier.types import Category, Decision, Several
 
 LONG_S = 10.0
 SILENT = Synthesizer(Path("nowhere"), EspeakEngine(VoiceSettings()))
@@ -106,6 +106,66 @@ def test_says_the_phrase_of_the_label(mouth: Mouth) -> None:
     sink.close(LONG_S)
     assert mouth.log == ["hush", "say I see an iris", "hush", "say at last, a tulip"]
     assert mouth.closed
+
+
+def several(*in_force: str, announced: tuple[str, ...]) -> Decision:
+    categories = tuple(Category(i, label, 0.9) for i, label in enumerate(in_force))
+    label = next(iter(announced or in_force), None)
+    return Decision(label, 0.9, 0, 0, 0, "fast", several=Several(categories, announced))
+
+
+def test_several_labels_are_one_phrase_and_one_that_ends_is_no_news(mouth: Mouth) -> None:
+    settings = SpeechSettings(cooldown_s=0)
+    sink = speech_sink(settings, speaker=mouth)
+    for seen in (
+        several("daisy", "iris", announced=("daisy", "iris")),
+        several("iris", announced=()),
+        several("rose", "iris", announced=("rose",)),
+        several(announced=()),
+    ):
+        sink.emit(seen)
+        if seen.announced:
+            mouth.wait_until_begun()
+    sink.close(LONG_S)
+    assert [entry for entry in mouth.log if entry.startswith("say")] == [
+        "say I see a daisy and an iris",
+        "say I see a rose and an iris",
+    ]
+
+
+def test_of_several_only_those_are_said_that_were_not_said_just_now(mouth: Mouth) -> None:
+    now = [0.0]
+    policy = SpeechPolicy(5.0, clock=lambda: now[0])
+    writer = SpeechWriter(SETTINGS, speaker=mouth, prewarm_with=SILENT, policy=policy)
+
+    def said(*in_force: str, announced: tuple[str, ...]) -> str | None:
+        utterance = writer.item(several(*in_force, announced=announced))
+        if utterance is None:
+            return None
+        writer.write(utterance)
+        return utterance.text
+
+    assert said("daisy", announced=("daisy",)) == "I see a daisy"
+    now[0] = 3.0
+    assert said("rose", "daisy", announced=("rose",)) == "I see a rose"
+    now[0] = 6.0  # the daisy's five seconds are over, the rose's are not
+    assert said("rose", "daisy", "iris", announced=("iris",)) == "I see a daisy and an iris"
+    now[0] = 6.5
+    assert said("rose", "daisy", announced=()) is None
+    assert said("rose", "daisy", "iris", announced=("iris",)) is None
+    writer.close()
+
+
+def test_what_could_not_be_said_is_still_wanted_while_all_of_it_is_seen(mouth: Mouth) -> None:
+    writer = SpeechWriter(SETTINGS, speaker=mouth, prewarm_with=SILENT)
+    both = writer.item(several("daisy", "iris", announced=("daisy", "iris")))
+    assert both is not None
+    assert writer.wanted(both)
+    writer.item(several("daisy", "iris", "rose", announced=()))
+    assert writer.wanted(both)
+    writer.item(several("daisy", "rose", announced=()))
+    assert not writer.wanted(both)
+    writer.close()
 
 
 def test_nothing_is_not_spoken_and_does_not_interrupt(mouth: Mouth) -> None:
