@@ -19,6 +19,7 @@ _BEGINNINGS = (
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file (.h5) of Keras", _IMPORT),
     (b"\x80\x02", "a Python pickle, as PyTorch writes (.pt)", _CONVERT),
     (b"\x80\x04", "a Python pickle, as PyTorch writes (.pt)", _CONVERT),
+    (b"\x08\x01\x12", "the graph of a TensorFlow SavedModel (saved_model.pb)", _IMPORT),
     (b"\x1f\x8b", "packed with gzip", _UNPACK),
     (b"BZh", "packed with bzip2", _UNPACK),
     (b"\xfd7zXZ", "packed with xz", _UNPACK),
@@ -30,6 +31,14 @@ _BEGINNINGS = (
     (b"%PDF", "a PDF document", _DOWNLOAD),
 )  # fmt: skip
 _WEB_PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<head", b"<!--")
+# These have no identifier. ONNX begins with the format's version, then what wrote it; a
+# GraphDef is a list of nodes, each with its name and its operation.
+_ONNX = re.compile(rb"\x08.\x12[\0-\x3f]", re.DOTALL)
+_GRAPH = re.compile(rb"\n.{1,5}?\n.[\w./-]+\x12.[A-Z]\w", re.DOTALL)
+_PATTERNS = (
+    (_ONNX, "an ONNX model", _CONVERT),
+    (_GRAPH, "a TensorFlow graph (.pb)", _IMPORT),
+)
 _LOOKED_AT, _DIRECTORY = 512, 1 << 16
 _MODEL_NAME = re.compile(rb"[\w./-]+\.(?:tflite|lite)")
 
@@ -52,9 +61,9 @@ def named_kind(data: memoryview) -> str | None:
         return _sentence(kind, len(data), advice)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_WEB_PAGES):
         return _sentence("a web page (HTML)", len(data), f"{_DOWNLOAD}, not its page")
-    # ONNX has no identifier: a protobuf of the format's version, then what wrote it.
-    if head[:1] == b"\x08" and head[2:3] == b"\x12" and head[3:4] < b"\x40":
-        return _sentence("an ONNX model", len(data), _CONVERT)
+    for pattern, kind, advice in _PATTERNS:
+        if pattern.match(head):
+            return _sentence(kind, len(data), advice)
     if head[257:262] == b"ustar":
         return _sentence("a tar archive", len(data), _UNPACK)
     return None

@@ -187,12 +187,16 @@ def zipped(folder: Path, path: Path) -> Path:
 
 
 def write_poets_graph(
-    path: Path, inputs: str = "input", output: str = "final_result", outputs: int = 1
+    path: Path,
+    inputs: str = "input",
+    output: str = "final_result",
+    outputs: int = 1,
+    kernel: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """A frozen TF1 graph; returns its kernel ``[3, labels]`` on the mean color."""
     import tensorflow as tf
 
-    kernel = values((3, 3), 11)
+    kernel = values((3, 3), 11) if kernel is None else kernel
     graph = tf.Graph()
     with graph.as_default():
         image = tf.compat.v1.placeholder(tf.float32, (1, SIDE, SIDE, 3), inputs)

@@ -17,7 +17,8 @@ from pi_classifier_training.data.dataset import Images
 from pi_classifier_training.errors import ExportError, ParityError
 from pi_classifier_training.export.export import TRIAL, export, golden_tolerance, open_with_golden
 from pi_classifier_training.export.parity import require_parity
-from pi_classifier_training.export.run_export import calibration_photos, open_run
+from pi_classifier_training.export.run_export import open_run
+from pi_classifier_training.export.source import calibration_photos
 from pi_classifier_training.modelfile.model_card import ModelCard
 from pi_classifier_training.modelfile.writer import write_model_file
 from pi_classifier_training.networks.network import Network

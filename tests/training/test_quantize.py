@@ -28,7 +28,8 @@ from pi_classifier_training.conversion.full_integer import (
 )
 from pi_classifier_training.data.dataset import Images, decode, labels_of, scan, squeeze
 from pi_classifier_training.errors import ExportError
-from pi_classifier_training.export.run_export import calibration_photos, drawn_photos, open_run
+from pi_classifier_training.export.run_export import open_run
+from pi_classifier_training.export.source import calibration_photos, drawn_photos
 from pi_classifier_training.inspection.model_graph import ModelGraph, Tensor, read_model_graph
 from PIL import Image
 

@@ -23,6 +23,18 @@ def add_image_dir(parser: argparse.ArgumentParser, *, required: bool = True) -> 
     )
 
 
+def add_source(
+    parser: argparse.ArgumentParser, model: str = "a float .tflite file (see import)"
+) -> None:
+    """Add what a command is about: a run's folder or a `model` file."""
+    parser.add_argument(
+        "source",
+        type=Path,
+        metavar="RUN|MODEL",
+        help=f"output folder of retrain, or {model}",
+    )
+
+
 def add_output(
     parser: argparse.ArgumentParser, metavar: str, text: str, *, required: bool = False
 ) -> None:

@@ -13,6 +13,7 @@ from pi_classifier_training.commands.arguments import (
     add_image_dir,
     add_json,
     add_output,
+    add_source,
     print_lines,
 )
 
@@ -24,7 +25,7 @@ def add(commands: Any) -> None:
     """Name the commands; their arguments are added when one is used."""
     commands.add_parser(
         "quantize",
-        help="write a run in 8 or 16 bits and compare it with the float network",
+        help="write a run or a float model in 8 or 16 bits and compare it with the floats",
         describe=_describe_quantize,
     ).set_defaults(run=_quantize)
     commands.add_parser(
@@ -45,9 +46,11 @@ def _describe_quantize(parser: argparse.ArgumentParser) -> None:
     from pi_classifier_training.compression.quantization import QuantizeOptions
     from pi_classifier_training.compression.quantization_aware import AwareOptions
 
-    parser.add_argument("run_dir", type=Path, metavar="RUN", help="output folder of retrain")
+    add_source(parser)
     add_image_dir(parser)
-    add_output(parser, "OUT.tflite", "the file to write (default: RUN/MODE.tflite)")
+    add_output(
+        parser, "OUT.tflite", "the file to write (default: RUN/MODE.tflite, MODEL-MODE.tflite)"
+    )
     add_options(parser, QuantizeOptions)
     add_options(parser.add_argument_group("quantization-aware training"), AwareOptions)
     add_json(parser)
@@ -60,7 +63,7 @@ def _quantize(options: argparse.Namespace) -> int:
 
     training = read_options(options, AwareOptions)
     result = quantize(
-        options.run_dir,
+        options.source,
         options.image_dir,
         read_options(options, QuantizeOptions, training=training),
         options.output,
@@ -99,11 +102,16 @@ def _describe_measure_folding(parser: argparse.ArgumentParser) -> None:
 def _measure_folding(options: argparse.Namespace) -> int:
     from pi_classifier.preprocessing.preprocessor import Preprocessor
     from pi_classifier_training.data.dataset import decode, labels_of, scan
-    from pi_classifier_training.errors import DatasetError
+    from pi_classifier_training.errors import DatasetError, TrainingError
     from pi_classifier_training.export.folding_gain import FoldingOptions, measure_folding
     from pi_classifier_training.progress import with_progress
     from pi_classifier_training.retraining.run_folder import RunFolder
 
+    if options.run_dir.is_file():
+        raise TrainingError(
+            f"{options.run_dir}: its batch norms were folded when it was converted, and nothing "
+            "of them is left to measure; give the output folder of retrain"
+        )
     run = RunFolder(options.run_dir)
     network = run.load()
     side = network.spec.resolution

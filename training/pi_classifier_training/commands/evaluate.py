@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 from pi_classifier.config.options import add_options, read_options
@@ -13,6 +12,7 @@ from pi_classifier_training.commands.arguments import (
     add_image_dir,
     add_json,
     add_output,
+    add_source,
     print_lines,
     require_folder,
 )
@@ -119,9 +119,9 @@ def _compare(options: argparse.Namespace) -> int:
 def _describe_report(parser: argparse.ArgumentParser) -> None:
     from pi_classifier_training.reporting.report import ReportOptions
 
-    parser.add_argument("run_dir", type=Path, metavar="RUN", help="output folder of retrain")
+    add_source(parser, "a .tflite file, with the MODEL-*.tflite beside it")
     add_image_dir(parser)
-    add_output(parser, "FILE", "the page (default: RUN/report.html)")
+    add_output(parser, "FILE", "the page (default: RUN/report.html, MODEL-report.html)")
     add_options(parser, ReportOptions)
 
 
@@ -130,7 +130,7 @@ def _report(options: argparse.Namespace) -> int:
 
     require_folder(options.output)
     path = write_report(
-        options.run_dir, options.image_dir, options.output, read_options(options, ReportOptions)
+        options.source, options.image_dir, options.output, read_options(options, ReportOptions)
     )
     print(f"{path}: open it in a browser ({path.stat().st_size / 1000:.0f} kB)")
     return 0

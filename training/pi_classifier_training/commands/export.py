@@ -10,6 +10,7 @@ from pi_classifier.config.options import add_options, given_options, read_option
 from pi_classifier_training.commands.arguments import (
     add_image_dir,
     add_output,
+    add_source,
     print_lines,
     require_folder,
 )
@@ -23,9 +24,9 @@ def add(commands: Any) -> None:
     """Name the commands; their arguments are added when one is used."""
     commands.add_parser(
         "export",
-        help="write the model files of a finished run again",
-        description="Write the model files of a finished run again. What is not said of the "
-        "model, its name and so on, stays as the run has it.",
+        help="write the model files of a finished run, or of a float model, again",
+        description="Write model files of a finished run, or of a float model file (as import "
+        "makes it). What is not said of the model, its name and so on, stays as it is.",
         describe=_describe_export,
     ).set_defaults(run=_export)
     commands.add_parser(
@@ -38,7 +39,7 @@ def add(commands: Any) -> None:
 def _describe_export(parser: argparse.ArgumentParser) -> None:
     from pi_classifier_training.modelfile.model_card import ModelCard
 
-    parser.add_argument("run_dir", type=Path, metavar="RUN", help="output folder of retrain")
+    add_source(parser)
     add_image_dir(parser)
     parser.add_argument(
         "--kind",
@@ -54,7 +55,11 @@ def _export(options: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from pi_classifier_training.errors import ExportError
-    from pi_classifier_training.export.run_export import DEFAULT_KINDS, export_run, open_run
+    from pi_classifier_training.export.run_export import (
+        DEFAULT_KINDS,
+        export_source,
+        open_source,
+    )
     from pi_classifier_training.modelfile.model_card import ModelCard
 
     kinds = tuple(dict.fromkeys(options.kind or DEFAULT_KINDS))
@@ -63,9 +68,9 @@ def _export(options: argparse.Namespace) -> int:
             f"--output {options.output} is one file; say which with one --kind "
             f"({', '.join(EXPORTED_KINDS)})"
         )
-    card = open_run(options.run_dir, options.image_dir).card
-    card = replace(card, **given_options(options, ModelCard))
-    return print_lines(export_run(options.run_dir, options.image_dir, kinds, card, options.output))
+    source = open_source(options.source, options.image_dir)
+    card = replace(source.card, **given_options(options, ModelCard))
+    return print_lines(export_source(source, kinds, card, options.output))
 
 
 def _describe_import(parser: argparse.ArgumentParser) -> None:

@@ -58,7 +58,7 @@ def _describe_retrain(parser: argparse.ArgumentParser) -> None:
 
 
 def _retrain(options: argparse.Namespace) -> int:
-    from pi_classifier_training.export.run_export import DEFAULT_KINDS, export_run
+    from pi_classifier_training.export.run_export import DEFAULT_KINDS, export_source, open_run
     from pi_classifier_training.reporting.report import report_after_training
     from pi_classifier_training.retraining.retrain import retrain
     from pi_classifier_training.retraining.run_folder import RunFolder
@@ -68,7 +68,7 @@ def _retrain(options: argparse.Namespace) -> int:
     if set(DEFAULT_KINDS) <= RunFolder(options.output_dir).summary().get("evaluation", {}).keys():
         print(f"{options.output_dir}: finished before; its files are as they were (see --force)")
         return 0
-    print_lines(export_run(options.output_dir, options.image_dir))
+    print_lines(export_source(open_run(options.output_dir, options.image_dir)))
     return print_lines(
         report_after_training(
             options.output_dir, options.image_dir, choices.weights, choices.cache_dir

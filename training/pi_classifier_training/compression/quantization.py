@@ -1,4 +1,4 @@
-"""``quantize``: a finished run as a smaller file of one kind, compared with its float file."""
+"""``quantize``: a run or a float model as a smaller file, compared with the float network."""
 
 from __future__ import annotations
 
@@ -12,20 +12,15 @@ from pi_classifier.inference.classifier import open_model, open_model_bytes
 from pi_classifier.setting import setting
 from pi_classifier_training.compression.layer_errors import LayerError, layer_errors
 from pi_classifier_training.compression.quantization_aware import Aware, AwareOptions, train_aware
-from pi_classifier_training.conversion.conversion import Kind, convert
+from pi_classifier_training.conversion.conversion import FULL_INTEGER, Kind, convert
 from pi_classifier_training.conversion.full_integer import full_integer
-from pi_classifier_training.data.dataset import Images, decode, scan, squeeze
+from pi_classifier_training.data.dataset import Images, decode, squeeze
 from pi_classifier_training.evaluation.evaluate import figures
 from pi_classifier_training.evaluation.scoring import classify_photos
 from pi_classifier_training.evaluation.significance import paired
 from pi_classifier_training.export.export import TRIAL
-from pi_classifier_training.export.run_export import (
-    FinishedRun,
-    calibration_photos,
-    drawn_photos,
-    export_kind,
-    open_run,
-)
+from pi_classifier_training.export.run_export import export_kind, open_source
+from pi_classifier_training.export.source import Source, calibration_photos, drawn_photos
 from pi_classifier_training.inspection.model_graph import read_model_graph
 from pi_classifier_training.modelfile.writer import write_model_file
 from pi_classifier_training.progress import with_progress
@@ -78,7 +73,11 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quantized:
-    """What `quantize` did: the file, its size and the float file's, figures by split."""
+    """What `quantize` did: the file, its size and the float file's, figures by split.
+
+    `seen` where the photos may have been trained on; `in_floats` are the operations that
+    the file still computes in floats though it is full-integer.
+    """
 
     path: Path
     kind: Kind
@@ -87,6 +86,8 @@ class Quantized:
     splits: dict[str, Comparison]
     layers: tuple[LayerError, ...]
     training: Aware | None
+    seen: bool = False
+    in_floats: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The record that ``--json`` prints."""
@@ -98,27 +99,28 @@ class Quantized:
             "splits": {name: asdict(split) for name, split in self.splits.items()},
             "layers": [layer.as_dict() for layer in self.layers],
             "training": None if self.training is None else self.training.as_dict(),
+            "operations_in_floats": list(self.in_floats),
         }
 
 
 def quantize(
-    run_dir: Path, image_dirs: list[Path], options: QuantizeOptions, output: Path | None = None
+    path: Path, image_dirs: list[Path], options: QuantizeOptions, output: Path | None = None
 ) -> Quantized:
-    """Write a run as one file of another kind and compare it with the float file.
+    """Write a run, or a float model file, as one file of another kind; compare the two.
 
-    `output` is by default ``<kind>.tflite`` in the run's folder. Both files run through the
-    daemon's classifier on the validation and the test photos of the run's labels.
-    Raises TrainingError with one clear message.
+    `output` is by default ``<kind>.tflite`` in the run's folder, ``<model>-<kind>.tflite``
+    beside the model. Both files run through the daemon's classifier on the validation and the
+    test photos. Raises TrainingError or ModelError with one clear message.
     """
-    kind, path = options.kind, output or run_dir / f"{options.kind}.tflite"
-    source = open_run(run_dir, image_dirs)
+    source = open_source(path, image_dirs)
+    kind, path = options.kind, output or source.file_of(options.kind)
     _require_writable(path)
     calibration = calibration_photos(source)
     original = convert(source.network, "float32", calibration)
     trained = None
     if kind == "qat":
         trained = _trained(source, original, calibration, options.training)
-        bare = trained.result.write(source.network.spec.name)
+        bare = trained.result.write(source.network.name)
     else:
         bare = convert(source.network, kind, calibration)
     entries = {} if trained is None else {"quantization": trained.as_dict()}
@@ -132,6 +134,21 @@ def quantize(
         splits,
         _layers(source, original, bare) if options.layers else (),
         trained,
+        source.evaluation is None,
+        _in_floats(bare) if kind in FULL_INTEGER else (),
+    )
+
+
+def _in_floats(bare: bytes) -> tuple[str, ...]:
+    """The operations of a full-integer file that have no form in 8 bits."""
+    graph = read_model_graph(bare)
+    return tuple(
+        dict.fromkeys(
+            operation.kind
+            for operation in graph.operations
+            if operation.kind not in ("QUANTIZE", "DEQUANTIZE")
+            and any(graph.tensors[i].dtype == "float32" for i in operation.outputs)
+        )
     )
 
 
@@ -142,14 +159,12 @@ def _require_writable(path: Path) -> None:
         pass
 
 
-def _trained(
-    source: FinishedRun, original: bytes, calibration: Images, options: AwareOptions
-) -> Aware:
-    """Quantization-aware training on the run's training photos."""
+def _trained(source: Source, original: bytes, calibration: Images, options: AwareOptions) -> Aware:
+    """Quantization-aware training on the training photos."""
     start = full_integer(read_model_graph(original), calibration.pixels)
     labels = source.network.labels
-    photos = [p for p in scan(source.image_dirs) if p.split == "training" and p.label in labels]
-    margin = round(source.network.spec.resolution * SQUARE_MARGIN)
+    photos = [p for p in source.photos() if p.split == "training"]
+    margin = round(source.network.side * SQUARE_MARGIN)
     squares = decode(
         photos, labels, squeeze(margin), margin, lambda p: with_progress("reading photos", p)
     )
@@ -157,13 +172,13 @@ def _trained(
     return train_aware(start, squares, validation.pixels, options)
 
 
-def _compared(source: FinishedRun, original: bytes, path: Path) -> dict[str, Comparison]:
+def _compared(source: Source, original: bytes, path: Path) -> dict[str, Comparison]:
     """Both files on the validation and the test photos, through the daemon's classifier."""
     labels = source.network.labels
-    photos = [p for p in scan(source.image_dirs) if p.label in labels]
+    photos = source.photos()
     manifest = {
         "name": "float32",
-        "input": {"resize": source.summary["options"]["resize"], "channels": "RGB"},
+        "input": source.entries()["input"],
     }
     compared = {}
     with contextlib.ExitStack() as stack:
@@ -187,7 +202,7 @@ def _compared(source: FinishedRun, original: bytes, path: Path) -> dict[str, Com
     return compared
 
 
-def _layers(source: FinishedRun, original: bytes, bare: bytes) -> tuple[LayerError, ...]:
+def _layers(source: Source, original: bytes, bare: bytes) -> tuple[LayerError, ...]:
     """Validation photos, which neither calibration nor training has seen, layer by layer."""
     per_label = -(-LAYER_PHOTOS // len(source.network.labels))
     photos = drawn_photos(source, "validation", per_label).pixels[:LAYER_PHOTOS]

@@ -34,8 +34,18 @@ def quantized_lines(result: Quantized) -> Iterator[str]:
             else f"  training       no epoch came closer than the untrained start ({first:.4f}): "
             "the start is kept; try a smaller --rate"
         )
+    if result.in_floats:
+        yield (
+            f"  in floats      {', '.join(result.in_floats)}, without a form in 8 bits: slower "
+            "on a Pi, and not for a Coral"
+        )
     for split, comparison in result.splits.items():
         yield from _comparison_lines(split, comparison)
+    if result.seen and result.splits:
+        yield (
+            "                 shares are honest for photos the model was not trained on; what was "
+            "lost and won is so in any case"
+        )
     yield from layer_lines(result.layers)
 
 

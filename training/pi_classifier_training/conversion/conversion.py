@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.modelfile.tflite_graph import read_graph
-from pi_classifier_training.conversion.converter import to_tflite
+from pi_classifier_training.conversion.converter import Function, to_tflite
 from pi_classifier_training.conversion.execution import UnknownOperation
 from pi_classifier_training.conversion.full_integer import full_integer
 from pi_classifier_training.data.dataset import Images
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.inspection.model_graph import read_model_graph
-from pi_classifier_training.networks.network import Network
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +24,24 @@ KINDS: tuple[Kind, ...] = ("float32", "float16", "dynamic", "int8", "qat")
 FULL_INTEGER: tuple[Kind, ...] = ("int8", "qat")
 
 
-def convert(network: Network, kind: Kind, calibration: Images) -> bytes:
+class Convertible(Protocol):
+    """A network that takes raw pixels ``[n, side, side, 3]``."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
+    @property
+    def side(self) -> int: ...
+
+    def scoring(self) -> Function:
+        """The network as a TensorFlow function from pixels to scores."""
+        ...
+
+
+def convert(network: Convertible, kind: Kind, calibration: Images) -> bytes:
     """Convert a network to a bare TFLite flatbuffer: raw RGB in, scores out.
 
     ``float32``, ``float16`` and ``dynamic`` take float32 0–255; ``int8`` is full-integer
@@ -35,10 +51,7 @@ def convert(network: Network, kind: Kind, calibration: Images) -> bytes:
     """
     import tensorflow as tf
 
-    model = network.inference_model()
-
-    def scores(image: Any) -> Any:
-        return model(image, training=False)
+    scores, side, name = network.scoring(), network.side, network.name
 
     def settings(converter: Any) -> None:
         if kind != "float32":
@@ -52,7 +65,6 @@ def convert(network: Network, kind: Kind, calibration: Images) -> bytes:
 
     if kind not in ("float32", "float16", "dynamic", "int8"):
         raise ExportError(f"kind {kind!r} is not made by conversion alone; see 'quantize'")
-    side, name = network.spec.resolution, network.spec.name
     if kind == "int8":
         data = _full_integer(scores, calibration, side, name)
     else:

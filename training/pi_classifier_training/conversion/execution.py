@@ -10,8 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pi_classifier.modelfile.flatbuffer import Scalar, Table
-from pi_classifier_training.errors import ExportError
+from pi_classifier.modelfile.flatbuffer import Table
+from pi_classifier_training.conversion.plain_operations import (
+    UnknownOperation,
+    is_plain,
+    option,
+    plain,
+)
 from pi_classifier_training.inspection.model_graph import ModelGraph, Operation
 
 # Operations whose second input are weights; their channels' axis in the file, and the
@@ -29,17 +34,25 @@ _FUSED_SLOT = {
     "ADD": 0,
     "SUB": 0,
     "MUL": 0,
+    "DIV": 0,
     "CONCATENATION": 1,
     "MAX_POOL_2D": 5,
     "AVERAGE_POOL_2D": 5,
 }
+_POOLS = ("MAX_POOL_2D", "AVERAGE_POOL_2D")
 _PADDINGS = ("SAME", "VALID")
 _NO_ACTIVATION, _RELU, _RELU_N1_TO_1, _RELU6 = range(4)
 
 
-class UnknownOperation(ExportError):
-    """The graph has an operation that this module does not compute."""
-
+__all__ = [
+    "WEIGHTED",
+    "UnknownOperation",
+    "activated",
+    "computed",
+    "execute",
+    "is_known",
+    "is_rectified",
+]
 
 Constant = Callable[[int], Any]
 Passing = Callable[[int, Any], Any]
@@ -62,7 +75,9 @@ def execute(graph: ModelGraph, image: Any, constant: Constant, passing: Passing)
     for operation in graph.operations:
         inputs = [value(i) if i >= 0 else None for i in operation.inputs]
         result = activated(operation, computed(operation, inputs))
-        values[operation.outputs[0]] = passing(operation.outputs[0], result)
+        results = result if isinstance(result, list) else [result]
+        for index, one in zip(operation.outputs, results, strict=True):
+            values[index] = passing(index, one)
     return values[graph.outputs[0]]
 
 
@@ -73,12 +88,7 @@ def is_rectified(operation: Operation) -> bool:
 
 def _fused(operation: Operation) -> int:
     slot = _FUSED_SLOT.get(operation.kind)
-    return _NO_ACTIVATION if slot is None else _option(operation.options, slot, "int8")
-
-
-def _option(options: Table | None, slot: int, kind: Scalar, default: int = 0) -> int:
-    """A field of an operation's options; a missing table holds only defaults."""
-    return default if options is None else options.integer(slot, kind, default)
+    return _NO_ACTIVATION if slot is None else option(operation.options, slot, "int8")
 
 
 def activated(operation: Operation, x: Any) -> Any:
@@ -95,14 +105,19 @@ def activated(operation: Operation, x: Any) -> Any:
     return x
 
 
+def is_known(operation: Operation) -> bool:
+    """Whether `execute` computes operations of this kind."""
+    return operation.kind in (*WEIGHTED, *_POOLS) or is_plain(operation.kind)
+
+
 def computed(operation: Operation, inputs: list[Any]) -> Any:
     """Compute one operation without its joined activation; layouts are those of the file."""
     kind, options = operation.kind, operation.options
     if kind in WEIGHTED:
         return _weighted(kind, options, inputs)
-    if kind in ("MAX_POOL_2D", "AVERAGE_POOL_2D"):
+    if kind in _POOLS:
         return _pooled(kind, options, inputs[0])
-    return _plain(operation, inputs)
+    return plain(operation, inputs)
 
 
 def _weighted(kind: str, options: Table | None, inputs: list[Any]) -> Any:
@@ -113,13 +128,13 @@ def _weighted(kind: str, options: Table | None, inputs: list[Any]) -> Any:
     if kind == "FULLY_CONNECTED":
         y = tf.matmul(tf.reshape(x, (-1, weights.shape[0])), weights)
         return y if bias is None else y + bias
-    padding = _PADDINGS[_option(options, 0, "int8")]
-    strides = _option(options, 2, "int32"), _option(options, 1, "int32")
+    padding = _PADDINGS[option(options, 0, "int8")]
+    strides = option(options, 2, "int32"), option(options, 1, "int32")
     if kind == "CONV_2D":
-        dilations = _option(options, 5, "int32", 1), _option(options, 4, "int32", 1)
+        dilations = option(options, 5, "int32", 1), option(options, 4, "int32", 1)
         y = tf.nn.conv2d(x, weights, strides, padding, dilations=dilations)
     else:
-        dilations = _option(options, 6, "int32", 1), _option(options, 5, "int32", 1)
+        dilations = option(options, 6, "int32", 1), option(options, 5, "int32", 1)
         # An input channel's outputs lie side by side in the file; TensorFlow gives them an axis.
         weights = tf.reshape(weights, (*weights.shape[:2], x.shape[-1], -1))
         y = tf.nn.depthwise_conv2d(x, weights, (1, *strides, 1), padding, dilations=dilations)
@@ -130,36 +145,6 @@ def _pooled(kind: str, options: Table | None, x: Any) -> Any:
     import tensorflow as tf
 
     pool = tf.nn.max_pool2d if kind == "MAX_POOL_2D" else tf.nn.avg_pool2d
-    window = _option(options, 4, "int32"), _option(options, 3, "int32")
-    strides = _option(options, 2, "int32"), _option(options, 1, "int32")
-    return pool(x, window, strides, _PADDINGS[_option(options, 0, "int8")])
-
-
-def _plain(operation: Operation, inputs: list[Any]) -> Any:
-    import tensorflow as tf
-
-    kind, options, x = operation.kind, operation.options, inputs[0]
-    if kind in ("ADD", "SUB", "MUL"):
-        return {"ADD": tf.add, "SUB": tf.subtract, "MUL": tf.multiply}[kind](x, inputs[1])
-    if kind == "MEAN":
-        kept = bool(_option(options, 0, "bool"))
-        return tf.reduce_mean(x, axis=inputs[1], keepdims=kept)
-    if kind == "RESHAPE":
-        return tf.reshape(x, (-1, *inputs[1].tolist()[1:]))
-    if kind == "PAD":
-        return tf.pad(x, inputs[1])
-    if kind == "CONCATENATION":
-        return tf.concat(inputs, _option(options, 0, "int32"))
-    functions = {
-        "SOFTMAX": tf.nn.softmax,
-        "LOGISTIC": tf.sigmoid,
-        "RELU": tf.nn.relu,
-        "RELU6": tf.nn.relu6,
-        "HARD_SWISH": lambda v: v * tf.nn.relu6(v + 3) * (1 / 6),
-    }
-    if kind not in functions:
-        raise UnknownOperation(
-            f"the network has an operation {kind}, which cannot be simulated yet; "
-            "--mode int8, dynamic and float16 work without"
-        )
-    return functions[kind](x)
+    window = option(options, 4, "int32"), option(options, 3, "int32")
+    strides = option(options, 2, "int32"), option(options, 1, "int32")
+    return pool(x, window, strides, _PADDINGS[option(options, 0, "int8")])

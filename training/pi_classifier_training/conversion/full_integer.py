@@ -31,9 +31,17 @@ SMALLEST_WIDTH = 1e-6
 RAW_PIXELS: Range = (0.0, 255.0)
 # The runtime's kernels fix the range of these results at 0 … 255/256.
 SCORES: Range = (0.0, 255 / 256)
-FIXED = ("SOFTMAX", "LOGISTIC")
+FIXED_RANGES: dict[str, Range] = {
+    "LOGISTIC": SCORES,
+    "TANH": (-1.0, 127 / 128),
+    "L2_NORMALIZATION": (-1.0, 127 / 128),
+}
+FIXED = ("SOFTMAX", *FIXED_RANGES)
 # Results that only pass on what came in, with its range.
-PASSED_ON = ("RESHAPE", "PAD", "MAX_POOL_2D")
+PASSED_ON = (
+    "RESHAPE", "PAD", "MAX_POOL_2D", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "SLICE",
+    "STRIDED_SLICE", "SPLIT", "SPLIT_V",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,8 +108,8 @@ def corrected(network: FullInteger, photos: NDArray[np.uint8]) -> FullInteger:
 
 def measured_ranges(graph: ModelGraph, photos: NDArray[np.uint8]) -> dict[int, Range]:
     """The least and greatest value of every result on the photos, by tensor index."""
-    kinds = {o.outputs[0]: o.kind for o in graph.operations}
-    ranges = {i: SCORES for i, kind in kinds.items() if kind == "LOGISTIC"}
+    kinds = {i: o.kind for o in graph.operations for i in o.outputs}
+    ranges = {i: FIXED_RANGES[kind] for i, kind in kinds.items() if kind in FIXED_RANGES}
 
     def seen(index: int, result: Any) -> Any:
         if kinds[index] not in FIXED + PASSED_ON:
@@ -167,12 +175,21 @@ def _corrected_biases(network: FullInteger, photos: NDArray[np.uint8]) -> dict[i
             biases[bias] = constants[bias] + shift
             coarse[output] = coarse[output] + shift
         for values in (exact, coarse):
-            values[output] = np.asarray(activated(operation, values[output]))
-        if output in ranges:
-            coarse[output] = fake_quantized(coarse[output], ranges[output]).numpy()
-        for index in [i for i in exact if last_use.get(i, -1) <= number and i != output]:
+            _put_results(values, operation)
+        for index in ranges.keys() & set(operation.outputs):
+            coarse[index] = fake_quantized(coarse[index], ranges[index]).numpy()
+        done = [i for i in exact if last_use.get(i, -1) <= number and i not in operation.outputs]
+        for index in done:
             del exact[index], coarse[index]
     return biases
+
+
+def _put_results(values: dict[int, Any], operation: Operation) -> None:
+    """Put each result, activated, in its place; several lie in the first one's as a list."""
+    results = values[operation.outputs[0]]
+    several = results if isinstance(results, list) else [results]
+    for index, result in zip(operation.outputs, several, strict=True):
+        values[index] = np.asarray(activated(operation, result))
 
 
 def _constant(graph: ModelGraph, index: int) -> Any:
@@ -183,12 +200,14 @@ def _constant(graph: ModelGraph, index: int) -> Any:
 
 def _in_batches(
     operation: Operation, results: Mapping[int, Values], constants: Mapping[int, Any]
-) -> Values:
+) -> Any:
     """Compute an operation on many photos, a few at a time; without its activation."""
     n = max(len(results[i]) for i in operation.inputs if i in results)
     parts = []
     for start in range(0, n, BATCH):
         rows = slice(start, start + BATCH)
         inputs = [results[i][rows] if i in results else constants[i] for i in operation.inputs]
-        parts.append(np.asarray(computed(operation, inputs)))
+        parts.append(computed(operation, inputs))
+    if isinstance(parts[0], list):
+        return [np.concatenate(one) for one in zip(*parts, strict=True)]
     return np.concatenate(parts)

@@ -12,7 +12,7 @@ from pi_classifier.inference.classifier import ModelClassifier, ModelSettings, o
 from pi_classifier.modelfile.labels import silent_labels
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS
 from pi_classifier.system.files import write_atomic
-from pi_classifier_training.conversion.conversion import Kind, convert
+from pi_classifier_training.conversion.conversion import Convertible, Kind, convert
 from pi_classifier_training.data.dataset import Images
 from pi_classifier_training.errors import ParityError
 from pi_classifier_training.export.parity import require_parity, require_raw_pixels_wanted
@@ -37,12 +37,12 @@ Evaluation = Callable[[ModelClassifier], dict[str, Any]]
 
 
 def export(
-    network: Network,
+    network: Convertible,
     kind: Kind,
     card: ModelCard,
     calibration: Images,
     manifest: dict[str, Any],
-    evaluation: Evaluation,
+    evaluation: Evaluation | None,
     path: Path,
     bare: bytes | None = None,
 ) -> dict[str, Any]:
@@ -52,14 +52,15 @@ def export(
     model takes its ranges, and on which every file must do what the network does.
     `manifest` are further entries of ``pi_classifier.json``. `evaluation` is called
     with the classifier of the finished file, and what it returns is written into the
-    file. `bare` is the TFLite flatbuffer where it is not made by
-    `convert`. Returns the contents of ``pi_classifier.json``.
+    file; None where photos may have been trained on. `bare` is the TFLite flatbuffer where
+    it is not made by `convert`. Returns the contents of ``pi_classifier.json``.
 
     Raises ExportError where the network cannot be converted or its input is not raw
     pixels, ParityError where the file does not do what the network does or fails its
     own golden vectors.
     """
-    require_raw_pixels_wanted(network.inference_model())
+    if isinstance(network, Network):
+        require_raw_pixels_wanted(network.inference_model())
     if bare is None:
         bare = convert(network, kind, calibration)
     contents = _contents(network, kind, card) | manifest
@@ -73,7 +74,8 @@ def export(
     contents["golden"] = {"tolerance": tolerance, "vectors": vectors}
     trial = write_model_file(bare, labels, contents)
     with contextlib.closing(open_with_golden(trial, path.name)) as classifier:
-        contents["evaluation"] = evaluation(classifier)
+        if evaluation is not None:
+            contents["evaluation"] = evaluation(classifier)
     write_atomic(path, write_model_file(bare, labels, contents))
     return contents
 
@@ -94,17 +96,15 @@ def golden_tolerance(
     return max(GOLDEN_TOLERANCE[kind], round(2 * spread, 4))
 
 
-def _contents(network: Network, kind: Kind, card: ModelCard) -> dict[str, Any]:
-    side = network.spec.resolution
+def _contents(network: Convertible, kind: Kind, card: ModelCard) -> dict[str, Any]:
     return {
         "name": card.name,
         "version": card.version,
         "description": card.description,
         "author": card.author,
         "license": card.license,
-        "network": network.spec.as_dict(),
         "kind": kind,
-        "input": {"size": [side, side], "resize": "crop", "channels": "RGB"},
+        "input": {"size": [network.side, network.side], "resize": "crop", "channels": "RGB"},
         "silent_labels": list(silent_labels(network.labels)),
         "calibration": {"temperature": 1.0},
     }

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier_training.conversion.conversion import Kind
+from pi_classifier_training.conversion.conversion import Convertible, Kind
 from pi_classifier_training.errors import ExportError, ParityError
 from pi_classifier_training.modelfile.golden import Scorer
-from pi_classifier_training.networks.network import Network
 
 if TYPE_CHECKING:
     import keras
@@ -42,16 +41,17 @@ TOLERANCES: dict[Kind, Tolerance] = {
 
 
 def require_parity(
-    scorer: Scorer, network: Network, photos: NDArray[np.uint8], kind: Kind
+    scorer: Scorer, network: Convertible, photos: NDArray[np.uint8], kind: Kind
 ) -> None:
     """Compare a model file with its network on photos uint8 ``[n, side, side, 3]``.
 
-    Raises ParityError where their scores differ by more than `TOLERANCES` allows.
+    Raises ParityError where their scores differ by more than `TOLERANCES` allows, times
+    the largest where scores are logits.
     """
     photos = photos[:PHOTOS]
-    expected = network.inference_model()(photos.astype(np.float32), training=False).numpy()
+    expected = np.asarray(network.scoring()(photos.astype(np.float32)))
     scores = np.stack([scorer.raw_scores(image).copy() for image in photos])
-    off = np.abs(scores - expected)
+    off = np.abs(scores - expected) / max(1.0, float(np.abs(expected).max()))
     allowed, worst, mean = TOLERANCES[kind], float(off.max()), float(off.mean())
     # Not-a-number must fail too, so the comparison is for being within.
     if worst <= allowed.worst and mean <= allowed.mean:

@@ -1,29 +1,29 @@
-"""The end of a training run: every kind of model file, each evaluated as exported."""
+"""From a finished run, or a float model file, to model files of every kind."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pi_classifier.inference.classifier import ModelClassifier
+from pi_classifier.inference.classifier import ModelClassifier, open_model
 from pi_classifier.preprocessing.preprocessor import Preprocessor
 from pi_classifier.system.files import write_json
 from pi_classifier_training.conversion.conversion import Kind
-from pi_classifier_training.data.dataset import Images, decode, evenly_over_labels, scan
-from pi_classifier_training.errors import DatasetError
+from pi_classifier_training.data.dataset import Images, Photo, scan
+from pi_classifier_training.errors import ExportError
 from pi_classifier_training.evaluation.evaluate import evaluate_classifier, portable
 from pi_classifier_training.evaluation.report_text import share
-from pi_classifier_training.export.export import export
+from pi_classifier_training.export.export import TRIAL, Evaluation, export
+from pi_classifier_training.export.source import FloatModelFile, Source, calibration_photos
 from pi_classifier_training.modelfile.model_card import ModelCard
 from pi_classifier_training.networks.network import Network
 from pi_classifier_training.retraining.run_folder import RUN_FILE, RunFolder
 
 # What every training run ends with; the others are made by 'quantize' and 'export'.
 DEFAULT_KINDS: tuple[Kind, ...] = ("float32", "int8")
-# Full-integer ranges and biases settle with a few dozen photos in all.
-CALIBRATION_PER_LABEL = 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,13 +38,44 @@ class FinishedRun:
     @property
     def preprocessor(self) -> Preprocessor:
         """Makes photos what the device will see."""
-        side = self.network.spec.resolution
+        side = self.network.side
         return Preprocessor((side, side), self.summary["options"]["resize"])
 
     @property
     def card(self) -> ModelCard:
         """Name, version and origin as the run has them."""
         return ModelCard(**self.summary["card"])
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """Figures on the held-out photos, which the run has not trained on."""
+        return lambda classifier: evaluate_folders(classifier, self.image_dirs)
+
+    def entries(self) -> dict[str, Any]:
+        """What ``pi_classifier.json`` says of the run."""
+        side, resize = self.network.side, self.summary["options"]["resize"]
+        return {
+            "network": self.network.spec.as_dict(),
+            "input": {"size": [side, side], "resize": resize, "channels": "RGB"},
+            "training": {k: self.summary[k] for k in ("data", "options", "versions")},
+        }
+
+    def photos(self) -> list[Photo]:
+        """The photos of the run's labels."""
+        return [p for p in scan(self.image_dirs) if p.label in self.network.labels]
+
+    def file_of(self, kind: Kind) -> Path:
+        """The file of this kind in the run's folder."""
+        return self.path / f"{kind}.tflite"
+
+    def record(self, kind: Kind, path: Path, card: ModelCard, contents: dict[str, Any]) -> None:
+        """Put the figures of a file in the run's folder into ``run.json``."""
+        if path.resolve() == self.file_of(kind).resolve():
+            # Another command may have written to it in the meantime.
+            now = RunFolder(self.path).summary()
+            now["evaluation"] = now.get("evaluation", {}) | {kind: contents["evaluation"]}
+            now["card"] = asdict(card)
+            write_json(self.path / RUN_FILE, now)
 
 
 def open_run(run_dir: Path, image_dirs: Sequence[Path]) -> FinishedRun:
@@ -53,32 +84,46 @@ def open_run(run_dir: Path, image_dirs: Sequence[Path]) -> FinishedRun:
     return FinishedRun(run_dir, run.summary(), run.load(), tuple(image_dirs))
 
 
-def export_run(
-    run_dir: Path,
-    image_dirs: Sequence[Path],
+def open_source(path: Path, image_dirs: Sequence[Path]) -> Source:
+    """Open a finished run's folder or a float model file.
+
+    Raises TrainingError or ModelError where it is neither.
+    """
+    if path.is_file():
+        return FloatModelFile.opened(path, image_dirs)
+    return open_run(path, image_dirs)
+
+
+def export_source(
+    source: Source,
     kinds: Sequence[Kind] = DEFAULT_KINDS,
     card: ModelCard | None = None,
     output: Path | None = None,
 ) -> Iterator[str]:
-    """Write ``<kind>.tflite`` into `run_dir` for each kind; yield a line on each.
+    """Write a file of each kind where `source` keeps them; yield a line on each.
 
-    All are evaluated on the held-out photos by running the finished file through the
-    daemon's classifier; the figures go into the file and into ``run.json``. The same
-    run and photos give the same bytes. `card` replaces the run's own; `output` names
-    the file where there is one kind.
+    The same source and photos give the same bytes. `card` replaces the source's own;
+    `output` names the file where there is one kind.
     """
-    source = open_run(run_dir, image_dirs)
     calibration = calibration_photos(source)
     for kind in kinds:
-        path = output or run_dir / f"{kind}.tflite"
+        path = output or source.file_of(kind)
         contents = export_kind(source, kind, calibration, path, card)
-        size_kb = path.stat().st_size / 1000
-        right = share(contents["evaluation"], "top1")
-        yield f"{path}: {size_kb:.0f} kB, {right} of held-out photos right"
+        yield f"{path}: {path.stat().st_size / 1000:.0f} kB{_right(source, path, contents)}"
+
+
+def _right(source: Source, path: Path, contents: dict[str, Any]) -> str:
+    if "evaluation" in contents:
+        return f", {share(contents['evaluation'], 'top1')} of held-out photos right"
+    if not any(photo.split == "test" for photo in source.photos()):
+        return ""
+    with contextlib.closing(open_model(path, TRIAL)) as classifier:
+        right = share(evaluate_folders(classifier, source.image_dirs), "top1")
+    return f", {right} of held-out photos right, if it was not trained on them"
 
 
 def export_kind(
-    source: FinishedRun,
+    source: Source,
     kind: Kind,
     calibration: Images,
     path: Path,
@@ -86,58 +131,30 @@ def export_kind(
     bare: bytes | None = None,
     entries: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Export one kind to `path`; figures of a file in the run's folder go into ``run.json``.
+    """Export one kind to `path`; return ``pi_classifier.json``.
 
-    `bare` and `entries` are the flatbuffer and further entries of ``pi_classifier.json``
-    where more was done than converting. Returns ``pi_classifier.json``.
+    The finished file is measured on the held-out photos by the daemon's classifier, and
+    the figures go into it, where those photos were not trained on. `bare` and `entries` are the
+    flatbuffer and further entries of ``pi_classifier.json`` where more was done than
+    converting.
     """
-    summary, side = source.summary, source.network.spec.resolution
-    resize = summary["options"]["resize"]
-    manifest = {
-        "input": {"size": [side, side], "resize": resize, "channels": "RGB"},
-        "training": {k: summary[k] for k in ("data", "options", "versions")},
-    }
+    if path.exists() and source.path.is_file() and path.samefile(source.path):
+        raise ExportError(
+            f"{path}: is the float file itself; give the new file another name, so that it stays"
+        )
+    card = card or source.card
     contents = export(
         source.network,
         kind,
-        card or source.card,
+        card,
         calibration,
-        manifest | (entries or {}),
-        lambda classifier: evaluate_folders(classifier, source.image_dirs),
+        source.entries() | (entries or {}),
+        source.evaluation,
         path,
         bare,
     )
-    if path.resolve() == (source.path / f"{kind}.tflite").resolve():
-        # Another command may have written to it in the meantime.
-        now = RunFolder(source.path).summary()
-        now["evaluation"] = now.get("evaluation", {}) | {kind: contents["evaluation"]}
-        now["card"] = asdict(card or source.card)
-        write_json(source.path / RUN_FILE, now)
+    source.record(kind, path, card, contents)
     return contents
-
-
-def calibration_photos(source: FinishedRun) -> Images:
-    """Training photos as the device sees them, drawn evenly over the labels."""
-    return drawn_photos(source, "training", CALIBRATION_PER_LABEL)
-
-
-def drawn_photos(source: FinishedRun, split: str, per_label: int) -> Images:
-    """Up to `per_label` photos of every label, as the device sees them, always the same.
-
-    Raises DatasetError where there is none.
-    """
-    labels = source.network.labels
-    photos = [p for p in scan(source.image_dirs) if p.split == split and p.label in labels]
-    chosen = evenly_over_labels([p.label for p in photos], per_label, seed=1) if photos else []
-    preprocessor = source.preprocessor
-    images = decode([photos[i] for i in chosen], labels, preprocessor, preprocessor.size[0])
-    if not len(images):
-        folders = ", ".join(map(str, source.image_dirs))
-        raise DatasetError(
-            f"{folders}: no {split} photo of the run's labels ({', '.join(labels)}) can be read; "
-            "give the folder the run was trained on"
-        )
-    return images
 
 
 def evaluate_folders(classifier: ModelClassifier, image_dirs: Sequence[Path]) -> dict[str, Any]:

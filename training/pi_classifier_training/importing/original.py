@@ -71,10 +71,15 @@ def converted(
 
     data = to_tflite(scores, side, path.name)
 
+    compiled: list[Any] = []
+
     def run(image: NDArray[np.float32]) -> NDArray[np.float32]:
         import tensorflow as tf
 
-        return np.asarray(scores(tf.constant(image)), np.float32).reshape(-1)
+        if not compiled:
+            # Layer by layer, a photo takes a Keras network half a second.
+            compiled.append(tf.function(scores, autograph=False))
+        return np.asarray(compiled[0](tf.constant(image)), np.float32).reshape(-1)
 
     raw = function_takes_raw_pixels(scores, side)
     return Original(format_, path, data, run, takes_raw_pixels=raw)

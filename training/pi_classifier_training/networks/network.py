@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pi_classifier_training.errors import TrainingError
@@ -101,6 +101,21 @@ class Network:
             )
         self.backbone.set_weights(other.backbone.get_weights())
         self.head.set_weights(other.head.get_weights())
+
+    @property
+    def name(self) -> str:
+        """The family's name."""
+        return self.spec.name
+
+    @property
+    def side(self) -> int:
+        """The side of the square pictures that `inference_model` takes."""
+        return self.spec.resolution
+
+    def scoring(self) -> Callable[[Any], Any]:
+        """`inference_model` as a function from raw pixels to scores."""
+        model = self.inference_model()
+        return lambda images: model(images, training=False)
 
     def inference_model(self) -> keras.Model:
         """The same network with a fixed input size and scores as output."""

@@ -255,6 +255,7 @@ def settings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         "network": " ".join(
             str(network[k]) for k in ("name", "width", "resolution") if k in network
         ),
+        "imported from": summary.get("imported", {}).get("file"),
         "started from": options.get("weights"),
         "epochs of fine-tuning": options.get("fine_tune"),
         "learned from": ", ".join(options.get("teachers") or ()) or options.get("teacher"),

@@ -47,8 +47,10 @@ class MeasuredFile:
     outcomes: Outcomes
 
 
-def measure_files(run_dir: Path, photos: Sequence[Photo]) -> tuple[list[MeasuredFile], list[str]]:
-    """Measure every model file of `run_dir` on the held-out ones of `photos`.
+def measure_files(
+    source: Path, paths: Sequence[Path], photos: Sequence[Photo]
+) -> tuple[list[MeasuredFile], list[str]]:
+    """Measure the model files `paths` of `source` on the held-out ones of `photos`.
 
     Returns the files, preferred kinds first, and a message on each that could not be
     used. Raises TrainingError when none can, DatasetError when no photo is held out.
@@ -62,7 +64,7 @@ def measure_files(run_dir: Path, photos: Sequence[Photo]) -> tuple[list[Measured
     messages: list[str] = []
     with contextlib.ExitStack() as opened:
         classifiers: list[ModelClassifier] = []
-        for path in sorted(run_dir.glob("*.tflite")):
+        for path in paths:
             try:
                 classifier = _open(path, labels_of(photos))
             except PiClassifierError as error:
@@ -72,7 +74,7 @@ def measure_files(run_dir: Path, photos: Sequence[Photo]) -> tuple[list[Measured
         if not classifiers:
             why = f" ({messages[0]})" if messages else ""
             raise TrainingError(
-                f"{run_dir}: holds no usable model file{why}; 'pi-classifier-train export' "
+                f"{source}: holds no usable model file{why}; 'pi-classifier-train export' "
                 "writes them"
             )
         outcomes = _outcomes(classifiers, test, "test photos")

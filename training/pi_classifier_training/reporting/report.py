@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import glob
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,12 +13,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pi_classifier.errors import PiClassifierError
+from pi_classifier.modelfile.model_file import ModelFile, read_model_file
 from pi_classifier.setting import setting
 from pi_classifier.system.files import write_atomic
 from pi_classifier_training.data.dataset import Photo, scan
 from pi_classifier_training.data_check.findings import CheckResult
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.evaluate import calibration_curve
+from pi_classifier_training.evaluation.labeling import match_labels
 from pi_classifier_training.evaluation.scoring import Outcomes
 from pi_classifier_training.progress import with_progress
 from pi_classifier_training.reporting import contents, figures, words
@@ -59,25 +62,45 @@ class ReportOptions:
 
 
 def write_report(
-    run_dir: Path,
+    source: Path,
     image_dirs: Sequence[Path],
     output: Path | None = None,
     options: ReportOptions | None = None,
 ) -> Path:
-    """Write the page on a run, ``report.html`` in its folder unless `output` says else.
+    """Write the page on a run's folder or on a model file and those made of it.
 
-    Raises TrainingError and DatasetError where there is no run, no usable model file or
-    no held-out photo; a section that cannot be had is left out, and the page says why.
+    It is ``report.html`` in the run's folder, ``<model>-report.html`` beside the model,
+    unless `output` says else. Raises TrainingError, ModelError and DatasetError where there is
+    no usable model file or no held-out photo; a section that cannot be had is left out, and
+    the page says why.
     """
-    summary = RunFolder(run_dir).summary()
-    output = output or run_dir / REPORT_FILE
-    photos = scan(image_dirs)
-    files, messages = measure_files(run_dir, photos)
+    if source.is_file():
+        model = read_model_file(source)
+        summary = model_summary(model)
+        output = output or source.with_name(f"{source.stem}-{REPORT_FILE}")
+        photos = match_labels(scan(image_dirs), model.labels, model.name)
+        paths = [source, *sorted(source.parent.glob(f"{glob.escape(source.stem)}-*.tflite"))]
+    else:
+        summary = RunFolder(source).summary()
+        output = output or source / REPORT_FILE
+        photos = scan(image_dirs)
+        paths = sorted(source.glob("*.tflite"))
+    files, messages = measure_files(source, paths, photos)
     for message in messages:
         log.warning("left out: %s", message)
-    page = page_of(run_dir, summary, image_dirs, photos, files, options or ReportOptions())
+    page = page_of(source, summary, image_dirs, photos, files, options or ReportOptions())
     write_atomic(output, render(page))
     return output
+
+
+def model_summary(model: ModelFile) -> dict[str, Any]:
+    """What a model file says of how it was made, as a run's summary would."""
+    details = model.manifest.details
+    card = {"name": model.name}
+    if model.metadata is not None:
+        card["description"] = model.metadata.description
+    kept = {key: details[key] for key in ("network", "imported") if key in details}
+    return {**details.get("training", {}), **kept, "card": card}
 
 
 def report_after_training(
@@ -98,26 +121,26 @@ def report_after_training(
 
 
 def page_of(
-    run_dir: Path,
+    source: Path,
     summary: Mapping[str, Any],
     image_dirs: Sequence[Path],
     photos: Sequence[Photo],
     files: Sequence[MeasuredFile],
     options: ReportOptions,
 ) -> Page:
-    """What to say on a run with this `summary` and these measured model files."""
+    """What to say on a run or model with this `summary` and these measured model files."""
     left_out = LeftOut()
     chosen = choose(files)
     confusion = contents.confusion(chosen.outcomes, chosen.labels)
-    more = left_out.unless("more", lambda: _more(run_dir, photos, chosen, options))
+    more = left_out.unless("more", lambda: _more(source, photos, chosen, options))
     card = summary.get("card", {})
     return Page(
-        name=str(card.get("name") or run_dir.resolve().name),
+        name=str(card.get("name") or source.resolve().name),
         description=str(card.get("description", "")),
         made=dt.datetime.now(dt.UTC).astimezone().strftime("%d %B %Y, %H:%M"),
         right=round(100 * chosen.test.value),
         accuracy_words=words.accuracy_sentence(chosen.test, len(chosen.outcomes.photos)),
-        verdict=_verdict(chosen, confusion, more),
+        verdict=(*_verdict(chosen, confusion, more), *_doubt(source)),
         files=_files(files, chosen, left_out),
         confusion=confusion,
         mistakes=_mistakes(chosen),
@@ -155,6 +178,10 @@ def _verdict(
     if more is not None:
         sentences.append(more.result.sentence)
     return (*sentences, words.copy_sentence(chosen.path.name, chosen.size_bytes))
+
+
+def _doubt(source: Path) -> tuple[str, ...]:
+    return (words.SEEN_PERHAPS,) if source.is_file() else ()
 
 
 def _files(files: Sequence[MeasuredFile], chosen: MeasuredFile, left_out: LeftOut) -> Files:
@@ -220,11 +247,16 @@ def _trust(outcomes: Outcomes) -> Trust:
 
 
 def _more(
-    run_dir: Path, photos: Sequence[Photo], chosen: MeasuredFile, options: ReportOptions
+    source: Path, photos: Sequence[Photo], chosen: MeasuredFile, options: ReportOptions
 ) -> More:
     if not options.learning_curve:
         raise TrainingError("it was not asked for (--no-learning-curve)")
-    result = more_photos(run_dir, photos, chosen.test.value, options.weights, options.cache_dir)
+    if source.is_file():
+        raise TrainingError(
+            f"{source.name} does not come with the training it is from; for a run of retrain "
+            "this is measured"
+        )
+    result = more_photos(source, photos, chosen.test.value, options.weights, options.cache_dir)
     curve = result.curve
     listed = "; ".join(
         f"{n:.0f} photos: {100 * e:.1f} of 100 wrong"

@@ -9,6 +9,10 @@ from pi_classifier_training.evaluation.metrics import Accuracy, LabelFigures
 
 # Fewer photos of a label than this say little about it.
 FEW_PHOTOS = 20
+SEEN_PERHAPS = (
+    "These photos were held out by their names. Whether the model was trained on them elsewhere "
+    "is not known: if it was, it does worse on new ones."
+)
 
 
 @dataclass(frozen=True, slots=True)

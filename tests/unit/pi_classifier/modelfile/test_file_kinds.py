@@ -41,6 +41,8 @@ LFS = (
         (archive(["labels.txt", "model.tflite"]), "a ZIP archive", "name model.tflite in it"),
         (archive(["model.json", "weights.bin"]), "a ZIP archive", "pi-classifier-train import"),
         (b"\x08\x08\x12\x07pytorch\x1a\x052.1.0", "an ONNX model", "convert it to TFLite"),
+        (b"\n\x16\n\x05input\x12\x0bPlaceholder", "a TensorFlow graph", "-train import"),
+        (b"\x08\x01\x12\xf0\x3a\n", "the graph of a TensorFlow SavedModel", "-train import"),
         (b"\x1f\x8b\x08\0" + bytes(20), "packed with gzip", "unpack it"),
         (b"\xff\xd8\xff\xe0" + bytes(20), "a photo", "name the model"),
         (bytes(257) + b"ustar" + bytes(250), "a tar archive", "unpack it"),
