@@ -145,10 +145,10 @@ def test_the_self_test_allows_for_another_runtime_s_kernels() -> None:
     ("words", "code", "says"),
     [
         (["export", "RUN", "-o", "x.tflite"], 70, "x.tflite is one file; say which"),
-        (["export", "nowhere"], 1, "nowhere: is not the output of"),
-        (["quantize", "nowhere"], 1, "nowhere: is not the output of"),
+        (["export", "nowhere"], 78, "nowhere: is not the output of"),
+        (["quantize", "nowhere"], 78, "nowhere: is not the output of"),
         (["quantize", "RUN", "-o", "/proc/nowhere/x.tflite"], 74, "/proc/nowhere"),
-        (["quantize", "RUN", "--image-dir", "OTHER"], 65, "no training photo of the run's labels"),
+        (["quantize", "RUN", "--image-dir", "OTHER"], 65, "no training photo of the model"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_clear_line(

@@ -178,6 +178,19 @@ def test_operations_of_other_families_are_computed_as_the_runtime_does(tmp_path:
     assert np.abs(found - expected).max() < 0.05
 
 
+def test_blue_first_is_put_into_the_network(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    bare = to_tflite(lambda x: tf.nn.softmax(tf.reduce_mean(x, (1, 2)) / 64), SIDE, "means")
+    model, contents = tmp_path / "means.tflite", {"name": "means", "input": {"channels": "BGR"}}
+    normalization = Normalization((10.0, 20.0, 30.0), (1.0, 2.0, 3.0))
+    model.write_bytes(write_model_file(bare, LABELS, contents, normalization))
+    pixels = np.random.default_rng(1).integers(0, 256, (2, SIDE, SIDE, 3)).astype(np.uint8)
+    with closing(open_model(model, ModelSettings(cache_dir=""))) as classifier:
+        assert classifier.model.channels == "bgr"
+        require_parity(classifier, FloatModelFile.opened(model, []).network, pixels, "float32")
+
+
 def test_an_operation_that_is_not_known_is_named(tmp_path: Path) -> None:
     import tensorflow as tf
 

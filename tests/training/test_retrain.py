@@ -101,9 +101,9 @@ def test_calibrating_two_models_writes_a_cascade_that_runs(
     ("arguments", "code", "says"),
     [
         (["retrain", "--image-dir", "nowhere", "--output-dir", "x"], 65, "nowhere: no such"),
-        (["retrain", "--width", "0.3"], 1, "width 0.3 of mobilenet_v1 is not one of"),
-        (["retrain", "--weights", "nowhere.h5"], 1, "nowhere.h5: no such file"),
-        (["retrain", "--teacher", "nowhere"], 1, "nowhere: is not the output of"),
+        (["retrain", "--width", "0.3"], 78, "width 0.3 of mobilenet_v1 is not one of"),
+        (["retrain", "--weights", "nowhere.h5"], 78, "nowhere.h5: no such file"),
+        (["retrain", "--teacher", "nowhere"], 78, "nowhere: is not the output of"),
         (["retrain", "--weights", "none", "--output-dir", "/proc/nowhere"], 74, "/proc/nowhere"),
         (["evaluate", "nowhere.tflite"], 78, "nowhere.tflite"),
     ],

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.modelfile.model_file import ModelFile
+from pi_classifier.modelfile.picture_input import Channels, picture_shape
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS
 from pi_classifier_training.conversion.converter import Function
 from pi_classifier_training.conversion.execution import (
@@ -44,6 +45,8 @@ class GraphNetwork:
     graph: ModelGraph
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    channels: Channels = "rgb"
+    channels_first: bool = False
 
     @classmethod
     def of(cls, model: ModelFile, data: bytes) -> GraphNetwork:
@@ -52,6 +55,11 @@ class GraphNetwork:
         if height != width:
             raise ExportError(
                 f"{model.path}: takes pictures of {width} × {height} pixels; expected square ones"
+            )
+        if model.channels == "gray":
+            raise ExportError(
+                f"{model.path}: takes gray pictures, and only networks that take colors are "
+                "computed again here; quantize it with the program that it comes from"
             )
         kind = model_kind(read_model_graph(data))
         if kind not in FLOAT_KINDS or model.input.dtype != "float32":
@@ -67,7 +75,16 @@ class GraphNetwork:
                 f"{model.path}: has an operation {error.kind}, which cannot be computed again "
                 "here; quantize the model with the program that it comes from, then import that"
             ) from error
-        return cls(model.name, model.labels, height, graph, normalization.mean, normalization.std)
+        return cls(
+            model.name,
+            model.labels,
+            height,
+            graph,
+            normalization.mean,
+            normalization.std,
+            model.channels,
+            picture_shape(model.input.shape).channels_first,
+        )
 
     def scoring(self) -> Function:
         """The network as a TensorFlow function of raw pixels ``[n, side, side, 3]``."""
@@ -80,9 +97,19 @@ class GraphNetwork:
                 image = image * factor
             if np.any(offset != 0):
                 image = image + offset
-            return execute(graph, image, lambda i: graph.tensors[i].values(), lambda _, x: x)
+            return execute(
+                graph, self._arranged(image), lambda i: graph.tensors[i].values(), lambda _, x: x
+            )
 
         return scores
+
+    def _arranged(self, image: Any) -> Any:
+        """Normalized pixels as the graph takes them: blue first, or channel after channel."""
+        import tensorflow as tf
+
+        if self.channels == "bgr":
+            image = image[..., ::-1]
+        return tf.transpose(image, (0, 3, 1, 2)) if self.channels_first else image
 
 
 def folded(graph: ModelGraph) -> ModelGraph:
