@@ -217,6 +217,8 @@ def _original(recognized: Recognized, child: _Child) -> Original:
 
 
 def _raise_refusal(path: Path, answer: Any) -> None:
+    if not isinstance(answer, dict):
+        raise TypeError(f"expected an object, not {answer!r}")
     if "missing" in answer:
         raise ModuleNotFoundError(name=_cleaned(str(answer["missing"])))
     if "unconfined" in answer:
