@@ -48,6 +48,7 @@ _OPTIONS: dict[int, str] = {
     9: "beta:float32",
     10: "axis:int32 activation:int8",
     11: "activation:int8 pot_scale_int16:bool",
+    15: "unused_height:int32 unused_width:int32 align_corners:bool half_pixel_centers:bool",
     16: "subgraph:uint32",
     17: "new_shape:[int32]",
     21: "activation:int8",
@@ -56,14 +57,28 @@ _OPTIONS: dict[int, str] = {
     27: "keep_dims:bool",
     28: "activation:int8 pot_scale_int16:bool",
     30: "squeeze_dims:[int32]",
+    32: "begin_mask:int32 end_mask:int32 ellipsis_mask:int32 new_axis_mask:int32 "
+    "shrink_axis_mask:int32 offset:bool",
+    35: "num_splits:int32",
     39: "",
+    75: "alpha:float32",
+    91: "",
+    92: "then_subgraph_index:int32 else_subgraph_index:int32",
     93: "cond_subgraph_index:int32 body_subgraph_index:int32",
+    103: "init_subgraph_index:int32",
 }
 # Where a missing field means another number than 0; written whatever it is.
 _DEFAULTS = {"dilation_w": 1, "dilation_h": 1}
 _ALIGNMENT = 16  # of constants
 
 Fields = dict[str, Any]
+
+# The type of options that goes with a kind of operator, for options known here.
+OPTION_TYPES = {
+    0: 11, 1: 5, 2: 10, 3: 1, 4: 2, 9: 8, 17: 5, 18: 21, 22: 17, 23: 15, 25: 9, 31: 16, 34: 22,
+    39: 26, 40: 27, 41: 28, 43: 30, 45: 32, 49: 35, 55: 39, 57: 39, 74: 27, 82: 27, 89: 27,
+    98: 75, 117: 91, 118: 92, 119: 93, 129: 103,
+}  # fmt: skip
 
 
 def take_apart(content: bytes) -> Fields:
@@ -76,6 +91,16 @@ def put_together(model: Fields) -> bytes:
     builder = flatbuffers.Builder(1 << 16)
     builder.Finish(_packed(builder, model, _SCHEMA["Model"]), file_identifier=b"TFL3")
     return bytes(builder.Output())
+
+
+def empty_options(type_code: int) -> Fields | None:
+    """Return options of a type with nothing but zeros in them; None where there are none."""
+    if type_code not in _OPTIONS:
+        return None
+    empty: Fields = {}
+    for _, name, kind in _fields(_OPTIONS[type_code]):
+        empty[name] = [0] if kind.startswith("[") else 0.0 if kind == "float32" else 0
+    return empty
 
 
 def _fields(schema: str) -> list[tuple[int, str, str]]:
@@ -139,9 +164,20 @@ def _packed(builder: Any, values: Fields, schema: str) -> int:
             builder.PrependUOffsetTRelativeSlot(slot, offsets[slot], 0)
         else:
             prepend = getattr(builder, f"Prepend{kind.capitalize()}Slot")
-            prepend(slot, values[name], None)
+            prepend(slot, _wrapped(values[name], kind), None)
     end: int = builder.EndObject()
     return end
+
+
+def _wrapped(value: Any, kind: str) -> Any:
+    """The number as its field can hold it: what is too large wraps around, as in C."""
+    if kind == "bool":
+        return bool(value)
+    if kind.startswith("float"):
+        return value
+    bits, signed = int(kind.lstrip("uint")), not kind.startswith("u")
+    value &= (1 << bits) - 1
+    return value - (1 << bits) if signed and value >> (bits - 1) else value
 
 
 def _packed_list(builder: Any, values: list[Any], kind: str) -> int:
@@ -156,6 +192,6 @@ def _packed_list(builder: Any, values: list[Any], kind: str) -> int:
     size = {"int32": 4, "float32": 4, "int64": 8}[kind]
     builder.StartVector(size, len(values), size)
     for value in reversed(values):
-        getattr(builder, f"Prepend{kind.capitalize()}")(value)
+        getattr(builder, f"Prepend{kind.capitalize()}")(_wrapped(value, kind))
     offset = builder.EndVector()
     return offset
