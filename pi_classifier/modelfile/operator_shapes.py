@@ -97,7 +97,7 @@ def _convolution(operator: Operator, tensors: list[Tensor]) -> None:
     after, options = tensors[operator.outputs[0]].shape, operator.options
     if options is None:
         raise UnsoundGraph("has no options")
-    if kernel is None or before is None or min(kernel) < 0:
+    if kernel is None or before is None or min(kernel, default=0) < 0:
         return
     if not _four(before, kernel, after) or min(kernel) < 1:
         raise UnsoundGraph(f"has the input {list(before)} and the weights {list(kernel)}")

@@ -1,0 +1,1 @@
+"""Searches for bytes that a reader does not read and does not refuse as it says."""
