@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pi_classifier.modelfile.operator_shapes import SHAPE_RULES
+from pi_classifier.modelfile.operator_rules import RULES
 from pi_classifier.modelfile.subgraph import Operator, Tensor, UnsoundGraph
 
 _MANY = 1 << 16
@@ -216,9 +216,9 @@ def check_operator(operator: Operator, tensors: list[Tensor]) -> None:
         raise UnsoundGraph(f"{operator_name(operator)} has {results} outputs")
     if operator.options_type not in (0, kind.options):
         raise UnsoundGraph(f"{operator_name(operator)} has the options of another operator")
-    if operator.code in SHAPE_RULES:
+    if operator.code in RULES:
         try:
-            SHAPE_RULES[operator.code](operator, tensors)
+            RULES[operator.code](operator, tensors)
         except UnsoundGraph as error:
             raise UnsoundGraph(f"{operator_name(operator)} {error}") from None
 

@@ -26,6 +26,10 @@ _SCALE, _ZERO_POINT = np.dtype("<f4"), np.dtype("<i8")
 _NO_SCALES, _NO_ZERO_POINTS = np.zeros(0, _SCALE), np.zeros(0, _ZERO_POINT)
 
 
+Shape = tuple[int, ...]
+"""−1 stands for a side that is known only when the model runs."""
+
+
 class UnsoundGraph(DamagedBuffer):
     """A well-formed file that says of itself what cannot be."""
 
@@ -47,7 +51,7 @@ class Tensor(NamedTuple):
     """
 
     table: Table
-    shape: tuple[int, ...] | None
+    shape: Shape | None
     type_code: int
     bits: int
     size_bytes: int
@@ -116,6 +120,18 @@ def read_subgraphs(model: Table) -> list[Subgraph]:
     return graphs
 
 
+def agree(one: int, other: int) -> bool:
+    """Whether two sides can be the same."""
+    return one == other or one < 0 or other < 0
+
+
+def fits(one: Shape | None, other: Shape | None) -> bool:
+    """Whether two shapes can be the same; None is one that is not known."""
+    if one is None or other is None:
+        return True
+    return len(one) == len(other) and all(map(agree, one, other))
+
+
 def builtin_code(code: Table) -> int:
     """Return the number of a built-in operator; 32 where it is a custom one."""
     code.raw(1)
@@ -176,7 +192,7 @@ def _tensor(table: Table, contents: list[memoryview]) -> Tensor:
     )
 
 
-def _shape(table: Table, stated: tuple[int, ...], *, known: bool) -> tuple[int, ...] | None:
+def _shape(table: Table, stated: tuple[int, ...], *, known: bool) -> Shape | None:
     # For a side that the network leaves open, a converter writes 1, and −1 in the signature.
     signature: Any = table.numbers(7, "int32", limit=_LARGEST_RANK)
     if not signature:

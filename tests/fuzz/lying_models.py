@@ -170,7 +170,9 @@ def content_length(chance: random.Random, model: Fields) -> str:
 
 def outside(chance: random.Random, model: Fields) -> str:
     buffer = chance.choice(model["buffers"])
-    buffer.update(offset=chance.choice((1, 2, 64, 1 << 20, 1 << 40)), size=chance.choice((0, 4, 1 << 33)))
+    buffer.update(
+        offset=chance.choice((1, 2, 64, 1 << 20, 1 << 40)), size=chance.choice((0, 4, 1 << 33))
+    )
     return "content behind the graph"
 
 
@@ -253,11 +255,15 @@ def version(chance: random.Random, model: Fields) -> str:
 
 def operands(chance: random.Random, model: Fields) -> str:
     graph = _graph(chance, model)
-    operator = chance.choice(graph["operators"]) if graph["operators"] else _operator(chance, model)
+    operator = (
+        chance.choice(graph["operators"]) if graph["operators"] else _operator(chance, model)
+    )
     side = chance.choice(("inputs", "inputs", "outputs"))
     given = list(operator[side] or [])
     place = _any_place(chance, given)
-    some = chance.choice((-1, -1, 0, chance.randrange(len(graph["tensors"])), len(graph["tensors"])))
+    some = chance.choice(
+        (-1, -1, 0, chance.randrange(len(graph["tensors"])), len(graph["tensors"]))
+    )
     operator[side] = chance.choice(
         (
             given[:-1],
@@ -322,7 +328,9 @@ def ends(chance: random.Random, model: Fields) -> str:
     graph = _graph(chance, model)
     side = chance.choice(("inputs", "outputs"))
     count = len(graph["tensors"])
-    graph[side] = chance.choice(([], [chance.randrange(count)], [chance.randrange(count)], [count], [-1]))
+    graph[side] = chance.choice(
+        ([], [chance.randrange(count)], [chance.randrange(count)], [count], [-1])
+    )
     return f"graph's {side} {graph[side]}"
 
 
@@ -355,7 +363,9 @@ def graphs(chance: random.Random, model: Fields) -> str:
 def signatures(chance: random.Random, model: Fields) -> str:
     index = chance.choice((0, 0, 1, 1000))
     tensors = len(model["subgraphs"][0]["tensors"])
-    maps = [{"name": n, "tensor_index": chance.choice((0, tensors - 1, tensors))} for n in ("x", "")]
+    maps = [
+        {"name": n, "tensor_index": chance.choice((0, tensors - 1, tensors))} for n in ("x", "")
+    ]
     model["signature_defs"] = [
         {
             "inputs": chance.choice((None, [], maps[:1], maps)),

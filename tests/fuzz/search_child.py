@@ -24,7 +24,7 @@ def main() -> None:
     def attempt(data: bytes) -> None:
         try:
             target.attempt(data)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever it is: it was not documented
             where = traceback.extract_tb(error.__traceback__)[-1]
             kind = f"{type(error).__name__}-{Path(where.filename).name}-{where.lineno}"
             if kind not in seen:

@@ -229,7 +229,11 @@ def _cut(network: Network) -> None:
     strides = network.indices(1, 1, 1, 1)
     if height > 4:
         network.add(
-            45, [network.last, begin, end, strides], [1, height - 1, width, channels], 32, end_mask=0
+            45,
+            [network.last, begin, end, strides],
+            [1, height - 1, width, channels],
+            32,
+            end_mask=0,
         )
 
 
@@ -242,7 +246,13 @@ def _pool_and_reshape(network: Network) -> None:
     _, height, width, channels = network.shape
     options = {"padding": _VALID, "stride_w": width, "stride_h": height, "activation": 0}
     network.add(
-        1, [network.last], [1, 1, 1, channels], 5, filter_width=width, filter_height=height, **options
+        1,
+        [network.last],
+        [1, 1, 1, channels],
+        5,
+        filter_width=width,
+        filter_height=height,
+        **options,
     )
     network.add(22, [network.last, network.indices(1, channels)], [1, channels], 17)
 

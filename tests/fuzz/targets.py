@@ -18,11 +18,12 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from pi_classifier_training.errors import ExportError
 
-from pi_classifier.errors import ConfigError, ImageError, ModelFileError, ModelMismatch, SinkError
 from pi_classifier.cameras.replay.recording import INDEX, recorded_frames
 from pi_classifier.cameras.video.pyav import MediaAddress, Video, VideoError
 from pi_classifier.config.reading import read_configuration
+from pi_classifier.errors import ConfigError, ImageError, ModelFileError, ModelMismatch, SinkError
 from pi_classifier.modelfile.associated_files import read_associated_files
 from pi_classifier.modelfile.cascade_file import read_cascade_file
 from pi_classifier.modelfile.encryption import ModelKey, decrypt_model, encrypt_model
@@ -32,9 +33,8 @@ from pi_classifier.modelfile.manifest import MANIFEST_NAME, parse_manifest
 from pi_classifier.modelfile.model_file import read_model_bytes
 from pi_classifier.modelfile.tflite_graph import read_graph
 from pi_classifier.modelfile.tflite_metadata import METADATA_NAME, read_metadata
-from pi_classifier.preprocessing.preprocessor import load_image
+from pi_classifier.preprocessing.photos import load_image
 from pi_classifier.speech.wavfile import check_speech
-from pi_classifier_training.errors import ExportError
 from tests.fuzz.small_networks import small_network
 from tests.tflite_models import put_together, take_apart
 
@@ -168,10 +168,9 @@ def _assignments() -> list[bytes]:
 
 
 def _cascades() -> list[bytes]:
-    return [
-        b'schema_version = 1\nname = "flowers"\n[[stage]]\nmodel = "fast.tflite"\naccept = 0.8\n'
-        b'[[stage]]\nmodel = "accurate.tflite"\n[measured]\nn = 3\n'
-    ]
+    first = b'[[stage]]\nmodel = "fast.tflite"\naccept = 0.8\n'
+    second = b'[[stage]]\nmodel = "accurate.tflite"\n[measured]\nn = 3\n'
+    return [b'schema_version = 1\nname = "flowers"\n' + first + second]
 
 
 def _sounds() -> list[bytes]:
@@ -182,7 +181,7 @@ def _sounds() -> list[bytes]:
             file.setnchannels(channels)
             file.setsampwidth(2)
             file.setframerate(rate)
-            file.writeframes(np.arange(-600, 600, 25, np.int16).tobytes())
+            file.writeframes(np.arange(-600, 600, 25).astype("<i2").tobytes())
         seeds.append(content.getvalue())
     return seeds
 
@@ -190,7 +189,7 @@ def _sounds() -> list[bytes]:
 def _photos() -> list[bytes]:
     from PIL import Image
 
-    pixels = np.arange(8 * 6 * 3, dtype=np.uint8).reshape(8, 6, 3)
+    pixels = np.arange(8 * 6 * 3).astype(np.uint8).reshape(8, 6, 3)
     seeds = []
     for kind in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"):
         content = io.BytesIO()
@@ -230,7 +229,7 @@ def _videos() -> list[bytes]:
 
 
 def _read_video(data: bytes) -> None:
-    video = Video(MediaAddress(str(as_file("film", data))), 16, 5.0)
+    video = Video(MediaAddress(f"file:{as_file('film', data)}"), 16, 5.0)
     try:
         for number, picture in enumerate(video.pictures()):
             picture()
@@ -258,7 +257,10 @@ def _unpack(data: bytes) -> None:
 
 def _descriptions() -> list[bytes]:
     layers = [
-        {"class_name": "InputLayer", "config": {"batch_input_shape": [None, 8, 8, 3], "name": "x"}},
+        {
+            "class_name": "InputLayer",
+            "config": {"batch_input_shape": [None, 8, 8, 3], "name": "x"},
+        },
         {"class_name": "Dense", "config": {"units": 3, "activation": "softmax", "name": "y"}},
     ]
     network = {"class_name": "Sequential", "config": {"name": "n", "layers": layers}}

@@ -9,24 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from pi_classifier.modelfile import operand_rules
 from pi_classifier.modelfile.flatbuffer import Table
-from pi_classifier.modelfile.subgraph import Operator, Tensor, UnsoundGraph
+from pi_classifier.modelfile.subgraph import Operator, Shape, Tensor, UnsoundGraph, agree, fits
 
-Shape = tuple[int, ...]
 Rule = Callable[[Operator, list[Tensor]], None]
 
 _SAME, _VALID = 0, 1
 _SIDE_LIMIT = 1 << 15
-
-
-def _agree(one: int, other: int) -> bool:
-    return one == other or one < 0 or other < 0
-
-
-def _fits(one: Shape | None, other: Shape | None) -> bool:
-    if one is None or other is None:
-        return True
-    return len(one) == len(other) and all(map(_agree, one, other))
 
 
 def _elements(shape: Shape | None) -> int:
@@ -55,7 +45,7 @@ def _window(
     sides = [_side(before[i + 1], window[i], strides[i], padding) for i in (0, 1)]
     if 0 in sides:
         raise UnsoundGraph(f"has a window of {list(window)}, larger than its input {list(before)}")
-    if after is not None and not all(map(_agree, sides, after[1:3])):
+    if after is not None and not all(map(agree, sides, after[1:3])):
         raise UnsoundGraph(f"makes {sides} of {list(before)}, but its output is {list(after)}")
 
 
@@ -78,7 +68,7 @@ def _bias(operator: Operator, tensors: list[Tensor], place: int, channels: int) 
     if len(operator.inputs) <= place or operator.inputs[place] < 0:
         return
     bias = tensors[operator.inputs[place]]
-    if not _agree(_elements(bias.shape), channels):
+    if not agree(_elements(bias.shape), channels):
         raise UnsoundGraph(
             f"has a bias of the shape {list(bias.shape or ())} for {channels} channels"
         )
@@ -103,7 +93,7 @@ def _convolution(operator: Operator, tensors: list[Tensor]) -> None:
         raise UnsoundGraph(f"has the input {list(before)} and the weights {list(kernel)}")
     depthwise = operator.code == 4
     channels = kernel[3] if depthwise else kernel[0]
-    if after is not None and not _agree(after[3], channels):
+    if after is not None and not agree(after[3], channels):
         raise UnsoundGraph(f"has weights for {channels} channels, but its output is {list(after)}")
     if before[3] >= 0:
         if depthwise:
@@ -133,7 +123,9 @@ def _fully_connected(operator: Operator, tensors: list[Tensor]) -> None:
         raise UnsoundGraph(
             f"has weights {list(kernel)} that do not fit its input {list(before or ())}"
         )
-    if after and not _agree(after[-1], kernel[0]):
+    values = _elements(before)
+    made = -1 if values < 0 else values // kernel[1] * kernel[0]
+    if after and not (agree(after[-1], kernel[0]) and agree(_elements(after), made)):
         raise UnsoundGraph(f"has weights {list(kernel)} that do not fit its output {list(after)}")
     _bias(operator, tensors, 2, kernel[0])
 
@@ -145,9 +137,9 @@ def _transposed(operator: Operator, tensors: list[Tensor]) -> None:
         raise UnsoundGraph("has no stride")
     if kernel is None or before is None:
         return
-    if not _four(kernel, before, after) or min(kernel) < 1 or not _agree(kernel[3], before[3]):
+    if not _four(kernel, before, after) or min(kernel) < 1 or not agree(kernel[3], before[3]):
         raise UnsoundGraph(f"has weights {list(kernel)} that do not fit its input {list(before)}")
-    if after is not None and not _agree(after[3], kernel[0]):
+    if after is not None and not agree(after[3], kernel[0]):
         raise UnsoundGraph(f"has weights {list(kernel)} that do not fit its output {list(after)}")
     _bias(operator, tensors, 3, kernel[0])
 
@@ -160,7 +152,7 @@ def _pooling(operator: Operator, tensors: list[Tensor]) -> None:
     if not _four(before, after):
         raise UnsoundGraph(f"has an input of the shape {list(before or ())}")
     window = options.integer(4, "int32"), options.integer(3, "int32")
-    if before is not None and after is not None and not _agree(before[3], after[3]):
+    if before is not None and after is not None and not agree(before[3], after[3]):
         raise UnsoundGraph(f"makes {list(after)} of {list(before)}")
     unknown = (-1, -1, -1, -1)
     _window(before or unknown, after, window, _strides(options), options.integer(0, "int8"))
@@ -168,7 +160,7 @@ def _pooling(operator: Operator, tensors: list[Tensor]) -> None:
 
 def _elementwise(operator: Operator, tensors: list[Tensor]) -> None:
     before, after = tensors[operator.inputs[0]].shape, tensors[operator.outputs[0]].shape
-    if not _fits(before, after):
+    if not fits(before, after):
         raise UnsoundGraph(f"makes {list(after or ())} of {list(before or ())}")
 
 
@@ -181,8 +173,13 @@ def _softmax(operator: Operator, tensors: list[Tensor]) -> None:
 
 def _rearranged(operator: Operator, tensors: list[Tensor]) -> None:
     before, after = tensors[operator.inputs[0]].shape, tensors[operator.outputs[0]].shape
-    if not _agree(_elements(before), _elements(after)):
+    if not agree(_elements(before), _elements(after)):
         raise UnsoundGraph(f"makes {list(after or ())} of {list(before or ())}")
+
+
+def _reshaped(operator: Operator, tensors: list[Tensor]) -> None:
+    _rearranged(operator, tensors)
+    operand_rules.reshaped(operator, tensors)
 
 
 def _broadcast(operator: Operator, tensors: list[Tensor]) -> None:
@@ -192,9 +189,9 @@ def _broadcast(operator: Operator, tensors: list[Tensor]) -> None:
         return
     rank = max(len(one), len(other))
     pairs = list(zip(_padded(one, rank), _padded(other, rank), strict=True))
-    if not all(_agree(a, b) or 1 in (a, b) for a, b in pairs):
+    if not all(agree(a, b) or 1 in (a, b) for a, b in pairs):
         raise UnsoundGraph(f"takes {list(one)} and {list(other)}")
-    if not _fits(tuple(-1 if min(a, b) < 0 else b if a == 1 else a for a, b in pairs), after):
+    if not fits(tuple(-1 if min(a, b) < 0 else b if a == 1 else a for a, b in pairs), after):
         raise UnsoundGraph(f"makes {list(after or ())} of {list(one)} and {list(other)}")
 
 
@@ -214,7 +211,7 @@ def _concatenation(operator: Operator, tensors: list[Tensor]) -> None:
         raise UnsoundGraph(f"joins {[list(part) for part in known[:4]]} along axis {axis}")
     lengths = [part[axis] for part in known]
     total = -1 if min(lengths) < 0 else sum(lengths)
-    if not all(_fits((*part[:axis], total, *part[axis + 1 :]), after) for part in known):
+    if not all(fits((*part[:axis], total, *part[axis + 1 :]), after) for part in known):
         raise UnsoundGraph(f"makes {list(after)} of {[list(part) for part in known[:4]]}")
 
 
@@ -244,14 +241,22 @@ _UNARY: tuple[int, ...] = (
 _UNARY += (108, 111, 114, 116, 117, 150, 152, 158)
 
 # By the number of the operator's kind.
-SHAPE_RULES: dict[int, Rule] = {
+RULES: dict[int, Rule] = {
     **dict.fromkeys((0, 18, 41, 42, 55, 57, 78, 99), _broadcast),
     **dict.fromkeys((1, 12, 17), _pooling),
     2: _concatenation,
     **dict.fromkeys((3, 4), _convolution),
     9: _fully_connected,
     25: _softmax,
-    **dict.fromkeys((22, 43, 70), _rearranged),
+    22: _reshaped,
+    **dict.fromkeys((43, 70), _rearranged),
+    **dict.fromkeys((23, 97), operand_rules.resized),
+    **dict.fromkeys((26, 5), operand_rules.blocks),
+    **dict.fromkeys((34, 60, 100), operand_rules.padded),
+    39: operand_rules.transposed,
+    **dict.fromkeys((40, 74, 81, 82, 89, 91, 140), operand_rules.reduced),
+    45: operand_rules.sliced,
+    49: operand_rules.split,
     67: _transposed,
     **dict.fromkeys(
         (*_UNARY, 11, 13, 50, 54),
