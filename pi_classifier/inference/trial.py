@@ -20,7 +20,12 @@ from typing import Any
 from pi_classifier.errors import ModelFileError, PiClassifierError
 from pi_classifier.inference import native_stderr
 from pi_classifier.inference.classifier import ModelSettings, read_to_run, start_model
-from pi_classifier.inference.interpreter import pack_weights, runtime_identity, weight_cache
+from pi_classifier.inference.interpreter import (
+    open_interpreter,
+    pack_weights,
+    runtime_identity,
+    weight_cache,
+)
 from pi_classifier.inference.verifier import too_large
 from pi_classifier.modelfile.model_copy import ModelSource
 from pi_classifier.modelfile.model_file import read_model_file
@@ -105,6 +110,9 @@ def _try(source: ModelSource, settings: ModelSettings, cache_dir: Path | None) -
     Returns their size, 0 where there are none to be kept, and why they could not be.
     """
     model = read_to_run(source, settings)
+    # First without packed weights: the way that packs them makes room for the scores by the
+    # shape that the file states, and writes beyond it where that is not true.
+    open_interpreter(model, settings.runtime, settings.num_threads, None).close()
     packed_bytes, not_kept, weights = 0, "", None
     if cache_dir is not None and source.is_copied and source.memory is None:
         cache = weight_cache(source.sha256, settings.runtime, cache_dir)

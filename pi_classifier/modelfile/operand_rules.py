@@ -24,8 +24,10 @@ def integers(operator: Operator, tensors: list[Tensor], place: int) -> list[int]
         return None
     tensor = tensors[operator.inputs[place]]
     dtype = _INTEGERS.get(tensor.type_code)
-    if dtype is None or not tensor.content or len(tensor.content) > 8 * _MOST_INTEGERS:
+    if dtype is None or not tensor.content:
         return None
+    if len(tensor.content) > dtype.itemsize * _MOST_INTEGERS:
+        raise UnsoundGraph(f"has an operand of the shape {list(tensor.shape or ())}")
     values: list[int] = np.frombuffer(tensor.content, dtype).tolist()
     return values
 

@@ -184,6 +184,11 @@ KINDS = {
 # From which place on an input may be none (−1): only a fully connected layer may lack its bias,
 # recurrent layers lack many.
 _OPTIONAL = {9: 2, 15: 2, 16: 0, 24: 0, 27: 0, 35: 0, 44: 0, 46: 0, 52: 0}
+# What computes with real numbers: 8-bit values without a scale stand for none.
+_ARITHMETIC = (0, 3, 4, 6, 9, 11, 14, 18, 25, 28, 40, 41, 50, 54, 67, 74, 98, 99, 114, 117)
+_EIGHT_BITS = (3, 9)
+# What knows constants that are packed, several to a byte.
+_UNPACKING = (3, 4, 6, 7, 9, 36, 53, 67, 126)
 # What they call: the slots of the graphs' numbers in the options of CALL, IF, WHILE, CALL_ONCE.
 _CALLS = {31: (0,), 118: (0, 1), 119: (0, 1), 129: (0,)}
 # In the second kind of options: STABLEHLO_REDUCE, _SCATTER, _REDUCE_WINDOW, _SORT, _WHILE,
@@ -216,11 +221,26 @@ def check_operator(operator: Operator, tensors: list[Tensor]) -> None:
         raise UnsoundGraph(f"{operator_name(operator)} has {results} outputs")
     if operator.options_type not in (0, kind.options):
         raise UnsoundGraph(f"{operator_name(operator)} has the options of another operator")
+    _check_values(operator, tensors)
     if operator.code in RULES:
         try:
             RULES[operator.code](operator, tensors)
         except UnsoundGraph as error:
             raise UnsoundGraph(f"{operator_name(operator)} {error}") from None
+
+
+def _check_values(operator: Operator, tensors: list[Tensor]) -> None:
+    used = [tensors[index] for index in (*operator.inputs, *operator.outputs) if index >= 0]
+    for tensor in used:
+        if tensor.type_code in _EIGHT_BITS:
+            if not len(tensor.scales) and operator.code in _ARITHMETIC:
+                raise UnsoundGraph(
+                    f"{operator_name(operator)} computes with {tensor.name}, which has no scale"
+                )
+        elif 0 < tensor.bits < 8 and not (tensor.content and operator.code in _UNPACKING):
+            raise UnsoundGraph(
+                f"{operator_name(operator)} cannot take {tensor.name} of {tensor.bits} bits"
+            )
 
 
 def subgraphs_of(operator: Operator) -> list[int]:

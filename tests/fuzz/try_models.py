@@ -13,6 +13,7 @@ a Python of their own would take half a second for each model.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import resource
 import shutil
@@ -140,13 +141,15 @@ def _forked(task: Callable[[], int], given: bytes, limit_s: float) -> Ended:
         try:
             for place, file in enumerate(files):
                 os.dup2(file, place)
-            sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w")
+            sys.stdin = os.fdopen(0, closefd=False)
+            sys.stdout, sys.stderr = (os.fdopen(n, "w", closefd=False) for n in (1, 2))
             signal.alarm(int(limit_s))
             status = task()
         except BaseException:  # noqa: BLE001  the child ends here
             traceback.print_exc()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(status)
     code: int | None = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     written = []
