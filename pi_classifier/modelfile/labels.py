@@ -25,6 +25,8 @@ _MOST_LABELS = 100_000
 # A table takes much more memory than its text.
 _LARGEST_STRUCTURE = 1 << 18
 _ONE_IN = 100
+# TypeError: a table or a list stands for a key.
+_NOT_PYTHON = (ValueError, SyntaxError, TypeError, RecursionError, MemoryError)
 # Of ImageNet's labels the longest has 131; a folder of photos may give one of 255.
 _LONGEST_LABEL = 255
 _LINE_ENDS = re.compile(r"\r\n?|\n")
@@ -165,7 +167,7 @@ def _structured(text: str, source: str) -> tuple[str, ...]:
         with contextlib.suppress(ValueError, RecursionError):
             value = json.loads(text)
         if value is None:
-            with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            with contextlib.suppress(*_NOT_PYTHON):
                 value = ast.literal_eval(text)
     if isinstance(value, list | tuple):
         value = dict(enumerate(value))

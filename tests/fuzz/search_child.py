@@ -32,7 +32,7 @@ def main() -> None:
                 digest = hashlib.sha256(data).hexdigest()[:8]
                 path = Path(findings) / f"{kind}-{digest}"
                 path.write_bytes(data)
-                path.with_suffix(".txt").write_text(traceback.format_exc())
+                path.with_name(f"{path.name}.txt").write_text(traceback.format_exc())
 
     atheris.Setup([sys.argv[0], *limits, corpus], attempt)
     atheris.Fuzz()

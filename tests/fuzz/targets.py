@@ -34,11 +34,14 @@ from pi_classifier.modelfile.model_file import read_model_bytes
 from pi_classifier.modelfile.tflite_graph import read_graph
 from pi_classifier.modelfile.tflite_metadata import METADATA_NAME, read_metadata
 from pi_classifier.preprocessing.photos import load_image
+from pi_classifier.printable import printable
 from pi_classifier.speech.wavfile import check_speech
 from tests.fuzz.small_networks import small_network
 from tests.tflite_models import put_together, take_apart
 
 DATA = Path(__file__).resolve().parent.parent / "data"
+
+_CONTROL = frozenset(map(chr, (*range(32), *range(0x7F, 0xA0), *range(0x202A, 0x202F))))
 
 Seeds = Callable[[], list[bytes]]
 Read = Callable[[bytes], object]
@@ -139,7 +142,7 @@ def _labels() -> list[bytes]:
 
 def _read_labels(data: bytes) -> None:
     for label in parse_labels(data, "labels.txt"):
-        if not label or not label.isprintable():
+        if not label or label != printable(label) or not _CONTROL.isdisjoint(label):
             raise AssertionError(f"a label that cannot be shown: {label!r}")
 
 
