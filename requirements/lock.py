@@ -36,6 +36,7 @@ _DESCRIPTION = {
     "video": "the extra `video`",
     "development": "device, bench and the tools of the gate",
     "tflite": "the older runtime, with what its tests need",
+    "fuzz": "what scripts/fuzz searches with, beside development",
     "mediapipe": "another program's reader of model files, for a test",
     "picamera2-newest": "the newest picamera2 the driver was tried with",
     "picamera2-oldest": "the oldest picamera2 the driver works with",
@@ -87,6 +88,8 @@ def _wanted() -> dict[str, list[str]]:
         "lock": ["uv", "packaging"],
         # Debian 13's PyAV
         "tflite": [*tested, "numpy<2", "tflite-runtime==2.14.0", "av==14.2.0"],
+        # the newest as a wheel for Python 3.11
+        "fuzz": ["atheris==3.0.0"],
         "mediapipe": ["mediapipe==1.2.2"],
         "picamera2-newest": ["picamera2==0.3.38", *picamera2],
         "picamera2-oldest": ["picamera2==0.3.21", "v4l2-python3==0.3.5", *picamera2],

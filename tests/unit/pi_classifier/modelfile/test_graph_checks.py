@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,13 +11,18 @@ from typing import Any
 import pytest
 
 from pi_classifier.errors import ModelFileError, ModelMismatch
+from pi_classifier.modelfile.flatbuffer import Table
+from pi_classifier.modelfile.graph_checks import check_graphs
 from pi_classifier.modelfile.model_file import read_model_bytes
+from pi_classifier.modelfile.subgraph import UnsoundGraph
 from pi_classifier.modelfile.tflite_graph import read_graph
-from tests.tflite_models import Fields, put_together, take_apart
+from tests.fuzz.small_networks import Network
+from tests.tflite_models import OPTION_TYPES, Fields, put_together, take_apart
 
 DATA = Path(__file__).resolve().parents[3] / "data"
 ADD, AVERAGE_POOL, CONCATENATION, CONV, DEPTHWISE = 0, 1, 2, 3, 4
 FULLY_CONNECTED, LOGISTIC, MUL, RESHAPE, SOFTMAX, MEAN = 9, 14, 18, 22, 25, 40
+RESIZE, PAD, TRANSPOSE, SUM = 23, 34, 39, 74
 WHILE, ASSIGN_VARIABLE, ABSENT = 119, 144, -1
 
 Change = Callable[[Fields], None]
@@ -70,6 +77,16 @@ def taking(code: int, inputs: Callable[[list[int]], list[int]]) -> Change:
     return lambda fields: operator(fields, code).update(
         inputs=inputs(operator(fields, code)["inputs"])
     )
+
+
+def operands(code: int, place: int, values: list[int]) -> Change:
+    """Other numbers in a constant that says how an operator works."""
+
+    def change(fields: Fields) -> None:
+        buffer = fields["buffers"][tensor(fields, code, place)["buffer"]]
+        buffer["data"] = struct.pack(f"<{len(values)}i", *values)
+
+    return change
 
 
 def writing_to_a_constant(fields: Fields) -> None:
@@ -152,6 +169,14 @@ LIES: list[tuple[str, Change, str]] = [
     ("sides", shaped(CONV, 0, [1, 9, 8, 16], "outputs"), r"makes \[8, 8\] of \[1, 16, 16, 3\]"),
     ("elements", shaped(SOFTMAX, 0, [1, 5], "outputs"), r"makes \[1, 5\] of \[1, 4\]"),
     ("broadcast", shaped(ADD, 0, [1, 16, 17, 3], "outputs"), r"makes \[1, 16, 17, 3\] of"),
+    (
+        "reduced axes",
+        operands(MEAN, 1, [1, 1]),
+        r"makes \[1, 4, 80\] of \[1, 4, 4, 80\] by \[1, 1\]",
+    ),
+    ("axis outside", operands(MEAN, 1, [1, 9]), r"goes over the axes \[1, 9\]"),
+    ("no scale", lambda m: tensor(m, ADD, 1).update(quantization=None), "which has no scale"),
+    ("packed", lambda m: tensor(m, ADD, 1).update(type=17), r"ADD\) cannot take .* of 4 bits"),
     ("no zero points", quantized(CONV, 1, zero_point=None), "16 scales and 0 zero points"),
     (
         "scales",
@@ -237,3 +262,37 @@ def test_packed_constants_count_their_bits(bits: int, code: int) -> None:
     buffer["data"] += b"\0"
     with pytest.raises(ValueError, match="but the file holds"):
         read_graph(memoryview(put_together(fields)))
+
+
+SIDES = [1, 5, 7, 3]
+
+
+@pytest.mark.parametrize(
+    ("code", "values", "after", "options"),
+    [
+        (RESIZE, [9, 4], [1, 9, 4, 3], {}),
+        (PAD, [0, 0, 1, 2, 3, 0, 0, 0], [1, 8, 10, 3], {}),
+        (TRANSPOSE, [0, 3, 1, 2], [1, 3, 5, 7], {}),
+        (RESHAPE, [1, -1], [1, 105], {}),
+        (SUM, [1, -1], [1, 7], {"keep_dims": False}),
+        (SUM, [1, -1], [1, 1, 7, 1], {"keep_dims": True}),
+    ],
+)
+def test_results_are_as_their_operands_say(
+    code: int, values: list[int], after: list[int], options: Fields
+) -> None:
+    """A runtime makes room by the shape that the file states, and fills it by the operands."""
+    network = Network(random.Random(2))
+    network.type, network.tensors = 0, []
+    network.last = network.activation(SIDES)
+    operand = network.indices(*values, shape=[4, 2] if code == PAD else [len(values)])
+    network.add(code, [network.last, operand], after, OPTION_TYPES[code], **options)
+    check_graphs(root_of(network.model()))
+    for place, side in enumerate(after):
+        network.tensors[-1]["shape"] = [*after[:place], side + 1, *after[place + 1 :]]
+        with pytest.raises(UnsoundGraph, match="makes"):
+            check_graphs(root_of(network.model()))
+
+
+def root_of(fields: Fields) -> Table:
+    return Table.root(memoryview(put_together(fields)), b"TFL3")

@@ -111,6 +111,7 @@ def test_silent_labels() -> None:
         (b"{}", "no list of labels"),
         (b"[UNK]", "no list of labels"),
         (b"[" * 5000 + b"]" * 5000, "no list of labels"),
+        (b"{[0]: 'red'}", "no list of labels"),
         (b"{0: __import__('os').getcwd()}", "no list of labels"),
         (b"TFL3\0\0\0", "is not a label file"),
     ],

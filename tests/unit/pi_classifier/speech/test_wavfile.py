@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import wave
 from pathlib import Path
 
@@ -116,6 +117,13 @@ def test_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.wav").write_text("this is no sound" * 10)
     with pytest.raises(SinkError, match="not a complete WAV file"):
         check_speech(tmp_path / "text.wav")
+
+
+def test_a_chunk_longer_than_the_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "long.wav"
+    file.write_bytes(struct.pack("<4sI4s4sI", b"RIFF", 20, b"WAVE", b"LIST", 1 << 30) + bytes(8))
+    with pytest.raises(SinkError, match="not a complete WAV file"):
+        read_wav(file)
 
 
 def test_phrases_are_joined_with_silence_between(tmp_path: Path) -> None:
