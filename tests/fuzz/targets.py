@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import random
 import tempfile
 import wave
@@ -314,7 +313,7 @@ def _encrypted() -> list[bytes]:
 def _decrypt(data: bytes) -> None:
     path = as_file("model.tflite", data)
     with path.open("rb") as file:
-        os.close(decrypt_model(path, file, _KEY))
+        decrypt_model(path, file, _KEY)
 
 
 TARGETS = (
