@@ -21,7 +21,7 @@ from pi_classifier.inference.score_reading import (
     activation_of,
     are_independent,
 )
-from pi_classifier.inference.verifier import verified
+from pi_classifier.inference.verifier import try_content, verified
 from pi_classifier.modelfile.locate import find_model
 from pi_classifier.modelfile.manifest import GoldenVector, Resize
 from pi_classifier.modelfile.model_copy import ModelSource
@@ -236,11 +236,16 @@ def read_to_run(
     return model
 
 
-def open_model_bytes(content: bytes, name: str, settings: ModelSettings) -> ModelClassifier:
+def open_model_bytes(
+    content: bytes, name: str, settings: ModelSettings, *, foreign: bool = False
+) -> ModelClassifier:
     """Open a model file that is in memory; `name` stands for its path.
 
-    It runs as it will from the disk, but for its packed weights, which are not cached.
+    It runs as it will from the disk, but for its packed weights, which are not cached. A
+    `foreign` one, which another program wrote, is tried in a child process first.
     """
+    if foreign:
+        try_content(content, Path(name), settings)
     stated = _stated_normalization(settings)
     channels = _stated_channels(settings)
     model = read_model_bytes(content, name, settings.labels, stated, channels=channels)

@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 # A share of what is free, so that other programs, and the service that reloads, go on.
 _MEMORY_SHARE = 0.75
 _LEAST_MEMORY, _MOST_MEMORY = 64 << 20, 1 << 30
+# A model takes about twice its size, where its weights stay in memory.
+_SCARCE = 3
 # Weights become at most eight times their size when they are packed: from 4 to 32 bits.
 _LEAST_FILE, _FILE_GROWTH = 64 << 20, 8
 _PROCESSOR_S = 60.0
@@ -56,12 +58,17 @@ def main() -> int:
     settings = ModelSettings(**values)
     sources = [_source(*model) for model in given["models"]]
     runtime_identity(settings.runtime)  # imported before what it takes is counted
-    _bound(sources, settings.num_threads)
+    memory_bytes = _bound(sources, settings.num_threads)
     if any(source.memory is not None for source in sources):
         forbid_core_dumps()
     cache_dir = None if given["cache_dir"] is None else Path(given["cache_dir"])
     for source in sources:
         verdict = _verdict(source, settings, cache_dir, describing=given["describing"])
+        if "error" in verdict and memory_bytes < _SCARCE * source.file.stat().st_size:
+            free = (
+                f"{memory_bytes / 1e6:.0f} MB of memory were free for it, which may be too little"
+            )
+            verdict = {**verdict, "text": f"{verdict['text']} ({free})"}
         print(json.dumps(verdict), file=verdicts, flush=True)
     return 0
 
@@ -72,14 +79,14 @@ def _source(path: str, file: str, sha256: str, descriptor: int | None) -> ModelS
     return ModelSource(Path(path), Path(file), sha256, memory=memory)
 
 
-def _bound(sources: list[ModelSource], num_threads: int) -> None:
+def _bound(sources: list[ModelSource], num_threads: int) -> int:
+    """Bound this process; returns the memory it may still take."""
     largest = max((source.file.stat().st_size for source in sources), default=0)
-    memory_bytes = int(free_memory_bytes() * _MEMORY_SHARE)
-    bound_this_process(
-        min(max(memory_bytes, _LEAST_MEMORY), _MOST_MEMORY),
-        _LEAST_FILE + _FILE_GROWTH * largest,
-        _PROCESSOR_S * num_threads,
-    )
+    share = int(free_memory_bytes() * _MEMORY_SHARE)
+    memory_bytes = min(max(share, _LEAST_MEMORY), _MOST_MEMORY)
+    file_bytes = _LEAST_FILE + _FILE_GROWTH * largest
+    bound_this_process(memory_bytes, file_bytes, _PROCESSOR_S * num_threads)
+    return memory_bytes
 
 
 def _verdict(

@@ -27,6 +27,7 @@ from pi_classifier.inference.interpreter import runtime_identity, weight_cache
 from pi_classifier.inference.weight_cache import WeightCache, cpu_identity
 from pi_classifier.modelfile.model_copy import ModelSource, model_source
 from pi_classifier.system.files import check_ours, read_regular_file, write_atomic
+from pi_classifier.system.memory_file import sealed_memory_file
 from pi_classifier.system.python_child import Ended, module_command, run_to_end
 
 if TYPE_CHECKING:
@@ -97,6 +98,14 @@ def verified(
         _forget(model)
         (again,) = try_all([model_source(model.source.path, cache_dir, settings.key_file)])
         yield again.opened(open_model)
+
+
+def try_content(content: bytes, name: Path, settings: ModelSettings) -> None:
+    """Try a model file that is in memory, in a child; raises as `verified` does."""
+    memory = sealed_memory_file("model", [content])
+    checksum = hashlib.sha256(content).hexdigest()
+    source = ModelSource(name, memory.path, checksum, memory=memory)
+    _tried([source], settings, cache_dir=None, describing=False)
 
 
 def _tried(

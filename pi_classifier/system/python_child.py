@@ -87,8 +87,8 @@ def _memory_file(name: str) -> BinaryIO:
 def bound_this_process(memory_bytes: int, file_bytes: int, processor_s: float) -> None:
     """Let this process take `memory_bytes` more than it has, for data of its own; a child's act.
 
-    Beyond that an allocation fails, a file that grows beyond `file_bytes` or more time than
-    `processor_s` on processors ends it. It is the first that the kernel ends where memory
+    Beyond that an allocation fails, and so does writing to a file beyond `file_bytes`; more
+    than `processor_s` on processors ends it. It is the first that the kernel ends where memory
     runs out, it leaves no core file, and others go before it on a busy processor.
     """
     own = _kilobytes("/proc/self/status", "VmData") << 10

@@ -176,7 +176,9 @@ def _compared(
 ) -> tuple[bytes, str]:
     """Compare the new file with the original; return it with golden vectors, and a line on it."""
     trial = write_model_file(original.tflite, labels, contents, normalization)
-    with contextlib.closing(open_model_bytes(trial, contents["name"], TRIAL)) as classifier:
+    with contextlib.closing(
+        open_model_bytes(trial, contents["name"], TRIAL, foreign=True)
+    ) as classifier:
         pictures, what = comparison_pictures(
             classifier.input_size, contents["input"]["resize"], image_dirs
         )

@@ -12,7 +12,12 @@ import pytest
 
 from pi_classifier.errors import InferenceError, ModelFileError, ModelMismatch
 from pi_classifier.inference import verifier
-from pi_classifier.inference.classifier import ModelSettings, describe_models, open_model
+from pi_classifier.inference.classifier import (
+    ModelSettings,
+    describe_models,
+    open_model,
+    open_model_bytes,
+)
 
 DATA = Path(__file__).resolve().parents[3] / "data"
 MODEL = DATA / "int8.tflite"
@@ -149,6 +154,15 @@ def test_too_much_memory_is_named(child: Callable[[str], None], script: str) -> 
         ModelFileError, match=r"int8\.tflite: takes more memory than this computer"
     ):
         open_it()
+
+
+def test_foreign_models_in_memory_are_tried_too(child: Callable[[str], None]) -> None:
+    settings, content = ModelSettings(cache_dir=""), MODEL.read_bytes()
+    open_model_bytes(content, "imported", settings, foreign=True).close()
+    child("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    open_model_bytes(content, "our own", settings).close()
+    with pytest.raises(ModelFileError, match="imported: ended the runtime with SIGSEGV"):
+        open_model_bytes(content, "imported", settings, foreign=True)
 
 
 def test_what_never_ends_is_ended(
