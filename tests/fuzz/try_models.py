@@ -23,7 +23,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +111,11 @@ def outcome(content: bytes, folder: Path, *, cached: bool = True) -> tuple[str, 
 
 def _run(settings: ModelSettings) -> int:
     """The daemon: it opens the model, and looks at frames of other sizes and contents."""
-    setattr(verifier, "run_to_end", lambda _, given, limit_s: _forked(trial.main, given, limit_s))  # noqa: B010
+
+    def forked(_: Sequence[str], given: bytes, limit_s: float, *__: object) -> Ended:
+        return _forked(trial.main, given, limit_s)
+
+    setattr(verifier, "run_to_end", forked)  # noqa: B010  mypy: it is that module's import
     memory = _peak_memory_mb()
     try:
         classifier = open_classifier(settings)
