@@ -125,6 +125,7 @@ class Smoother:
             stage=prediction.stage,
             model=prediction.model,
             latency_ns=prediction.latency_ns,
+            picture=frame.picture,
         )
 
     def _candidate(self, prediction: Prediction) -> str | None:

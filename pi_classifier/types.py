@@ -23,6 +23,7 @@ class Frame:
     so decisions replay exactly. `truth` is the label the frame is known to show
     (emulated camera only), never read by the pipeline. `scores` float32 ``[labels]``
     are those of a sensor that classifies by itself, None from every other camera.
+    `picture` names the file that a replay took it from, within its folder.
     """
 
     pixels: NDArray[np.uint8]
@@ -30,6 +31,7 @@ class Frame:
     timestamp_ns: int
     truth: str | None = None
     scores: NDArray[np.float32] | None = None
+    picture: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Decision:
     `sequence` and `timestamp_ns` are those of the frame that tipped it, `score`,
     `stage` and `model` those of that frame's prediction. `latency_ns`, the time
     that prediction took, is for logs alone: it differs from run to run and so
-    takes no part in comparing decisions (0: not known).
+    takes no part in comparing decisions (0: not known); nor does `picture`, the frame's.
     """
 
     label: str | None
@@ -88,6 +90,7 @@ class Decision:
     stage: int
     model: str
     latency_ns: int = field(default=0, compare=False)
+    picture: str | None = field(default=None, compare=False)
     several: Several | None = None
 
     @property

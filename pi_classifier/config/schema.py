@@ -136,7 +136,7 @@ class Key:
 
     def _converted_scalar(self, kind: type, value: object) -> Any:
         if kind is Path and isinstance(value, str | Path):
-            return Path(value)
+            return self._converted_path(value)
         if type(value) is int and abs(value) > LARGEST_WHOLE:
             raise ValueError(f"{self.allowed}, {LARGEST_WHOLE:g} at most")
         if kind is float and type(value) is int:
@@ -153,6 +153,12 @@ class Key:
         elif isinstance(value, float) and abs(value) > LARGEST_NUMBER:
             raise ValueError(f"{self.allowed}, {LARGEST_NUMBER:g} at most")
         return value
+
+    def _converted_path(self, value: str | Path) -> Path:
+        try:
+            return Path(value).expanduser()
+        except RuntimeError:  # nobody has that home folder
+            raise ValueError(self.allowed) from None
 
     def _in_bounds(self, value: float) -> bool:
         return (

@@ -77,7 +77,7 @@ def _found(name: str, folders: Sequence[Path]) -> Path:
         if path.exists():
             raise ModelFileError(f"model {name}: {NOT_A_FILE}; name a model file")
     if is_path:
-        raise ModelFileError(f"model {name}: there is no such file; check the path")
+        raise ModelFileError(f"model {name}: no such file; check the path")
     raise ModelFileError(_not_found(name, folders))
 
 

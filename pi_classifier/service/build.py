@@ -26,9 +26,10 @@ from pi_classifier.service.camera_recovery_log import CameraRecoveryLog
 from pi_classifier.service.liveness import Liveness
 from pi_classifier.service.service import PipelineParts, Service, SinkKey, close_together
 from pi_classifier.sinks.jsonl import jsonl_sink
-from pi_classifier.sinks.log import LogSink
+from pi_classifier.sinks.log import LogSink, on_stderr
 from pi_classifier.sinks.speech import speech_sink
 from pi_classifier.sinks.stdout import stdout_sink
+from pi_classifier.system.stdio import on_one_terminal
 from pi_classifier.types import Classifier, Sink
 
 _logger = logging.getLogger(__name__)
@@ -191,7 +192,9 @@ def _wanted_sinks(
     on_stdout_closed: Callable[[], None],
 ) -> Iterator[tuple[SinkKey, Callable[[], Sink]]]:
     """Yield for each sink that is switched on what it is made from, and what opens it."""
-    if settings.stdout.enabled:
+    # In a terminal the log's line tells more than the label alone, and once is enough.
+    told_there = on_stderr(settings.log) and on_one_terminal() and not settings.stdout.json
+    if settings.stdout.enabled and not told_there:
         key = SinkKey("stdout", settings.stdout)
         yield key, lambda: stdout_sink(settings.stdout, on_closed=on_stdout_closed)
     if settings.log.enabled:

@@ -1,8 +1,9 @@
-"""A decision as one line of JSON, the same bytes for the same decision."""
+"""A decision as one line of JSON: the same for the same decision, but for when it was made."""
 
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 from pi_classifier.printable import json_text
@@ -31,6 +32,25 @@ def decision_fields(decision: Decision) -> dict[str, Any]:
         ]
         fields["announced"] = list(decision.announced)
     return fields
+
+
+def decision_line(decision: Decision, wall_clock_ns: int) -> bytes:
+    """The decision's line: its fields between the time of now and how long it took.
+
+    In a replay it ends with the picture that tipped it.
+    """
+    fields = {"time": utc_time(wall_clock_ns)} | decision_fields(decision)
+    fields["latency_ms"] = round(decision.latency_ns / 1e6, 3)
+    if decision.picture is not None:
+        fields["picture"] = decision.picture
+    return json_line(fields)
+
+
+def utc_time(wall_clock_ns: int) -> str:
+    """ISO 8601 in UTC with microseconds, such as ``2024-05-01T09:30:00.250000Z``."""
+    seconds, nanoseconds = divmod(wall_clock_ns, 1_000_000_000)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanoseconds // 1000)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _rounded(score: float) -> float | None:

@@ -7,12 +7,11 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pi_classifier.errors import SinkError
 from pi_classifier.setting import setting
-from pi_classifier.sinks.json_line import decision_fields, json_line
+from pi_classifier.sinks.json_line import decision_line
 from pi_classifier.sinks.queued_sink import QueuedSink, Writer
 from pi_classifier.sinks.retry import Retry
 from pi_classifier.types import Decision
@@ -59,9 +58,7 @@ class JsonlWriter(Writer[bytes]):
 
     def item(self, decision: Decision) -> bytes:
         """The decision's line, stamped with the time of now."""
-        fields = {"time": utc_time(self._wall_clock_ns())} | decision_fields(decision)
-        fields["latency_ms"] = round(decision.latency_ns / 1e6, 3)
-        return json_line(fields)
+        return decision_line(decision, self._wall_clock_ns())
 
     def begin(self) -> None:
         """Create the file: what is wrong with it is reported now, not at the first decision."""
@@ -114,13 +111,6 @@ class RotatingFile:
 
     def _numbered(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}")
-
-
-def utc_time(wall_clock_ns: int) -> str:
-    """ISO 8601 in UTC with microseconds, such as ``2024-05-01T09:30:00.250000Z``."""
-    seconds, nanoseconds = divmod(wall_clock_ns, 1_000_000_000)
-    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanoseconds // 1000)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _append_whole(path: Path, line: bytes) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pi_classifier.logs.events import Event, entry
 from pi_classifier.logs.handlers import journal_queue, log_queue
 from pi_classifier.logs.log_queue import Entry, LogQueue
+from pi_classifier.printable import printable
 from pi_classifier.setting import setting
 from pi_classifier.sinks.queued_sink import CLOSE_S
 from pi_classifier.speech.phrases import Phrases
@@ -30,6 +31,12 @@ class LogSettings:
         "journal: there from a terminal too; stderr: with the rest of the log, without fields",
         choices=("auto", "journal", "stderr"),
     )
+
+
+def on_stderr(settings: LogSettings) -> bool:
+    """Whether decisions are logged on stderr, as the log is set up now."""
+    elsewhere = settings.destination == "journal" or under_journal()
+    return settings.enabled and not elsewhere and _logger.isEnabledFor(logging.INFO)
 
 
 class LogSink:
@@ -108,7 +115,8 @@ def message(decision: Decision | None) -> str:
     if decision.several is not None:
         scores = [category.score for category in decision.several.in_force]
     shown = ", ".join(f"{score:.2f}" for score in scores)
-    return f"{_PHRASES.of_all(decision.in_force)} ({shown})"
+    place = "" if decision.picture is None else f" in {printable(decision.picture)}"
+    return f"{_PHRASES.of_all(decision.in_force)} ({shown}){place}"
 
 
 def fields(decision: Decision, model_sha256: Mapping[str, str]) -> dict[str, str]:
@@ -125,6 +133,8 @@ def fields(decision: Decision, model_sha256: Mapping[str, str]) -> dict[str, str
         values["ANNOUNCED"] = ", ".join(decision.announced)
     if decision.model in model_sha256:
         values["MODEL_SHA256"] = model_sha256[decision.model]
+    if decision.picture is not None:
+        values["PICTURE"] = printable(decision.picture)
     if decision.latency_ns:
         values["LATENCY_MS"] = f"{decision.latency_ns / 1e6:.3f}"
     return values

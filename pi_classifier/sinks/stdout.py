@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from pi_classifier.errors import SinkError
 from pi_classifier.printable import printable
 from pi_classifier.setting import setting
-from pi_classifier.sinks.json_line import decision_fields, json_line
+from pi_classifier.sinks.json_line import decision_line
 from pi_classifier.sinks.queued_sink import QueuedSink, Writer
 from pi_classifier.types import Decision
 
@@ -56,7 +57,7 @@ class StdoutWriter(Writer[bytes]):
     def item(self, decision: Decision) -> bytes | None:
         """The decision's line or lines."""
         if self._json:
-            return json_line(decision_fields(decision))
+            return decision_line(decision, time.time_ns())
         return b"".join(map(plain_line, decision.announced)) or None
 
     def write(self, line: bytes) -> None:

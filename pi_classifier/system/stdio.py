@@ -44,6 +44,14 @@ def crash_report() -> int:
     return descriptor
 
 
+def on_one_terminal(out: int = 1, err: int = 2) -> bool:
+    """Whether stdout and stderr are the same terminal, where what is on both is seen twice."""
+    try:
+        return os.isatty(out) and os.path.samestat(os.fstat(out), os.fstat(err))
+    except OSError:
+        return False
+
+
 class StderrWriter:
     """Lines on stderr, beside `sys.stderr`, whose lock a thread that waits there would hold.
 

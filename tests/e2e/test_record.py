@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -26,11 +27,20 @@ def decisions(program: Program, camera: str, *more: object) -> str:
         "run", "--model", MODEL, "--camera", camera, "--json", "--fast", "--no-speech", *more
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return decided(done.stdout)
+
+
+def decided(lines: str) -> str:
+    """The lines without what differs from run to run, and what the recording calls a picture."""
+    own = (json.loads(line) for line in lines.splitlines())
+    return "\n".join(
+        json.dumps({k: v for k, v in line.items() if k not in {"time", "latency_ms", "picture"}})
+        for line in own
+    )
 
 
 @pytest.mark.parametrize("more", [(), ("--uncompressed",)])
-def test_a_recording_gives_the_same_decisions_byte_for_byte(
+def test_a_recording_gives_the_same_decisions(
     program: Program, photos: Path, tmp_path: Path, more: tuple[str, ...]
 ) -> None:
     source = ("--camera", f"replay:{photos}", "--fast", *more)
@@ -51,9 +61,9 @@ def test_drops_and_times_of_the_emulated_garden_are_kept(program: Program, tmp_p
     done = program("record", "--camera", "emulated", "--fast", *garden, folder)
     assert "recorded 40 frames (7 dropped)" in done.stderr
     run = ("run", "--model", "flowers", "--json", "--fast", "--no-speech")
-    live = program(*run, "--camera", "emulated", *garden).stdout
+    live = decided(program(*run, "--camera", "emulated", *garden).stdout)
     assert len(live.splitlines()) >= 3
-    assert program(*run, "--camera", f"replay:{folder}").stdout == live
+    assert decided(program(*run, "--camera", f"replay:{folder}").stdout) == live
 
 
 def test_the_same_picture_is_kept_once(program: Program, photos: Path, tmp_path: Path) -> None:

@@ -53,8 +53,10 @@ def _frames(folder: Path, photos: list[Path], settings: CameraSettings) -> Itera
                 unreadable.add(path)
                 continue
             truth = path.parent.name if path.parent != folder else None
+            name = str(path.relative_to(folder))
             for number in islice(numbers, repeats):
-                yield Frame(pixels, number, frame_time_ns(number, settings.fps), truth)
+                time_ns = frame_time_ns(number, settings.fps)
+                yield Frame(pixels, number, time_ns, truth, picture=name)
         if len(unreadable) == len(photos):
             raise ConfigError(
                 f"{folder}: none of its {len(photos)} photos can be read; the first: {photos[0]}"

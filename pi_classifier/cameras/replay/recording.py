@@ -214,7 +214,13 @@ def _frames(folder: Path, *, loop: bool) -> Iterator[Frame]:
         if recorded.picture != name:  # a picture shown again is read once
             name, pixels = recorded.picture, _read(folder / recorded.picture)
         if pixels is not None:
-            yield Frame(pixels, recorded.sequence, recorded.timestamp_ns, recorded.truth)
+            yield Frame(
+                pixels,
+                recorded.sequence,
+                recorded.timestamp_ns,
+                recorded.truth,
+                picture=recorded.picture,
+            )
 
 
 def _rounds(folder: Path) -> Iterator[RecordedFrame]:

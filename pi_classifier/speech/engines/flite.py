@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,8 @@ class FliteEngine:
         self.gain = settings.volume  # it has no loudness of its own
         self._language = settings.language
         self._voice = settings.voice or DEFAULT_VOICE
+        if self._voice.endswith(_VOICE_FILE):
+            self._voice = os.path.expanduser(self._voice)  # noqa: PTH111  as it is where none is known
         self._stretch = f"{USUAL_RATE_WPM / settings.rate_wpm:.3f}"
         self._checked = False
 

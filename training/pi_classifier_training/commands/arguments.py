@@ -10,11 +10,16 @@ from pi_classifier.printable import printable
 from pi_classifier_training.errors import TrainingError
 
 
+def path_of(text: str) -> Path:
+    """An argument that names a file or folder, in which ``~`` is the home folder."""
+    return Path(text).expanduser()
+
+
 def add_image_dir(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add ``--image-dir``, which may be given several times; none given is an empty list."""
     parser.add_argument(
         "--image-dir",
-        type=Path,
+        type=path_of,
         action="append",
         required=required,
         default=None if required else [],
@@ -29,7 +34,7 @@ def add_source(
     """Add what a command is about: a run's folder or a `model` file."""
     parser.add_argument(
         "source",
-        type=Path,
+        type=path_of,
         metavar="RUN|MODEL",
         help=f"output folder of retrain, or {model}",
     )
@@ -39,7 +44,9 @@ def add_output(
     parser: argparse.ArgumentParser, metavar: str, text: str, *, required: bool = False
 ) -> None:
     """Add ``-o`` or ``--output``: the file to write."""
-    parser.add_argument("-o", "--output", type=Path, required=required, metavar=metavar, help=text)
+    parser.add_argument(
+        "-o", "--output", type=path_of, required=required, metavar=metavar, help=text
+    )
 
 
 def require_folder(path: Path | None) -> None:

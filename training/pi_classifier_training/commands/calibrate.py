@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from pi_classifier.config.options import add_options, read_options
 from pi_classifier_training.commands.arguments import (
     add_image_dir,
     add_output,
+    path_of,
     print_lines,
     require_folder,
 )
@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
 def _describe(parser: argparse.ArgumentParser) -> None:
     from pi_classifier_training.evaluation.thresholds import ThresholdPolicy
 
-    parser.add_argument("models", nargs="+", metavar="MODEL", type=Path, help="cheapest first")
+    parser.add_argument("models", nargs="+", metavar="MODEL", type=path_of, help="cheapest first")
     add_image_dir(parser)
     add_output(
         parser,
@@ -41,7 +41,7 @@ def _describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="the cascade's name (default: its folder's)")
     add_options(parser, ThresholdPolicy, exclusive=("max_loss", "budget_ms", "accept"))
     parser.add_argument(
-        "--plot", type=Path, metavar="FILE", help="picture (.svg, .png) of the choice"
+        "--plot", type=path_of, metavar="FILE", help="picture (.svg, .png) of the choice"
     )
 
 

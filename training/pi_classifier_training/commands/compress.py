@@ -14,6 +14,7 @@ from pi_classifier_training.commands.arguments import (
     add_json,
     add_output,
     add_source,
+    path_of,
     print_lines,
 )
 
@@ -77,8 +78,8 @@ def _quantize(options: argparse.Namespace) -> int:
 def _describe_round(parser: argparse.ArgumentParser) -> None:
     from pi_classifier_training.compression.rounding_delivery import RoundOptions
 
-    parser.add_argument("model", type=Path, metavar="IN.tflite", help="a float model file")
-    parser.add_argument("output", type=Path, metavar="OUT.tflite")
+    parser.add_argument("model", type=path_of, metavar="IN.tflite", help="a float model file")
+    parser.add_argument("output", type=path_of, metavar="OUT.tflite")
     add_image_dir(parser, required=False)
     add_options(parser, RoundOptions, exclusive=("saving", "target_loss", "levels"))
 
@@ -93,7 +94,7 @@ def _round(options: argparse.Namespace) -> int:
 def _describe_measure_folding(parser: argparse.ArgumentParser) -> None:
     from pi_classifier_training.export.folding_gain import FoldingOptions
 
-    parser.add_argument("run_dir", type=Path, metavar="RUN", help="output folder of retrain")
+    parser.add_argument("run_dir", type=path_of, metavar="RUN", help="output folder of retrain")
     add_image_dir(parser)
     add_options(parser, FoldingOptions)
     add_json(parser)

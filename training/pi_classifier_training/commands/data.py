@@ -9,7 +9,7 @@ from typing import Any
 
 from pi_classifier.config.options import add_options, read_options
 from pi_classifier.errors import EXIT_DATA
-from pi_classifier_training.commands.arguments import add_image_dir, add_json, print_lines
+from pi_classifier_training.commands.arguments import add_image_dir, add_json, path_of, print_lines
 
 
 def add(commands: Any) -> None:
@@ -40,7 +40,7 @@ def _describe_fetch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data_set", choices=tuple(DATA_SETS), help="which one")
     parser.add_argument(
         "--to",
-        type=Path,
+        type=path_of,
         default=Path(),
         metavar="DIR",
         help="folder to put it in (default: this one)",
@@ -61,11 +61,11 @@ def _fetch(options: argparse.Namespace) -> int:
 def _describe_split_video(parser: argparse.ArgumentParser) -> None:
     from pi_classifier_training.data.video import CutOptions
 
-    parser.add_argument("video", type=Path, metavar="VIDEO")
+    parser.add_argument("video", type=path_of, metavar="VIDEO")
     parser.add_argument("--label", required=True, metavar="NAME", help="what the video shows")
     parser.add_argument(
         "--image-dir",
-        type=Path,
+        type=path_of,
         required=True,
         metavar="DIR",
         help="folder of photos; those of the video go to DIR/NAME",
@@ -101,9 +101,11 @@ def _describe_check_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fix", action="store_true", help="move problem files aside, rename others"
     )
-    parser.add_argument("--moved-to", type=Path, metavar="DIR", help="where --fix moves files to")
     parser.add_argument(
-        "--undo", type=Path, metavar="DIR", help="put back what --fix moved to DIR"
+        "--moved-to", type=path_of, metavar="DIR", help="where --fix moves files to"
+    )
+    parser.add_argument(
+        "--undo", type=path_of, metavar="DIR", help="put back what --fix moved to DIR"
     )
 
 
@@ -136,7 +138,7 @@ def _describe_render_scenes(parser: argparse.ArgumentParser) -> None:
     from pi_classifier_training.data.render import SceneOptions
 
     parser.add_argument(
-        "--output-dir", type=Path, required=True, metavar="DIR", help="a new folder"
+        "--output-dir", type=path_of, required=True, metavar="DIR", help="a new folder"
     )
     add_options(parser, SceneOptions)
 

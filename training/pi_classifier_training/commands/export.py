@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from pi_classifier.config.options import add_options, given_options, read_options
@@ -11,6 +10,7 @@ from pi_classifier_training.commands.arguments import (
     add_image_dir,
     add_output,
     add_source,
+    path_of,
     print_lines,
     require_folder,
 )
@@ -82,7 +82,7 @@ def _describe_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        type=Path,
+        type=path_of,
         help="a Teachable Machine export, retrained_graph.pb, SavedModel, .keras, .h5, .tflite",
     )
     add_output(parser, "OUT.tflite", "the model file to write", required=True)

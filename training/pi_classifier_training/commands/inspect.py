@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.printable import json_text
-from pi_classifier_training.commands.arguments import add_json, print_lines, require_folder
+from pi_classifier_training.commands.arguments import (
+    add_json,
+    path_of,
+    print_lines,
+    require_folder,
+)
 
 
 def add(commands: Any) -> None:
@@ -25,8 +30,8 @@ def _describe(parser: argparse.ArgumentParser) -> None:
     )
     add_json(parser, "everything as one JSON object")
     parser.add_argument("--layers", action="store_true", help="every layer, not only the heaviest")
-    parser.add_argument("--dot", type=Path, metavar="FILE", help="write the graph for Graphviz")
-    parser.add_argument("--picture", type=Path, metavar="FILE.svg", help="draw the graph")
+    parser.add_argument("--dot", type=path_of, metavar="FILE", help="write the graph for Graphviz")
+    parser.add_argument("--picture", type=path_of, metavar="FILE.svg", help="draw the graph")
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pi_classifier.config.options import add_options, given_options, read_options
-from pi_classifier_training.commands.arguments import add_image_dir, print_lines
+from pi_classifier_training.commands.arguments import add_image_dir, path_of, print_lines
 
 if TYPE_CHECKING:
     from pi_classifier_training.retraining.options import RetrainOptions
@@ -40,7 +39,7 @@ def _describe_retrain(parser: argparse.ArgumentParser) -> None:
 
     add_image_dir(parser)
     parser.add_argument(
-        "--output-dir", type=Path, required=True, metavar="OUT", help="the run's folder"
+        "--output-dir", type=path_of, required=True, metavar="OUT", help="the run's folder"
     )
     parser.add_argument("--force", action="store_true", help="train anew in a folder already used")
     network = parser.add_argument_group("the network")
@@ -101,7 +100,7 @@ def choices_of(options: argparse.Namespace) -> RetrainOptions:
 
 
 def _describe_experiments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dir", type=Path, metavar="DIR")
+    parser.add_argument("dir", type=path_of, metavar="DIR")
 
 
 def _experiments(options: argparse.Namespace) -> int:

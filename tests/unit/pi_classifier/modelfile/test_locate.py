@@ -108,7 +108,7 @@ def test_a_name_is_a_shipped_model_whatever_lies_here(
     assert find_model("./flowers", folders) == Path("flowers/own.tflite")
     assert find_model("models/flowers", folders) == Path("models/flowers/own.tflite")
     assert find_model("flowers/own.tflite", folders) == Path("models/flowers/own.tflite")
-    with pytest.raises(ModelFileError, match=r"model \./birds: there is no such file; check the"):
+    with pytest.raises(ModelFileError, match=r"model \./birds: no such file; check the"):
         find_model("./birds", folders)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pi_classifier.sinks.json_line import decision_fields, json_line
+from pi_classifier.sinks.json_line import decision_fields, decision_line, json_line
 from pi_classifier.types import Decision
 
 
@@ -19,6 +19,19 @@ def test_exact_bytes() -> None:
         b'{"label": "daisy", "score": 0.9313, "sequence": 12, '
         b'"timestamp_ns": 400000000, "stage": 1, "model": "accurate"}\n'
     )
+
+
+def test_a_line_says_when_how_long_and_of_which_picture() -> None:
+    decision = Decision(
+        "daisy", 0.93127, 12, 4, 1, "m", latency_ns=1_500_000, picture="a/\x9b.jpg"
+    )
+    line = json.loads(decision_line(decision, 1_714_555_800_250_000_999))
+    assert line == decision_fields(decision) | {
+        "time": "2024-05-01T09:30:00.250000Z",
+        "latency_ms": 1.5,
+        "picture": "a/\x9b.jpg",
+    }
+    assert "picture" not in json.loads(decision_line(Decision("x", 1, 1, 2, 0, "m"), 0))
 
 
 def test_nothing_is_null_and_names_stay_readable() -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pi_classifier.errors import SinkError
-from pi_classifier.sinks.jsonl import JsonlSettings, RotatingFile, jsonl_sink, utc_time
+from pi_classifier.sinks.json_line import utc_time
+from pi_classifier.sinks.jsonl import JsonlSettings, RotatingFile, jsonl_sink
 from pi_classifier.sinks.retry import Retry
 from pi_classifier.types import Decision
 

@@ -48,7 +48,7 @@ def test_json_has_every_decision(pipe: tuple[int, int]) -> None:
     lines = os.read(pipe[0], 1000).splitlines()
     assert [json.loads(line)["label"] for line in lines] == ["daisy", None]
     assert list(json.loads(lines[0])) == [
-        "label", "score", "sequence", "timestamp_ns", "stage", "model",
+        "time", "label", "score", "sequence", "timestamp_ns", "stage", "model", "latency_ms",
     ]  # fmt: skip
 
 
