@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from pi_classifier.setting import setting
-from pi_classifier.types import Decision, Frame, Prediction, Several
+from pi_classifier.types import Category, Decision, Frame, Prediction, Several
 
 _NS_PER_S = 1_000_000_000
 
@@ -183,14 +183,20 @@ class MultipleSmoother:
 
         For "nothing" it carries the score of whatever came first in that frame.
         """
-        changes = []
-        for category in prediction.categories:
-            # Of a label that was never sure, a low score changes nothing.
-            if category.score >= self._high or category.label in self._smoothers:
-                alone = replace(prediction, categories=(category,))
-                decision = self._smoother(category.label).update(frame, alone)
-                if decision is not None:
-                    changes.append(decision)
+        # Of a label that was never sure, a low score changes nothing.
+        fed = [
+            category
+            for category in prediction.categories
+            if category.score >= self._high or category.label in self._smoothers
+        ]
+        # After a reload with another model: what it does not know is not seen any more.
+        unknown = self._smoothers.keys() - {category.label for category in fed}
+        fed += [Category(-1, label, 0.0) for label in sorted(unknown)]
+        changes = [
+            change
+            for category in fed
+            if (change := self._fed(frame, replace(prediction, categories=(category,))))
+        ]
         if not changes:
             return None
         in_force = tuple(c for c in prediction.categories if self._holds(c.label))
@@ -203,6 +209,9 @@ class MultipleSmoother:
             score=best.score,
             several=Several(in_force, announced),
         )
+
+    def _fed(self, frame: Frame, alone: Prediction) -> Decision | None:
+        return self._smoother(alone.top.label).update(frame, alone)
 
     def _smoother(self, label: str) -> Smoother:
         found = self._smoothers.get(label)

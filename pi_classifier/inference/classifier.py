@@ -84,7 +84,8 @@ class ModelSettings:
     )
     scores: str = setting(
         "auto",
-        'what the network puts out; "auto" is by its last operator, then by what it gives',
+        'what the network puts out; "auto" is by its last operator, then by what it gives; '
+        "independent ones do not share 100 %",
         choices=SCORES,
     )
     top_k: int = setting(10, "how many of the best labels a prediction names; 0 is all", minimum=0)

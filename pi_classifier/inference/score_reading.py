@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,7 +14,9 @@ from pi_classifier.modelfile.tflite_graph import Activation, TensorSpec
 
 log = logging.getLogger(__name__)
 
-SCORES = ("auto", "probabilities", "logits")
+SCORES = ("auto", "probabilities", "logits", "independent-probabilities", "independent-logits")
+# What a network has behind its outputs; "logistic" where a sigmoid has yet to be put behind each.
+Reading = Activation | Literal["logistic"]
 
 # Of logits the outputs for black and for white hardly ever both sum to 1.
 _PROBE_COLORS = (
@@ -29,7 +31,7 @@ class ScoreReader:
     Of one output with two labels the score is that of the second; the first gets the rest.
     """
 
-    def __init__(self, activation: Activation, temperature: float, labels: int) -> None:
+    def __init__(self, activation: Reading, temperature: float, labels: int) -> None:
         self._activation = activation
         self._temperature = temperature
         self._labels = labels
@@ -42,14 +44,18 @@ class ScoreReader:
         return np.array([1 - scores[0], scores[0]], np.float32)
 
 
-def activation_of(model: ModelFile, stated: str, run: Callable[[Pixels], Scores]) -> Activation:
+def activation_of(model: ModelFile, stated: str, run: Callable[[Pixels], Scores]) -> Reading:
     """What the outputs of `model` have behind them: as `stated` (one of `SCORES`), else as found.
 
     The last operator tells it, but for networks that end in a sum or a mean of probabilities:
     those are known by running them on pictures of one color.
     """
+    if stated == "independent-probabilities":
+        return "sigmoid"
+    if stated == "independent-logits":
+        return "logistic"
     outputs = model.output.count
-    found: Activation = model.activation
+    found = model.activation
     if stated == "probabilities":
         found = "sigmoid" if outputs == 1 or found == "sigmoid" else "softmax"
     elif stated == "logits":
@@ -66,10 +72,10 @@ def activation_of(model: ModelFile, stated: str, run: Callable[[Pixels], Scores]
     return found
 
 
-def are_independent(activation: Activation, model: ModelFile) -> bool:
+def are_independent(reading: Reading, model: ModelFile) -> bool:
     """Whether each label has its own probability; else they share 100 %."""
     one_for_two = model.output.count < len(model.labels)
-    return not one_for_two and (activation == "sigmoid" or model.output.count == 1)
+    return not one_for_two and (reading in {"sigmoid", "logistic"} or model.output.count == 1)
 
 
 def _gives_probabilities(model: ModelFile, run: Callable[[Pixels], Scores]) -> bool:
@@ -84,16 +90,16 @@ def _are_probabilities(outputs: Scores, spec: TensorSpec) -> bool:
     return bool(within) and off <= _OFF_BY_ARITHMETIC + rounding
 
 
-def calibrated(scores: Scores, activation: Activation, temperature: float) -> Scores:
+def calibrated(scores: Scores, activation: Reading, temperature: float) -> Scores:
     """Turn a network's outputs into scores by its activation and calibration temperature.
 
     A network that ends without softmax or sigmoid gives logits: softmax(z / T), of a single
-    output sigmoid(z / T). For probabilities p the same is p^(1/T), scaled to sum 1; for
-    independent sigmoid scores p^(1/T) / (p^(1/T) + (1 − p)^(1/T)). Guo et al. 2017,
+    output or of independent ones sigmoid(z / T). For probabilities p the same is p^(1/T), scaled
+    to sum 1; for independent sigmoid scores p^(1/T) / (p^(1/T) + (1 − p)^(1/T)). Guo et al. 2017,
     arXiv:1706.04599.
     """
     total: Scores | np.floating[Any]
-    if activation == "none" and len(scores) == 1:
+    if activation == "logistic" or (activation == "none" and len(scores) == 1):
         # The sigmoid as (1 + tanh(z / 2)) / 2 does not overflow.
         powers = 1 + np.tanh(scores / np.float32(2 * temperature))
         total = np.float32(2)

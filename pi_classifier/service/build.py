@@ -93,7 +93,8 @@ def open_deciding_classifier(settings: Settings) -> Classifier:
     else:
         reason = (
             "has scores that share 100 %: when one rises the others fall, and no two labels are "
-            "ever sure together; name a model that ends in a sigmoid"
+            "ever sure together; name a model that ends in a sigmoid (one that only lacks it: "
+            'model.scores = "independent-logits")'
         )
     raise ConfigError(
         f"decision.multiple = true: {classifier.name} {reason}, or set decision.multiple to false"

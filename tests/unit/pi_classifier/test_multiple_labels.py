@@ -176,6 +176,17 @@ def test_what_was_announced_is_not_announced_again_after_a_reload() -> None:
     assert ended.in_force == ("rose",)
 
 
+def test_what_another_model_does_not_know_ends_with_the_reload() -> None:
+    smoother = MultipleSmoother(SmootherSettings(), SILENT)
+    for sequence in range(3):
+        smoother.update(frame(sequence), prediction(BOTH))
+    for sequence in range(3, 5):
+        assert smoother.update(frame(sequence), prediction({"rose": 0.9})) is None
+    decision = smoother.update(frame(5), prediction({"rose": 0.9}))
+    assert decision is not None
+    assert (decision.in_force, decision.announced) == (("rose",), ())
+
+
 def test_from_one_label_to_several_nothing_is_taken_over() -> None:
     one, several = Smoother(SmootherSettings()), MultipleSmoother(SmootherSettings())
     for sequence in range(3):

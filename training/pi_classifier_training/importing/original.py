@@ -89,7 +89,8 @@ def _side(path: Path, shape: tuple[int | None, ...], size: int | None) -> int:
     if len(shape) != 4 or shape[3] not in (3, None):
         raise ExportError(
             f"{path}: takes an input of the shape {list(shape)}; expected pictures, "
-            "[batch, height, width, 3]"
+            "[batch, height, width, 3]. Gray ones or channels first: convert it with "
+            "tf.lite.TFLiteConverter, and import that file"
         )
     height, width = shape[1], shape[2]
     if height is None or width is None:

@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pi_classifier.inference.score_reading import ScoreReader, activation_of, calibrated
+from pi_classifier.inference.score_reading import (
+    Reading,
+    ScoreReader,
+    activation_of,
+    are_independent,
+    calibrated,
+)
 from pi_classifier.modelfile.model_file import ModelFile, read_model_file
 from pi_classifier.modelfile.tflite_graph import Activation, TensorSpec
 
@@ -45,6 +51,12 @@ class TestCalibration:
 
     def test_all_zero_scores_stay_zero(self) -> None:
         assert calibrated(np.zeros(3, np.float32), "softmax", 2.0).tolist() == [0, 0, 0]
+
+    @given(st.lists(st.floats(-20, 20), min_size=1, max_size=4), st.sampled_from([0.5, 1.0, 2.0]))
+    def test_independent_logits_have_a_sigmoid_each(self, logits: list[float], t: float) -> None:
+        z = np.array(logits, np.float32)
+        expected = 1 / (1 + np.exp(-z.astype(np.float64) / t))
+        np.testing.assert_allclose(calibrated(z, "logistic", t), expected, atol=1e-6)
 
     @given(st.floats(-1e4, 1e4), st.sampled_from([0.5, 1.0, 2.0]))
     def test_a_single_logit_is_a_sigmoid(self, z: float, t: float) -> None:
@@ -101,10 +113,12 @@ def never(pixels: NDArray[np.uint8]) -> Scores:
         (1, "none", "auto", never, "none"),
         (1, "none", "probabilities", never, "sigmoid"),
         (1, "sigmoid", "auto", never, "sigmoid"),
+        (3, "none", "independent-logits", never, "logistic"),
+        (3, "none", "independent-probabilities", never, "sigmoid"),
     ],
 )
 def test_what_is_behind_the_outputs(
-    outputs: int, activation: Activation, stated: str, run: Run, found: Activation
+    outputs: int, activation: Activation, stated: str, run: Run, found: Reading
 ) -> None:
     assert activation_of(model(outputs, activation), stated, run) == found
 
@@ -128,6 +142,27 @@ def test_probabilities_are_from_0_to_1_and_sum_to_1(
     """But for rounding, of a quantized output half a step each."""
     outputs = np.array(row, np.float32)
     assert activation_of(model(3, "none", scale), "auto", lambda _: outputs) == found
+
+
+@pytest.mark.parametrize(
+    ("outputs", "reading", "independent"),
+    [
+        (3, "sigmoid", True),
+        (3, "logistic", True),
+        (3, "softmax", False),
+        (3, "none", False),
+        (1, "none", True),
+    ],
+)
+def test_which_scores_are_independent(outputs: int, reading: Reading, independent: bool) -> None:
+    labels = ("a", "b", "c")[:outputs]
+    judged = dataclasses.replace(model(outputs, "none"), labels=labels)
+    assert are_independent(reading, judged) is independent
+
+
+def test_no_and_yes_of_one_output_are_not_independent() -> None:
+    judged = dataclasses.replace(model(1, "sigmoid"), labels=("no", "yes"))
+    assert not are_independent("sigmoid", judged)
 
 
 def test_what_was_found_is_said(caplog: pytest.LogCaptureFixture) -> None:
