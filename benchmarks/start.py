@@ -14,6 +14,8 @@ from benchmarks.programs import Pair, Program
 
 SECTION = "Start to first label"
 AIM = Aim(0.5, "ours")
+# Another process of Python, with the runtime: it tries the model and packs its weights.
+FIRST_AIM = Aim(1.0, "ours")
 
 
 def measure(subject: str, programs: Pair, starts: int) -> Iterator[Figure]:
@@ -28,7 +30,9 @@ def measure(subject: str, programs: Pair, starts: int) -> Iterator[Figure]:
     warm, bare, python = median(ours_s), median(bare_s), median(python_s)
     yield Figure(SECTION, subject, "start", "s", warm, "bare loop", bare, aim=AIM)
     yield Figure(SECTION, subject, "start", "s", warm, "Python alone", python)
-    yield Figure(SECTION, subject, "very first start", "s", first_s, "bare loop", bare, aim=AIM)
+    yield Figure(
+        SECTION, subject, "very first start", "s", first_s, "bare loop", bare, aim=FIRST_AIM
+    )
 
 
 def _start_s(program: Program) -> float:
