@@ -25,6 +25,8 @@ from unittest.mock import patch
 
 import numpy as np
 
+from tests.tflite_models import Fields, put_together, take_apart
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reference" / "refused-files.md"
 DATA = ROOT / "tests" / "data"
@@ -113,6 +115,38 @@ def models() -> Iterator[Case]:
     yield case("an archive of 200 files", archived({str(number): "" for number in range(200)}))
     sound = archived({"pi_classifier.json": "{ }"}, method=zipfile.ZIP_STORED)
     yield case("a wrong checksum in the archive", sound.replace(b"{ }", b"{  "))
+
+
+def lying_models() -> Iterator[Case]:
+    """Networks that are whole and well formed, and say of themselves what cannot be."""
+
+    def case(what: str, change: Callable[[Fields, list[Fields]], object]) -> Case:
+        network = take_apart(NETWORK)
+        network["metadata"] = None
+        change(network, network["subgraphs"][0]["tensors"])
+        make = file("x.tflite", archived({"labels.txt": ""}, network=put_together(network)))
+        return Case(what, make, ["classify", "--model", "x.tflite", "photo.jpg"])
+
+    def operator(network: Fields, code: int) -> Fields:
+        codes = [kind["builtin_code"] for kind in network["operator_codes"]]
+        operators: list[Fields] = network["subgraphs"][0]["operators"]
+        return next(one for one in operators if codes[one["opcode_index"]] == code)
+
+    def weights(network: Fields, tensors: list[Fields]) -> Fields:
+        return tensors[operator(network, 3)["inputs"][1]]
+
+    yield case("a convolution with an input less", lambda n, _: operator(n, 4)["inputs"].pop())
+    yield case("a softmax that is another operator",
+               lambda n, _: n["operator_codes"][operator(n, 25)["opcode_index"]].update(
+                   deprecated_builtin_code=127, builtin_code=144))  # fmt: skip
+    yield case("scales without zero points",
+               lambda n, t: weights(n, t)["quantization"].update(zero_point=None))  # fmt: skip
+    yield case("weights that are longer in their shape than in the file",
+               lambda n, t: weights(n, t).update(shape=[64, 64, 64, 64]))  # fmt: skip
+    yield case("a step of no pixels",
+               lambda n, _: operator(n, 3)["builtin_options"].update(stride_w=0))  # fmt: skip
+    yield case("operators in the wrong order",
+               lambda n, _: n["subgraphs"][0]["operators"].reverse())  # fmt: skip
 
 
 def manifests() -> Iterator[Case]:
@@ -276,6 +310,7 @@ def special_files() -> Iterator[Case]:
 
 SECTIONS: Mapping[str, Callable[[], Iterator[Case]]] = {
     "Models": models,
+    "Models that are whole and lie": lying_models,
     "`pi_classifier.json` in a model": manifests,
     "Label files": label_files,
     "`cascade.toml`": cascades,

@@ -23,6 +23,7 @@ from pi_classifier.modelfile.subgraph import (
     Subgraph,
     Tensor,
     UnsoundGraph,
+    counted,
     read_subgraphs,
 )
 
@@ -98,15 +99,16 @@ def _check_tensor(tensor: Tensor) -> None:
     size = len(tensor.content)
     if tensor.content and tensor.type_code != _TEXT and size != tensor.size_bytes:
         raise UnsoundGraph(
-            f"the shape of {tensor.name} needs {tensor.size_bytes} bytes, but the file holds "
-            f"{size} for it"
+            f"the shape of {tensor.name} needs {tensor.size_bytes:,} bytes, but the file holds "
+            f"{size:,} for it"
         )
     scales, zero_points = tensor.scales, tensor.zero_points
     if not len(scales):
         return
     if len(scales) != len(zero_points):
         raise UnsoundGraph(
-            f"{tensor.name} has {len(scales)} scales and {len(zero_points)} zero points"
+            f"{tensor.name} has {counted(len(scales), 'scale')} and "
+            f"{counted(len(zero_points), 'zero point')}"
         )
     shape = tensor.shape or ()
     if len(scales) > 1 and not (

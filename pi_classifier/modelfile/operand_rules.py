@@ -89,7 +89,9 @@ def transposed(operator: Operator, tensors: list[Tensor]) -> None:
     before, order = tensors[operator.inputs[0]].shape, integers(operator, tensors, 1)
     if before is None or order is None:
         return
-    if sorted(axis % max(1, len(before)) for axis in order) != list(range(len(before))):
+    rank = len(before)
+    axes = sorted(axis + rank if axis < 0 else axis for axis in order)
+    if axes != list(range(rank)):
         raise UnsoundGraph(f"puts the axes of {list(before)} in the order {order}")
     expect(operator, tensors, [before[axis] for axis in order], order)
 

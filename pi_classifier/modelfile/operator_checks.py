@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pi_classifier.modelfile.operator_rules import RULES
-from pi_classifier.modelfile.subgraph import Operator, Tensor, UnsoundGraph
+from pi_classifier.modelfile.subgraph import Operator, Tensor, UnsoundGraph, counted
 
 _MANY = 1 << 16
 
@@ -212,13 +212,16 @@ def check_operator(operator: Operator, tensors: list[Tensor]) -> None:
         return
     given = len(operator.inputs)
     if not kind.fewest <= given <= kind.most:
-        number = f"{kind.fewest}" + (f" to {kind.most}" if kind.fewest < kind.most < _MANY else "")
-        raise UnsoundGraph(f"{operator_name(operator)} has {given} inputs; expected {number}")
+        most = f" to {kind.most}" if kind.fewest < kind.most < _MANY else ""
+        raise UnsoundGraph(
+            f"{operator_name(operator)} has {counted(given, 'input')}; expected "
+            f"{kind.fewest}{most}"
+        )
     if any(index < 0 for index in operator.inputs[: _OPTIONAL.get(operator.code)]):
         raise UnsoundGraph(f"{operator_name(operator)} lacks an input that it needs")
     results = len(operator.outputs)
     if results != kind.outputs and not (kind.outputs == _MANY and results):
-        raise UnsoundGraph(f"{operator_name(operator)} has {results} outputs")
+        raise UnsoundGraph(f"{operator_name(operator)} has {counted(results, 'output')}")
     if operator.options_type not in (0, kind.options):
         raise UnsoundGraph(f"{operator_name(operator)} has the options of another operator")
     _check_values(operator, tensors)

@@ -11,7 +11,15 @@ from collections.abc import Callable
 
 from pi_classifier.modelfile import operand_rules
 from pi_classifier.modelfile.flatbuffer import Table
-from pi_classifier.modelfile.subgraph import Operator, Shape, Tensor, UnsoundGraph, agree, fits
+from pi_classifier.modelfile.subgraph import (
+    Operator,
+    Shape,
+    Tensor,
+    UnsoundGraph,
+    agree,
+    counted,
+    fits,
+)
 
 Rule = Callable[[Operator, list[Tensor]], None]
 
@@ -74,7 +82,8 @@ def _bias(operator: Operator, tensors: list[Tensor], place: int, channels: int) 
         )
     if len(bias.scales) and len(weights.scales) not in (0, len(bias.scales)):
         raise UnsoundGraph(
-            f"has {len(weights.scales)} scales for its weights and {len(bias.scales)} for its bias"
+            f"has {counted(len(weights.scales), 'scale')} for its weights and "
+            f"{len(bias.scales)} for its bias"
         )
 
 

@@ -120,6 +120,11 @@ def read_subgraphs(model: Table) -> list[Subgraph]:
     return graphs
 
 
+def counted(number: int, noun: str) -> str:
+    """Return "1 scale", "2 scales"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def agree(one: int, other: int) -> bool:
     """Whether two sides can be the same."""
     return one == other or one < 0 or other < 0

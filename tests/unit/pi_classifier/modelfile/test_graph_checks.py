@@ -141,7 +141,11 @@ LIES: list[tuple[str, Change, str]] = [
         lambda m: operator(m, SOFTMAX)["outputs"].append(0),
         r"SOFTMAX\) has 2 outputs",
     ),
-    ("another kind", lambda m: becomes(m, SOFTMAX, ASSIGN_VARIABLE), r"VARIABLE\) has 1 inputs"),
+    (
+        "another kind",
+        lambda m: becomes(m, SOFTMAX, ASSIGN_VARIABLE),
+        r"VARIABLE\) has 1 input; expected 2",
+    ),
     ("other options", lambda m: becomes(m, MEAN, MUL), r"MUL\) has the options of another"),
     ("no options", without_options, r"CONV_2D\) has no options"),
     ("no stride", setting(CONV, stride_w=0), r"window of \[3, 3\] with the strides \[2, 0\]"),
@@ -293,6 +297,16 @@ def test_results_are_as_their_operands_say(
         network.tensors[-1]["shape"] = [*after[:place], side + 1, *after[place + 1 :]]
         with pytest.raises(UnsoundGraph, match="makes"):
             check_graphs(root_of(network.model()))
+
+
+@pytest.mark.parametrize("order", [[0, 5, 2, 3], [0, 1, 1, 2], [0, -5, 2, 3], [0, 1, 2]])
+def test_an_order_of_axes_names_every_axis_once(order: list[int]) -> None:
+    network = Network(random.Random(2))
+    network.type, network.tensors = 0, []
+    network.last = network.activation(SIDES)
+    network.add(TRANSPOSE, [network.last, network.indices(*order)], SIDES, 26)
+    with pytest.raises(UnsoundGraph, match="in the order"):
+        check_graphs(root_of(network.model()))
 
 
 def root_of(fields: Fields) -> Table:
