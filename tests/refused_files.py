@@ -133,7 +133,8 @@ def lying_models() -> Iterator[Case]:
         return next(one for one in operators if codes[one["opcode_index"]] == code)
 
     def weights(network: Fields, tensors: list[Fields]) -> Fields:
-        return tensors[operator(network, 3)["inputs"][1]]
+        place: int = operator(network, 3)["inputs"][1]
+        return tensors[place]
 
     yield case("a convolution with an input less", lambda n, _: operator(n, 4)["inputs"].pop())
     yield case("a softmax that is another operator",
