@@ -109,11 +109,11 @@ def confine(read: Iterable[Path], write: Iterable[Path], listed: Iterable[Path] 
     children begun later, so the process must have one thread only. Raises
     ConfinementUnavailable where the system has not got the means; nothing is undone then.
     """
-    if len(list(Path("/proc/self/task").iterdir())) != 1:
-        raise RuntimeError("a process with several threads cannot be confined as a whole")
     processor = _PROCESSORS.get(platform.machine())
     if processor is None:
         raise ConfinementUnavailable(f"no list of system calls for {platform.machine()}")
+    if len(list(Path("/proc/self/task").iterdir())) != 1:
+        raise RuntimeError("a process with several threads cannot be confined as a whole")
     libc = ctypes.CDLL(None, use_errno=True)
     _restrict_files(libc, [(read, _READ), (write, _READ | _CHANGE), (listed, _READ_DIR)])
     _restrict_calls(libc, _filter(processor))

@@ -24,6 +24,7 @@ _LAYERS = """
     ZeroPadding2D Cropping2D UpSampling2D Identity Dropout SpatialDropout2D AlphaDropout
     GaussianDropout GaussianNoise ReLU LeakyReLU PReLU ELU ThresholdedReLU Softmax
     Subtract Multiply Add Average Maximum Minimum Concatenate Dot MultiHeadAttention Attention
+    LayerScale
 """
 # They do nothing but in training.
 _AUGMENTATION = """

@@ -109,7 +109,7 @@ def installed() -> tuple[list[Path], list[Path]]:
     read = [
         *map(Path, _SYSTEM),
         *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")),
-        Path(sys.prefix),
+        *(Path(sys.prefix, name) for name in ("lib", "lib64", "pyvenv.cfg")),
         Path(sys.base_prefix, "lib"),
         *(path for path in paths if path.name in ("site-packages", "dist-packages")),
         *(path / package for path in paths for package in _PACKAGES),
