@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import struct
 from fractions import Fraction
 from itertools import islice
@@ -14,7 +15,7 @@ import pytest
 from pi_classifier.cameras import CameraSettings, open_camera
 from pi_classifier.cameras.playback import PlayedCamera
 from pi_classifier.cameras.video.file import open_video_file
-from pi_classifier.errors import ConfigError
+from pi_classifier.errors import CameraUnavailable, ConfigError
 from tests.servers.films import film
 from tests.virtual_clock import VirtualClock
 
@@ -147,3 +148,16 @@ def test_pictures_beyond_any_bound_are_refused_before_one_is_decoded(tmp_path: P
     path.write_bytes(data)
     with pytest.raises(ConfigError, match="larger than 8192 by 4320 pixels"):
         played(path)
+
+
+def test_a_disk_that_cannot_be_read_now_is_tried_again(tmp_path: Path) -> None:
+    """No more files may be opened: that is no fault of the film's, and may pass."""
+    path = film(tmp_path / "a.mp4", frames=2)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    played(path).close()  # its libraries are open from here on
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(CameraUnavailable, match=r"cannot be read now .too many open files"):
+            played(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

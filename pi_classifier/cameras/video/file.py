@@ -10,7 +10,12 @@ from pi_classifier.cameras.playback import Playback, PlayedCamera
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.cameras.stream import Clock
 from pi_classifier.cameras.video.pyav import MediaAddress, Video, VideoError
-from pi_classifier.errors import CameraError, ConfigError
+from pi_classifier.errors import (
+    CameraError,
+    CameraUnavailable,
+    ConfigError,
+    is_the_machines,
+)
 from pi_classifier.types import Frame
 
 _NS_PER_S = 1_000_000_000
@@ -23,14 +28,16 @@ def open_video_file(
 
     Frames are made smaller until their shorter side is `side` pixels. With `settings.loop`
     the video begins anew and its times go on. Raises ConfigError when the file is missing
-    or no video, CameraUnavailable when PyAV is not installed; its frames raise CameraError
-    where the file cannot be read on.
+    or no video, CameraUnavailable when PyAV is not installed or the disk cannot be read now;
+    its frames raise CameraError where the file cannot be read on.
     """
     if not path.is_file():
         raise ConfigError(f"{path}: there is no such file; expected a video or a folder")
     try:
         video = Video(MediaAddress(f"file:{path}"), side, seen=Orientation.of(settings))
     except VideoError as error:
+        if is_the_machines(OSError(error.errno, str(error))):
+            raise CameraUnavailable(f"{path}: cannot be read now ({error})") from None
         raise ConfigError(
             f"{path}: cannot be read as a video ({error}); expected one such as .mp4 or .mkv"
         ) from None

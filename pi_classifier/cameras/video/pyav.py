@@ -247,7 +247,7 @@ def pyav() -> ModuleType:
         import av
     except ModuleNotFoundError:
         raise CameraUnavailable(
-            "videos, webcams and network cameras need PyAV, which is not installed; install it: "
+            "videos, webcams and streams of network cameras need PyAV, which is not installed; install it: "
             "sudo apt install python3-av, or in a virtual environment: pip install av"
         ) from None
     # FFmpeg's own lines name addresses with their passwords, and belong in no journal.
