@@ -24,6 +24,7 @@ from pi_classifier.errors import (
     PiClassifierError,
 )
 from pi_classifier.logs.events import Event, entry
+from pi_classifier.masking import masked
 from pi_classifier.printable import printable, printable_lines
 from pi_classifier.system.stdio import crash_report, ensure_stdio
 from pi_classifier.system.systemd import under_journal
@@ -87,14 +88,16 @@ def guarded(command: Callable[[], int], *, debug: bool = False) -> int:
 def _complain(error: Exception, code: int, *, debug: bool, message: str | None = None) -> int:
     if debug:
         logging.getLogger(__name__).error("where it came from:", exc_info=error)
+    # Whatever was named may be a camera's address, in the place of a model or a file, too.
+    text = masked(message or str(error))
     if under_journal():
         from pi_classifier.logs.handlers import log_end
 
-        log_end(error, message or "")
+        log_end(error, text)
     else:
         # Only the mistakes of a configuration are several lines.
         shown = printable_lines if isinstance(error, ConfigError) else printable
-        _print_to_stderr(f"pi-classifier: error: {shown(message or str(error), _LONGEST)}")
+        _print_to_stderr(f"pi-classifier: error: {shown(text, _LONGEST)}")
     return code
 
 

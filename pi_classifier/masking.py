@@ -12,6 +12,10 @@ _QUOTED = re.compile(
     rf"(?P<quote>[\"']){_SCHEME}(?P<rest>(?:\\.|(?!(?P=quote)).)*)", re.IGNORECASE
 )
 _BARE = re.compile(rf"(?<![\"']){_SCHEME}(?P<rest>[^\s\"'<>]*)", re.IGNORECASE)
+# A name and a password whose address has lost its scheme, or a part of it.
+_FORGOTTEN = re.compile(
+    r"(?<![^\s\"'=(\[,])(?:[a-z][a-z0-9+.-]*:/?)?[^\s\"'<>/:@*]+:(?!/)[^\s\"'<>]*@", re.IGNORECASE
+)
 
 
 def masked(text: str) -> str:
@@ -24,7 +28,7 @@ def masked(text: str) -> str:
     ``#`` comes before the last ``@``, which may then be the query's, only the scheme stays.
     """
     quoted = _QUOTED.sub(lambda match: match["quote"] + _shown(match), text)
-    return _BARE.sub(_shown, quoted)
+    return _FORGOTTEN.sub(f"{MASK}@", _BARE.sub(_shown, quoted))
 
 
 def masked_address(address: str) -> str:

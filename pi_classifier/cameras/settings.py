@@ -33,7 +33,7 @@ WHITE_BALANCES = (
 def shown_source(source: str) -> str:
     """Return a camera's source as it may be shown; a file's name is no address."""
     source = source.strip()
-    is_file = source.startswith(("replay:", "imx500:", "/"))
+    is_file = source.startswith(("replay:", "imx500:", "/")) and "://" not in source
     return source if is_file else masked_address(source)
 
 

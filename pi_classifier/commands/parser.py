@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from pi_classifier.errors import EXIT_USAGE
-from pi_classifier.masking import masked
+from pi_classifier.masking import masked, masked_address
 from pi_classifier.printable import printable
 
 _MISSING = "the following arguments are required"
@@ -64,7 +64,9 @@ class Parser(argparse.ArgumentParser):
         options = [option for option in self._option_string_actions if option.startswith("--")]
         hints = {_proposal(word.partition("=")[0], options): None for word in words}
         hint = "".join(hints)
-        self.error(f"unrecognized arguments: {' '.join(words)}{'.' if hint else ''}{hint}")
+        # an address is masked while it is still one word: passwords hold spaces
+        shown = " ".join(masked_address(word) if "://" in word else word for word in words)
+        self.error(f"unrecognized arguments: {shown}{'.' if hint else ''}{hint}")
 
     def _explain_missing(self) -> None:
         """A required option that is missing may stand there, misspelled: say that instead."""

@@ -18,7 +18,7 @@ from typing import Any
 from pi_classifier.config.schema import Key, to_toml
 from pi_classifier.config.settings import KEYS, SECTIONS, Settings
 from pi_classifier.errors import ConfigError, is_the_machines
-from pi_classifier.masking import masked
+from pi_classifier.masking import masked, masked_address
 from pi_classifier.printable import printable
 from pi_classifier.suggest import suggestion
 from pi_classifier.system.files import read_regular_file
@@ -107,8 +107,9 @@ class _Reading:
         path, equals, raw = text.partition("=")
         section, *names = path.strip().split(".")
         if not equals or not 1 <= len(names) <= 2 or not all((section, *names)):
+            shown = masked_address(text) if "://" in text else text
             self._problems.append(
-                f"--set {text}: expected section.key=value, such as decision.patience=5."
+                f"--set {shown}: expected section.key=value, such as decision.patience=5."
             )
             return
         key = KEYS.get(section, {}).get(names[0])

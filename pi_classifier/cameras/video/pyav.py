@@ -247,8 +247,8 @@ def pyav() -> ModuleType:
         import av
     except ModuleNotFoundError:
         raise CameraUnavailable(
-            "videos, webcams and streams of network cameras need PyAV, which is not installed; install it: "
-            "sudo apt install python3-av, or in a virtual environment: pip install av"
+            "videos, webcams and streams of network cameras need PyAV, which is not installed; "
+            "install it: sudo apt install python3-av, or in a virtual environment: pip install av"
         ) from None
     # FFmpeg's own lines name addresses with their passwords, and belong in no journal.
     av.logging.set_level(av.logging.PANIC)

@@ -28,6 +28,11 @@ from pi_classifier.masking import masked, masked_address
         ("says 'rtsp://a:b c@d': no", "says 'rtsp://***@d': no"),
         (r'source = "rtsp://a:b\"c d@e"', 'source = "rtsp://***@e"'),
         ("replay:/home/me:x@y", "replay:/home/me:x@y"),
+        ("/home/me:x@y: no such file", "/home/me:x@y: no such file"),
+        ('sorce = "me:secret@host/x": no', 'sorce = "***@host/x": no'),
+        ("--set camera=rtsp:/me:secret@host:9/x: expected", "--set camera=***@host:9/x: expected"),
+        ("rtsp:me:se/cret@host is none", "***@host is none"),
+        ("fault 'disappear@40:3'", "fault 'disappear@40:3'"),
         ("emulated", "emulated"),
     ],
 )

@@ -34,6 +34,7 @@ def test_settings_no_camera_accepts_are_refused(changes: dict[str, object], mess
         ("me:secret@host", "***@host"),
         ("replay:/home/me:x@y", "replay:/home/me:x@y"),
         ("/dev/v4l/by-id/a@b", "/dev/v4l/by-id/a@b"),
+        ("imx500:http://me:x@host/y", "imx500:http://***@host/y"),
         ("emulated", "emulated"),
     ],
 )
