@@ -12,6 +12,7 @@ from statistics import median
 from benchmarks.figures import Aim, Figure
 from benchmarks.programs import Pair, Program
 from benchmarks.subject import Subject
+from pi_classifier.modelfile.model_copy import FOLDER
 
 SECTION = "Memory"
 AIM = Aim(75.0, "ours")
@@ -38,7 +39,7 @@ class Memory:
 def measure(subject: Subject, programs: Pair, runs: int, settle_s: float) -> Iterator[Figure]:
     """Yield the figures of one model, some time after the first label."""
     files = {str(model.path.resolve()) for model in subject.models}
-    cache = str(programs.cache_dir)
+    cache = programs.cache_dir
 
     def look(program: Program) -> Memory:
         with program.started() as (process, _):
@@ -65,13 +66,13 @@ def resident_mb(pid: int) -> dict[str, float]:
         return {}
 
 
-def _memory(process: Path, model_files: set[str], cache_dir: str) -> Memory:
+def _memory(process: Path, model_files: set[str], cache_dir: Path) -> Memory:
     rollup = _fields((process / "smaps_rollup").read_text())
     model = weights = 0.0
     for path, resident in _mappings((process / "smaps").read_text()):
-        if path in model_files:
+        if path in model_files or path.startswith(f"{cache_dir / FOLDER}/"):
             model += resident
-        elif path.startswith(cache_dir):
+        elif path.startswith(f"{cache_dir}/"):
             weights += resident
     return Memory(rollup["Rss"], rollup["Anonymous"], model, weights)
 

@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import tempfile
-import time
 from pathlib import Path
 
 from pi_classifier.errors import SinkError
@@ -19,7 +18,7 @@ from pi_classifier.speech.audio_edges import AudioEdges, apply_edges, chime
 from pi_classifier.speech.child_process import ChildProcess, ChildResult
 from pi_classifier.speech.engines.base import Engine, silent_environment
 from pi_classifier.speech.wavfile import LARGEST_PHRASE_BYTES, SPEECH_FORMAT, check_speech
-from pi_classifier.system.files import PARTIAL_PREFIX, replacing
+from pi_classifier.system.files import check_ours, remove_abandoned, replacing
 from pi_classifier.system.python_child import with_this_package
 
 _logger = logging.getLogger(__name__)
@@ -29,7 +28,6 @@ CHIME = "\a"
 """The text that is a chime: ASCII's bell."""
 
 _ATTEMPTS = 2  # a crash may be chance once
-_ABANDONED_S = 3600.0
 _ROOM_BYTES = 256 << 10
 _FALLBACK_BYTES = 8 << 20  # it may lie in memory
 
@@ -80,8 +78,9 @@ class Synthesizer:
         """
         path = self.path(text)
         try:
+            check_ours(path.parent)  # what others put there is not said
             return path, check_speech(path)
-        except SinkError:  # not there, or damaged
+        except (OSError, SinkError):  # not there, or damaged
             return self._make(text)
 
     def make(self, text: str) -> None:
@@ -128,7 +127,8 @@ class Synthesizer:
 
     def _make_at(self, path: Path, text: str) -> tuple[Path, float]:
         """Make the phrase; raises OSError when the folder cannot take it, else SinkError."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_ours(path.parent)
         _raise_if_full(path.parent)
         try:
             with replacing(path, durable=False) as part:
@@ -198,9 +198,7 @@ class Synthesizer:
             if kept_bytes > self._cache_max_bytes and file != newest:
                 file.unlink(missing_ok=True)
                 kept_bytes -= status.st_size
-        for part in newest.parent.glob(f"{PARTIAL_PREFIX}*"):
-            if time.time() - part.stat().st_mtime > _ABANDONED_S:
-                part.unlink(missing_ok=True)
+        remove_abandoned(newest.parent)
         return kept_bytes
 
 

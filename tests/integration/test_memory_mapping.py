@@ -96,3 +96,63 @@ def test_packed_weights_no_longer_take_private_memory(tmp_path: Path) -> None:
     (weights,) = tmp_path.glob("*.weights")
     assert cached["files"][str(weights)]["Rss"] > 3000
     assert cached["grown"] < without["grown"] - 500
+
+
+OVERWRITTEN = """
+import os, sys, threading
+from pathlib import Path
+import numpy as np
+from pi_classifier.errors import PiClassifierError
+from pi_classifier.inference.classifier import ModelSettings, open_model
+
+path, runtime, cache, first, second = sys.argv[1:]
+contents = [Path(first).read_bytes(), Path(second).read_bytes()]
+settings = ModelSettings(runtime=runtime, cache_dir=cache)
+pixels = np.full((16, 16, 3), (0, 200, 200), np.uint8)
+
+def write(content):
+    "In place, as `cp` does: cut short first."
+    with open(path, "wb") as file:
+        for at in range(0, len(content), 1000):
+            file.write(content[at : at + 1000])
+            file.flush()
+
+write(contents[0])
+running = open_model(Path(path), settings)
+expected = running.raw_scores(pixels).tolist()
+done = threading.Event()
+
+def go_on():
+    while not done.is_set():
+        for content in contents:
+            write(content)
+
+writer = threading.Thread(target=go_on)
+writer.start()
+for _ in range(12):
+    try:
+        open_model(Path(path), settings).close()
+    except (PiClassifierError, OSError):
+        pass  # half of a file is none
+    assert running.raw_scores(pixels).tolist() == expected
+done.set()
+writer.join()
+os.truncate(path, 0)
+assert running.raw_scores(pixels).tolist() == expected
+running.close()
+"""
+
+
+@pytest.mark.parametrize("runtime", installed_runtimes())
+def test_a_file_that_is_overwritten_harms_nothing(tmp_path: Path, runtime: str) -> None:
+    """While it runs, and while it is opened: a mapped file that was cut short is SIGBUS."""
+    command = [sys.executable, "-c", OVERWRITTEN, str(tmp_path / "model.tflite"), runtime]
+    models = [str(DATA / "float32.tflite"), str(DATA / "uint8.tflite")]
+    ended = subprocess.run(
+        [*command, str(tmp_path / "cache"), *models],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr

@@ -232,6 +232,17 @@ def test_what_a_killed_process_left_is_removed(script: Script, cache: Path) -> N
     assert (old.exists(), new.exists()) == (False, True)
 
 
+def test_what_others_could_have_put_there_is_not_said(
+    script: Script, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept, _ = Synthesizer(cache, script).wav("daisy")
+    cache.chmod(0o777)
+    path, _ = Synthesizer(cache, script).wav("daisy")
+    assert path != kept
+    assert "can be written by every user" in caplog.text
+    cache.chmod(0o700)
+
+
 def test_an_unusable_cache_folder_is_named_and_done_without(
     script: Script, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
