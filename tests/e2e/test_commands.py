@@ -100,7 +100,14 @@ def test_closed_streams_do_no_harm(photos: Path, tmp_path: Path, closed: str) ->
 def test_several_labels_at_once(program: Program, photos: Path) -> None:
     """Cyan is green and blue, magenta red and blue, yellow red and green."""
     independent = DATA / "independent.tflite"
-    several = ("--fast", "--no-speech", "--set", "decision.multiple=true")
+    several = (
+        "--fast",
+        "--no-speech",
+        "--set",
+        "decision.multiple=true",
+        "--set",
+        "model.top_k=1",
+    )
     source = ("--camera", f"replay:{photos}", "--model", independent)
     plain = program("run", *source, *several)
     assert plain.returncode == 0

@@ -112,6 +112,12 @@ def test_every_order_of_channels_follows_the_formula(
         assert (pixels == before).all()
 
 
+def test_gray_is_the_gray_of_pillow() -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (160, 160, 3), np.uint8)
+    gray = PixelEncoder(TensorSpec((1, 160, 160, 1), "uint8", 1.0, 0), None, "gray")(pixels)
+    assert (gray[0, ..., 0] == np.asarray(Image.fromarray(pixels).convert("L"))).all()
+
+
 @pytest.mark.parametrize("channels", ["gray", "bgr"])
 def test_views_of_larger_pictures_are_taken_as_well(channels: Channels) -> None:
     whole = np.random.default_rng(2).integers(0, 256, (20, 20, 3), np.uint8)

@@ -153,6 +153,8 @@ def test_of_several_only_those_are_said_that_were_not_said_just_now(mouth: Mouth
     now[0] = 6.5
     assert said("rose", "daisy", announced=()) is None
     assert said("rose", "daisy", "iris", announced=("iris",)) is None
+    now[0] = 60.0
+    assert said("rose", "daisy", announced=()) is None
     writer.close()
 
 
