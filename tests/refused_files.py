@@ -223,6 +223,33 @@ def configurations() -> Iterator[Case]:
     yield case("2 MB", "#" * 2_000_000)
 
 
+def model_settings() -> Iterator[Case]:
+    def case(what: str, data: str, settings: str, path: str = "x.tflite") -> Case:
+        def make() -> None:
+            content = (DATA / data).read_bytes()
+            Path("x.tflite").write_bytes(content)
+            network = content[: content.index(b"PK\3\4")]
+            Path("bare.tflite").write_bytes(
+                network.replace(b"TFLITE_METADATA", b"NONE_OF_IT_HERE")
+            )
+            Path("labels.txt").write_text("\n".join(LABELS))
+            stage = '[[stage]]\nmodel = "x.tflite"\n'
+            stages = f'name = "pair"\n{stage}accept = 0.9\n{stage}'
+            Path("cascade.toml").write_text(stages)
+            Path("my.toml").write_text(f'[model]\npath = "{path}"\n{settings}\n')
+
+        return Case(what, make, ["config", "--check", "--config", "my.toml"])
+
+    yield case("blue first, of a gray network", "gray.tflite", 'channels = "bgr"')
+    colors = "mean = [123.7, 116.8, 103.9]\nstd = [1, 1, 1]"
+    yield case("a mean for each color, of a gray network", "gray.tflite", colors)
+    labels = 'labels = "labels.txt"'
+    yield case("no mean, of a network of half floats", "float16.tflite", labels, "bare.tflite")
+    several = "[decision]\nmultiple = true"
+    yield case("several labels, of scores that share 100 %", "float32.tflite", several)
+    yield case("several labels, of a cascade", "independent.tflite", several, "cascade.toml")
+
+
 def photos() -> Iterator[Case]:
     def case(what: str, name: str, content: bytes | str) -> Case:
         return Case(what, file(name, content), ["classify", "--model", str(MODEL), name])
@@ -316,6 +343,7 @@ SECTIONS: Mapping[str, Callable[[], Iterator[Case]]] = {
     "Label files": label_files,
     "`cascade.toml`": cascades,
     "Configuration": configurations,
+    "What a model is told": model_settings,
     "Photos": photos,
     "Cameras": cameras,
     "Special files": special_files,
