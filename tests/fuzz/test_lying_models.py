@@ -15,6 +15,10 @@ from tests.fuzz.try_models import DIED, FINDING, PASSED, REFUSED, TRIED, outcome
 from tests.tflite_models import put_together
 
 
+# A check that is gone lets one more through to the trial, which would hide it here.
+REFUSED_BY_READING = 38
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")
@@ -28,7 +32,8 @@ def test_a_lie_ends_no_daemon_and_fails_at_no_frame(folder: Path) -> None:
         result, words = outcome(content, folder, cached=seed % 2 == 0)
         assert result != FINDING, f"model {seed}: {told}: {words}"
         became[result] += 1
-    assert became[REFUSED] > became[TRIED] > 0
+    assert became[REFUSED] >= REFUSED_BY_READING
+    assert became[TRIED] > 0
     assert became[PASSED] > 0
     assert became[DIED] == 0
 
