@@ -114,7 +114,9 @@ def sliced(operator: Operator, tensors: list[Tensor]) -> None:
     if not len(begin) == len(end) == len(strides) or 0 in strides:
         raise UnsoundGraph(f"cuts from {begin} to {end} by {strides}")
     masks = [options.integer(i, "int32") if options else 0 for i in range(5)]
-    if masks[2] or masks[3] or len(begin) > len(before) or min(before, default=0) < 0:
+    from_begin = options is not None and options.integer(5, "bool")  # how the end is counted
+    unusual = masks[2] or masks[3] or from_begin
+    if unusual or len(begin) > len(before) or min(before, default=0) < 0:
         return
     after = []
     for i, side in enumerate(before):
