@@ -240,6 +240,10 @@ def _check_values(operator: Operator, tensors: list[Tensor]) -> None:
                 raise UnsoundGraph(
                     f"{operator_name(operator)} computes with {tensor.name}, which has no scale"
                 )
+        elif not tensor.bits and operator.code in RULES:
+            raise UnsoundGraph(
+                f"{operator_name(operator)} computes with {tensor.name}, which holds no numbers"
+            )
         elif 0 < tensor.bits < 8 and not (tensor.content and operator.code in _UNPACKING):
             raise UnsoundGraph(
                 f"{operator_name(operator)} cannot take {tensor.name} of {tensor.bits} bits"

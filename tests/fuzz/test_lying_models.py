@@ -14,7 +14,6 @@ from tests.fuzz.small_networks import OUTPUTS, small_network
 from tests.fuzz.try_models import DIED, FINDING, PASSED, REFUSED, TRIED, outcome
 from tests.tflite_models import put_together
 
-
 # A check that is gone lets one more through to the trial, which would hide it here.
 REFUSED_BY_READING = 38
 
