@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from pi_classifier.cameras.recovery import STEP_S, Opener
-from pi_classifier.cameras.settings import WHOLE, CameraSettings
+from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.errors import ConfigError
 from pi_classifier.suggest import suggestion
 from pi_classifier.types import Camera
@@ -23,6 +23,10 @@ __all__ = [
     "open_camera",
     "opening_limit_s",
 ]
+
+_PI_CAMERAS = ("pi", "imx500")
+_OF_THE_PIS_OWN = ("exposure_us", "gain", "white_balance", "focus", "controls")
+_ORIENTATION = ("rotation", "hflip", "vflip", "roi")
 
 ModelSize = tuple[int, int]
 """Height and width in pixels of the frames that a model looks at."""
@@ -95,6 +99,8 @@ def camera_opener(settings: CameraSettings, model_size: ModelSize | None = None)
             f"faults {', '.join(settings.faults)}: only the emulated camera has faults to order; "
             f"remove them or use it instead of {settings.shown_source!r}"
         )
+    if name not in _PI_CAMERAS:
+        _refuse(settings, _OF_THE_PIS_OWN, "only the Raspberry Pi's own cameras can be told that")
     return kind.prepare(settings, argument, model_size)
 
 
@@ -134,8 +140,8 @@ def _imx500(settings: CameraSettings, argument: str, model_size: ModelSize | Non
     del model_size  # the network is in the sensor
     from pi_classifier.cameras.raspberry_pi.imx500 import network_file, open_imx500
 
-    if settings.rotation % 180 or settings.roi != WHOLE:
-        _refuse_orientation(settings, "the network in the sensor sees all the sensor sees")
+    quarter = ("rotation",) if settings.rotation % 180 else ()
+    _refuse(settings, ("roi", *quarter), "the network in the sensor sees all the sensor sees")
     return partial(open_imx500, network_file(argument), settings)
 
 
@@ -152,7 +158,7 @@ def _replay(settings: CameraSettings, argument: str, model_size: ModelSize | Non
 
     path = Path(argument).expanduser()
     if argument and is_recording(path):
-        _refuse_orientation(settings, "a recording is played as the camera saw it")
+        _refuse(settings, _ORIENTATION, "a recording is played as the camera saw it")
         return partial(open_recording, path, settings)
     if path.is_file() and path.suffix.lower() not in ENDINGS:
         from pi_classifier.cameras.video.file import open_video_file
@@ -175,14 +181,10 @@ def _network(settings: CameraSettings, argument: str, model_size: ModelSize | No
     return partial(open_network_camera, settings.source.strip(), settings, side)
 
 
-def _refuse_orientation(settings: CameraSettings, reason: str) -> None:
-    """Raise ConfigError where a picture is to be turned or cut that cannot be."""
+def _refuse(settings: CameraSettings, names: Sequence[str], reason: str) -> None:
+    """Raise ConfigError where a setting of these is set, which this camera cannot honor."""
     usual = CameraSettings()
-    asked = [
-        f"camera.{name}"
-        for name in ("rotation", "hflip", "vflip", "roi")
-        if getattr(settings, name) != getattr(usual, name)
-    ]
+    asked = [f"camera.{name}" for name in names if getattr(settings, name) != getattr(usual, name)]
     if asked:
         raise ConfigError(
             f"camera {settings.shown_source!r}: {reason}; remove {' and '.join(asked)}"

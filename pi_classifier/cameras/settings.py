@@ -39,7 +39,7 @@ def shown_source(source: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CameraSettings:
-    """Which camera, and what it delivers; what a camera has no use for is ignored."""
+    """Which camera, and what it delivers; what is set and a camera cannot do is refused."""
 
     source: str = setting(
         "pi",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,11 @@ CAMERA: Shared = {"camera": ("source", "seed", "realtime"), "run": ("frames", "d
 
 # What is configured for the configured model does not hold for another one.
 _OF_ONE_MODEL = {"labels": NONE, "mean": NONE, "std": NONE, "scores": "auto"}
-# How the configured camera hangs says nothing of another one, or of photos.
-_OF_ONE_CAMERA = ("rotation", "hflip", "vflip", "roi")
+# How the configured camera hangs, and what it can do, says nothing of another one, or of photos.
+_OF_ONE_CAMERA = (
+    "rotation", "hflip", "vflip", "roi",
+    "exposure_us", "gain", "white_balance", "focus", "controls",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,10 @@ def effective(
     configured = read_configuration(given.config, given.set, defaults)
     if configured.settings.camera.source == configuration.settings.camera.source:
         return configuration
-    another = Layer("--camera", {"camera": unset})
-    return read_configuration(given.config, given.set, [*layers, another])
+    settings = configuration.settings
+    camera = replace(settings.camera, **unset)
+    sources = {f"camera.{name}": "--camera" for name in unset}
+    return Configuration(replace(settings, camera=camera), {**configuration.sources, **sources})
 
 
 def _of_another_camera(configuration: Configuration) -> dict[str, Any]:

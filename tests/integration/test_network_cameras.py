@@ -165,6 +165,15 @@ def test_nothing_but_damaged_pictures_is_a_time_out(http: MjpegServer, opened: O
         list(camera.frames())
 
 
+def test_a_picture_without_end_is_no_picture(http: MjpegServer, opened: Open) -> None:
+    """However fast it comes: its size is bounded, not only its time."""
+    camera = opened(http.url, timeout_s=30.0)
+    next(camera.frames())
+    http.damage = lambda number, data: bytes(40_000_000)
+    with pytest.raises(CameraError, match="connection broke: more than 32,000,000 bytes came"):
+        list(camera.frames())
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [

@@ -73,3 +73,18 @@ def test_every_listed_camera_is_known_and_says_whether_it_can_be_used() -> None:
     assert cameras["emulated"].available
     assert cameras["replay:FOLDER"].available
     assert open_camera(CameraSettings(source=cameras["emulated"].select)) is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"focus": "2"}, "remove camera.focus"),
+        ({"gain": 2.0, "controls": {"Brightness": "0.1"}}, "camera.gain and camera.controls"),
+    ],
+)
+@pytest.mark.parametrize("source", ["webcam", "emulated", "rtsp://127.0.0.1:9/x"])
+def test_what_only_the_pis_cameras_do_is_refused(
+    source: str, changes: dict[str, object], named: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"only the Raspberry Pi's own cameras.*{named}"):
+        open_camera(CameraSettings(source=source, **changes))  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.commands.options import CAMERA, MODEL, add_setting_options, effective
 from pi_classifier.commands.parser import Parser
 from pi_classifier.config.settings import Settings
@@ -14,6 +15,8 @@ CONFIGURED = """\
 [camera]
 source = "pi"
 rotation = 180
+exposure_us = 5000
+controls = { Brightness = "0.1" }
 roi = [0.0, 0.0, 0.5, 0.5]
 [model]
 path = "mine.tflite"
@@ -38,13 +41,13 @@ def settings(*words: object) -> Settings:
 
 def test_another_camera_is_not_turned_as_the_configured_one(configured: Path) -> None:
     camera = settings("--config", configured, "--camera", "emulated").camera
-    assert (camera.source, camera.rotation, camera.roi) == ("emulated", 0, (0.0, 0.0, 1.0, 1.0))
+    assert camera == CameraSettings(source="emulated")
 
 
 @pytest.mark.parametrize("words", [(), ("--camera", "pi"), ("--set", "camera.source=emulated")])
 def test_the_configured_one_is(configured: Path, words: tuple[str, ...]) -> None:
     camera = settings("--config", configured, *words).camera
-    assert (camera.rotation, camera.roi) == (180, (0.0, 0.0, 0.5, 0.5))
+    assert (camera.rotation, camera.roi, camera.exposure_us) == (180, (0.0, 0.0, 0.5, 0.5), 5000)
 
 
 def test_what_the_command_line_says_of_another_one_holds(configured: Path) -> None:
