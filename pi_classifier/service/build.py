@@ -90,11 +90,15 @@ def open_deciding_classifier(settings: Settings) -> Classifier:
             "is a cascade, which stops at the first model that is sure of its best label and does "
             "not ask the others about the rest; name one model"
         )
-    else:
+    elif isinstance(classifier, ModelClassifier):
         reason = (
             "has scores that share 100 %: when one rises the others fall, and no two labels are "
             "ever sure together; name a model that ends in a sigmoid (one that only lacks it: "
             'model.scores = "independent-logits")'
+        )
+    else:
+        reason = (
+            "does not say whether its scores are independent of one another; name a model file"
         )
     raise ConfigError(
         f"decision.multiple = true: {classifier.name} {reason}, or set decision.multiple to false"

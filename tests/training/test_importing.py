@@ -28,6 +28,7 @@ from pi_classifier_training.importing.importer import ImportOptions, import_mode
 from pi_classifier_training.importing.labels import distinct
 from pi_classifier_training.importing.normalize import whole_range
 from pi_classifier_training.importing.old_operations import modernized
+from pi_classifier_training.importing.original import converted
 from pi_classifier_training.importing.raw_pixels import (
     file_takes_raw_pixels,
     function_takes_raw_pixels,
@@ -463,6 +464,11 @@ class TestPictures:
             frame = Frame(np.full((16, 16, 3), color, np.uint8), 0, 0)
             assert classifier.classify(frame).top.label == label
         classifier.close()
+
+    @pytest.mark.parametrize("shape", [(None, 28, 28, 1), (None, 3, 224, 224)])
+    def test_of_other_formats_the_way_is_named(self, shape: tuple[int | None, ...]) -> None:
+        with pytest.raises(ExportError, match=r"channels first: convert it with tf\.lite"):
+            converted("keras", Path("net.keras"), lambda image: image, shape, None)
 
     def test_one_channel_has_no_order(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -173,7 +173,13 @@ def absent_camera(settings: Settings) -> Settings:
     return replace(settings, camera=replace(settings.camera, source="replay:/missing"))
 
 
-@pytest.mark.parametrize("wrong", [wrong_model, wrong_camera, absent_camera])
+def several_labels_of_one(settings: Settings) -> Settings:
+    return replace(settings, decision=SmootherSettings(multiple=True))
+
+
+@pytest.mark.parametrize(
+    "wrong", [wrong_model, wrong_camera, absent_camera, several_labels_of_one]
+)
 def test_on_an_error_everything_stays_as_it_was(
     settings: Settings, wrong: Callable[[Settings], Settings]
 ) -> None:
