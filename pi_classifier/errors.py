@@ -2,6 +2,7 @@
 
 PiClassifierError
 ├─ ConfigError (ValueError)       exit 78
+│  └─ KeyOutOfReach
 ├─ CameraError                    exit 75
 │  ├─ CameraUnavailable
 │  │  └─ CameraBusy
@@ -47,6 +48,10 @@ class ConfigError(PiClassifierError, ValueError):
     """The configuration or the command line is wrong."""
 
     exit_code = EXIT_CONFIG
+
+
+class KeyOutOfReach(ConfigError):
+    """The key of an encrypted model is there, but this process may not have it."""
 
 
 class CameraError(PiClassifierError):

@@ -25,6 +25,7 @@ from unittest.mock import patch
 
 import numpy as np
 
+from pi_classifier.modelfile.encryption import ModelKey, encrypt_model
 from tests.tflite_models import Fields, put_together, take_apart
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -148,6 +149,31 @@ def lying_models() -> Iterator[Case]:
                lambda n, _: operator(n, 3)["builtin_options"].update(stride_w=0))  # fmt: skip
     yield case("operators in the wrong order",
                lambda n, _: n["subgraphs"][0]["operators"].reverse())  # fmt: skip
+
+
+def encrypted_models() -> Iterator[Case]:
+    key = ModelKey(bytes(32), "")
+    whole = encrypt_model(MODEL.read_bytes(), key)
+
+    def case(
+        what: str, content: bytes, key_text: str = key.secret.hex(), mode: int = 0o600
+    ) -> Case:
+        def make() -> None:
+            file("x.tflite.enc", content)()
+            file("key", key_text)()
+            Path("key").chmod(mode)
+
+        named = ["--set", "model.key_file=key"] if key_text else []
+        return Case(what, make, ["classify", "--model", "x.tflite.enc", *named, "photo.jpg"])
+
+    yield case("no key", whole, "")
+    yield case("another key", whole, "ff" * 32)
+    yield case("a key that others can read", whole, mode=0o644)
+    yield case("a file that is no key", whole, "secret")
+    yield case("one byte changed", whole[:-1] + bytes([whole[-1] ^ 255]))
+    yield case("a download that ended early", whole[: len(whole) // 2])
+    yield case("a newer version", whole.replace(b"model 1\n", b"model 2\n", 1))
+    yield case("a photo, encrypted", encrypt_model(b"\xff\xd8\xff\xe0" + bytes(100), key))
 
 
 def manifests() -> Iterator[Case]:
@@ -339,6 +365,7 @@ def special_files() -> Iterator[Case]:
 SECTIONS: Mapping[str, Callable[[], Iterator[Case]]] = {
     "Models": models,
     "Models that are whole and lie": lying_models,
+    "Encrypted models": encrypted_models,
     "`pi_classifier.json` in a model": manifests,
     "Label files": label_files,
     "`cascade.toml`": cascades,

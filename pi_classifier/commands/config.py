@@ -10,7 +10,9 @@ from pi_classifier.commands.options import add_setting_options, effective
 from pi_classifier.commands.parser import Parser
 from pi_classifier.config.options import add_options, read_options
 from pi_classifier.config.reading import Configuration
+from pi_classifier.config.settings import Settings
 from pi_classifier.config.text import effective_toml, reference_markdown
+from pi_classifier.errors import KeyOutOfReach
 from pi_classifier.setting import setting
 
 
@@ -56,16 +58,25 @@ def main(arguments: argparse.Namespace) -> int:
 def _checked(configuration: Configuration, *, open_camera: bool) -> str:
     """Try all that can be tried without a sound; say what was found."""
     from pi_classifier.cameras import camera_opener
-    from pi_classifier.inference.classifier import frame_size, model_names
-    from pi_classifier.service.build import open_deciding_classifier
     from pi_classifier.service.camera_trial import try_camera
 
     settings = configuration.settings
-    with closing(open_deciding_classifier(settings)) as classifier:
-        size, names = frame_size(classifier), model_names(classifier)
-        labels = len(classifier.labels)
+    size, model = _model(settings)
     camera_opener(settings.camera, size)  # what is wrong in its settings is said in any case
     camera = f"camera: {settings.camera.shown_source}"
     if open_camera:
         camera = try_camera(settings.camera, size)
-    return f"The configuration is good: {names} knows {labels} labels; {camera}."
+    return f"The configuration is good: {model}; {camera}."
+
+
+def _model(settings: Settings) -> tuple[tuple[int, int] | None, str]:
+    """The size of the model's frames, and what is found of it; raises what a start would."""
+    from pi_classifier.inference.classifier import frame_size, model_names
+    from pi_classifier.service.build import open_deciding_classifier
+
+    try:
+        with closing(open_deciding_classifier(settings)) as classifier:
+            known = f"{model_names(classifier)} knows {len(classifier.labels)} labels"
+            return frame_size(classifier), known
+    except KeyOutOfReach as error:
+        return None, f"{settings.model.path} is left to the service to be tried: {error}"

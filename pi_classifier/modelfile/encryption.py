@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from pi_classifier.errors import ConfigError, ModelFileError
+from pi_classifier.errors import ConfigError, KeyOutOfReach, ModelFileError
 from pi_classifier.system.files import PARTIAL_PREFIX, open_regular_file
 from pi_classifier.system.memory_file import MemoryFile, forbid_core_dumps, sealed_memory_file
 
@@ -106,13 +106,22 @@ def write_new_key(path: Path) -> ModelKey:
 def find_key(key_file: str | None) -> ModelKey | None:
     """Return the key in `key_file`, else the service's credential; None where there is neither.
 
-    Raises as `read_key_file` does.
+    Raises as `read_key_file` does, and `KeyOutOfReach`.
     """
     if key_file is not None:
         return read_key_file(Path(key_file).expanduser())
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    if not folder or not Path(folder, CREDENTIAL).exists():
+    if not folder:
         return None
+    try:
+        Path(folder, CREDENTIAL).stat()
+    except FileNotFoundError:
+        return None
+    except PermissionError:
+        raise KeyOutOfReach(
+            f"systemd gives the credential {CREDENTIAL} to the service itself only, not to what "
+            "it starts for a reload"
+        ) from None
     # systemd guards it with an access list, which looks like the right of a group.
     return _read_key(Path(folder, CREDENTIAL), private=False)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -145,6 +147,25 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     setting = ("--set", f"model.key_file={tmp_path / 'key'}")
     assert cli.main(["classify", "--model", str(tmp_path), *setting, str(photo)]) == 0
     assert capsys.readouterr().out.splitlines()[1].split()[0] == "cyan"
+
+
+def test_a_check_for_a_reload_leaves_the_model_to_the_service_which_alone_has_the_key(
+    encrypted: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """systemd 252 names the folder of credentials to what it starts for a reload, and bars it."""
+
+    def stat(path: Path, **options: Any) -> os.stat_result:
+        if path.parent.name == "credentials":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return os.stat(path, **options)  # noqa: PTH116
+
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(encrypted.parent / "credentials"))
+    monkeypatch.setattr(Path, "stat", stat)
+    camera = ("--set", "camera.source=emulated")
+    assert cli.main(["config", "--check", "--set", f"model.path={encrypted}", *camera]) == 0
+    said = capsys.readouterr().out
+    assert f"{encrypted} is left to the service to be tried: systemd gives" in said
+    assert "camera: emulated" in said
 
 
 @pytest.mark.parametrize(

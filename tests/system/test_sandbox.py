@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 
+from pi_classifier.logs.events import Event
+from pi_classifier.modelfile.encryption import encrypt_model, write_new_key
+
 from .box import Box
 from .installed import UNIT, Service, configuration, permissions
+from .roots import ROOT
 
 PROBE = Path(__file__).with_name("probe.py")
 IN_ITS_PLACE = """\
@@ -205,3 +209,34 @@ def test_the_model_takes_the_fast_way_inside(service: Service) -> None:
     (pid,) = service.box.processes(UNIT)
     mapped = Path(f"/proc/{pid}/maps").read_text()
     assert all(path.name in mapped for path in weights)
+
+
+def test_an_encrypted_model_runs_inside_with_its_key_as_a_credential(
+    service: Service, tmp_path: Path
+) -> None:
+    box, place = service.box, "/var/lib/pi-classifier/models/secret.tflite.enc"
+    key = write_new_key(tmp_path / "key")
+    content = (ROOT / "models/flowers/fast.tflite").read_bytes()
+    box.write(place, encrypt_model(content, key))
+    stored = "/etc/credstore/pi-classifier.model-key"
+    box.write(stored, (tmp_path / "key").read_bytes(), 0o600)
+    text = configuration(model={"path": place})
+    service.start(text)
+    (pid,) = box.processes(UNIT)
+    assert "/memfd:model" in Path(f"/proc/{pid}/maps").read_text()
+    # No core dump, and none of its user's programs looks into its memory: it is root's in /proc.
+    assert Path(f"/proc/{pid}/environ").stat().st_uid == 0
+    assert Path(f"/proc/{pid}").stat().st_uid == 0
+    box.systemctl("reload", UNIT)
+    service.wait_for({"MESSAGE_ID": Event.RELOADED.value})
+
+    # The key encrypted, too, by the drop-in that comes with the package
+    box.run("mkdir", "-p", "/etc/credstore.encrypted")
+    encrypted = stored.replace("credstore", "credstore.encrypted")
+    box.run("systemd-creds", "encrypt", "--name=model-key", stored, encrypted)
+    box.path(stored).unlink()
+    example = box.path("/usr/share/pi-classifier/examples/encrypted-model.conf").read_text()
+    service.start(text, example)
+    box.path(encrypted).unlink()
+    service.begin(text, example)
+    service.wait_for_state("failed")
