@@ -57,9 +57,7 @@ class ModelSettings:
         None, "label file, for models that carry no labels", metavar="FILE"
     )
     key_file: str | None = setting(
-        None,
-        "file with the key of an encrypted model; else the service's credential model-key",
-        metavar="FILE",
+        None, "file with the key of an encrypted model; else the service's own", metavar="FILE"
     )
     runtime: str = setting("auto", "what runs the model", choices=RUNTIMES)
     num_threads: int = setting(1, "threads the runtime may use", minimum=1, maximum=64)
@@ -222,8 +220,7 @@ def describe_models(
     def described(source: ModelSource, _: Path | None) -> ModelFile:
         return read_model_file(source, labels, to_run=False, verified=True)
 
-    cache_dir = _cache_dir(settings.cache_dir)
-    return list(verified(paths, settings, cache_dir, described, describing=True))
+    return list(verified(paths, settings, _cache_dir("auto"), described, describing=True))
 
 
 def read_to_run(

@@ -225,7 +225,7 @@ def _read_key(path: Path, *, private: bool) -> ModelKey:
             raise
         raise ConfigError(
             f"{path}: the key of the model cannot be read ({error.strerror}); check the path, "
-            "or make a key with `pi-classifier models encrypt --new-key`"
+            "or make a key with models encrypt --new-key"
         ) from None
     if private:
         _check_owner(path, status)
@@ -233,7 +233,7 @@ def _read_key(path: Path, *, private: bool) -> ModelKey:
     if not _HEXADECIMAL.fullmatch(digits):
         raise ConfigError(
             f"{path}: is not the key of a model: expected {2 * _KEY_BYTES} hexadecimal digits, "
-            "as `pi-classifier models encrypt --new-key` writes them"
+            "as models encrypt --new-key writes them"
         )
     return ModelKey(bytes.fromhex(digits.decode()), str(path))
 
