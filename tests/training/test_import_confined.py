@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from pi_classifier_training.cli import main
 from pi_classifier_training.errors import ExportError
-from pi_classifier_training.importing import confined
+from pi_classifier_training.importing import confined, confined_child
 from pi_classifier_training.importing.confined import read_confined
 from pi_classifier_training.importing.sources import Choices, Recognized, opened, read_original
 
@@ -218,6 +218,7 @@ class TestImport:
 
 
 ANSWERS = {
+    "silence": ("import time; time.sleep(600)", "ended with SIGKILL"),
     "nothing": ("", "ended with exit code 0"),
     "a signal": ("import os; os.kill(os.getpid(), 11)", "ended with SIGSEGV"),
     "last words": ("import sys; sys.exit('\\n'.join(['x' * 99] * 20000 + ['the reason']))",
@@ -253,6 +254,7 @@ def test_a_child_that_was_taken_over_is_not_believed(
         {program}
         """,
     )
+    monkeypatch.setattr(confined, "TIME_LIMIT_S", 0.5 if name == "silence" else 600.0)
     path = tmp_path / "x.pb"
     recognized = Recognized("graph", path, None, teachable_machine=False)
     with pytest.raises(ExportError) as caught, read_confined(recognized, Choices()):
@@ -261,3 +263,13 @@ def test_a_child_that_was_taken_over_is_not_believed(
     assert says in said
     assert said.isprintable()
     assert len(said) < 1000
+
+
+def test_what_the_limits_deny_is_said() -> None:
+    request = {"recognized": {"path": "x.h5"}, "trusted": False}
+    large = confined_child._refusal(request, MemoryError())
+    assert large == {"error": "x.h5: takes more than 12 GiB of memory to read; no image "
+                     "classifier does"}  # fmt: skip
+    denied = confined_child._refusal(request, PermissionError(13, "no", "/opt/tf.so"))["error"]
+    assert "'/opt/tf.so'" in denied
+    assert "--trust" in denied

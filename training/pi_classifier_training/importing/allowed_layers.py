@@ -17,8 +17,9 @@ from pi_classifier_training.errors import ExportError
 _MODELS = "Functional Model Sequential"
 _LAYERS = """
     InputLayer Activation ActivityRegularization Dense Conv2D Convolution2D Conv2DTranspose
-    DepthwiseConv2D SeparableConv2D SeparableConvolution2D BatchNormalization BatchNormalizationV1
-    LayerNormalization GroupNormalization UnitNormalization Normalization Rescaling Resizing
+    DepthwiseConv2D SeparableConv2D SeparableConvolution2D BatchNormalization
+    BatchNormalizationV1 BatchNormalizationV2 LayerNormalization GroupNormalization
+    UnitNormalization Normalization Rescaling Resizing
     CenterCrop MaxPooling2D MaxPool2D AveragePooling2D AvgPool2D GlobalAveragePooling2D
     GlobalAvgPool2D GlobalMaxPooling2D GlobalMaxPool2D Flatten Reshape Permute RepeatVector
     ZeroPadding2D Cropping2D UpSampling2D Identity Dropout SpatialDropout2D AlphaDropout

@@ -31,6 +31,7 @@ from pi_classifier.system.python_child import module_command, with_this_package
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.importing.confined_child import (
     DONE,
+    INSTEAD,
     MEMORY_LIMIT,
     PICTURE,
     receive,
@@ -48,7 +49,6 @@ _LARGEST_DESCRIPTION = 1 << 16
 _LARGEST_SCORES = 4 << 20
 _LONGEST_TEXT = 900
 _LAST_WORDS = 4096
-_INSTEAD = "convert the model to TensorFlow Lite where it was made, and import that"
 # All that the child gets to see of the environment: it may hold secrets.
 _ENVIRONMENT = ("LANG", "LANGUAGE", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 _ENVIRONMENT_PREFIXES = ("LC_", "TF_", "OMP_")
@@ -167,7 +167,7 @@ class _Child:
         self.send(PICTURE.pack(others, *image.shape) + image.astype(np.float32).tobytes())
         answer = self.receive(_LARGEST_SCORES)
         if answer[:1] != DONE or len(answer) % 4 != 1:
-            raise ExportError(f"{self._path}: cannot be run on a picture; {_INSTEAD}")
+            raise ExportError(f"{self._path}: cannot be run on a picture; {INSTEAD}")
         return np.frombuffer(answer, np.float32, offset=1)
 
     def _ended(self) -> NoReturn:
@@ -182,7 +182,7 @@ class _Child:
         last = f" ({_cleaned(lines[-1])[:200]})" if lines else ""
         raise ExportError(
             f"{self._path}: TensorFlow ended with {_cause(code)} when it read this model{last}; "
-            f"it may take {TIME_LIMIT_S / 60:.0f} minutes and {MEMORY_LIMIT >> 30} GiB; {_INSTEAD}"
+            f"it may take {TIME_LIMIT_S / 60:.0f} minutes and {MEMORY_LIMIT >> 30} GiB; {INSTEAD}"
         )
 
 
@@ -212,7 +212,7 @@ def _original(recognized: Recognized, child: _Child) -> Original:
             ),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ExportError(f"{path}: made its reader answer with nonsense; {_INSTEAD}") from error
+        raise ExportError(f"{path}: made its reader answer with nonsense; {INSTEAD}") from error
     return original
 
 

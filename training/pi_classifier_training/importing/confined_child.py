@@ -32,9 +32,11 @@ _LENGTH = struct.Struct("<Q")
 # A picture: whether other kernels than the fastest are meant, and its shape; then float32.
 PICTURE = struct.Struct("<?4I")
 DONE, FAILED = b"\0", b"\1"
+INSTEAD = "convert the model to TensorFlow Lite where it was made, and import that"
+_TOO_LARGE = ("MemoryError", "ResourceExhaustedError")
 
 _SYSTEM = (
-    "/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/dev/urandom",
+    "/usr", "/lib", "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/localtime", "/dev/urandom",
     "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system",
     "/sys/fs/cgroup", "/proc/sys/vm/overcommit_memory",
 )  # fmt: skip
@@ -145,11 +147,23 @@ def _refusal(request: dict[str, Any], error: Exception) -> dict[str, Any]:
         return {"unconfined": str(error)}
     if isinstance(error, ModuleNotFoundError):
         return {"missing": error.name}
-    if isinstance(error, PiClassifierError):
-        return {"error": str(error)}
+    return {"error": _sentence(request["recognized"]["path"], error, trusted=request["trusted"])}
+
+
+def _sentence(path: str, error: Exception, *, trusted: bool) -> str:
     from pi_classifier_training.conversion.converter import first_line
 
-    return {"error": f"{request['recognized']['path']}: cannot be read: {first_line(error)}"}
+    if isinstance(error, PiClassifierError):
+        return str(error)
+    if type(error).__name__ in _TOO_LARGE:
+        limit = f"{MEMORY_LIMIT >> 30} GiB"
+        return f"{path}: takes more than {limit} of memory to read; no image classifier does"
+    if isinstance(error, PermissionError | ImportError) and not trusted:
+        return (
+            f"{path}: what reads it was denied something ({error}). If that is a part of Python "
+            "or TensorFlow in an unusual place, and you trust whoever made the model, add --trust"
+        )
+    return f"{path}: cannot be read: {first_line(error)}; {INSTEAD}"
 
 
 def _scores(original: Original, picture: bytes) -> bytes:

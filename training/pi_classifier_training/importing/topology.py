@@ -133,7 +133,8 @@ def _layer(node: Mapping[str, Any]) -> Any:
     """Make one layer of the options that Keras 3 knows."""
     import keras
 
-    kind = str(node.get("class_name"))
+    # TensorFlow 1.13 to 1.15 said which of two batch normalizations it was.
+    kind = str(node.get("class_name")).removesuffix("V1").removesuffix("V2")
     made = getattr(keras.layers, kind, None)
     if not (isinstance(made, type) and issubclass(made, keras.layers.Layer)):
         raise ExportError(
