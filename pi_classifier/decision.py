@@ -195,7 +195,7 @@ class MultipleSmoother:
         changes = [
             change
             for category in fed
-            if (change := self._fed(frame, replace(prediction, categories=(category,))))
+            if (change := self._fed(frame, prediction, category)) is not None
         ]
         if not changes:
             return None
@@ -210,8 +210,9 @@ class MultipleSmoother:
             several=Several(in_force, announced),
         )
 
-    def _fed(self, frame: Frame, alone: Prediction) -> Decision | None:
-        return self._smoother(alone.top.label).update(frame, alone)
+    def _fed(self, frame: Frame, of: Prediction, category: Category) -> Decision | None:
+        alone = Prediction((category,), of.model, of.stage, of.latency_ns)
+        return self._smoother(category.label).update(frame, alone)
 
     def _smoother(self, label: str) -> Smoother:
         found = self._smoothers.get(label)
