@@ -94,7 +94,7 @@ def verified(
         except ModelError as error:
             if not model.remembered:
                 raise InferenceError(f"{error} (it could be run when it was tried)") from error
-            log.warning("%s; what is kept of it in %s is made anew", error, cache_dir)
+            log.warning("%s; what is kept of it is made anew", error)
         _forget(model)
         (again,) = try_all([model_source(model.source.path, cache_dir, settings.key_file)])
         yield again.opened(open_model)
@@ -132,12 +132,15 @@ def _tried(
         ended = run_to_end(CHILD, json.dumps(given).encode(), _LIMIT_S, descriptors)
         verdicts = list(_verdicts(ended))
         for source, verdict in zip(untried, verdicts, strict=False):
-            _raise_error_of(source, verdict)
+            if "packed_bytes" not in verdict:
+                _drop_copy(source)
+                raise _error_of(source, verdict)
             packed_bytes = int(verdict["packed_bytes"])
             _remember(_key(source, settings, describing), source.kept_in, packed_bytes)
             if verdict["not_kept"]:
                 _say_weights_stay(source, verdict["not_kept"])
         if len(verdicts) < len(untried):
+            _drop_copy(untried[len(verdicts)])
             raise _untimely_end(untried[len(verdicts)], ended)
     return [
         model or _Verified(source, _weights(source, settings, cache_dir), remembered=False)
@@ -160,6 +163,15 @@ def _forget(model: _Verified) -> None:
         with contextlib.suppress(OSError):
             for file in folder.glob(f"{model.source.sha256}*"):
                 file.unlink()
+
+
+def _drop_copy(source: ModelSource) -> None:
+    """Remove the copy of a model that was refused, unless it passes with other settings."""
+    if source.kept_in is None or source.memory is not None:
+        return
+    with contextlib.suppress(OSError):
+        if not list(source.kept_in.glob(f"{source.sha256}*{_SUFFIX}")):
+            source.file.unlink()
 
 
 def _recalled(
@@ -256,14 +268,13 @@ def _verdicts(ended: Ended) -> Iterator[Mapping[str, Any]]:
             yield json.loads(line)
 
 
-def _raise_error_of(source: ModelSource, verdict: Mapping[str, Any]) -> None:
+def _error_of(source: ModelSource, verdict: Mapping[str, Any]) -> Exception:
     if "errno" in verdict:
-        raise OSError(verdict["errno"], verdict["text"], verdict["filename"] or str(source.path))
-    if "error" in verdict:
-        kind = getattr(errors, verdict["error"], ModelFileError)
-        if not (isinstance(kind, type) and issubclass(kind, PiClassifierError)):
-            kind = ModelFileError
-        raise kind(verdict["text"])
+        return OSError(verdict["errno"], verdict["text"], verdict["filename"] or str(source.path))
+    kind = getattr(errors, str(verdict.get("error")), ModelFileError)
+    if not (isinstance(kind, type) and issubclass(kind, PiClassifierError)):
+        kind = ModelFileError
+    return kind(verdict.get("text"))
 
 
 def _untimely_end(source: ModelSource, ended: Ended) -> PiClassifierError:
