@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice, pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +21,8 @@ from pi_classifier.cameras.video.live import LiveCamera
 from pi_classifier.cameras.video.network import open_network_camera
 from pi_classifier.errors import CameraError, CameraUnavailable
 from pi_classifier.types import Frame
-from tests.servers.mjpeg import PASSWORD, USER, picture
+from tests.servers.certificates import self_signed
+from tests.servers.mjpeg import PASSWORD, USER, MjpegServer, picture
 from tests.servers.stills import StillServer, still_server
 
 Open = Callable[..., LiveCamera]
@@ -232,3 +234,21 @@ def test_closing_ends_what_is_waited_for(server: StillServer, opened: Open) -> N
     assert not any(thread.name == camera._reader.name for thread in threading.enumerate())
     with pytest.raises(CameraError):
         next(camera.frames())
+
+
+@pytest.mark.parametrize("kind", ["still", "stream"])
+def test_over_https_the_cameras_own_certificate_will_do(
+    kind: str, opened: Open, tmp_path: Path
+) -> None:
+    """Even one that ended long ago: cameras have no other."""
+    server: StillServer | MjpegServer = StillServer() if kind == "still" else MjpegServer()
+    http = server._http
+    http.socket = self_signed(tmp_path).wrap_socket(http.socket, server_side=True)
+    try:
+        url = server.url() if isinstance(server, StillServer) else server.url
+        camera = opened(url.replace("http:", "https:"))
+        assert len(list(islice(camera.frames(), 3))) == 3
+        camera.close()
+        assert not camera._reader.is_alive()
+    finally:
+        server.cut()
