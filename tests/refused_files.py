@@ -8,10 +8,12 @@ generators below, or a generator more in `SECTIONS`.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import logging
 import os
+import re
 import socket
 import struct
 import sys
@@ -24,6 +26,12 @@ from typing import Any, BinaryIO
 from unittest.mock import patch
 
 import numpy as np
+from pi_classifier_training.cli import main as bench
+
+from pi_classifier.cli import main as device
+from pi_classifier.speech.settings import SpeechSettings
+from pi_classifier.speech.speaker import make_synthesizer
+from pi_classifier.speech.wavfile import SPEECH_FORMAT, WavFormat
 
 from pi_classifier.modelfile.encryption import ModelKey, encrypt_model
 from tests.tflite_models import Fields, put_together, take_apart
@@ -306,6 +314,54 @@ def png(width: int, height: int) -> bytes:
     )
 
 
+def sounds() -> Iterator[Case]:
+    def case(what: str, make: Callable[[], object]) -> Case:
+        def both() -> None:
+            keep_phrase("hello")
+            make()
+
+        return Case(what, both, ["say", "hello", *SPEECH_SETTINGS])
+
+    yield case("text where speech is to be added", file("out.wav", "words, words" * 9))
+    head = WavFormat(channels=2, framerate=8000).header(0)
+    yield case("a WAV file of another kind", file("out.wav", head))
+    yield case("a pipe where speech is to be added", lambda: os.mkfifo("out.wav"))
+    yield Case("text that is not UTF-8", nothing, ["say", "caf\udce9"])
+
+
+SPEECH_SETTINGS = tuple(
+    word
+    for setting in ("engine=espeak-ng", "cache_dir=kept", "output=wav:out.wav")
+    for word in ("--set", f"speech.{setting}")
+)
+
+
+def keep_phrase(text: str) -> None:
+    """Keep the sound of a phrase, so that no speech engine is needed."""
+    settings = SpeechSettings(engine="espeak-ng", cache_dir="kept")
+    with contextlib.closing(make_synthesizer(settings)) as synthesizer:
+        path = synthesizer.path(text)
+    path.parent.mkdir()
+    path.write_bytes(SPEECH_FORMAT.file(np.full((4000, 1), 0x4000, np.int16)))
+
+
+def imports() -> Iterator[Case]:
+    def case(what: str, name: str, content: bytes | str) -> Case:
+        arguments = ["pi-classifier-train", "import", name, "-o", "out.tflite"]
+        return Case(what, file(name, content), arguments)
+
+    def archive(names: Sequence[str], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+        return archived(dict.fromkeys(names, b"1"), network=b"", method=method)
+
+    yield case("a ZIP file whose entry leads out of it", "x.zip", archive(["../x.tflite"]))
+    yield case("a ZIP file packed with LZMA", "x.zip", archive(["x.tflite"], zipfile.ZIP_LZMA))
+    yield case("a ZIP file without a model", "x.zip", archive(["notes.txt"]))
+    yield case("a ZIP file of 5,000 files", "x.zip", archive([f"{n}" for n in range(5000)]))
+    yield case("text", "x.txt", "no model")
+    yield Case("a pipe", lambda: os.mkfifo("x.tflite"),
+               ["pi-classifier-train", "import", "x.tflite", "-o", "out.tflite"])  # fmt: skip
+
+
 def cameras() -> Iterator[Case]:
     def case(what: str, source: str, make: Callable[[], object] = nothing) -> Case:
         return Case(what, make, ["record", "--camera", source, "recording"])
@@ -372,8 +428,10 @@ SECTIONS: Mapping[str, Callable[[], Iterator[Case]]] = {
     "Configuration": configurations,
     "What a model is told": model_settings,
     "Photos": photos,
+    "Sounds": sounds,
     "Cameras": cameras,
     "Special files": special_files,
+    "`pi-classifier-train import`": imports,
 }
 
 
@@ -383,7 +441,7 @@ def answer(case: Case) -> Answer:
         tempfile.TemporaryDirectory() as folder,
         contextlib.chdir(folder),
         # Nobody's own configuration, and no journal.
-        patch.dict(os.environ, {"HOME": folder, "JOURNAL_STREAM": ""}),
+        patch.dict(os.environ, {"HOME": _home().name, "JOURNAL_STREAM": ""}),
     ):
         case.make()
         with _streams() as stderr:
@@ -392,14 +450,22 @@ def answer(case: Case) -> Answer:
             said = stderr.read().decode()
     for place, name in ((f"{DATA}/", ""), (str(ROOT), "CLONE"), (folder, "FOLDER")):
         said = said.replace(place, name)
-    return Answer(said.rstrip("\n").rpartition("pi-classifier: error: ")[2], code)
+    return Answer(
+        re.split(r"^pi-classifier[a-z-]*: error: ", said.rstrip("\n"), flags=re.MULTILINE)[-1],
+        code,
+    )
+
+
+@functools.cache
+def _home() -> tempfile.TemporaryDirectory[str]:
+    """One home folder for all, so that a model that passes is tried once."""
+    return tempfile.TemporaryDirectory()
 
 
 def _run(arguments: Sequence[str]) -> int:
-    from pi_classifier.cli import main
-
+    name, *words = arguments
     try:
-        return main(arguments)
+        return bench(words) if name == "pi-classifier-train" else device(arguments)
     except SystemExit as ended:
         return int(ended.code or 0)
     finally:

@@ -110,6 +110,6 @@ def _list_voices(settings: SpeechSettings) -> None:
     voices = [voice for voice in engine.voices() if voice.language.lower().startswith(wanted)]
     width = max((len(voice.name) for voice in voices), default=0)
     for voice in voices:
-        print(f"{voice.name:{width}}  {voice.language}")
+        print(printable(f"{voice.name:{width}}  {voice.language}"))
     if not voices:
         print(f"{engine.name} has no voice" + (f" for {wanted}" if wanted else ""))

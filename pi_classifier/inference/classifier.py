@@ -49,7 +49,7 @@ class ModelSettings:
 
     path: str = setting(
         "flowers",
-        "model file (.tflite), cascade.toml, folder that holds one, or a shipped model's name",
+        "a shipped model's name, else a model file (.tflite), cascade.toml or folder with one",
         option="--model",
         metavar="M",
     )

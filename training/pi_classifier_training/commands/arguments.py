@@ -70,5 +70,5 @@ def add_json(parser: argparse.ArgumentParser, text: str = "print one JSON object
 def print_lines(lines: Iterable[str]) -> int:
     """Print lines as they come; return exit code 0."""
     for line in lines:
-        print("\n".join(map(printable, line.split("\n"))), flush=True)
+        print(printable(line), flush=True)
     return 0

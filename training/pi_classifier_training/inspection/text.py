@@ -18,7 +18,8 @@ def inspection_lines(record: Mapping[str, Any], *, every_layer: bool = False) ->
         for number, stage in enumerate(record["stages"], start=1):
             accept = stage["accept"]
             words = f", answers from a score of {accept:.2f} on" if accept is not None else ""
-            yield f"\nstage {number}{words}"
+            yield ""
+            yield f"stage {number}{words}"
             yield from inspection_lines(stage, every_layer=every_layer)
         return
     yield f"{record['file']}: {size(record['bytes'])}, {size(record['gzip_bytes'])} under gzip"
