@@ -32,8 +32,6 @@ from pi_classifier.cli import main as device
 from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.speech.speaker import make_synthesizer
 from pi_classifier.speech.wavfile import SPEECH_FORMAT, WavFormat
-
-from pi_classifier.modelfile.encryption import ModelKey, encrypt_model
 from tests.tflite_models import Fields, put_together, take_apart
 
 ROOT = Path(__file__).resolve().parent.parent

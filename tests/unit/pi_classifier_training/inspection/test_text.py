@@ -134,8 +134,8 @@ def test_a_cascade_shows_its_stages_one_after_the_other() -> None:
     stages = [record() | {"accept": 0.7}, record() | {"accept": None}]
     said = lines({"cascade": "flowers", "stages": stages})
     assert said[0] == "cascade flowers of 2 models"
-    assert "\nstage 1, answers from a score of 0.70 on" in said
-    assert "\nstage 2" in said
+    assert "stage 1, answers from a score of 0.70 on" in said
+    assert "stage 2" in said
 
 
 class TestWords:
