@@ -29,6 +29,7 @@ import numpy as np
 from pi_classifier_training.cli import main as bench
 
 from pi_classifier.cli import main as device
+from pi_classifier.modelfile.encryption import ModelKey, encrypt_model
 from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.speech.speaker import make_synthesizer
 from pi_classifier.speech.wavfile import SPEECH_FORMAT, WavFormat
