@@ -9,17 +9,28 @@ from pi_classifier.errors import ModelFileError
 
 _IMPORT = "make a model file of it on the workstation: pi-classifier-train import"
 _CONVERT = "convert it to TFLite first"
+_CONVERT_PYTORCH = (
+    "convert it to TFLite first (Ultralytics: yolo export model=FILE format=tflite; others: "
+    "litert-torch)"
+)
 _UNPACK = "unpack it and name the .tflite file in it"
 _DOWNLOAD = "download the file itself"
+
+# Kinds that the bench imports.
+HDF5 = "an HDF5 file (.h5) of Keras"
+KERAS = "a Keras model (.keras)"
+GRAPH = "a TensorFlow graph (.pb)"
+SAVED_MODEL = "the graph of a TensorFlow SavedModel (saved_model.pb)"
+ARCHIVE = "a ZIP archive"
 
 # What a file begins with; the first that fits.
 _BEGINNINGS = (
     (b"version https://git-lfs.github.com/spec/", "a Git LFS pointer", "fetch it: git lfs pull"),
     (b"pi-classifier encrypted ", "an encrypted model", "name the model it was made from"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file (.h5) of Keras", _IMPORT),
-    (b"\x80\x02", "a Python pickle, as PyTorch writes (.pt)", _CONVERT),
-    (b"\x80\x04", "a Python pickle, as PyTorch writes (.pt)", _CONVERT),
-    (b"\x08\x01\x12", "the graph of a TensorFlow SavedModel (saved_model.pb)", _IMPORT),
+    (b"\x89HDF\r\n\x1a\n", HDF5, _IMPORT),
+    (b"\x80\x02", "a Python pickle, as PyTorch writes (.pt)", _CONVERT_PYTORCH),
+    (b"\x80\x04", "a Python pickle, as PyTorch writes (.pt)", _CONVERT_PYTORCH),
+    (b"\x08\x01\x12", SAVED_MODEL, _IMPORT),
     (b"\x1f\x8b", "packed with gzip", _UNPACK),
     (b"BZh", "packed with bzip2", _UNPACK),
     (b"\xfd7zXZ", "packed with xz", _UNPACK),
@@ -36,8 +47,8 @@ _WEB_PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<head", b"<!--")
 _ONNX = re.compile(rb"\x08.\x12[\0-\x3f]", re.DOTALL)
 _GRAPH = re.compile(rb"\n.{1,5}?\n.[\w./-]+\x12.[A-Z]\w", re.DOTALL)
 _PATTERNS = (
-    (_ONNX, "an ONNX model", _CONVERT),
-    (_GRAPH, "a TensorFlow graph (.pb)", _IMPORT),
+    (_ONNX, "an ONNX model", f"{_CONVERT} (onnx2tf)"),
+    (_GRAPH, GRAPH, _IMPORT),
 )
 _LOOKED_AT, _DIRECTORY = 512, 1 << 16
 _MODEL_NAME = re.compile(rb"[\w./-]+\.(?:tflite|lite)")
@@ -51,35 +62,39 @@ def refuse_other_kinds(path: Path, data: memoryview) -> None:
 
 
 def named_kind(data: memoryview) -> str | None:
-    """Return what `data` are and what to do, "a web page …: …"; None for what is not known."""
+    """Return what `data` are and what to do, "is a web page …: …"; None for what is not known."""
+    known = kind_of(data)
+    if known is None:
+        return None
+    kind, advice = known
+    return f"is {kind}, {len(data):,} bytes, not a TFLite model: {advice}"
+
+
+def kind_of(data: memoryview) -> tuple[str, str] | None:
+    """Return what `data` are, such as `HDF5`, and what to do; None for what is not known."""
     head = bytes(data[:_LOOKED_AT])
     for beginning, kind, advice in _BEGINNINGS:
         if head.startswith(beginning):
-            return _sentence(kind, len(data), advice)
+            return kind, advice
     if head.startswith(b"PK\x03\x04"):
-        kind, advice = _archive(bytes(data[-_DIRECTORY:]))
-        return _sentence(kind, len(data), advice)
+        return _archive(bytes(data[-_DIRECTORY:]))
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_WEB_PAGES):
-        return _sentence("a web page (HTML)", len(data), f"{_DOWNLOAD}, not its page")
+        return "a web page (HTML)", f"{_DOWNLOAD}, not its page"
     for pattern, kind, advice in _PATTERNS:
         if pattern.match(head):
-            return _sentence(kind, len(data), advice)
+            return kind, advice
     if head[257:262] == b"ustar":
-        return _sentence("a tar archive", len(data), _UNPACK)
+        return "a tar archive", _UNPACK
     return None
 
 
 def _archive(directory: bytes) -> tuple[str, str]:
     """What a ZIP holds, by the names at its end: PyTorch and Keras write their models as one."""
     if b"data.pkl" in directory:
-        return "a PyTorch model (.pt)", _CONVERT
+        return "a PyTorch model (.pt)", _CONVERT_PYTORCH
     if b"metadata.json" in directory and b"config.json" in directory:
-        return "a Keras model (.keras)", _IMPORT
+        return KERAS, _IMPORT
     inside = _MODEL_NAME.search(directory)
     if inside is not None:
-        return "a ZIP archive", f"unpack it and name {inside[0].decode()} in it, or {_IMPORT}"
-    return "a ZIP archive", f"if a model is in it, {_IMPORT}"
-
-
-def _sentence(kind: str, size: int, advice: str) -> str:
-    return f"is {kind}, {size:,} bytes, not a TFLite model: {advice}"
+        return ARCHIVE, f"unpack it and name {inside[0].decode()} in it, or {_IMPORT}"
+    return ARCHIVE, f"if a model is in it, {_IMPORT}"

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeGuard
 
-from pi_classifier.errors import ModelFileError, is_the_machines
+from pi_classifier.errors import ModelFileError, ModelMismatch, is_the_machines
 from pi_classifier.printable import is_visible, printable
 from pi_classifier.system.files import read_regular_file
 
@@ -229,3 +229,23 @@ def read_labels(path: Path) -> tuple[str, ...]:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ModelFileError(f"{path}: cannot be read as a label file ({reason})") from error
     return parse_labels(content, str(path))
+
+
+def check_labels(path: Path, labels: Sequence[str], outputs: int, source: str) -> None:
+    """Raise `ModelMismatch` where labels are not one for each of a model's `outputs`.
+
+    `source` is where they are from. Of one output, yes or no, the second label is the yes.
+    """
+    if len(labels) != outputs and (outputs, len(labels)) != (1, 2):
+        hint = ""
+        if len(labels) + 1 == outputs:
+            hint = ' (is a first line such as "background" missing?)'
+        raise ModelMismatch(
+            f"{path}: has {outputs} outputs, but there are {len(labels)} labels in {source}; "
+            f"expected one label for each output{hint}"
+        )
+    equal = equal_label(labels)
+    if equal is not None:
+        raise ModelMismatch(
+            f"{path}: several outputs have the label {equal!r} in {source}; give each its own name"
+        )

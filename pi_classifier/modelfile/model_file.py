@@ -11,8 +11,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from pi_classifier.modelfile.flatbuffer import DamagedBuffer
 from pi_classifier.modelfile.labels import (
     LABELS_NAME,
     LARGEST_BYTES,
-    equal_label,
+    check_labels,
     parse_labels,
     read_labels,
     silent_labels,
@@ -48,8 +49,17 @@ from pi_classifier.modelfile.picture_input import (
 )
 from pi_classifier.modelfile.tflite_graph import Activation, Graph, TensorSpec, read_graph
 from pi_classifier.modelfile.tflite_metadata import Metadata, Normalization
+from pi_classifier.modelfile.ultralytics import (
+    EXPORT_TABLES,
+    LARGEST_TABLE,
+    Export,
+    read_export,
+)
 from pi_classifier.printable import printable
 from pi_classifier.system.memory_file import MemoryFile
+
+# Labels, and where they are from.
+Named = tuple[tuple[str, ...], str]
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +179,9 @@ def _read(
     members = _associated_files(path, data, graph)
     manifest = _manifest(path, graph, members.get(MANIFEST_NAME))
     sha256 = sha256 or _checksum(path, data, manifest)
-    names, source, silent = _named(path, graph, members, manifest, labels, content is None)
+    export = read_export(members, str(path))
+    find = partial(_labels, path, graph, members, export, beside=content is None)
+    names, source, silent = _named(find, manifest, labels)
     manifest = replace(manifest, silent_labels=silent)
     _check_labels(path, graph, names, source, manifest)
     channels = channels_of(graph.picture, graph.metadata, manifest.channels, channels)
@@ -184,7 +196,8 @@ def _read(
         activation=graph.activation,
         labels=names,
         labels_source=source,
-        normalization=known_normalization(graph.metadata, channels, stated),
+        normalization=known_normalization(graph.metadata, channels, stated)
+        or (export.normalization if export is not None else None),
         metadata=graph.metadata,
         manifest=manifest,
         content=content,
@@ -196,6 +209,7 @@ def _associated_files(path: Path, data: memoryview, graph: Graph) -> dict[str, b
     most_bytes = {MANIFEST_NAME: LARGEST_MANIFEST}
     if graph.metadata is not None and graph.metadata.label_file is not None:
         most_bytes[graph.metadata.label_file] = LARGEST_BYTES
+    most_bytes |= dict.fromkeys(EXPORT_TABLES, LARGEST_TABLE)
     members = read_associated_files(path, data, most_bytes)
     # Checksum, self-test and silent labels would be gone with it, without a word.
     if MANIFEST_NAME not in members and graph.metadata is not None and graph.metadata.own:
@@ -233,8 +247,8 @@ def _checksum(path: Path, data: memoryview, manifest: Manifest) -> str:
 
 
 def _labels(
-    path: Path, graph: Graph, members: dict[str, bytes], *, beside: bool
-) -> tuple[tuple[str, ...], str]:
+    path: Path, graph: Graph, members: dict[str, bytes], export: Export | None, *, beside: bool
+) -> Named:
     """Find the model's own labels: in it, else in a file `beside` it where it is on the disk."""
     inside = graph.metadata.label_file if graph.metadata is not None else None
     if inside is not None:
@@ -244,6 +258,8 @@ def _labels(
                 "is cut short or damaged: copy it again"
             )
         return parse_labels(members[inside], f"{path}: {inside}"), f"{inside} in the model file"
+    if export is not None:
+        return export.labels, f"{export.member} in the model file"
     stem = plain_stem(path)
     for name in (f"{stem}.labels.txt", f"{stem}.txt", LABELS_NAME, "labelmap.txt"):
         file = path.with_name(name)
@@ -257,21 +273,16 @@ def _labels(
 
 
 def _named(
-    path: Path,
-    graph: Graph,
-    members: dict[str, bytes],
-    manifest: Manifest,
-    labels: str | Path | None,
-    beside: bool,
+    find: Callable[[], Named], manifest: Manifest, labels: str | Path | None
 ) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
     """The labels in use, where they are from, and which of them are silent."""
     if labels is None:
-        own, source = _labels(path, graph, members, beside=beside)
+        own, source = find()
         return own, source, _silent_labels(manifest, own, own)
     stated = read_labels(Path(labels))
     own = stated
     if manifest.silent_labels:
-        own, _ = _labels(path, graph, members, beside=beside)
+        own, _ = find()
     return stated, str(labels), _silent_labels(manifest, own, stated)
 
 
@@ -287,20 +298,7 @@ def _silent_labels(
 def _check_labels(
     path: Path, graph: Graph, labels: tuple[str, ...], source: str, manifest: Manifest
 ) -> None:
-    # Of one output, yes or no, the second label is the yes.
-    if len(labels) != graph.outputs and (graph.outputs, len(labels)) != (1, 2):
-        hint = ""
-        if len(labels) + 1 == graph.outputs:
-            hint = ' (is a first line such as "background" missing?)'
-        raise ModelMismatch(
-            f"{path}: has {graph.outputs} outputs, but there are {len(labels)} labels in "
-            f"{source}; expected one label for each output{hint}"
-        )
-    equal = equal_label(labels)
-    if equal is not None:
-        raise ModelMismatch(
-            f"{path}: several outputs have the label {equal!r} in {source}; give each its own name"
-        )
+    check_labels(path, labels, graph.outputs, source)
     unknown = [label for label in manifest.silent_labels if label not in labels]
     if unknown:
         raise ModelMismatch(

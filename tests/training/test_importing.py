@@ -357,6 +357,18 @@ class TestKeras:
 
 
 class TestTflite:
+    def test_an_export_of_ultralytics(self, tmp_path: Path, capsys: Any) -> None:
+        source, kernel = tmp_path / "best_float32.tflite", values_of((3, 3))
+        source.write_bytes(to_tflite(lambda x: tf_softmax(x, kernel), SIDE, "yolo"))
+        table = {"task": "classify", "imgsz": [SIDE, SIDE], "names": dict(enumerate(LABELS))}
+        with zipfile.ZipFile(source, "a") as file:
+            file.writestr("metadata.json", json.dumps(table))
+        model = imported(source, tmp_path)
+        assert "(as Ultralytics' classifiers take it)" in capsys.readouterr().out
+        z = np.exp((pictures().astype(np.float32) / 255).mean(axis=(1, 2)) @ kernel * 4)
+        assert_scores(model, z / z.sum(axis=1, keepdims=True))
+        assert read_model_file(model).labels == LABELS
+
     @pytest.mark.parametrize("name", ["uint8", "int8", "normalized", "logits", "bare"])
     def test_gives_the_same_scores_as_before(self, name: str, tmp_path: Path) -> None:
         source = tmp_path / f"{name}.tflite"
@@ -546,6 +558,12 @@ def values_of(shape: tuple[int, ...]) -> NDArray[np.float32]:
     return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
 
+def tf_softmax(x: Any, kernel: NDArray[np.float32]) -> Any:
+    import tensorflow as tf
+
+    return tf.nn.softmax(tf.matmul(tf.reduce_mean(x, (1, 2)), kernel * 4))
+
+
 def bad_file(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
@@ -565,6 +583,10 @@ class TestBadSources:
             ("x.json", b'{"format": "graph-model"}', "graph model, not a layers model"),
             ("x.json", b'{"weightsManifest": []}', 'choose the "TensorFlow Lite"'),
             ("x.jpg", b"a photo", "is no model that can be imported"),
+            ("x.tflite", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+            ("x.h5", b"<!DOCTYPE html>\n<html>", "is a web page (HTML), 22 bytes"),
+            ("x.onnx", b"\x08\x08\x12\x07pytorch\x1a\x052.1.0", "is an ONNX model"),
+            ("x.pt", b"\x80\x02}q\x00.", "yolo export model=FILE format=tflite"),
         ],
     )
     def test_what_is_no_model(
@@ -574,6 +596,11 @@ class TestBadSources:
         assert main(["import", str(source), "-o", str(out)]) == 70
         assert says in capsys.readouterr().err
         assert not out.exists()
+
+    def test_a_file_is_known_by_its_content(self, tmp_path: Path) -> None:
+        for name in ("graph.lite", "model.h5", "model"):
+            shutil.copy(DATA / "uint8.tflite", tmp_path / name)
+            assert read_model_file(imported(tmp_path / name, tmp_path)).input.dtype == "uint8"
 
     def test_folders(self, tmp_path: Path, capsys: Any) -> None:
         out = str(tmp_path / "o.tflite")
@@ -608,6 +635,49 @@ class TestBadSources:
         out = str(tmp_path / "o.tflite")
         assert main(["import", str(DATA / "detector.tflite"), "-o", out]) == 70
         assert "2 outputs, as object detectors do" in capsys.readouterr().err
+
+
+class TestInspect:
+    """Files of other programs, described without running them."""
+
+    def inspected(self, source: Path, capsys: Any) -> str:
+        capsys.readouterr()
+        assert main(["inspect", str(source)]) == 0
+        return str(capsys.readouterr().out)
+
+    def test_graphs_and_checkpoints(self, tmp_path: Path, capsys: Any) -> None:
+        write_inception_graph(tmp_path / "graph.pb")
+        text = self.inspected(tmp_path / "graph.pb", capsys)
+        assert "a frozen TensorFlow graph" in text
+        assert "input          Mul, Mul" in text
+        assert "output         final_result, Softmax" in text
+        assert "pixels         (x − 128) / 128, before the input" in text
+        saved = write_checkpoint(tmp_path / "training", values_of((3, 3)))
+        text = self.inspected(saved, capsys)
+        assert "input          input, Placeholder, float32, ? × 32 × 32 × 3" in text
+        assert "parameters     12" in text  # without what the optimizer keeps
+        write_poets_graph(tmp_path / "net.pb", "x", "y", outputs=2)
+        text = self.inspected(tmp_path / "net.pb", capsys)
+        assert "output         y, Softmax\n                 y_1, Softmax" in text
+        assert text.endswith("-o model.tflite --output-node OUTPUT\n")
+
+    def test_networks_of_keras(self, tmp_path: Path, capsys: Any) -> None:
+        numbers = sum(a.size for w in TeachableNet().weights.values() for a in w.values())
+        text = self.inspected(TeachableNet().write_h5(tmp_path), capsys)
+        assert "written by     Keras 2.3.0-tf" in text
+        assert "input          input_1, float32, ? × 32 × 32 × 3" in text
+        assert "output         dense_Dense2, Dense, 3 softmax" in text
+        assert f"parameters     {numbers:,}" in text
+        net = keras_net()
+        count = f"parameters     {net.count_params():,}"
+        net.save(tmp_path / "net.keras")
+        net.export(tmp_path / "saved", verbose=False)
+        for source, kind in (("net.keras", "2 Conv2D"), ("saved", "Conv2D")):
+            text = self.inspected(tmp_path / source, capsys)
+            assert count in text
+            assert kind.split()[-1] in text
+        assert main(["inspect", str(tmp_path / "saved"), "--dot", str(tmp_path / "g.dot")]) == 70
+        assert "only a .tflite file is drawn" in capsys.readouterr().err
 
 
 def archive(path: Path, members: dict[str, bytes], *, mode: int = 0) -> Path:

@@ -19,32 +19,52 @@ def add(commands: Any) -> None:
     """Describe the command; its arguments are added when it is used."""
     commands.add_parser(
         "inspect",
-        help="show what is inside a model file: operations, size, work, memory, time",
+        help="show what is inside a model: operations, size, work, memory, time",
         describe=_describe,
     ).set_defaults(run=_run)
 
 
 def _describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "model", metavar="MODEL", help="any .tflite file, a cascade.toml or its folder"
+        "model",
+        metavar="MODEL",
+        help="any .tflite file, a cascade.toml or its folder; or what import takes",
     )
     add_json(parser, "everything as one JSON object")
     parser.add_argument("--layers", action="store_true", help="every layer, not only the heaviest")
     parser.add_argument("--dot", type=path_of, metavar="FILE", help="write the graph for Graphviz")
     parser.add_argument("--picture", type=path_of, metavar="FILE.svg", help="draw the graph")
+    parser.add_argument(
+        "--trust", action="store_true", help="read it unconfined where that cannot be had"
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
-    from pi_classifier_training.inspection.inspect import inspect
-    from pi_classifier_training.inspection.text import inspection_lines
+    from pi_classifier_training.inspection.text import description_lines, inspection_lines
 
-    record = inspect(options.model)
+    record = _record(options)
     if options.dot is not None or options.picture is not None:
         _draw(options, record)
     if options.json:
         print(json_text(record))
         return 0
+    if "format" in record:
+        return print_lines(description_lines(record))
     return print_lines(inspection_lines(record, every_layer=options.layers))
+
+
+def _record(options: argparse.Namespace) -> dict[str, Any]:
+    from pi_classifier_training.importing.confined import describe_confined
+    from pi_classifier_training.importing.sources import is_foreign, opened
+    from pi_classifier_training.inspection.inspect import inspect
+
+    source = Path(options.model)
+    if not is_foreign(source):
+        return inspect(options.model)
+    with opened(source) as recognized:
+        if recognized.format == "tflite":
+            return inspect(str(recognized.path)) | {"file": str(source)}
+        return describe_confined(recognized, trusted=options.trust) | {"file": str(source)}
 
 
 def _draw(options: argparse.Namespace, record: dict[str, Any]) -> None:
@@ -53,6 +73,10 @@ def _draw(options: argparse.Namespace, record: dict[str, Any]) -> None:
     from pi_classifier_training.inspection.drawing import as_dot, as_svg
     from pi_classifier_training.inspection.inspect import read_graph_file
 
+    if "format" in record:
+        raise ExportError(
+            f"{record['file']}: only a .tflite file is drawn; import it, then inspect that"
+        )
     if "stages" in record:
         names = ", ".join(stage["file"] for stage in record["stages"])
         raise ExportError(f"a cascade has several graphs; name one of its models: {names}")

@@ -68,7 +68,7 @@ def allowed_part(path: Path, definition: Any, end: str) -> Any:
     """
     result = type(definition)()
     result.versions.CopyFrom(definition.versions)
-    result.node.extend(_needed(path, definition, end))
+    result.node.extend(needed_nodes(path, definition, end))
     refuse_operations(path, result.node)
     for function in allowed_functions(path, definition.library, calls(result.node)):
         result.library.function.add().CopyFrom(function)
@@ -112,7 +112,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(name[:60] for name in names[:6]) + (", …" if len(names) > 6 else "")
 
 
-def _needed(path: Path, definition: Any, end: str) -> list[Any]:
+def needed_nodes(path: Path, definition: Any, end: str) -> list[Any]:
     nodes = {node.name: node for node in definition.node}
     needed: set[str] = set()
     waiting = [end]

@@ -46,6 +46,7 @@ CHILD = module_command("pi_classifier_training.importing.confined_child")
 TIME_LIMIT_S = 30 * 60.0
 _LARGEST_MODEL = 1 << 30
 _LARGEST_DESCRIPTION = 1 << 16
+_LARGEST_RECORD = 4 << 20
 _LARGEST_SCORES = 4 << 20
 _LONGEST_TEXT = 900
 _LAST_WORDS = 4096
@@ -63,22 +64,56 @@ def read_confined(
     `trusted` leaves the child this user's rights. Raises ExportError, also where the system
     cannot confine a process.
     """
+    with _asked(recognized, {"choices": asdict(choices), "trusted": trusted}) as child:
+        yield _original(recognized, child)
+
+
+def describe_confined(recognized: Recognized, *, trusted: bool = False) -> dict[str, Any]:
+    """What a recognized model holds, as `description.describe` has it, from a confined child.
+
+    Raises ExportError as `read_confined` does.
+    """
+    with _asked(recognized, {"describe": True, "trusted": trusted}) as child:
+        try:
+            answer = json.loads(child.receive(_LARGEST_RECORD))
+            _raise_refusal(recognized.path, answer)
+            described = dict(_cleaned_values(answer["described"]))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ExportError(
+                f"{recognized.path}: made its reader answer with nonsense; {_INSTEAD}"
+            ) from error
+
+    read = [path for file in _files(recognized) for path in (file, *file.rglob("*"))]
+    return {"bytes": sum(p.stat().st_size for p in read if p.is_file()), **described}
+
+
+def _cleaned_values(value: Any) -> Any:
+    """The same JSON values with texts that cannot steer a terminal."""
+    if isinstance(value, dict):
+        return {_cleaned(str(key)): _cleaned_values(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_cleaned_values(entry) for entry in value]
+    return _cleaned(value) if isinstance(value, str) else value
+
+
+@contextlib.contextmanager
+def _asked(recognized: Recognized, wanted: dict[str, Any]) -> Iterator[_Child]:
+    """A child that has been given its request: the model, its files and what is `wanted`."""
     request = {
         "recognized": {
             "format": recognized.format,
             "path": str(recognized.path),
             "teachable_machine": recognized.teachable_machine,
         },
-        "choices": asdict(choices),
         "files": list(map(str, _files(recognized))),
-        "trusted": trusted,
+        **wanted,
     }
     with (
         tempfile.TemporaryDirectory(prefix="pi-classifier-import-") as folder,
         _started(recognized.path, folder) as child,
     ):
         child.send(json.dumps({**request, "folder": folder}).encode())
-        yield _original(recognized, child)
+        yield child
 
 
 def _files(recognized: Recognized) -> list[Path]:

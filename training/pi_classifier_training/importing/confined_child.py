@@ -23,6 +23,7 @@ from pi_classifier.system.confinement import ConfinementUnavailable, confine
 
 if TYPE_CHECKING:
     from pi_classifier_training.importing.original import Original
+    from pi_classifier_training.importing.sources import Recognized
 
 MEMORY_LIMIT = 12 << 30
 _FILE_LIMIT = 4 << 30
@@ -73,6 +74,9 @@ def main() -> int:
     request = json.loads(receive(requests, _LARGEST_REQUEST))
     try:
         _give_up_rights(request)
+        if request.get("describe"):
+            send(answers, json.dumps({"described": _described(request)}).encode())
+            return 0
         original = _read(request)
         description, tflite = _description(original), original.tflite
     except Exception as error:  # noqa: BLE001  the parent says it
@@ -119,16 +123,23 @@ def installed() -> tuple[list[Path], list[Path]]:
     return read, paths
 
 
-def _read(request: dict[str, Any]) -> Original:
-    from pi_classifier_training.importing.sources import Choices, Recognized, read_original
+def _described(request: dict[str, Any]) -> dict[str, Any]:
+    from pi_classifier_training.importing.description import describe
 
-    recognized = request["recognized"]
-    return read_original(
-        Recognized(
-            recognized["format"], Path(recognized["path"]), None, recognized["teachable_machine"]
-        ),
-        Choices(**request["choices"]),
-    )
+    return describe(_recognized(request))
+
+
+def _read(request: dict[str, Any]) -> Original:
+    from pi_classifier_training.importing.sources import Choices, read_original
+
+    return read_original(_recognized(request), Choices(**request["choices"]))
+
+
+def _recognized(request: dict[str, Any]) -> Recognized:
+    from pi_classifier_training.importing.sources import Recognized
+
+    named = request["recognized"]
+    return Recognized(named["format"], Path(named["path"]), None, named["teachable_machine"])
 
 
 def _description(original: Original) -> dict[str, Any]:

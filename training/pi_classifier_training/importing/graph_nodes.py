@@ -49,9 +49,7 @@ def input_node(path: Path, nodes: Nodes, stated: str | None) -> str:
     """
     if stated is not None:
         return _known(path, nodes, stated, "--input-node")
-    shapes = {name: _picture_shape(node) for name, node in nodes.items()}
-    pictures = [name for name, dimensions in shapes.items() if dimensions == _PICTURE]
-    pictures = pictures or [name for name, dimensions in shapes.items() if dimensions == 0]
+    pictures = likely_inputs(nodes)
     if len(pictures) == 1:
         return pictures[0]
     for name in POETS_INPUTS:
@@ -61,6 +59,13 @@ def input_node(path: Path, nodes: Nodes, stated: str | None) -> str:
         f"{path}: where the picture goes in is not clear (inputs: {_listed(pictures)}); name "
         "the node with --input-node"
     )
+
+
+def likely_inputs(nodes: Nodes) -> list[str]:
+    """The placeholders that may take pictures."""
+    shapes = {name: _picture_shape(node) for name, node in nodes.items()}
+    pictures = [name for name, dimensions in shapes.items() if dimensions == _PICTURE]
+    return pictures or [name for name, dimensions in shapes.items() if dimensions == 0]
 
 
 def _picture_shape(node: Any) -> int | None:
@@ -76,6 +81,17 @@ def output_node(path: Path, definition: Any, nodes: Nodes, stated: str | None) -
         return _known(path, nodes, stated, "--output-node")
     if POETS_OUTPUT in nodes:
         return POETS_OUTPUT
+    likely = likely_outputs(definition, nodes)
+    if len(likely) == 1:
+        return likely[0]
+    raise ExportError(
+        f"{path}: which node gives the scores is not clear; name it with --output-node (likely: "
+        f"{_listed(likely)})"
+    )
+
+
+def likely_outputs(definition: Any, nodes: Nodes) -> list[str]:
+    """The nodes that may give scores: the one open end, else those that end in scores."""
     read = {node_name(reference) for node in definition.node for reference in node.input}
     ends = [
         name
@@ -83,13 +99,10 @@ def output_node(path: Path, definition: Any, nodes: Nodes, stated: str | None) -
         if name not in read and node.op not in ("Const", "NoOp")
     ]
     if len(ends) == 1:
-        return ends[0]
+        return ends
     # A graph that was trained with has many ends: losses, steps, what saves and restores.
     scores = [n for n in nodes if nodes[n].op in _SCORES and not n.startswith("gradients/")]
-    raise ExportError(
-        f"{path}: which node gives the scores is not clear; name it with --output-node (likely: "
-        f"{_listed(scores or ends)})"
-    )
+    return scores if len(scores) > 1 else [*scores, *(end for end in ends if end not in scores)]
 
 
 def normalization_before(nodes: Nodes, start: str) -> Normalization | None:

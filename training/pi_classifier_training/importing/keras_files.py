@@ -31,7 +31,7 @@ def load_keras(path: Path) -> keras.Model:
     if zipfile.is_zipfile(path):
         with tempfile.TemporaryDirectory() as folder:
             return _load_unpacked(path, unpack(path, Path(folder)))
-    topology, version = _h5_topology(path)
+    topology, version = h5_topology(path)
     if version.startswith("3"):
         import keras
 
@@ -44,6 +44,15 @@ def _load_unpacked(path: Path, folder: Path) -> keras.Model:
     """Load the network and its weights from an unpacked ``.keras`` file; nothing else of it."""
     import keras
 
+    topology, weights = unpacked_topology(path, folder)
+    with opened_hdf5(weights), _explained(path):
+        model = keras.saving.deserialize_keras_object(without_training(topology))
+        model.load_weights(weights)
+    return model
+
+
+def unpacked_topology(path: Path, folder: Path) -> tuple[dict[str, Any], Path]:
+    """The network's description in an unpacked ``.keras`` file, and its file of weights."""
     config, weights = folder / "config.json", folder / "model.weights.h5"
     if not (config.is_file() and weights.is_file()):
         raise ExportError(
@@ -51,11 +60,7 @@ def _load_unpacked(path: Path, folder: Path) -> keras.Model:
         )
     if config.stat().st_size > _LARGEST_CONFIG:
         raise ExportError(f"{path}: its config.json is implausibly large")
-    topology = _checked_topology(path, config.read_bytes())
-    with opened_hdf5(weights), _explained(path):
-        model = keras.saving.deserialize_keras_object(without_training(topology))
-        model.load_weights(weights)
-    return model
+    return _checked_topology(path, config.read_bytes()), weights
 
 
 @contextlib.contextmanager
@@ -86,7 +91,7 @@ def _checked_topology(path: Path, text: bytes | str) -> dict[str, Any]:
     return topology
 
 
-def _h5_topology(path: Path) -> tuple[dict[str, Any], str]:
+def h5_topology(path: Path) -> tuple[dict[str, Any], str]:
     """The network's description and the version of Keras that wrote the file."""
     with opened_hdf5(path) as file:
         topology = file.attrs.get("model_config")

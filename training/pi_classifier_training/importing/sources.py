@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -10,9 +11,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pi_classifier.errors import ModelError
+from pi_classifier.modelfile.associated_files import read_associated_files
+from pi_classifier.modelfile.file_kinds import ARCHIVE, GRAPH, HDF5, KERAS, SAVED_MODEL, kind_of
+from pi_classifier.modelfile.locate import CASCADE
 from pi_classifier.modelfile.tflite_metadata import Normalization
+from pi_classifier.modelfile.ultralytics import (
+    EXPORT_TABLES,
+    LARGEST_TABLE,
+    NORMALIZATION_SOURCE,
+    read_export,
+)
 from pi_classifier.setting import setting
-from pi_classifier.system.files import NOT_A_FILE
+from pi_classifier.system.files import NOT_A_FILE, open_regular_file
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.importing.archives import unpack
 from pi_classifier_training.importing.checkpoint import checkpoint_prefix, read_checkpoint
@@ -36,6 +47,10 @@ _LABELS = ("labels.txt", "retrained_labels.txt", "labelmap.txt")
 _FORMATS: dict[str, Format] = {
     ".tflite": "tflite", ".keras": "keras", ".h5": "keras", ".hdf5": "keras", ".pb": "graph",
     ".json": "tensorflowjs", ".lite": "tflite", ".meta": "checkpoint",
+}  # fmt: skip
+_IDENTIFIED = 8  # a flatbuffer's first bytes, its identifier among them
+_FORMATS_BY_KIND: dict[str, Format] = {
+    HDF5: "keras", KERAS: "keras", GRAPH: "graph", SAVED_MODEL: "graph",
 }  # fmt: skip
 _KNOWN = (
     "a Teachable Machine export (.zip), a TensorFlow for Poets retrained_graph.pb, a SavedModel "
@@ -79,13 +94,50 @@ def opened(source: Path) -> Iterator[Recognized]:
         yield _in_folder(source, source)
     elif not source.is_file():
         raise ExportError(f"{source}: {NOT_A_FILE}; name a model")
-    elif source.suffix.lower() in _FORMATS:
-        yield _recognized(_FORMATS[source.suffix.lower()], source)
+    elif (format_ := _format_of(source)) is not None:
+        yield _recognized(format_, source)
     elif zipfile.is_zipfile(source):
         with tempfile.TemporaryDirectory(prefix="pi-classifier-import-") as folder:
             yield _in_folder(unpack(source, Path(folder)), source)
     else:
         raise ExportError(f"{source}: is no model that can be imported; expected {_KNOWN}")
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether `path` may hold a model that is no plain ``.tflite`` file and no cascade of ours."""
+    if path.is_dir():
+        return not any(path.glob("*.tflite")) and not (path / CASCADE).is_file()
+    if not path.is_file():
+        return checkpoint_prefix(path) is not None
+    if path.suffix.lower() == ".toml":
+        return False
+    with open_regular_file(path) as file:
+        return file.read(_IDENTIFIED)[4:] != b"TFL3"
+
+
+def _format_of(path: Path) -> Format | None:
+    """The format of a file by its content, else by its name; None for archives and others.
+
+    Raises ExportError for what is known to be something else, such as a web page.
+    """
+    try:
+        with open_regular_file(path) as file:
+            size = file.seek(0, 2)
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+    except OSError as error:
+        raise ExportError(f"{path}: cannot be read: {error.strerror}") from error
+    with memoryview(data) as view:
+        if bytes(view[4:8]) == b"TFL3":
+            return "tflite"
+        known = kind_of(view)
+    if known is None:
+        return _FORMATS.get(path.suffix.lower())
+    kind, advice = known
+    if kind == ARCHIVE:
+        return None
+    if kind not in _FORMATS_BY_KIND:
+        raise ExportError(f"{path}: is {kind}, {size:,} bytes, and no model to import: {advice}")
+    return _FORMATS_BY_KIND[kind]
 
 
 def _in_folder(folder: Path, source: Path) -> Recognized:
@@ -172,6 +224,17 @@ def _read_tflite(path: Path) -> Original:
         takes_raw_pixels=file_takes_raw_pixels(data),
         other_kernels=reference(path, data, xnnpack=False),
     )
+    members = dict.fromkeys(EXPORT_TABLES, LARGEST_TABLE)
+    try:
+        export = read_export(read_associated_files(path, memoryview(data), members), str(path))
+    except ModelError as error:
+        raise ExportError(str(error)) from error
+    if export is not None:
+        return replace(
+            original,
+            normalization=export.normalization,
+            normalization_source=NORMALIZATION_SOURCE,
+        )
     return _of_poets(original, read_model_graph(data))
 
 

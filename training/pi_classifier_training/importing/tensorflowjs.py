@@ -24,15 +24,7 @@ _DTYPES = ("float32", "int32")
 
 def load_tensorflowjs(path: Path) -> keras.Model:
     """Load the layers model that `path`, a ``model.json``, describes. Raises ExportError."""
-    description = _read_json(path)
-    topology = description.get("modelTopology")
-    manifest = description.get("weightsManifest")
-    if description.get("format") == "graph-model" or "node" in (topology or {}):
-        raise ExportError(
-            f"{path}: is a TensorFlow.js graph model, not a layers model; {_INSTEAD}"
-        )
-    if not isinstance(topology, dict) or not isinstance(manifest, list):
-        raise ExportError(f"{path}: is not the model.json of a TensorFlow.js model; {_INSTEAD}")
+    topology, manifest = read_description(path)
     # Keras' converter puts the network one level deeper than the browser does.
     network = topology.get("model_config", topology)
     try:
@@ -44,6 +36,21 @@ def load_tensorflowjs(path: Path) -> keras.Model:
         ) from error
     except ExportError as error:
         raise ExportError(f"{path}: {error}") from error
+
+
+def read_description(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The network's description and the list of its weights. Raises ExportError."""
+    description = _read_json(path)
+    topology = description.get("modelTopology")
+    manifest = description.get("weightsManifest")
+    if description.get("format") == "graph-model" or "node" in (topology or {}):
+        raise ExportError(
+            f"{path}: is a TensorFlow.js graph model, not a layers model; {_INSTEAD}"
+        )
+    if not isinstance(topology, dict) or not isinstance(manifest, list):
+        raise ExportError(f"{path}: is not the model.json of a TensorFlow.js model; {_INSTEAD}")
+    # Keras' converter puts the network one level deeper than the browser does.
+    return topology.get("model_config", topology), manifest
 
 
 def metadata_labels(path: Path) -> tuple[str, ...] | None:

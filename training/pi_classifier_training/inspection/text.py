@@ -9,6 +9,7 @@ from typing import Any
 from pi_classifier_training.inspection.weights import KIND_WORDS
 
 HEAVIEST = 8
+MOST_NODES, MOST_KINDS = 8, 12
 
 
 def inspection_lines(record: Mapping[str, Any], *, every_layer: bool = False) -> Iterator[str]:
@@ -28,6 +29,46 @@ def inspection_lines(record: Mapping[str, Any], *, every_layer: bool = False) ->
     yield from _weights(record)
     yield from _layers(record["layers"], every_layer)
     yield from _times(record)
+
+
+def description_lines(record: Mapping[str, Any]) -> Iterator[str]:
+    """The lines ``inspect`` prints for another program's model."""
+    yield f"{record['file']}: {size(record['bytes'])}, a {record['format']}"
+    if "written_by" in record:
+        yield _line("written by", record["written_by"])
+    for title in ("inputs", "outputs"):
+        shown = record[title][:MOST_NODES]
+        for number, entry in enumerate(shown):
+            more = len(record[title]) - len(shown)
+            others = f" and {more} more" if more and number == len(shown) - 1 else ""
+            yield _line("" if number else title[:-1], _node(entry) + others)
+        if not record[title]:
+            yield _line(title[:-1], "none found")
+    if "normalization" in record:
+        mean, std = record["normalization"]["mean"], record["normalization"]["std"]
+        yield _line("pixels", f"(x − {_list(mean)}) / {_list(std)}, before the input")
+    kinds = list(record["operations"].items())
+    named = ", ".join(f"{count} {kind}" for kind, count in kinds[:MOST_KINDS])
+    rest = f" and {len(kinds) - MOST_KINDS} kinds more" if len(kinds) > MOST_KINDS else ""
+    yield _line("operations", f"{sum(record['operations'].values())}: {named}{rest}")
+    yield _line("parameters", many(record["parameters"]))
+    yield _line("next", _import_command(record))
+
+
+def _node(entry: Mapping[str, Any]) -> str:
+    shape = " × ".join("?" if n in (-1, None) else str(n) for n in entry.get("shape", ()))
+    facts = [entry.get("kind"), entry.get("dtype"), shape]
+    return ", ".join([entry["name"], *(fact for fact in facts if fact)])
+
+
+def _import_command(record: Mapping[str, Any]) -> str:
+    words = ["pi-classifier-train import", str(record["file"]), "-o model.tflite"]
+    words += [
+        f"--{role}-node {role.upper()}"
+        for role in ("input", "output")
+        if record.get(f"{role}_node", "known") is None
+    ]
+    return " ".join(words)
 
 
 def size(count: int) -> str:
