@@ -292,9 +292,9 @@ def _hdf5() -> list[bytes]:
 
 
 def _read_hdf5(data: bytes) -> object:
-    from pi_classifier_training.importing.keras_files import _h5_topology
+    from pi_classifier_training.importing.keras_files import h5_topology
 
-    return _h5_topology(as_file("model.h5", data))
+    return h5_topology(as_file("model.h5", data))
 
 
 def _read_whole_graph(data: bytes) -> object:

@@ -672,10 +672,10 @@ class TestInspect:
         count = f"parameters     {net.count_params():,}"
         net.save(tmp_path / "net.keras")
         net.export(tmp_path / "saved", verbose=False)
-        for source, kind in (("net.keras", "2 Conv2D"), ("saved", "Conv2D")):
+        for source in ("net.keras", "saved"):
             text = self.inspected(tmp_path / source, capsys)
             assert count in text
-            assert kind.split()[-1] in text
+            assert " 1 Conv2D" in text
         assert main(["inspect", str(tmp_path / "saved"), "--dot", str(tmp_path / "g.dot")]) == 70
         assert "only a .tflite file is drawn" in capsys.readouterr().err
 

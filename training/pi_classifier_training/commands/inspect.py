@@ -58,7 +58,7 @@ def _record(options: argparse.Namespace) -> dict[str, Any]:
     from pi_classifier_training.importing.sources import is_foreign, opened
     from pi_classifier_training.inspection.inspect import inspect
 
-    source = Path(options.model)
+    source = path_of(options.model)
     if not is_foreign(source):
         return inspect(options.model)
     with opened(source) as recognized:

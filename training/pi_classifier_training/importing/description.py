@@ -11,13 +11,13 @@ import math
 import tempfile
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pi_classifier_training.conversion.converter import first_line
 from pi_classifier_training.errors import ExportError
-from pi_classifier_training.importing.allowed_operations import needed_nodes
+from pi_classifier_training.importing.allowed_operations import calls, needed_nodes
 from pi_classifier_training.importing.archives import unpack
 from pi_classifier_training.importing.checkpoint import read_checkpoint
 from pi_classifier_training.importing.frozen_graph import read_graph
@@ -25,6 +25,7 @@ from pi_classifier_training.importing.graph_nodes import (
     input_node,
     likely_inputs,
     likely_outputs,
+    node_name,
     normalization_before,
     output_node,
 )
@@ -42,6 +43,7 @@ _BOOKKEEPING = (
     "global_step",
     "_TRACKABLE",
 )
+_MOST_CALLS = 10_000
 _NOT_WEIGHTS = ("optimizer", "_")
 
 
@@ -94,7 +96,7 @@ def _graph_record(path: Path, definition: Any) -> dict[str, Any]:
 
 
 def _counted(kinds: Iterator[str]) -> dict[str, int]:
-    left_out = ("Const", "Identity", "NoOp", "Placeholder", "ReadVariableOp")
+    left_out = ("Const", "Identity", "NoOp", "Placeholder", "ReadVariableOp", "VarHandleOp")
     return dict(Counter(kind for kind in kinds if kind not in left_out).most_common())
 
 
@@ -132,17 +134,17 @@ def _saved_model(folder: Path) -> dict[str, Any]:
         ) from error
     signatures = graph.signature_def
     name = "serving_default" if "serving_default" in signatures else min(signatures, default="")
-    functions = (node.op for f in graph.graph_def.library.function for node in f.node_def)
     record: dict[str, Any] = {
         "signatures": sorted(signatures),
         "inputs": [],
         "outputs": [],
-        "operations": _counted(iter([*(n.op for n in graph.graph_def.node), *functions])),
+        "operations": {},
         "parameters": 0,
     }
     if name:
         record["inputs"] = list(_tensors(signatures[name].inputs))
         record["outputs"] = list(_tensors(signatures[name].outputs))
+        record["operations"] = _counted(_called(folder, graph.graph_def, signatures[name]))
     if (folder / "variables" / "variables.index").is_file():
         try:
             shapes = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
@@ -157,6 +159,20 @@ def _saved_model(folder: Path) -> dict[str, Any]:
             if shape and not any(b in n for b in _BOOKKEEPING)
         )
     return record
+
+
+def _called(folder: Path, definition: Any, signature: Any) -> Iterator[str]:
+    """The operations that a signature's outputs come from, those of functions at each call."""
+    functions = {function.signature.name: function for function in definition.library.function}
+    ends = {node_name(tensor.name) for tensor in signature.outputs.values()}
+    nodes = {n.name: n for end in ends for n in needed_nodes(folder, definition, end)}
+    waiting: list[Iterable[Any]] = [nodes.values()]
+    for _ in range(_MOST_CALLS):
+        if not waiting:
+            return
+        called = list(waiting.pop())
+        waiting += [functions[name].node_def for name in calls(called) if name in functions]
+        yield from (node.op for node in called if not node.op.endswith("PartitionedCall"))
 
 
 def _tensors(tensors: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
