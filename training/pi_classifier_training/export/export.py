@@ -50,10 +50,9 @@ def export(
 
     `calibration` are training photos as the device sees them, from which a full-integer
     model takes its ranges, and on which every file must do what the network does.
-    `manifest` are further entries of ``pi_classifier.json``. `evaluation` is called
-    with the classifier of the finished file, and what it returns is written into the
-    file; None where photos may have been trained on. `bare` is the TFLite flatbuffer where
-    it is not made by `convert`. Returns the contents of ``pi_classifier.json``.
+    `manifest` are further entries of ``pi_classifier.json``, which is returned. What `evaluation`
+    says of the finished file is written into it; None where photos may have been trained on.
+    `bare` is the TFLite flatbuffer where it is not made by `convert`.
 
     Raises ExportError where the network cannot be converted or its input is not raw
     pixels, ParityError where the file does not do what the network does or fails its
@@ -61,11 +60,9 @@ def export(
     """
     if isinstance(network, Network):
         require_raw_pixels_wanted(network.inference_model())
-    if bare is None:
-        bare = convert(network, kind, calibration)
+    bare = bare or convert(network, kind, calibration)
     contents = _contents(network, kind, card) | manifest
     labels = list(network.labels)
-    path.parent.mkdir(parents=True, exist_ok=True)
     trial = write_model_file(bare, labels, contents)
     with contextlib.closing(open_model_bytes(trial, path.name, TRIAL)) as classifier:
         require_parity(classifier, network, calibration.pixels, kind)
@@ -76,6 +73,7 @@ def export(
     with contextlib.closing(open_with_golden(trial, path.name)) as classifier:
         if evaluation is not None:
             contents["evaluation"] = evaluation(classifier)
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, write_model_file(bare, labels, contents))
     return contents
 

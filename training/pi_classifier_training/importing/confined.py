@@ -80,7 +80,7 @@ def describe_confined(recognized: Recognized, *, trusted: bool = False) -> dict[
             described = dict(_cleaned_values(answer["described"]))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ExportError(
-                f"{recognized.path}: made its reader answer with nonsense; {_INSTEAD}"
+                f"{recognized.path}: made its reader answer with nonsense; {INSTEAD}"
             ) from error
 
     read = [path for file in _files(recognized) for path in (file, *file.rglob("*"))]
