@@ -155,13 +155,14 @@ def _kept(file: BinaryIO, folder: Path, sha256: str) -> Path:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_ours(folder)
+    for place in (folder, folder.parent):
+        remove_abandoned(place)
     copy = folder / (sha256 + _SUFFIX)
     if _is_sound(copy, os.fstat(file.fileno()).st_size):
         with contextlib.suppress(OSError):  # a read-only folder
             os.utime(copy)  # the oldest go first
         return copy
     copy.unlink(missing_ok=True)  # a link would be followed
-    remove_abandoned(folder)
     with replacing(copy) as partial:
         if _copied(file, partial) != sha256:
             written = "is being written; wait until it is whole"

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pi_classifier.errors import ConfigError, StateFolderTaken
+from pi_classifier.system.files import remove_abandoned
 from pi_classifier.system.open_files import processes_using
 from pi_classifier.system.systemd import service_unit
 
@@ -26,8 +27,8 @@ def hold_state_folder(path: Path | None) -> Iterator[None]:
     """Keep other copies of the program out of the folder while inside; None keeps nothing.
 
     The folder is made when it is missing. The kernel gives the lock back however the
-    program ends, so there is nothing to clean up after a power cut; the process id in the
-    file is only for the message. Raises `StateFolderTaken` when another copy has it, and
+    program ends; what it was writing then is removed. The process id in the file is only
+    for the message. Raises `StateFolderTaken` when another copy has it, and
     `ConfigError` when the folder cannot be used.
     """
     if path is None:
@@ -41,6 +42,7 @@ def hold_state_folder(path: Path | None) -> Iterator[None]:
         with suppress(OSError):  # a full disk: the lock holds all the same
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        remove_abandoned(path)
         yield
         with suppress(OSError):
             os.ftruncate(fd, 0)

@@ -113,6 +113,15 @@ def test_the_oldest_copies_go(cache: Path, tmp_path: Path) -> None:
     assert copies(cache) == sorted([made[0], *made[3:]])
 
 
+def test_what_killed_programs_left_is_removed_at_each_start(cache: Path) -> None:
+    model_source(MODEL, cache)
+    left = [folder / f".partial-{2**22 + 1}-0123456789ab-x" for folder in (cache, cache / FOLDER)]
+    for file in left:
+        file.write_bytes(b"half")
+    model_source(MODEL, cache)
+    assert not [file for file in left if file.exists()]
+
+
 def test_use_keeps_a_copy_young(cache: Path) -> None:
     copy = model_source(MODEL, cache).file
     os.utime(copy, (0, 0))

@@ -77,6 +77,13 @@ def test_a_lock_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
     assert target.read_text() == "as it was"
 
 
+def test_what_a_killed_copy_was_writing_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / f".partial-{2**22 + 1}-0123456789ab-decisions.jsonl"
+    left.write_text("half")
+    with hold_state_folder(tmp_path):
+        assert not left.exists()
+
+
 def test_it_is_free_after_the_end_and_after_a_kill(tmp_path: Path) -> None:
     with holder(tmp_path) as other:
         other.kill()
