@@ -26,7 +26,8 @@ sys.path.insert(0, str(ROOT))
 from pi_classifier_training.modelfile.golden import golden_vectors  # noqa: E402
 from pi_classifier_training.modelfile.writer import write_model_file  # noqa: E402
 
-from pi_classifier.inference.classifier import ModelSettings, open_classifier  # noqa: E402
+from pi_classifier.inference.classifier import open_classifier  # noqa: E402
+from pi_classifier.inference.settings import ModelSettings  # noqa: E402
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS, Normalization  # noqa: E402
 from tests.unit.pi_classifier_training.small_graphs import Network  # noqa: E402
 

@@ -12,7 +12,7 @@ from pi_classifier.commands.options import Shared, add_setting_options, effectiv
 from pi_classifier.commands.parser import Parser
 from pi_classifier.config.options import add_options, read_options
 from pi_classifier.config.settings import Settings
-from pi_classifier.inference.classifier import ModelSettings
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.logs.handlers import setup_logging
 from pi_classifier.modelfile.cascade_file import read_cascade_file
 from pi_classifier.modelfile.locate import find_model

@@ -10,7 +10,7 @@ from pi_classifier.cameras import CameraSettings
 from pi_classifier.config.schema import Key, keys_of
 from pi_classifier.decision import SmootherSettings
 from pi_classifier.gate import GateSettings
-from pi_classifier.inference.classifier import ModelSettings
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.setting import setting
 from pi_classifier.sinks.jsonl import JsonlSettings
 from pi_classifier.sinks.log import LogSettings

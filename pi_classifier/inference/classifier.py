@@ -5,21 +5,25 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from pi_classifier.errors import ConfigError, ModelMismatch
+from pi_classifier.errors import ModelMismatch
 from pi_classifier.inference import sensor_classifier
 from pi_classifier.inference.cascade import Cascade, open_cascade
-from pi_classifier.inference.interpreter import RUNTIMES, Interpreter, open_interpreter
+from pi_classifier.inference.interpreter import Interpreter, open_interpreter
 from pi_classifier.inference.quantization import Pixels, Scores
 from pi_classifier.inference.score_reading import (
-    SCORES,
     ScoreReader,
     activation_of,
     are_independent,
+)
+from pi_classifier.inference.settings import (
+    ModelSettings,
+    cache_dir_of,
+    stated_channels,
+    stated_normalization,
 )
 from pi_classifier.inference.verifier import try_content, verified
 from pi_classifier.modelfile.locate import find_model
@@ -31,62 +35,11 @@ from pi_classifier.modelfile.model_file import (
     read_model_file,
     upsample_nearest,
 )
-from pi_classifier.modelfile.picture_input import CHANNELS, Channels
-from pi_classifier.modelfile.tflite_metadata import Normalization, normalization
+from pi_classifier.modelfile.tflite_metadata import Normalization
 from pi_classifier.preprocessing.preprocessor import Preprocessor
-from pi_classifier.setting import setting
-from pi_classifier.system.folders import cache_folder
 from pi_classifier.types import Category, Classifier, Frame, Prediction
 
 log = logging.getLogger(__name__)
-
-RESIZES = ("auto", "crop", "stretch")
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSettings:
-    """Which model runs, and how."""
-
-    path: str = setting(
-        "flowers",
-        "a shipped model's name, else a model file (.tflite), cascade.toml or folder with one",
-        option="--model",
-        metavar="M",
-    )
-    labels: str | None = setting(
-        None, "label file, for models that carry no labels", metavar="FILE"
-    )
-    key_file: str | None = setting(
-        None, "file with the key of an encrypted model; else the service's own", metavar="FILE"
-    )
-    runtime: str = setting("auto", "what runs the model", choices=RUNTIMES)
-    num_threads: int = setting(1, "threads the runtime may use", minimum=1, maximum=64)
-    cache_dir: str = setting(
-        "auto",
-        'folder for copies of models and what is packed and known of them; "auto" is the '
-        'user\'s cache folder, "" is none',
-    )
-    mean: tuple[float, float, float] | None = setting(
-        None, "red, green, blue subtracted from pixels, for models that do not say it"
-    )
-    std: tuple[float, float, float] | None = setting(
-        None, "what the difference is then divided by, for models that do not say it"
-    )
-    resize: str = setting(
-        "auto", 'how frames get the model\'s shape; "auto" is as it was trained', choices=RESIZES
-    )
-    channels: str = setting(
-        "auto",
-        'in which order the network takes colors; "auto" is as the model file says, else rgb',
-        choices=CHANNELS,
-    )
-    scores: str = setting(
-        "auto",
-        'what the network puts out; "auto" is by its last operator, then by what it gives; '
-        "independent ones do not share 100 %",
-        choices=SCORES,
-    )
-    top_k: int = setting(10, "how many of the best labels a prediction names; 0 is all", minimum=0)
 
 
 class ModelClassifier:
@@ -205,7 +158,7 @@ def _opened(paths: Sequence[Path], settings: ModelSettings) -> Iterator[ModelCla
     def opened(source: ModelSource, weights: Path | None) -> ModelClassifier:
         return start_model(read_to_run(source, settings, verified=True), settings, weights)
 
-    return verified(paths, settings, _cache_dir(settings.cache_dir), opened)
+    return verified(paths, settings, cache_dir_of(settings), opened)
 
 
 def describe_models(
@@ -220,15 +173,15 @@ def describe_models(
     def described(source: ModelSource, _: Path | None) -> ModelFile:
         return read_model_file(source, labels, to_run=False, verified=True)
 
-    return list(verified(paths, settings, _cache_dir("auto"), described, describing=True))
+    return list(verified(paths, settings, cache_dir_of(settings), described, describing=True))
 
 
 def read_to_run(
     source: ModelSource, settings: ModelSettings, *, verified: bool = False
 ) -> ModelFile:
     """Read a model as the settings say; see `read_model_file`."""
-    stated = _stated_normalization(settings)
-    channels = _stated_channels(settings)
+    stated = stated_normalization(settings)
+    channels = stated_channels(settings)
     model = read_model_file(source, settings.labels, stated, channels=channels, verified=verified)
     _log_normalization(model, stated)
     return model
@@ -244,8 +197,8 @@ def open_model_bytes(
     """
     if foreign:
         try_content(content, Path(name), settings)
-    stated = _stated_normalization(settings)
-    channels = _stated_channels(settings)
+    stated = stated_normalization(settings)
+    channels = stated_channels(settings)
     model = read_model_bytes(content, name, settings.labels, stated, channels=channels)
     _log_normalization(model, stated)
     return start_model(model, settings, None)
@@ -276,27 +229,6 @@ def start_model(
     except BaseException:
         interpreter.close()
         raise
-
-
-def _stated_normalization(settings: ModelSettings) -> Normalization | None:
-    if settings.mean is None and settings.std is None:
-        return None
-    if settings.mean is None or settings.std is None:
-        raise ConfigError("only one of mean and std is set; a normalization needs both")
-    return normalization(settings.mean, settings.std)
-
-
-def _stated_channels(settings: ModelSettings) -> Channels | None:
-    if settings.channels == "auto":
-        return None
-    return "bgr" if settings.channels == "bgr" else "rgb"
-
-
-def _cache_dir(text: str) -> Path | None:
-    """Return the folder for what is kept of models, if there is to be one."""
-    if text == "auto":
-        return cache_folder()
-    return Path(text).expanduser() if text else None
 
 
 def model_names(classifier: Classifier) -> str:

@@ -19,13 +19,14 @@ from typing import Any
 
 from pi_classifier.errors import ModelFileError, PiClassifierError
 from pi_classifier.inference import native_stderr
-from pi_classifier.inference.classifier import ModelSettings, read_to_run, start_model
+from pi_classifier.inference.classifier import read_to_run, start_model
 from pi_classifier.inference.interpreter import (
     open_interpreter,
     pack_weights,
     runtime_identity,
     weight_cache,
 )
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.inference.verifier import too_large
 from pi_classifier.modelfile.model_copy import ModelSource
 from pi_classifier.modelfile.model_file import read_model_file

@@ -19,19 +19,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pi_classifier import __version__, errors
 from pi_classifier.errors import InferenceError, ModelError, ModelFileError, PiClassifierError
 from pi_classifier.inference.interpreter import runtime_identity, weight_cache
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.inference.weight_cache import WeightCache, cpu_identity
 from pi_classifier.modelfile.model_copy import ModelSource, model_source
 from pi_classifier.system.files import check_ours, read_regular_file, write_atomic
 from pi_classifier.system.memory_file import sealed_memory_file
 from pi_classifier.system.python_child import Ended, module_command, run_to_end
-
-if TYPE_CHECKING:
-    from pi_classifier.inference.classifier import ModelSettings
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,9 @@ import pytest
 
 from pi_classifier.errors import InferenceError
 from pi_classifier.inference.cascade import Cascade, Stage
-from pi_classifier.inference.classifier import ModelSettings, open_classifier
+from pi_classifier.inference.classifier import open_classifier
 from pi_classifier.inference.interpreter import installed_runtimes
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.types import Classifier, Frame
 
 DATA = Path(__file__).resolve().parent.parent / "data"

@@ -30,8 +30,9 @@ import numpy as np
 
 from pi_classifier.errors import InferenceError, ModelError, PiClassifierError
 from pi_classifier.inference import trial, verifier
-from pi_classifier.inference.classifier import ModelSettings, open_classifier
+from pi_classifier.inference.classifier import open_classifier
 from pi_classifier.inference.interpreter import installed_runtimes
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.modelfile.tflite_metadata import Normalization
 from pi_classifier.system.python_child import Ended

@@ -20,12 +20,12 @@ from pi_classifier.errors import ConfigError
 from pi_classifier.inference import verifier
 from pi_classifier.inference.classifier import (
     ModelClassifier,
-    ModelSettings,
     model_files,
     open_classifier,
     open_model,
 )
 from pi_classifier.inference.interpreter import installed_runtimes
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.encryption import encrypt_model, read_key_file, write_new_key
 
 DATA = Path(__file__).resolve().parents[1] / "data"

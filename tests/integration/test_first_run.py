@@ -11,8 +11,9 @@ import pytest
 pytest.importorskip("ai_edge_litert", reason="its schema makes the models")
 
 from pi_classifier.errors import ModelError, ModelMismatch
-from pi_classifier.inference.classifier import ModelClassifier, ModelSettings, open_model
+from pi_classifier.inference.classifier import ModelClassifier, open_model
 from pi_classifier.inference.interpreter import installed_runtimes
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.types import Frame
 from tests.unit.pi_classifier_training.small_graphs import Network
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from pi_classifier.errors import ModelMismatch
-from pi_classifier.inference.classifier import ModelSettings, open_classifier
+from pi_classifier.inference.classifier import open_classifier
 from pi_classifier.inference.interpreter import installed_runtimes
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.preprocessing.photos import load_image
 from pi_classifier.types import Frame
 

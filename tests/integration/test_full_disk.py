@@ -23,7 +23,8 @@ import hashlib, json, logging, subprocess, sys
 from pathlib import Path
 import numpy as np
 from pi_classifier.inference import verifier
-from pi_classifier.inference.classifier import ModelSettings, open_classifier
+from pi_classifier.inference.classifier import open_classifier
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.inference.weight_cache import _checksum
 
 cache = Path(sys.argv[1])

@@ -14,12 +14,12 @@ from pi_classifier_training.modelfile.writer import write_model_file
 from pi_classifier.errors import ConfigError, InferenceError, ModelFileError, ModelMismatch
 from pi_classifier.inference.classifier import (
     ModelClassifier,
-    ModelSettings,
     open_classifier,
     open_model,
     open_model_bytes,
 )
 from pi_classifier.inference.interpreter import installed_runtimes, open_interpreter
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.model_file import read_model_file, upsample_nearest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,7 +138,8 @@ def test_nothing_is_printed(tmp_path: Path, cache: str) -> None:
     """Runtimes report on themselves on stderr, while loading and at exit: ours stays clean."""
     program = (
         "import numpy as np\n"
-        "from pi_classifier.inference.classifier import ModelSettings, open_classifier\n"
+        "from pi_classifier.inference.classifier import open_classifier\n"
+        "from pi_classifier.inference.settings import ModelSettings\n"
         "from pi_classifier.types import Frame\n"
         f"path = {str(DATA / 'uint8.tflite')!r}\n"
         f"cache = {str(tmp_path) if cache else ''!r}\n"

@@ -20,7 +20,8 @@ PROGRAM = """
 import json, re, sys
 from pathlib import Path
 import numpy as np
-from pi_classifier.inference.classifier import ModelSettings, open_model
+from pi_classifier.inference.classifier import open_model
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.inference.interpreter import _try_import
 
 path, runtime, cache = sys.argv[1:]
@@ -103,7 +104,8 @@ import os, sys, threading
 from pathlib import Path
 import numpy as np
 from pi_classifier.errors import PiClassifierError
-from pi_classifier.inference.classifier import ModelSettings, open_model
+from pi_classifier.inference.classifier import open_model
+from pi_classifier.inference.settings import ModelSettings
 
 path, runtime, cache, first, second = sys.argv[1:]
 contents = [Path(first).read_bytes(), Path(second).read_bytes()]

@@ -13,7 +13,8 @@ import pytest
 from pi_classifier.cameras import open_camera
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.errors import CameraUnavailable, ConfigError, ModelMismatch
-from pi_classifier.inference.classifier import ModelSettings, open_classifier
+from pi_classifier.inference.classifier import open_classifier
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.types import Frame
 from tests.emulated_picamera2 import HARDWARE, WHICH, EmulatedSensor
 

@@ -19,7 +19,8 @@ from pi_classifier_training.evaluation.scoring import (
 )
 from pi_classifier_training.modelfile.writer import write_model_file
 
-from pi_classifier.inference.classifier import ModelSettings, open_classifier
+from pi_classifier.inference.classifier import open_classifier
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.model_file import read_model_file
 
 from .conftest import PHOTOS

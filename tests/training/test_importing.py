@@ -34,7 +34,8 @@ from pi_classifier_training.importing.raw_pixels import (
     function_takes_raw_pixels,
 )
 
-from pi_classifier.inference.classifier import ModelSettings, open_model
+from pi_classifier.inference.classifier import open_model
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.modelfile.tflite_graph import TensorSpec
 from pi_classifier.modelfile.tflite_metadata import Normalization

@@ -25,7 +25,8 @@ from PIL import Image
 
 from pi_classifier.cameras.emulated.scenes import LABELS as SCENES
 from pi_classifier.cameras.emulated.scenes import Scene
-from pi_classifier.inference.classifier import ModelSettings, open_model
+from pi_classifier.inference.classifier import open_model
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.types import Frame
 
 from .conftest import PHOTOS

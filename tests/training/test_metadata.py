@@ -14,7 +14,8 @@ from pi_classifier_training.errors import ExportError
 from pi_classifier_training.modelfile.golden import golden_vectors
 from pi_classifier_training.modelfile.writer import write_model_file
 
-from pi_classifier.inference.classifier import ModelSettings, open_model
+from pi_classifier.inference.classifier import open_model
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.flatbuffer import Table
 from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.modelfile.tflite_metadata import Normalization

@@ -27,7 +27,8 @@ from pi_classifier_training.networks.network import Network
 from pi_classifier_training.networks.published import load_weights
 from pi_classifier_training.networks.spec import FAMILIES, NETWORKS, NetworkSpec, network_spec
 
-from pi_classifier.inference.classifier import ModelSettings, open_model
+from pi_classifier.inference.classifier import open_model
+from pi_classifier.inference.settings import ModelSettings
 
 SIDE = 96
 

@@ -33,8 +33,9 @@ from pi_classifier_training.export.source import calibration_photos, drawn_photo
 from pi_classifier_training.inspection.model_graph import ModelGraph, Tensor, read_model_graph
 from PIL import Image
 
-from pi_classifier.inference.classifier import ModelSettings, open_model
+from pi_classifier.inference.classifier import open_model
 from pi_classifier.inference.interpreter import installed_runtimes
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.model_file import read_model_file
 
 SIDE = 96

@@ -14,7 +14,8 @@ from pi_classifier_training.commands.retrain import choices_of
 from pi_classifier_training.data.dataset import scan
 from pi_classifier_training.retraining.retrain import retrain
 
-from pi_classifier.inference.classifier import ModelSettings, open_classifier
+from pi_classifier.inference.classifier import open_classifier
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.modelfile.tflite_graph import read_graph
 from pi_classifier.types import Frame

@@ -20,7 +20,8 @@ from pi_classifier_training.data.splits import split_of
 from pi_classifier_training.errors import DatasetError, ExportError, TrainingError
 from pi_classifier_training.inspection.model_graph import ModelGraph, Tensor, read_model_graph
 
-from pi_classifier.inference.classifier import ModelSettings, open_model
+from pi_classifier.inference.classifier import open_model
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.model_file import read_model_file
 
 

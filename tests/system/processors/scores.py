@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.errors import PiClassifierError
-from pi_classifier.inference.classifier import ModelClassifier, ModelSettings, open_model
+from pi_classifier.inference.classifier import ModelClassifier, open_model
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.model_file import ModelFile, upsample_nearest
 from pi_classifier.preprocessing.preprocessor import Preprocessor
 

@@ -13,12 +13,8 @@ from typing import Any
 import numpy as np
 
 from pi_classifier.inference.cascade import Cascade, Stage
-from pi_classifier.inference.classifier import (
-    ModelClassifier,
-    ModelSettings,
-    open_classifier,
-    open_model,
-)
+from pi_classifier.inference.classifier import ModelClassifier, open_classifier, open_model
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.system.files import write_atomic
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.cascade_plot import plot_cascade

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pi_classifier.inference.classifier import ModelSettings, model_files, open_classifier
+from pi_classifier.inference.classifier import model_files, open_classifier
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.setting import setting
 from pi_classifier.types import Classifier
 from pi_classifier_training.data.dataset import Photo, scan

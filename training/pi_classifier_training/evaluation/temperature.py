@@ -12,13 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier.inference.classifier import (
-    ModelClassifier,
-    ModelSettings,
-    open_model,
-    open_model_bytes,
-)
+from pi_classifier.inference.classifier import ModelClassifier, open_model, open_model_bytes
 from pi_classifier.inference.score_reading import calibrated
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.manifest import Manifest
 from pi_classifier.modelfile.tflite_graph import Activation
 from pi_classifier.system.files import write_atomic

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.errors import ModelMismatch
-from pi_classifier.inference.classifier import ModelClassifier, ModelSettings, open_model_bytes
+from pi_classifier.inference.classifier import ModelClassifier, open_model_bytes
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.labels import silent_labels
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS
 from pi_classifier.system.files import write_atomic
@@ -54,9 +55,8 @@ def export(
     says of the finished file is written into it; None where photos may have been trained on.
     `bare` is the TFLite flatbuffer where it is not made by `convert`.
 
-    Raises ExportError where the network cannot be converted or its input is not raw
-    pixels, ParityError where the file does not do what the network does or fails its
-    own golden vectors.
+    Raises ExportError where the network cannot be converted or its input is not raw pixels,
+    ParityError where the file does not do what the network does or fails its self-test.
     """
     if isinstance(network, Network):
         require_raw_pixels_wanted(network.inference_model())

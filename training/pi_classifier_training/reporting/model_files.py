@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from pi_classifier.errors import PiClassifierError
-from pi_classifier.inference.classifier import ModelClassifier, ModelSettings, open_model
+from pi_classifier.inference.classifier import ModelClassifier, open_model
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier_training.data.dataset import Photo, labels_of
 from pi_classifier_training.data.splits import Split
 from pi_classifier_training.errors import DatasetError, TrainingError

@@ -10,11 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pi_classifier.errors import ConfigError, ModelFileError, ModelMismatch
-from pi_classifier.inference.classifier import (
-    ModelClassifier,
-    ModelSettings,
-    open_classifier,
-)
+from pi_classifier.inference.classifier import ModelClassifier, open_classifier
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.manifest import GoldenVector
 from pi_classifier.modelfile.model_file import ModelFile, read_model_file
 from pi_classifier.types import Frame

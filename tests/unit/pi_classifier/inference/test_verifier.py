@@ -12,12 +12,8 @@ import pytest
 
 from pi_classifier.errors import InferenceError, ModelFileError, ModelMismatch
 from pi_classifier.inference import verifier
-from pi_classifier.inference.classifier import (
-    ModelSettings,
-    describe_models,
-    open_model,
-    open_model_bytes,
-)
+from pi_classifier.inference.classifier import describe_models, open_model, open_model_bytes
+from pi_classifier.inference.settings import ModelSettings
 
 DATA = Path(__file__).resolve().parents[3] / "data"
 MODEL = DATA / "int8.tflite"

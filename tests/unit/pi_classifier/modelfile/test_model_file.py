@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from pi_classifier_training.modelfile.writer import write_model_file
 
 from pi_classifier.errors import ModelError, ModelFileError, ModelMismatch
-from pi_classifier.inference.classifier import ModelSettings, open_model
+from pi_classifier.inference.classifier import open_model
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.model_file import (
     ModelFile,
     read_model_bytes,

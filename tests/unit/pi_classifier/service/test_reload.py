@@ -16,7 +16,7 @@ from pi_classifier.config.settings import Settings
 from pi_classifier.decision import Smoother, SmootherSettings
 from pi_classifier.errors import ConfigError, InferenceError
 from pi_classifier.inference import verifier
-from pi_classifier.inference.classifier import ModelSettings
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.service.build import build
 from pi_classifier.service.liveness import Liveness
 from pi_classifier.service.notifier import ServiceNotifier

@@ -1,0 +1,85 @@
+"""The settings of the model: which one runs, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pi_classifier.errors import ConfigError
+from pi_classifier.inference.interpreter import RUNTIMES
+from pi_classifier.inference.score_reading import SCORES
+from pi_classifier.modelfile.picture_input import CHANNELS, Channels
+from pi_classifier.modelfile.tflite_metadata import Normalization, normalization
+from pi_classifier.setting import setting
+from pi_classifier.system.folders import cache_folder
+
+RESIZES = ("auto", "crop", "stretch")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Which model runs, and how."""
+
+    path: str = setting(
+        "flowers",
+        "a shipped model's name, else a model file (.tflite), cascade.toml or folder with one",
+        option="--model",
+        metavar="M",
+    )
+    labels: str | None = setting(
+        None, "label file, for models that carry no labels", metavar="FILE"
+    )
+    key_file: str | None = setting(
+        None, "file with the key of an encrypted model; else the service's own", metavar="FILE"
+    )
+    runtime: str = setting("auto", "what runs the model", choices=RUNTIMES)
+    num_threads: int = setting(1, "threads the runtime may use", minimum=1, maximum=64)
+    cache_dir: str = setting(
+        "auto",
+        'folder for copies of models and what is packed and known of them; "auto" is the '
+        'user\'s cache folder, "" is none',
+    )
+    mean: tuple[float, float, float] | None = setting(
+        None, "red, green, blue subtracted from pixels, for models that do not say it"
+    )
+    std: tuple[float, float, float] | None = setting(
+        None, "what the difference is then divided by, for models that do not say it"
+    )
+    resize: str = setting(
+        "auto", 'how frames get the model\'s shape; "auto" is as it was trained', choices=RESIZES
+    )
+    channels: str = setting(
+        "auto",
+        'in which order the network takes colors; "auto" is as the model file says, else rgb',
+        choices=CHANNELS,
+    )
+    scores: str = setting(
+        "auto",
+        'what the network puts out; "auto" is by its last operator, then by what it gives; '
+        "independent ones do not share 100 %",
+        choices=SCORES,
+    )
+    top_k: int = setting(10, "how many of the best labels a prediction names; 0 is all", minimum=0)
+
+
+def stated_normalization(settings: ModelSettings) -> Normalization | None:
+    """The normalization that the settings state; None for none. Raises ConfigError."""
+    if settings.mean is None and settings.std is None:
+        return None
+    if settings.mean is None or settings.std is None:
+        raise ConfigError("only one of mean and std is set; a normalization needs both")
+    return normalization(settings.mean, settings.std)
+
+
+def stated_channels(settings: ModelSettings) -> Channels | None:
+    """The order of colors that the settings state; None for that of the model file."""
+    if settings.channels == "auto":
+        return None
+    return "bgr" if settings.channels == "bgr" else "rgb"
+
+
+def cache_dir_of(settings: ModelSettings) -> Path | None:
+    """Return the folder for what is kept of models, if there is to be one."""
+    if settings.cache_dir == "auto":
+        return cache_folder()
+    return Path(settings.cache_dir).expanduser() if settings.cache_dir else None
