@@ -14,7 +14,8 @@ sys.path.insert(0, "/usr/lib/pi-classifier")
 
 from pi_classifier.cameras.emulated.camera import open_emulated_camera
 from pi_classifier.cameras.settings import CameraSettings
-from pi_classifier.inference.classifier import ModelSettings, open_classifier
+from pi_classifier.inference.classifier import open_classifier
+from pi_classifier.inference.settings import ModelSettings
 
 _FRAMES = 120
 _ROUNDS = 5

@@ -21,7 +21,8 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Aim, Figure
 from benchmarks.scenes import garden
 from benchmarks.speech_storm import Outcome, Storm
-from pi_classifier.inference.classifier import ModelSettings, open_classifier
+from pi_classifier.inference.classifier import open_classifier
+from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.sinks.speech import speech_sink
 from pi_classifier.speech.engines.base import ENGINES
 from pi_classifier.speech.engines.registry import open_engine
