@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from pi_classifier.modelfile.manifest import Resize
 from pi_classifier.modelfile.tflite_metadata import Normalization
+from pi_classifier.printable import printable
 from pi_classifier.system.python_child import module_command, with_this_package
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.importing.confined_child import (
@@ -214,7 +215,7 @@ class _Child:
         words = self._errors.read().decode("utf-8", "replace")
         log.debug("%s", words)
         lines = [line for line in words.splitlines() if line.strip()]
-        last = f" ({_cleaned(lines[-1])[:200]})" if lines else ""
+        last = f" ({printable(lines[-1], 200)})" if lines else ""
         raise ExportError(
             f"{self._path}: TensorFlow ended with {_cause(code)} when it read this model{last}; "
             f"it may take {TIME_LIMIT_S / 60:.0f} minutes and {MEMORY_LIMIT >> 30} GiB; {INSTEAD}"
@@ -237,7 +238,7 @@ def _original(recognized: Recognized, child: _Child) -> Original:
             child.receive(_LARGEST_MODEL),
             lambda image: child.scores(image, others=False),
             normalization=_normalization(answer["normalization"]),
-            normalization_source=_cleaned(str(answer["normalization_source"])),
+            normalization_source=printable(str(answer["normalization_source"]), _LONGEST_TEXT),
             resize=_resize(answer["resize"]),
             takes_raw_pixels=answer["takes_raw_pixels"] is True,
             other_kernels=(
@@ -255,16 +256,16 @@ def _raise_refusal(path: Path, answer: Any) -> None:
     if not isinstance(answer, dict):
         raise TypeError(f"expected an object, not {answer!r}")
     if "missing" in answer:
-        raise ModuleNotFoundError(name=_cleaned(str(answer["missing"])))
+        raise ModuleNotFoundError(name=printable(str(answer["missing"]), _LONGEST_TEXT))
     if "unconfined" in answer:
         raise ExportError(
             f"{path}: is not read, because this system cannot confine what reads it: "
-            f"{_cleaned(str(answer['unconfined']))}. Import it on Linux 5.13 or newer, or convert "
-            "it to TensorFlow Lite where it was made; if you trust whoever made it as you trust "
-            "a program you run, add --trust"
+            f"{printable(str(answer['unconfined']), _LONGEST_TEXT)}. Import it on Linux 5.13 or "
+            "newer, or convert it to TensorFlow Lite where it was made; if you trust whoever "
+            "made it as you trust a program you run, add --trust"
         )
     if "error" in answer:
-        raise ExportError(_cleaned(str(answer["error"])))
+        raise ExportError(printable(str(answer["error"]), _LONGEST_TEXT))
 
 
 def _normalization(answer: Any) -> Normalization | None:
@@ -283,8 +284,3 @@ def _resize(answer: Any) -> Resize:
         raise ValueError(f"resize {answer!r}")
     chosen: Resize = answer
     return chosen
-
-
-def _cleaned(text: str) -> str:
-    """One line of text that cannot steer a terminal."""
-    return "".join(char if char.isprintable() else " " for char in text)[:_LONGEST_TEXT]

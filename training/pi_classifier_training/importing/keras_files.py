@@ -17,8 +17,8 @@ from pi_classifier_training.conversion.converter import first_line
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.importing.allowed_layers import refuse_layers, without_training
 from pi_classifier_training.importing.archives import unpack
-from pi_classifier_training.importing.hdf5 import opened_hdf5
 from pi_classifier_training.importing.topology import rebuild
+from pi_classifier_training.networks.hdf5 import opened_hdf5
 
 if TYPE_CHECKING:
     import keras

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.networks.backbone import build_backbone
+from pi_classifier_training.networks.hdf5 import opened_hdf5
 from pi_classifier_training.networks.spec import NetworkSpec
 
 if TYPE_CHECKING:
@@ -60,8 +61,10 @@ def load_weights(backbone: keras.Model, spec: NetworkSpec, weights: str) -> None
 def _published(spec: NetworkSpec, path: Path | None) -> keras.Model:
     if path is None and spec.name == "efficientnet_lite0":
         path = _fetched_lite0()
-    published = published_network(spec, "imagenet" if path is None else None)
-    if path is not None:
+    if path is None:
+        return published_network(spec, "imagenet")
+    with opened_hdf5(path):
+        published = published_network(spec, None)
         published.load_weights(path)
     return published
 

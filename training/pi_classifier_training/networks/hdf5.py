@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pi_classifier_training.conversion.converter import first_line
+from pi_classifier.printable import printable
 from pi_classifier_training.errors import ExportError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def opened_hdf5(path: Path) -> Iterator[h5py.File]:
             yield file
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise ExportError(
-            f"{path}: is not a Keras .h5 file, or damaged ({first_line(error)})"
+            f"{path}: is not a Keras .h5 file, or damaged ({printable(str(error), 200)})"
         ) from error
 
 
