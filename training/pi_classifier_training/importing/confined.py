@@ -91,10 +91,13 @@ def describe_confined(recognized: Recognized, *, trusted: bool = False) -> dict[
 def _cleaned_values(value: Any) -> Any:
     """The same JSON values with texts that cannot steer a terminal."""
     if isinstance(value, dict):
-        return {_cleaned(str(key)): _cleaned_values(entry) for key, entry in value.items()}
+        return {
+            printable(str(key), _LONGEST_TEXT): _cleaned_values(entry)
+            for key, entry in value.items()
+        }
     if isinstance(value, list):
         return [_cleaned_values(entry) for entry in value]
-    return _cleaned(value) if isinstance(value, str) else value
+    return printable(value, _LONGEST_TEXT) if isinstance(value, str) else value
 
 
 @contextlib.contextmanager

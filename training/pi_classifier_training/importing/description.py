@@ -29,10 +29,10 @@ from pi_classifier_training.importing.graph_nodes import (
     normalization_before,
     output_node,
 )
-from pi_classifier_training.importing.hdf5 import opened_hdf5
 from pi_classifier_training.importing.keras_files import h5_topology, unpacked_topology
 from pi_classifier_training.importing.original import WORDS
 from pi_classifier_training.importing.sources import Recognized
+from pi_classifier_training.networks.hdf5 import opened_hdf5
 
 # Keras saves the variables a second time as _all_variables.
 _BOOKKEEPING = (
