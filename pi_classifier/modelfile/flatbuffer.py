@@ -26,7 +26,7 @@ _FORMATS = {
     "uint64": struct.Struct("<Q"),
     "float32": struct.Struct("<f"),
 }
-_SIZES = struct.Struct("<HH")
+_BACK, _AHEAD, _SIZES = struct.Struct("<i"), struct.Struct("<I"), struct.Struct("<HH")
 Scalar = Literal[
     "bool", "int8", "uint8", "uint16", "int32", "uint32", "int64", "uint64", "float32"
 ]
@@ -53,7 +53,9 @@ class Table:
         self.position = position
         # A table begins with the distance back to its vtable: two sizes in bytes, its own and
         # the table's, then for each slot where the field lies in the table, 0 for no field.
-        vtable = position - int(_number(data, position, "int32"))
+        if position < 0 or position + 4 > len(data):
+            raise DamagedBuffer(f"a reference leads to {position}, outside of {len(data)} bytes")
+        vtable = position - _BACK.unpack_from(data, position)[0]
         if vtable < 0 or vtable + 4 > len(data):
             raise DamagedBuffer(f"table at {position} has no field list")
         size, extent = _SIZES.unpack_from(data, vtable)
@@ -143,4 +145,7 @@ def _number(data: memoryview, at: int, kind: Scalar) -> int | float:
 
 
 def _follow(data: memoryview, at: int) -> int:
-    return at + int(_number(data, at, "uint32"))
+    if at < 0 or at + 4 > len(data):
+        raise DamagedBuffer(f"a reference leads to {at}, outside of {len(data)} bytes")
+    ahead: int = _AHEAD.unpack_from(data, at)[0]
+    return at + ahead

@@ -214,7 +214,5 @@ def _quantization(table: Table) -> tuple[NDArray[np.float32], NDArray[np.int64],
     quantization = table.table(4)
     if quantization is None:
         return _NO_SCALES, _NO_ZERO_POINTS, 0
-    for slot in (0, 1):  # the least and the largest value seen in training
-        quantization.array(slot, _SCALE)
     scales, zero_points = quantization.array(2, _SCALE), quantization.array(3, _ZERO_POINT)
     return scales, zero_points, quantization.integer(6, "int32")
