@@ -15,6 +15,7 @@ from PIL import Image
 
 from pi_classifier.preprocessing.area_average import Pixels
 from pi_classifier.preview.latest_view import View
+from pi_classifier.printable import printable
 
 _Write = Callable[[int, int], str]
 ColorDepth = Literal["24-bit", "256", "none"]
@@ -163,7 +164,7 @@ class TerminalScreen:
             texts.append(f"{category.score:.2f} {bar:<{_BAR_CELLS}} {category.label}")
         texts += [""] * (1 + _SCORES - len(texts))
         texts.append(self._caption)
-        return [" ".join(text.split("\n"))[:columns] for text in texts]
+        return [printable(text)[:columns] for text in texts]
 
     def _write(self, text: str) -> None:
         data = text.encode(self._encoding, "replace")
