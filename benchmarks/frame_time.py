@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.bare import BareModel
+from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Aim, Figure
 from benchmarks.scenes import HEIGHT, WIDTH, Pixels, PreparedCamera
 from benchmarks.subject import Subject
 from pi_classifier.inference.native_stderr import captured_stderr
 from pi_classifier.modelfile.model_file import ModelFile
+from pi_classifier.modelfile.picture_input import picture_shape
 from pi_classifier.preprocessing.preprocessor import Preprocessor
 from pi_classifier.service.build import build
 from pi_classifier.service.run_loop import run
@@ -135,6 +137,12 @@ def _path(service: Service, pictures: Sequence[Pixels]) -> Pass:
 
 
 def _bare_model(model: ModelFile) -> BareModel:
+    plain = model.channels == "rgb" and not picture_shape(model.input.shape).channels_first
+    if not plain or model.input.dtype not in {"uint8", "int8", "float32"}:
+        raise BenchmarkError(
+            f"{model.path}: the bare loop beside it knows RGB pictures with channels last alone, "
+            "of uint8, int8 or float32"
+        )
     norm = model.normalization
     return BareModel(str(model.path), *((norm.mean, norm.std) if norm else ()))
 
