@@ -123,7 +123,12 @@ def test_a_turned_video_gives_upright_photos(video: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(None, "no such file"), (b"no video", "cannot be read as a video"), (b"", "video")],
+    [
+        (None, "no such file"),
+        (b"no video", "cannot be read as a video"),
+        (b"", "video"),
+        (b"#EXTM3U\n#EXTINF:9,\nhttp://127.0.0.1:9/x.ts\n", "cannot be read as a video"),
+    ],
 )
 def test_what_is_no_video_is_named(tmp_path: Path, content: bytes | None, says: str) -> None:
     path = tmp_path / "x.mp4"

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pi_classifier.cameras.video.pyav import MediaAddress
 from pi_classifier.preprocessing.area_average import Pixels
 from pi_classifier.setting import setting
 from pi_classifier_training.data.dataset import PHOTO_SUFFIXES
@@ -150,8 +151,10 @@ def _pyav() -> ModuleType:
 
 def _opened(av: ModuleType, video: Path) -> Any:
     """Open a video file; a picture or a sound is none."""
+    # A playlist under a video's name would have FFmpeg open what it lists, also over the network.
+    address = MediaAddress(f"file:{video}")
     try:
-        container = av.open(str(video))
+        container = av.open(address.source, options=address.all_options())
     except (av.FFmpegError, ValueError) as error:
         raise DatasetError(f"{video}: cannot be read as a video ({error})") from None
     if not container.streams.video:

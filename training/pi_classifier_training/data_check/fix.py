@@ -73,18 +73,21 @@ def undo(moved_to: Path) -> list[FileMove]:
     log = moved_to / LOG
     if not log.is_file():
         raise DatasetError(f"{log}: no such file; name the folder given as --moved-to")
-    with log.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        rows = [row for row in csv.DictReader(file) if row["action"] in ("moved", "renamed")]
+    try:
+        with log.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            rows = [row for row in csv.DictReader(file) if row["action"] in ("moved", "renamed")]
+        moves = [(Path(row["to"]), Path(row["from"]), row["kind"]) for row in reversed(rows)]
+    except (csv.Error, KeyError, TypeError) as error:
+        raise DatasetError(f"{log}: is not what --fix wrote, or is damaged ({error})") from error
     restored = []
-    for row in reversed(rows):
-        source, target = Path(row["to"]), Path(row["from"])
+    for source, target, kind in moves:
         if not source.exists():
             continue
         if target.exists():
             raise DatasetError(f"{target}: there is a file again; move it away, then undo")
         target.parent.mkdir(parents=True, exist_ok=True)
         _move(source, target)
-        restored.append(FileMove("moved", source, target, row["kind"], "undone"))
+        restored.append(FileMove("moved", source, target, kind, "undone"))
     return restored
 
 

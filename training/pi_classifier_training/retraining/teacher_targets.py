@@ -68,7 +68,7 @@ class TeacherTargets:
             return None
         try:
             scores: NDArray[np.float32] = np.load(path)
-        except ValueError:
+        except (ValueError, EOFError):
             return None  # damaged: computed again
         return scores if scores.shape == (len(self.squares), len(self.labels)) else None
 

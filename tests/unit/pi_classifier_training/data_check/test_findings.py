@@ -9,7 +9,8 @@ import pytest
 from pi_classifier_training.data.splits import split_of
 from pi_classifier_training.data_check.finding_kinds import KINDS
 from pi_classifier_training.data_check.findings import SEVERITIES, CheckResult, Finding
-from pi_classifier_training.data_check.fix import fix, undo
+from pi_classifier_training.data_check.fix import LOG, fix, undo
+from pi_classifier_training.errors import DatasetError
 from PIL import Image
 
 COUNTS = {
@@ -187,3 +188,13 @@ class TestFix:
         (step,) = fix(result(duplicates, dirs=(str(tmp_path / "photos"),)), tmp_path / "aside")
         assert step.target.name == TRAINED.replace(".png", "-2.png")
         assert (kept / TRAINED).read_text() == "earlier"
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", "action,to\nmoved\n"])
+def test_a_damaged_log_of_moves_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / LOG).write_text(content)
+    if content:
+        with pytest.raises(DatasetError, match="is not what --fix wrote, or is damaged"):
+            undo(tmp_path)
+    else:
+        assert undo(tmp_path) == []
