@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import wave
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.errors import SinkError
-from pi_classifier.system.files import read_regular_file, write_atomic
+from pi_classifier.system.files import NOT_A_FILE, read_regular_file, write_atomic
 
 Samples: TypeAlias = NDArray[np.int16]
 """16-bit samples ``[frames, channels]``."""
@@ -123,8 +124,10 @@ def append_speech(path: Path, phrase: Path, *, silence_s: float) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             _create(path, wav_format)
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise ValueError(NOT_A_FILE)
             _append(fd, wav_format, samples, silence_s)
         except ValueError as error:
             raise SinkError(
