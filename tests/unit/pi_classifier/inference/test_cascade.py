@@ -144,7 +144,7 @@ def test_reads_the_file(tmp_path: Path) -> None:
         ("schema_version = 2", "schema_version is 2"),
         ("nam = 1\n[[stage]]\nmodel='a'", "no key 'nam'"),
         ("name = 1\n[[stage]]\nmodel='a'", "name is 1"),
-        ("[[stage]]\naccept = 0.5", "stage 1: model is None"),
+        ("[[stage]]\naccept = 0.5", "stage 1: model is missing"),
         ("[[stage]]\nmodel = 3", "stage 1: model is 3"),
         ("[[stage]]\nmodel = 'a'\naccpt = 1", "stage 1: there is no key 'accpt'"),
         ("[[stage]]\nmodel = 'a'\naccept = 1.5", "accept is 1.5"),
