@@ -17,13 +17,15 @@ from pi_classifier.logs.events import Event, entry
 from pi_classifier.speech.audio_edges import AudioEdges, apply_edges, chime
 from pi_classifier.speech.child_process import ChildProcess, ChildResult
 from pi_classifier.speech.engines.base import Engine, silent_environment
-from pi_classifier.speech.wavfile import LARGEST_PHRASE_BYTES, SPEECH_FORMAT, check_speech
+from pi_classifier.speech.wavfile import SPEECH_FORMAT, check_speech
 from pi_classifier.system.files import check_ours, remove_abandoned, replacing
 from pi_classifier.system.python_child import with_this_package
 
 _logger = logging.getLogger(__name__)
 
 LONGEST_TEXT_BYTES = 2000
+LARGEST_FILE_BYTES = 128 << 20
+"""Of an engine: espeak-ng has PulseAudio's library reserve 64 MB in a file in memory."""
 CHIME = "\a"
 """The text that is a chime: ASCII's bell."""
 
@@ -163,7 +165,7 @@ class Synthesizer:
                 limit_s=self._timeout_s,
                 stdin=command.stdin,
                 env=with_this_package(silent_environment()),
-                largest_file=LARGEST_PHRASE_BYTES,
+                largest_file=LARGEST_FILE_BYTES,
             )
             if result.returncode >= 0 or result.killed or result.timed_out:
                 break
@@ -178,7 +180,7 @@ class Synthesizer:
         if result.returncode == -signal.SIGXFSZ:
             return (
                 f"the speech engine was stopped: it wrote more than "
-                f"{LARGEST_PHRASE_BYTES >> 20} MB of sound for one phrase"
+                f"{LARGEST_FILE_BYTES >> 20} MB of sound for one phrase"
             )
         return self.engine.explain(result)
 

@@ -160,7 +160,7 @@ def test_what_goes_wrong_is_said(
     message: str,
     calls: int,
 ) -> None:
-    monkeypatch.setattr(synthesizer_module, "LARGEST_PHRASE_BYTES", 1 << 20)
+    monkeypatch.setattr(synthesizer_module, "LARGEST_FILE_BYTES", 1 << 20)
     script.does(line)
     synthesizer = Synthesizer(cache, script, timeout_s=0.2 if "sleep" in line else LONG_S)
     with pytest.raises(SinkError, match=message) as error:
