@@ -83,7 +83,11 @@ OPTION_TYPES = {
 
 def take_apart(content: bytes) -> Fields:
     """Return the model in `content` as dictionaries, with all fields that it states."""
-    return _unpacked(Table.root(memoryview(content), b"TFL3"), _SCHEMA["Model"])
+    model = _unpacked(Table.root(memoryview(content), b"TFL3"), _SCHEMA["Model"])
+    for code in model["operator_codes"]:
+        # What is not written is 1 here, not 0; no runtime knows an operator of version 0.
+        code["version"] = code["version"] or 1
+    return model
 
 
 def put_together(model: Fields) -> bytes:
