@@ -13,13 +13,16 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pi_classifier.errors import ModelFileError, PiClassifierError
+import numpy as np
+
+from pi_classifier.errors import InferenceError, ModelFileError, PiClassifierError
 from pi_classifier.inference import native_stderr
-from pi_classifier.inference.classifier import read_to_run, start_model
+from pi_classifier.inference.classifier import ModelClassifier, read_to_run, start_model
 from pi_classifier.inference.interpreter import (
     open_interpreter,
     pack_weights,
@@ -132,8 +135,26 @@ def _try(source: ModelSource, settings: ModelSettings, cache_dir: Path | None) -
                 # that are not the graph's inputs and outputs for one.
                 log.debug("%s; trying it without mapped weights", error)
             weights = cache.path if packed_bytes and not not_kept else None
-    start_model(model, settings, weights).close()
+    with closing(start_model(model, settings, weights)) as classifier:
+        _show_pictures(classifier)
     return packed_bytes, not_kept
+
+
+def _show_pictures(classifier: ModelClassifier) -> None:
+    """Run the model on extremes and on noise: what fails may hang on the pixels, a division say.
+
+    Raises `ModelFileError`.
+    """
+    height, width = classifier.input_size
+    noise = np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
+    for picture in (np.zeros_like(noise), np.full_like(noise, 255), noise):
+        try:
+            classifier.raw_scores(picture)
+        except InferenceError as error:
+            raise ModelFileError(
+                f"{error}, for some pictures; the file is damaged, or was converted wrongly: "
+                "copy it again, or else convert the model again"
+            ) from error
 
 
 def _with_some_normalization(source: ModelSource, settings: ModelSettings) -> ModelSettings:

@@ -94,6 +94,32 @@ def test_scores_that_are_not_numbers(tmp_path: Path, cache: str, runtime: str) -
     assert str(tmp_path / "model.tflite") in str(caught.value)
 
 
+@pytest.mark.parametrize("runtime", installed_runtimes())
+@pytest.mark.parametrize("cache", CACHES)
+def test_what_fails_for_some_pictures_only(tmp_path: Path, cache: str, runtime: str) -> None:
+    """Pixels look rows up in a table that has none for the bright ones."""
+    network = Network()
+    picture = network.input(1, SIDE, SIDE, 3)
+    levels = network.operation(
+        "MUL", (picture, network.constant(np.float32(255))), (1, SIDE, SIDE, 3)
+    )
+    rows = network.operation(
+        "CAST",
+        (levels,),
+        network.tensor("rows", (1, SIDE, SIDE, 3), "int32"),
+        inDataType=0,
+        outDataType=2,
+    )
+    table = network.constant(np.zeros((200, 3), np.float32))
+    found = network.operation("GATHER", (table, rows), (1, SIDE, SIDE, 3, 3))
+    network.operation("MEAN", (found, network.constant(np.array([1, 2, 3], np.int32))), (1, 3))
+    with pytest.raises(
+        ModelError, match="failed.*for some pictures; the file is damaged"
+    ) as caught:
+        opened(tmp_path, network.data(), cache, runtime)
+    assert caught.value.exit_code == 78
+
+
 @pytest.mark.parametrize("at", [0, 4, 8])
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_weights_that_are_not_numbers(tmp_path: Path, at: int, dtype: str) -> None:

@@ -28,6 +28,7 @@ _OPTIONS = {
     "CONCATENATION": "ConcatenationOptions",
     "SOFTMAX": "SoftmaxOptions",
     "CAST": "CastOptions",
+    "GATHER": "GatherOptions",
     "TRANSPOSE": "TransposeOptions",
     "RESHAPE": "ReshapeOptions",
 }
