@@ -114,7 +114,7 @@ def test_what_fails_for_some_pictures_only(tmp_path: Path, cache: str, runtime: 
     found = network.operation("GATHER", (table, rows), (1, SIDE, SIDE, 3, 3))
     network.operation("MEAN", (found, network.constant(np.array([1, 2, 3], np.int32))), (1, 3))
     with pytest.raises(
-        ModelError, match="failed.*for some pictures; the file is damaged"
+        ModelError, match=r"failed.*for some pictures; the file is damaged"
     ) as caught:
         opened(tmp_path, network.data(), cache, runtime)
     assert caught.value.exit_code == 78
