@@ -204,6 +204,17 @@ def _broadcast(operator: Operator, tensors: list[Tensor]) -> None:
         raise UnsoundGraph(f"makes {list(after or ())} of {list(one)} and {list(other)}")
 
 
+def _sum(operator: Operator, tensors: list[Tensor]) -> None:
+    """ADD and SUB: in 8 bits the kernels want the ratio of scales below 2 to the power of 19."""
+    _broadcast(operator, tensors)
+    after = tensors[operator.outputs[0]]
+    before = [tensors[index] for index in operator.inputs if len(tensors[index].scales)]
+    if before and len(after.scales):
+        largest = max(float(tensor.scales[0]) for tensor in before)
+        if largest >= float(after.scales[0]) * (1 << 19):
+            raise UnsoundGraph(f"makes a scale of {float(after.scales[0]):g} of {largest:g}")
+
+
 def _padded(shape: Shape, rank: int) -> Shape:
     return (1,) * (rank - len(shape)) + shape
 
@@ -251,7 +262,8 @@ _UNARY += (108, 111, 114, 116, 117, 150, 152, 158)
 
 # By the number of the operator's kind.
 RULES: dict[int, Rule] = {
-    **dict.fromkeys((0, 18, 41, 42, 55, 57, 78, 99), _broadcast),
+    **dict.fromkeys((0, 41), _sum),
+    **dict.fromkeys((18, 42, 55, 57, 78, 99), _broadcast),
     **dict.fromkeys((1, 12, 17), _pooling),
     2: _concatenation,
     **dict.fromkeys((3, 4), _convolution),

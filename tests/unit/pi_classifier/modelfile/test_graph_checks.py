@@ -181,6 +181,11 @@ LIES: list[tuple[str, Change, str]] = [
     ("axis outside", operands(MEAN, 1, [1, 9]), r"goes over the axes \[1, 9\]"),
     ("axis twice", operands(MEAN, 1, [2, -2]), r"goes over the axes \[2, -2\]"),
     ("no scale", lambda m: tensor(m, ADD, 1).update(quantization=None), "which has no scale"),
+    (
+        "a tiny scale",
+        lambda m: tensor(m, ADD, 0, "outputs")["quantization"].update(scale=[1e-9]),
+        "makes a scale of 1e-09 of",
+    ),
     ("variant", lambda m: tensor(m, MEAN, 0, "outputs").update(type=14), "holds no numbers"),
     ("packed", lambda m: tensor(m, ADD, 1).update(type=17), r"ADD\) cannot take .* of 4 bits"),
     ("no zero points", quantized(CONV, 1, zero_point=None), "16 scales and 0 zero points"),
