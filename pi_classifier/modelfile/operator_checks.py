@@ -236,7 +236,8 @@ def _check_values(operator: Operator, tensors: list[Tensor]) -> None:
     used = [tensors[index] for index in (*operator.inputs, *operator.outputs) if index >= 0]
     for tensor in used:
         if tensor.type_code in _EIGHT_BITS:
-            if not len(tensor.scales) and operator.code in _ARITHMETIC:
+            scaled = len(tensor.scales) and tensor.scales[0] != 0
+            if not scaled and operator.code in _ARITHMETIC:
                 raise UnsoundGraph(
                     f"{operator_name(operator)} computes with {tensor.name}, which has no scale"
                 )

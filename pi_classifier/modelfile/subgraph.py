@@ -22,6 +22,7 @@ _LARGEST_RANK = 16
 # A list can be named by thousands of tensors, so that a small file would take minutes to read.
 _MOST_PARTS, _MOST_INPUTS = 1 << 16, 1 << 10
 _NONE = -1
+_CUSTOM_DETAILS = 1
 _SCALE, _ZERO_POINT = np.dtype("<f4"), np.dtype("<i8")
 _NO_SCALES, _NO_ZERO_POINTS = np.zeros(0, _SCALE), np.zeros(0, _ZERO_POINT)
 
@@ -214,5 +215,7 @@ def _quantization(table: Table) -> tuple[NDArray[np.float32], NDArray[np.int64],
     quantization = table.table(4)
     if quantization is None:
         return _NO_SCALES, _NO_ZERO_POINTS, 0
+    if quantization.integer(4, "uint8") > _CUSTOM_DETAILS:
+        raise UnsoundGraph(f"the tensor {_name(table)} is quantized in blocks, or in no known way")
     scales, zero_points = quantization.array(2, _SCALE), quantization.array(3, _ZERO_POINT)
     return scales, zero_points, quantization.integer(6, "int32")

@@ -181,6 +181,8 @@ LIES: list[tuple[str, Change, str]] = [
     ("axis outside", operands(MEAN, 1, [1, 9]), r"goes over the axes \[1, 9\]"),
     ("axis twice", operands(MEAN, 1, [2, -2]), r"goes over the axes \[2, -2\]"),
     ("no scale", lambda m: tensor(m, ADD, 1).update(quantization=None), "which has no scale"),
+    ("a scale of 0", quantized(ADD, 0, scale=[0.0]), "which has no scale"),
+    ("blocks", quantized(CONV, 1, details_type=2, details={}), "quantized in blocks"),
     (
         "a tiny scale",
         lambda m: tensor(m, ADD, 0, "outputs")["quantization"].update(scale=[1e-9]),
