@@ -144,7 +144,7 @@ def test_the_self_test_allows_for_another_runtime_s_kernels() -> None:
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (["export", "RUN", "-o", "x.tflite"], 70, "x.tflite is one file; say which"),
+        (["export", "RUN", "-o", "x.tflite"], 78, "x.tflite is one file; say which"),
         (["export", "nowhere"], 78, "nowhere: is not the output of"),
         (["quantize", "nowhere"], 78, "nowhere: is not the output of"),
         (["quantize", "RUN", "-o", "/proc/nowhere/x.tflite"], 74, "/proc/nowhere"),

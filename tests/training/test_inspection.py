@@ -241,7 +241,7 @@ class TestCommand:
         record = inspect(str(folder))
         files = [Path(stage["file"]).name for stage in record["stages"]]
         assert files == ["fast.tflite", "accurate.tflite"]
-        assert main(["inspect", str(folder), "--dot", "x.dot"]) == 70
+        assert main(["inspect", str(folder), "--dot", "x.dot"]) == 78
         assert "name one of its models" in capsys.readouterr().err
 
     def test_drawings_are_written(self, tmp_path: Path, capsys: Any) -> None:
@@ -250,7 +250,7 @@ class TestCommand:
         assert main(["inspect", model, "--dot", str(dot), "--picture", str(svg)]) == 0
         assert dot.read_text().startswith("digraph")
         assert ET.parse(svg).getroot().tag.endswith("svg")  # noqa: S314 - our own
-        assert main(["inspect", model, "--picture", str(tmp_path / "g.png")]) == 70
+        assert main(["inspect", model, "--picture", str(tmp_path / "g.png")]) == 78
         assert "name it g.svg" in capsys.readouterr().err
         assert main(["inspect", model, "--dot", str(tmp_path / "no" / "g.dot")]) == 78
         assert "there is no folder" in capsys.readouterr().err

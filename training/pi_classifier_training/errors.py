@@ -3,7 +3,7 @@
 TrainingError      exit 78: what was asked for cannot be had of these files
 ├─ DatasetError    exit 65: the photos
 ├─ CacheError      exit 74: the folder in which bottlenecks are kept
-├─ ExportError     exit 70: the model file could not be made or written
+├─ ExportError     exit 78: the model file cannot be made of what was given
 └─ ParityError     exit 70: an exported file does not do what its original does
 """
 
@@ -48,9 +48,7 @@ class CacheError(TrainingError):
 
 
 class ExportError(TrainingError):
-    """The model file could not be made or written."""
-
-    exit_code = EXIT_BUG
+    """The model file cannot be made of what was given."""
 
 
 class ParityError(TrainingError):
