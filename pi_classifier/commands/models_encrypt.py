@@ -52,8 +52,9 @@ def main(arguments: argparse.Namespace) -> int:
     path = find_model(arguments.model)
     content = _model(path)
     output: Path = arguments.output or path.with_name(path.name + SUFFIX)
-    if output.exists() and output.samefile(path):
-        raise ConfigError(f"--output {output}: is the model itself; name another file")
+    for other, role in ((path, "model"), (options.key_file, "key file")):
+        if _is_same_file(output, other):
+            raise ConfigError(f"--output {output}: is the {role} itself; name another file")
     key = (write_new_key if options.new_key else read_key_file)(options.key_file)
     encrypted = encrypt_model(content, key)
     write_atomic(output, encrypted)
@@ -62,6 +63,13 @@ def main(arguments: argparse.Namespace) -> int:
         f"{key.source}. Keep a copy of that file: without it nobody can open the model."
     )
     return 0
+
+
+def _is_same_file(path: Path, other: Path) -> bool:
+    """Whether writing to `path` would write to `other`, which may be still to be made."""
+    if path.exists() and other.exists():
+        return path.samefile(other)
+    return path.resolve() == other.resolve()
 
 
 def _model(path: Path) -> bytes:

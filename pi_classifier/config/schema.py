@@ -147,7 +147,7 @@ class Key:
             if self.choices is not None and value not in self.choices:
                 raise ValueError(self.allowed)
             if not _is_text(value):
-                raise ValueError(f"{self.allowed}, in valid UTF-8")
+                raise ValueError(f"{self.allowed}, in valid UTF-8 and without zero bytes")
         elif isinstance(value, int | float) and not self._in_bounds(value):
             raise ValueError(self.allowed)
         elif isinstance(value, float) and abs(value) > LARGEST_NUMBER:
@@ -221,7 +221,7 @@ def _is_text(value: str) -> bool:
         value.encode()
     except UnicodeEncodeError:  # argv with bytes that are not UTF-8
         return False
-    return True
+    return "\0" not in value  # which no file, voice or host can have in its name
 
 
 def _default(field: Field[Any]) -> Any:

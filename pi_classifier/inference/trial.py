@@ -30,7 +30,7 @@ from pi_classifier.inference.interpreter import (
     weight_cache,
 )
 from pi_classifier.inference.settings import ModelSettings
-from pi_classifier.inference.verifier import too_large
+from pi_classifier.inference.trial_verdict import too_large
 from pi_classifier.modelfile.model_copy import ModelSource
 from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.system.memory_file import MemoryFile, forbid_core_dumps

@@ -10,26 +10,27 @@ in the cache folder, by all that the result depends on.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import logging
 import os
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from pi_classifier import __version__, errors
-from pi_classifier.errors import InferenceError, ModelError, ModelFileError, PiClassifierError
+from pi_classifier import __version__
+from pi_classifier.errors import InferenceError, ModelError
 from pi_classifier.inference.interpreter import runtime_identity, weight_cache
 from pi_classifier.inference.settings import ModelSettings
+from pi_classifier.inference.trial_verdict import error_of, untimely_end, verdicts_of
 from pi_classifier.inference.weight_cache import WeightCache, cpu_identity
 from pi_classifier.modelfile.model_copy import ModelSource, model_source
 from pi_classifier.system.files import check_ours, read_regular_file, write_atomic
 from pi_classifier.system.memory_file import sealed_memory_file
-from pi_classifier.system.python_child import Ended, module_command, run_to_end
+from pi_classifier.system.python_child import module_command, run_to_end
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ _LIMIT_S = 60.0
 _SUFFIX = ".verified"
 _MOST_REMEMBERED = 64
 _MOST_LABELS = 16 << 20
-_MOST_WORDS = 200
+_MOST_TRIALS = 3
 # Beside the packed weights: their checksum, and room for what else is written meanwhile.
 _SPARE_BYTES = 64 << 10
 
@@ -84,8 +85,8 @@ def verified(
     `ModelFileError` where that ends the child with a signal, takes too much memory or too
     long; OSError where the machine refuses.
     """
-    try_all = partial(_tried, settings=settings, cache_dir=cache_dir, describing=describing)
-    for model in try_all([model_source(path, cache_dir, settings.key_file) for path in paths]):
+    try_all = partial(_copied_and_tried, settings, cache_dir, describing)
+    for model in try_all(paths):
         try:
             yield model.opened(open_model)
             continue
@@ -94,7 +95,7 @@ def verified(
                 raise InferenceError(f"{error} (it could be run when it was tried)") from error
             log.warning("%s; what is kept of it is made anew", error)
         _forget(model)
-        (again,) = try_all([model_source(model.source.path, cache_dir, settings.key_file)])
+        (again,) = try_all([model.source.path])
         yield again.opened(open_model)
 
 
@@ -104,6 +105,20 @@ def try_content(content: bytes, name: Path, settings: ModelSettings) -> None:
     checksum = hashlib.sha256(content).hexdigest()
     source = ModelSource(name, memory.path, checksum, memory=memory)
     _tried([source], settings, cache_dir=None, describing=False)
+
+
+class _CopyRemoved(BlockingIOError):
+    """Another process refused the same model, for its own settings, and removed its copy."""
+
+
+def _copied_and_tried(
+    settings: ModelSettings, cache_dir: Path | None, describing: bool, paths: Sequence[Path]
+) -> list[_Verified]:
+    for _ in range(_MOST_TRIALS):
+        sources = [model_source(path, cache_dir, settings.key_file) for path in paths]
+        with contextlib.suppress(_CopyRemoved):
+            return _tried(sources, settings, cache_dir, describing)
+    raise BlockingIOError(errno.EAGAIN, "its copy is removed again and again", str(paths[0]))
 
 
 def _tried(
@@ -128,18 +143,21 @@ def _tried(
             ],
         }
         ended = run_to_end(CHILD, json.dumps(given).encode(), _LIMIT_S, descriptors)
-        verdicts = list(_verdicts(ended))
+        verdicts = list(verdicts_of(ended))
         for source, verdict in zip(untried, verdicts, strict=False):
             if "packed_bytes" not in verdict:
+                _check_copy_is_there(source)
                 _drop_copy(source)
-                raise _error_of(source, verdict)
+                raise error_of(source, verdict)
             packed_bytes = int(verdict["packed_bytes"])
             _remember(_key(source, settings, describing), source.kept_in, packed_bytes)
             if verdict["not_kept"]:
                 _say_weights_stay(source, verdict["not_kept"])
         if len(verdicts) < len(untried):
+            for source in untried[len(verdicts) :]:
+                _check_copy_is_there(source)
             _drop_copy(untried[len(verdicts)])
-            raise _untimely_end(untried[len(verdicts)], ended)
+            raise untimely_end(untried[len(verdicts)], ended, _LIMIT_S)
     return [
         model or _Verified(source, _weights(source, settings, cache_dir), remembered=False)
         for source, model in zip(sources, known, strict=True)
@@ -161,6 +179,11 @@ def _forget(model: _Verified) -> None:
         with contextlib.suppress(OSError):
             for file in folder.glob(f"{model.source.sha256}*"):
                 file.unlink()
+
+
+def _check_copy_is_there(source: ModelSource) -> None:
+    if source.kept_in is not None and source.memory is None and not source.file.exists():
+        raise _CopyRemoved(errno.EAGAIN, "its copy was removed", str(source.path))
 
 
 def _drop_copy(source: ModelSource) -> None:
@@ -223,13 +246,15 @@ def _cache(
 
 def _key(source: ModelSource, settings: ModelSettings, describing: bool) -> str:
     """All that the result of a trial depends on, as a file name without its end."""
-    labels = b""
+    labels = None
     if settings.labels is not None:
+        labels = "unreadable"  # not as without: that may have passed
         with contextlib.suppress(OSError, RuntimeError, ValueError):
-            labels = read_regular_file(Path(settings.labels).expanduser(), _MOST_LABELS)
+            content = read_regular_file(Path(settings.labels).expanduser(), _MOST_LABELS)
+            labels = hashlib.sha256(content).hexdigest()
     depends = {
         **{k: v for k, v in asdict(settings).items() if k not in _WITHOUT_EFFECT},
-        "labels": hashlib.sha256(labels).hexdigest(),
+        "labels": labels,
         "copied": source.is_copied,
         "describing": describing,
         "version": __version__,
@@ -257,56 +282,3 @@ def _remember(key: str, folder: Path | None, packed_bytes: int) -> None:
         kept = sorted(folder.glob(f"*{_SUFFIX}"), key=lambda file: file.stat().st_mtime_ns)
         for old in kept[:-_MOST_REMEMBERED]:
             old.unlink()
-
-
-def _verdicts(ended: Ended) -> Iterator[Mapping[str, Any]]:
-    """What the child said of the models it came to; a line that was cut off is none."""
-    for line in ended.output.splitlines():
-        with contextlib.suppress(ValueError):
-            yield json.loads(line)
-
-
-def _error_of(source: ModelSource, verdict: Mapping[str, Any]) -> Exception:
-    if "errno" in verdict:
-        return OSError(verdict["errno"], verdict["text"], verdict["filename"] or str(source.path))
-    kind = getattr(errors, str(verdict.get("error")), ModelFileError)
-    if not (isinstance(kind, type) and issubclass(kind, PiClassifierError)):
-        kind = ModelFileError
-    return kind(verdict.get("text"))
-
-
-def _untimely_end(source: ModelSource, ended: Ended) -> PiClassifierError:
-    """The error for a child that did not come to a verdict."""
-    path, words = source.path, _last_words(ended)
-    last = f' (its last words: "{words}")' if words else ""
-    if ended.code is None or ended.code == -signal.SIGXCPU:
-        return ModelFileError(
-            f"{path}: was not opened and run within {_LIMIT_S:.0f} s when it was tried; "
-            "check that it is a model for this computer's size"
-        )
-    if ended.code >= 0:
-        return InferenceError(f"{path}: could not be tried in a process of its own{last}")
-    if "bad_alloc" in words or ended.code == -signal.SIGKILL:
-        return ModelFileError(too_large(path))
-    name = signal.Signals(-ended.code).name
-    return ModelFileError(
-        f"{path}: ended the runtime with {name} when it was tried{last}: the file is damaged, "
-        "or what it says of itself is wrong; export or convert it again"
-    )
-
-
-def _last_words(ended: Ended) -> str:
-    """The last line on stderr that tells of more than of what was loaded."""
-    for line in reversed(ended.last_lines):
-        words = "".join(character for character in line if character.isprintable()).strip()
-        if words and not words.startswith(("INFO:", "VERBOSE:", "I0000")):
-            return words.removeprefix("ERROR:").strip()[:_MOST_WORDS]
-    return ""
-
-
-def too_large(path: Path) -> str:
-    """The sentence for a model that takes more memory than there is."""
-    return (
-        f"{path}: takes more memory than this computer can give it; use a smaller model, or, "
-        "if it is small, export or convert it again: what it says of itself may be wrong"
-    )

@@ -127,6 +127,8 @@ def _decoded(content: bytes, source: str) -> str:
             f"{source}: is not a label file: byte {error.start} is not UTF-8 text; "
             "expected one label a line, saved as UTF-8"
         ) from None
+    if re.match(r"\s*<(?:!doctype|html|head|body|\?xml)\b", text, re.IGNORECASE):
+        raise ModelFileError(f"{source}: is a web page; download the label file itself")
     if "\0" in text:
         raise ModelFileError(f"{source}: is not a label file; expected text, one label a line")
     return text

@@ -174,6 +174,11 @@ def test_a_check_for_a_reload_leaves_the_model_to_the_service_which_alone_has_th
         (["--new-key"], "is there already, and a key that is overwritten"),
         (["--key-file", "/none/key"], "cannot be read (No such file or directory)"),
         (["-o", "{model}"], "is the model itself; name another file"),
+        (["-o", "{key}"], "is the key file itself; name another file"),
+        (
+            ["--key-file", "{key}2", "--new-key", "-o", "{key}2"],
+            "is the key file itself; name another file",
+        ),
     ],
 )
 def test_encrypting_is_refused_and_leaves_all_as_it_was(
@@ -185,7 +190,7 @@ def test_encrypting_is_refused_and_leaves_all_as_it_was(
     key = [] if "--key-file" in words else ["--key-file", str(tmp_path / "key")]
     before = sorted(written(tmp_path))
     command = ["models", "encrypt", str(model), *key, *words]
-    assert cli.main([word.format(model=model) for word in command]) == 78
+    assert cli.main([word.format(model=model, key=tmp_path / "key") for word in command]) == 78
     said = capsys.readouterr().err
     assert message in said
     assert len(said.splitlines()) == 1

@@ -181,6 +181,14 @@ def test_tuples_are_lists() -> None:
     assert to_toml((1, 2.0, "x", True)) == '[1, 2.0, "x", true]'
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("text", "a\0b"), ("names", ["a\0"]), ("phrases", {"daisy": "\0"})]
+)
+def test_text_that_no_file_can_be_named_is_refused(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match="without zero bytes"):
+        KEYS[name].check(value)
+
+
 @pytest.mark.parametrize("value", [10**400, -(10**400), 1e300, 2e9])
 def test_numbers_that_fit_no_unit_are_refused(value: float) -> None:
     key = keys_of("x", Numbers)["seconds"]

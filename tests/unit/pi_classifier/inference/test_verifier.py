@@ -198,3 +198,37 @@ def test_what_fails_although_it_has_passed_is_made_anew(
     open_it(tmp_path)
     assert "what is kept of it is made anew" in caplog.text
     assert copy.read_bytes() == content
+
+
+def test_labels_that_cannot_be_read_lose_nothing_that_is_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    open_it(tmp_path)
+    kept = set((tmp_path / "models").iterdir())
+    with pytest.raises(ModelFileError, match=r"none\.txt: there is no such label file"):
+        open_it(tmp_path, labels=str(tmp_path / "none.txt"))
+    assert set((tmp_path / "models").iterdir()) == kept
+    assert "made anew" not in caplog.text
+
+
+REMOVED = """
+import json, pathlib, sys
+model = json.load(sys.stdin)["models"][0]
+file, once = pathlib.Path(model[1]), pathlib.Path({once!r})
+if not once.exists() or {always}:
+    once.touch()
+    file.unlink()
+    sys.exit("FileNotFoundError")
+print(json.dumps({{"packed_bytes": 0, "not_kept": ""}}))
+"""
+
+
+def test_a_copy_that_another_program_removes_is_made_again(
+    tmp_path: Path, child: Callable[[str], None]
+) -> None:
+    once = str(tmp_path / "once")
+    child(REMOVED.format(once=once, always=False))
+    open_it(tmp_path / "cache")
+    child(REMOVED.format(once=once, always=True))
+    with pytest.raises(BlockingIOError, match="removed again and again"):
+        open_it(tmp_path / "cache", labels=str(DATA / "none.txt"))

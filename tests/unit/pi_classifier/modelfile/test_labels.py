@@ -101,6 +101,8 @@ def test_silent_labels() -> None:
         ("daisy\nrose\n".encode("utf-16"), "UTF-16 text; save it as UTF-8"),
         ("daisy\nrose\n".encode("utf-16-le"), "UTF-16 text; save it as UTF-8"),
         ("daisy\nrose\n".encode("utf-16-be"), "UTF-16 text; save it as UTF-8"),
+        (b"<!DOCTYPE html>\n<html>\n</html>\n", "is a web page; download the label file itself"),
+        (b'\n<?xml version="1.0"?>\n<a/>\n', "is a web page"),
         (b"0 fingers\n1 fingers\n2 fingers\n", "several labels are 'fingers'.*0 0 fingers"),
         (b'item {\n  id: 1\n  name: "cat"\n}\n', r"label map of an object detector \(\.pbtxt\)"),
         (b"{0: 'red', 2: 'blue'}", "number 1 is missing"),
