@@ -30,7 +30,7 @@ from pi_classifier.inference.weight_cache import WeightCache, cpu_identity
 from pi_classifier.modelfile.model_copy import ModelSource, model_source
 from pi_classifier.system.files import check_ours, read_regular_file, write_atomic
 from pi_classifier.system.memory_file import sealed_memory_file
-from pi_classifier.system.python_child import module_command, run_to_end
+from pi_classifier.system.python_child import Ended, module_command, run_to_end
 
 log = logging.getLogger(__name__)
 
@@ -131,18 +131,7 @@ def _tried(
     known = [_recalled(source, settings, cache_dir, describing) for source in sources]
     untried = [source for source, model in zip(sources, known, strict=True) if model is None]
     if untried:
-        memories = [source.memory for source in untried]
-        descriptors = [None if memory is None else memory.descriptor for memory in memories]
-        given = {
-            "settings": asdict(settings),
-            "cache_dir": None if cache_dir is None else str(cache_dir),
-            "describing": describing,
-            "models": [
-                [str(source.path), str(source.file), source.sha256, descriptor]
-                for source, descriptor in zip(untried, descriptors, strict=True)
-            ],
-        }
-        ended = run_to_end(CHILD, json.dumps(given).encode(), _LIMIT_S, descriptors)
+        ended = _trial(untried, settings, cache_dir, describing)
         verdicts = list(verdicts_of(ended))
         for source, verdict in zip(untried, verdicts, strict=False):
             if "packed_bytes" not in verdict:
@@ -162,6 +151,27 @@ def _tried(
         model or _Verified(source, _weights(source, settings, cache_dir), remembered=False)
         for source, model in zip(sources, known, strict=True)
     ]
+
+
+def _trial(
+    models: Sequence[ModelSource],
+    settings: ModelSettings,
+    cache_dir: Path | None,
+    describing: bool,
+) -> Ended:
+    """Let a child open and run the models; what it puts out are its verdicts."""
+    memories = [source.memory for source in models]
+    descriptors = [None if memory is None else memory.descriptor for memory in memories]
+    given = {
+        "settings": asdict(settings),
+        "cache_dir": None if cache_dir is None else str(cache_dir),
+        "describing": describing,
+        "models": [
+            [str(source.path), str(source.file), source.sha256, descriptor]
+            for source, descriptor in zip(models, descriptors, strict=True)
+        ],
+    }
+    return run_to_end(CHILD, json.dumps(given).encode(), _LIMIT_S, descriptors)
 
 
 def _say_weights_stay(source: ModelSource, reason: str) -> None:
