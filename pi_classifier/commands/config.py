@@ -59,8 +59,11 @@ def _checked(configuration: Configuration, *, open_camera: bool) -> str:
     """Try all that can be tried without a sound; say what was found."""
     from pi_classifier.cameras import camera_opener
     from pi_classifier.service.camera_trial import try_camera
+    from pi_classifier.sinks.speech import check_speech
 
     settings = configuration.settings
+    if settings.speech.enabled:
+        check_speech(settings.speech)
     size, model = _model(settings)
     camera_opener(settings.camera, size)  # what is wrong in its settings is said in any case
     camera = f"camera: {settings.camera.shown_source}"

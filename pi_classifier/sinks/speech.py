@@ -11,6 +11,7 @@ from pi_classifier.errors import SinkError
 from pi_classifier.sinks.queued_sink import QueuedSink, Writer
 from pi_classifier.speech.idle_timer import IdleTimer
 from pi_classifier.speech.phrases import Phrases
+from pi_classifier.speech.player import check_output
 from pi_classifier.speech.quiet_hours import QuietHours
 from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.speech.speaker import Speaker, make_synthesizer
@@ -204,6 +205,13 @@ class _Prewarmer:
                 # Speaking itself meets the same error and reports it.
                 _logger.debug("speech: cannot make %r in advance: %s", phrase, error)
                 failed += 1
+
+
+def check_speech(settings: SpeechSettings) -> None:
+    """Raise `ConfigError` where what is said, when or through what is set wrongly."""
+    phrases_of(settings)
+    QuietHours(settings.quiet_hours)
+    check_output(settings.output)
 
 
 def phrases_of(settings: SpeechSettings) -> Phrases:

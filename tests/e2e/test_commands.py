@@ -257,6 +257,18 @@ def test_config_shows_where_values_come_from_and_reads_back(
     assert without_sources(second.stdout) == without_sources(first.stdout)
 
 
+@pytest.mark.parametrize(
+    "wrong", ["phrase=I see {lable}", "quiet_hours=25:00-7", "output=nosuchplayer"]
+)
+def test_what_is_wrong_with_speech_is_said_before_it_is_started(
+    program: Program, wrong: str
+) -> None:
+    check = ("config", "--check", "--no-camera", "--set", "camera.source=emulated")
+    refused = program(*check, "--set", f"speech.{wrong}")
+    assert (refused.returncode, refused.stdout) == (78, "")
+    assert f"speech.{wrong.partition('=')[0]} = " in refused.stderr
+
+
 def without_sources(text: str) -> list[str]:
     return [line.rpartition("  # ")[0] or line for line in text.splitlines()]
 
