@@ -226,9 +226,22 @@ def start_model(
         resize = "crop" if settings.resize == "crop" else "stretch"
     try:
         return ModelClassifier(model, interpreter, settings.top_k, resize, settings.scores)
-    except BaseException:
+    except BaseException as error:
         interpreter.close()
+        stated = _stated_of_pixels(settings)
+        if stated and isinstance(error, ModelMismatch) and model.manifest.golden:
+            raise ModelMismatch(
+                f"{model.path}: fails its self-test with {' and '.join(stated)} as configured; "
+                "the file says itself how its pixels are read: remove the setting"
+            ) from error
         raise
+
+
+def _stated_of_pixels(settings: ModelSettings) -> list[str]:
+    """The settings that say how pixels go in, where they do not leave it to the model file."""
+    stated = {"model.mean": settings.mean, "model.std": settings.std}
+    named = [name for name, value in stated.items() if value is not None]
+    return named if settings.channels == "auto" else [*named, "model.channels"]
 
 
 def model_names(classifier: Classifier) -> str:

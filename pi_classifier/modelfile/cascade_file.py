@@ -16,6 +16,7 @@ from pi_classifier.system.files import read_regular_file
 
 SCHEMA_VERSION = 1
 # A cascade of a thousand labels, each with a threshold of its own, takes 50 kB.
+_MOST_STAGES = 16
 _LARGEST_BYTES = 1_000_000
 _LONGEST_NUMBER_BITS = 200
 
@@ -67,6 +68,10 @@ def read_cascade_file(path: Path) -> CascadeFile:
     stages = content.get("stage")
     if not isinstance(stages, list) or not stages:
         raise ModelFileError(f"{path}: has no stages; expected a [[stage]] for each model")
+    if len(stages) > _MOST_STAGES:
+        raise ModelFileError(
+            f"{path}: has {len(stages)} stages; expected {_MOST_STAGES} at most, two are usual"
+        )
     entries = [_stage_entry(path, entry, i) for i, entry in enumerate(stages, start=1)]
     return CascadeFile(path, printable(name, LONGEST_NAME), tuple(entries))
 

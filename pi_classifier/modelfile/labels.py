@@ -6,6 +6,7 @@ import ast
 import contextlib
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,6 +33,7 @@ _LONGEST_LABEL = 255
 _LINE_ENDS = re.compile(r"\r\n?|\n")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _NUMBERED = re.compile(r"(\d{1,6})(?:[:,]\s*|\s+)(\S.*)")
+_LISTED = re.compile(r"-\s+(\S.*)")
 _QUOTED = re.compile(r"""(["'])(.+)\1,?""")
 _LABEL_MAP = re.compile(r"item\s*\{")
 
@@ -40,9 +42,10 @@ def parse_labels(content: bytes, source: str) -> tuple[str, ...]:
     """Return the labels in `content`, the bytes of a label file.
 
     Lines are ``daisy`` or ``"daisy",`` or, where every line carries its number, ``0 daisy``
-    (also ``0: daisy`` and ``0, daisy``), counted from 0 in any order. Blank lines at the
-    end are ignored. A list, or a table of numbers and labels, in JSON or as Python writes
-    it, serves too. `source` names the file in errors. Raises `ModelFileError`.
+    (also ``0: daisy`` and ``0, daisy``), counted from 0 in any order, or from 1 in theirs.
+    Blank lines at the end are ignored. A list as YAML writes it, and a list, or a table of
+    numbers and labels, in JSON or as Python writes it, serve too. `source` names the file
+    in errors. Raises `ModelFileError`.
     """
     text = _decoded(content, source).strip()
     if not text:
@@ -52,7 +55,8 @@ def parse_labels(content: bytes, source: str) -> tuple[str, ...]:
 
 def clean_label(label: str) -> str:
     """Return a label as it is shown, spoken and compared."""
-    return printable(label).strip()
+    # Letters with an accent have two spellings that look the same.
+    return unicodedata.normalize("NFC", printable(label).strip())
 
 
 def _cleaned(labels: Sequence[str], source: str) -> tuple[str, ...]:
@@ -96,10 +100,18 @@ def _parsed(text: str, source: str) -> tuple[str, ...]:
             raise ModelFileError(
                 f"{source}: line {number} is blank; expected one label a line, in output order"
             )
-    quoted = [_QUOTED.fullmatch(line) for line in lines]
-    if all(quoted):
-        return tuple(match[2] for match in quoted if match is not None)
-    return _without_numbers(lines, source)
+    listed = [match[1] for line in lines if (match := _LISTED.fullmatch(line))]
+    if len(listed) == len(lines):
+        lines = listed
+    quoted = [match[2] for line in lines if (match := _QUOTED.fullmatch(line))]
+    labels = tuple(quoted) if len(quoted) == len(lines) else _without_numbers(lines, source)
+    columns = next((label for label in labels if "\t" in label), None)
+    if columns is not None:
+        raise ModelFileError(
+            f"{source}: has several columns, {printable(columns)!r} for example; expected one "
+            "label a line, in output order"
+        )
+    return labels
 
 
 def label_text(labels: Sequence[str]) -> str:
@@ -137,8 +149,13 @@ def _decoded(content: bytes, source: str) -> str:
 def _without_numbers(lines: list[str], source: str) -> tuple[str, ...]:
     """The labels of lines that all begin with their number, else the lines."""
     numbered = [_NUMBERED.fullmatch(line) for line in lines]
-    labels = {int(match[1]): match[2] for match in numbered if match is not None}
-    # "1 cent", "5 cent" are labels; numbers that count labels begin with 0.
+    pairs = [(int(match[1]), match[2]) for match in numbered if match is not None]
+    labels = dict(pairs)
+    # Numbers that count labels begin with 0. "1 cent", "5 cent" and "1 finger", "1 thumb" are
+    # labels; "1 daisy", "2 rose" are counted by somebody who begins with 1.
+    from_one = [number for number, _ in pairs] == list(range(1, len(lines) + 1))
+    if from_one and len(lines) > 1 and len(set(labels.values())) == len(lines):
+        return tuple(labels.values())
     if not all(numbered) or 0 not in labels:
         return tuple(lines)
     ordered = _in_order(labels, len(lines), source)

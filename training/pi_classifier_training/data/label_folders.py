@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +64,7 @@ def label_named(folder_name: str) -> str:
         folder_name.encode()
     except UnicodeEncodeError:
         folder_name = os.fsencode(folder_name).decode("latin-1")
-    return clean_label(" ".join(unicodedata.normalize("NFC", folder_name).split()))
+    return clean_label(" ".join(folder_name.split()))
 
 
 def _sub_folders(folder: Path) -> list[Path]:

@@ -138,6 +138,7 @@ def test_reads_the_file(tmp_path: Path) -> None:
     ("content", "says"),
     [
         ("stage = [", "is not TOML"),
+        ('[[stage]]\nmodel = "a.tflite"\n' * 17, "17 stages; expected 16 at most"),
         ("", "has no stages"),
         ("stage = []", "has no stages"),
         ("stage = [3]", "stage 1 is 3"),

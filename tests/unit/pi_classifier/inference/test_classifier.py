@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,6 +108,20 @@ class TestWhatIsOpened:
             (tmp_path / name).write_bytes(b"")
         with pytest.raises(ModelFileError, match=r"name one of them: a\.tflite, b\.tflite"):
             open_classifier(ModelSettings(path=str(tmp_path)))
+
+    @pytest.mark.parametrize(
+        ("stated", "named"),
+        [
+            ({"channels": "bgr"}, "model.channels"),
+            ({"mean": (99.0,) * 3, "std": (9.0,) * 3}, "model.mean and model.std"),
+        ],
+    )
+    def test_pixels_that_are_not_as_the_file_says(
+        self, stated: dict[str, Any], named: str
+    ) -> None:
+        settings = ModelSettings(path=str(DATA / "float32.tflite"), cache_dir="", **stated)
+        with pytest.raises(ModelMismatch, match=f"self-test with {named} as configured.*remove"):
+            open_classifier(settings)
 
     def test_half_a_normalization(self) -> None:
         settings = ModelSettings(path=str(DATA / "uint8.tflite"), mean=(1.0, 2.0, 3.0))

@@ -31,7 +31,14 @@ from pi_classifier.printable import is_visible
         ("1 rose\n0 daisy\n", ["daisy", "rose"]),
         ("0: daisy\n1, rose\n", ["daisy", "rose"]),
         ("1 cent\n5 cent\n", ["1 cent", "5 cent"]),
+        ("1 finger\n2 finger\n", ["1 finger", "2 finger"]),
+        ("1 daisy\n2 rose\n3 iris\n", ["daisy", "rose", "iris"]),
+        ("2 rose\n1 daisy\n", ["2 rose", "1 daisy"]),
+        ("1 daisy\n", ["1 daisy"]),
         ("0 daisy\nrose\n", ["0 daisy", "rose"]),
+        ("- daisy\n- 'wild rose'\n", ["daisy", "'wild rose'"]),
+        ("- daisy\nrose\n", ["- daisy", "rose"]),
+        ("cafe\u0301\nrose\n", ["caf\u00e9", "rose"]),
         ("Gänseblümchen\n薔薇\n", ["Gänseblümchen", "薔薇"]),
         ("0\n1\n", ["0", "1"]),
         ("0 0 fingers\n1 1 fingers\n", ["0 fingers", "1 fingers"]),
@@ -104,6 +111,9 @@ def test_silent_labels() -> None:
         (b"<!DOCTYPE html>\n<html>\n</html>\n", "is a web page; download the label file itself"),
         (b'\n<?xml version="1.0"?>\n<a/>\n', "is a web page"),
         (b"0 fingers\n1 fingers\n2 fingers\n", "several labels are 'fingers'.*0 0 fingers"),
+        (b"n01440764\ttench\nn01443537\tgoldfish\n", "has several columns"),
+        (b"0\tred\tred flower\n1\tblue\tblue flower\n", "has several columns"),
+        ("caf\u00e9\ncafe\u0301\n".encode(), "several labels are 'caf\u00e9'"),
         (b'item {\n  id: 1\n  name: "cat"\n}\n', r"label map of an object detector \(\.pbtxt\)"),
         (b"{0: 'red', 2: 'blue'}", "number 1 is missing"),
         (b"{0: 'red', 'one': 'blue'}", "no list of labels"),
@@ -162,7 +172,7 @@ def test_equal_labels(labels: list[str], equal: str | None) -> None:
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1)
 
 
-@given(st.lists(NAMES, min_size=1, max_size=12, unique=True))
+@given(st.lists(NAMES.map(clean_label), min_size=1, max_size=12, unique=True))
 def test_numbered_and_plain_give_the_same(names: list[str]) -> None:
     numbered = "".join(f"{i} {name}\n" for i, name in enumerate(names))
     assert list(parse_labels(numbered.encode(), "x")) == names
