@@ -96,6 +96,12 @@ def _check_tensor(tensor: Tensor) -> None:
             f"the weights {tensor.name} are stored sparsely, which not every runtime here reads: "
             "convert the model without EXPERIMENTAL_SPARSITY"
         )
+    if tensor.table.integer(5, "uint8"):
+        # The runtimes do not look where its memory comes from.
+        raise ModelMismatch(
+            f"{tensor.name} is a variable, kept from one picture to the next: expected a "
+            "classifier that sees each picture for itself"
+        )
     size = len(tensor.content)
     if tensor.content and tensor.type_code != _TEXT and size != tensor.size_bytes:
         raise UnsoundGraph(

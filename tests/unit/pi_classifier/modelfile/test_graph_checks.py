@@ -237,6 +237,13 @@ def test_a_lie_is_refused_with_what_is_wrong_and_what_to_do(change: Change, says
     assert "\n" not in str(caught.value)
 
 
+def test_a_value_kept_from_picture_to_picture() -> None:
+    fields = take_apart((DATA / "float32.tflite").read_bytes())
+    tensor(fields, MEAN, 0, "outputs")["is_variable"] = True
+    with pytest.raises(ModelMismatch, match="is a variable, kept from one picture to the next"):
+        read_graph(memoryview(put_together(fields)))
+
+
 def test_sparse_weights() -> None:
     fields = model()
     tensor(fields, CONV, 1)["sparsity"] = {"traversal_order": [0, 1]}
