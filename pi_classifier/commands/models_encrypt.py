@@ -55,6 +55,8 @@ def main(arguments: argparse.Namespace) -> int:
     for other, role in ((path, "model"), (options.key_file, "key file")):
         if _is_same_file(output, other):
             raise ConfigError(f"--output {output}: is the {role} itself; name another file")
+    if not output.resolve().parent.is_dir():  # known before a key is made that opens nothing
+        raise ConfigError(f"--output {output}: there is no folder {output.parent}; make it first")
     key = (write_new_key if options.new_key else read_key_file)(options.key_file)
     encrypted = encrypt_model(content, key)
     write_atomic(output, encrypted)

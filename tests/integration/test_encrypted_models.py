@@ -176,6 +176,10 @@ def test_a_check_for_a_reload_leaves_the_model_to_the_service_which_alone_has_th
         (["-o", "{model}"], "is the model itself; name another file"),
         (["-o", "{key}"], "is the key file itself; name another file"),
         (
+            ["--key-file", "{key}2", "--new-key", "-o", "no/such/x.enc"],
+            "there is no folder no/such",
+        ),
+        (
             ["--key-file", "{key}2", "--new-key", "-o", "{key}2"],
             "is the key file itself; name another file",
         ),
