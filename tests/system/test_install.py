@@ -58,6 +58,7 @@ def test_installs_upgrades_fails_well_and_goes(box: Box) -> None:
     assert box.properties(UNIT)["ActiveState"] == "active"
     found = box.run("/usr/local/bin/pi-classifier", "models").stdout
     assert "flowers" in found
+    box.run("rm", "-r", "/root/.cache/pi-classifier")  # root's own, as any user's
     explained = box.run("journalctl", "--catalog", f"--unit={UNIT}", "--no-pager").stdout
     assert "Defined-By: pi-classifier" in explained
 
