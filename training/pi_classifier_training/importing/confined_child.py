@@ -18,6 +18,8 @@ import traceback
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+import pi_classifier
+import pi_classifier_training
 from pi_classifier.errors import PiClassifierError
 from pi_classifier.system.confinement import ConfinementUnavailable, confine
 
@@ -41,7 +43,6 @@ _SYSTEM = (
     "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system",
     "/sys/fs/cgroup", "/proc/sys/vm/overcommit_memory",
 )  # fmt: skip
-_PACKAGES = ("pi_classifier", "pi_classifier_training")
 
 
 def send(stream: IO[bytes], message: bytes) -> None:
@@ -118,7 +119,7 @@ def installed() -> tuple[list[Path], list[Path]]:
         *(Path(sys.prefix, name) for name in ("lib", "lib64", "pyvenv.cfg")),
         Path(sys.base_prefix, "lib"),
         *(path for path in paths if path.name in ("site-packages", "dist-packages")),
-        *(path / package for path in paths for package in _PACKAGES),
+        *(Path(file).parent for file in (pi_classifier.__file__, pi_classifier_training.__file__)),
     ]
     return read, paths
 
