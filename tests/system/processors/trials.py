@@ -42,10 +42,8 @@ class Lines:
 
     @property
     def same_decisions(self) -> bool:
-        """Whether labels, frames, times, models and stages are equal, whatever the scores."""
-        return [_without_score(line) for line in self.here] == [
-            _without_score(line) for line in self.there
-        ]
+        """Whether labels, frames, models and stages are equal, whatever scores and clocks."""
+        return [_decision(line) for line in self.here] == [_decision(line) for line in self.there]
 
     @property
     def largest(self) -> float:
@@ -54,8 +52,9 @@ class Lines:
         return max((abs(_score(a) - _score(b)) for a, b in pairs), default=0.0)
 
 
-def _without_score(line: str) -> dict[str, object]:
-    return {key: value for key, value in json.loads(line).items() if key != "score"}
+def _decision(line: str) -> dict[str, object]:
+    measured = ("score", "time", "latency_ms")
+    return {key: value for key, value in json.loads(line).items() if key not in measured}
 
 
 def _score(line: str) -> float:
