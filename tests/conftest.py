@@ -16,6 +16,14 @@ settings.register_profile("search", max_examples=500, print_blob=True, deadline=
 settings.load_profile("gate")
 
 
+@pytest.fixture
+def nothing_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process know of no model yet that it may be opened."""
+    from pi_classifier.inference import verifier
+
+    monkeypatch.setattr(verifier, "_passed_here", {})
+
+
 @pytest.fixture(autouse=True)
 def _log_as_it_was() -> Iterator[None]:
     """Take away the log a test has set up: its stream ends with the test."""

@@ -183,7 +183,7 @@ def test_a_laptop_shows_all_of_it_at_once(
     """1366 by 768 pixels, of which the browser itself takes a part."""
     program = find_browser()
     if program is None:
-        pytest.skip("no Chromium is installed (apt install chromium): the page was not looked at")
+        pytest.skip("the page was not looked at: no Chromium, which scripts/test installs")
     size = ("--set", "camera.width=1280", "--set", "camera.height=960")
     camera = ("--model", MODEL, "--camera", "emulated", *size)
     with (

@@ -31,10 +31,7 @@ from pi_classifier.modelfile.encryption import encrypt_model, read_key_file, wri
 DATA = Path(__file__).resolve().parents[1] / "data"
 PLAIN = DATA / "int8.tflite"
 
-
-@pytest.fixture(autouse=True)
-def _nothing_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verifier, "_passed_here", {})
+pytestmark = pytest.mark.usefixtures("nothing_has_passed")
 
 
 @pytest.fixture

@@ -73,7 +73,9 @@ for size in sys.argv[2].split(","):
 """
 
 
-@pytest.mark.skipif("litert" not in installed_runtimes(), reason="needs ai-edge-litert")
+@pytest.mark.skipif(
+    "litert" not in installed_runtimes(), reason="only LiteRT keeps packed weights"
+)
 def test_a_model_runs_however_small_the_disk(tmp_path: Path) -> None:
     """First start, then a reload with a larger model; a signal would end the program."""
     program = [sys.executable, "-c", PROGRAM, str(tmp_path), ",".join(map(str, SIZES))]

@@ -78,7 +78,9 @@ def test_the_model_is_mapped_and_stays_so(tmp_path: Path, runtime: str) -> None:
         assert files[mapped]["Anonymous"] == files[mapped]["Private_Dirty"] == 0
 
 
-@pytest.mark.skipif("litert" not in installed_runtimes(), reason="needs ai-edge-litert")
+@pytest.mark.skipif(
+    "litert" not in installed_runtimes(), reason="only LiteRT keeps packed weights"
+)
 def test_packed_weights_are_mapped_too(tmp_path: Path) -> None:
     for _ in ("packed just now", "used again"):
         files = measure(DATA / "float32.tflite", "litert", tmp_path)["files"]
@@ -88,7 +90,9 @@ def test_packed_weights_are_mapped_too(tmp_path: Path) -> None:
         assert mapped["Anonymous"] == mapped["Private_Dirty"] == 0
 
 
-@pytest.mark.skipif("litert" not in installed_runtimes(), reason="needs ai-edge-litert")
+@pytest.mark.skipif(
+    "litert" not in installed_runtimes(), reason="only LiteRT keeps packed weights"
+)
 @pytest.mark.skipif(not LARGE.is_file(), reason=f"{LARGE} IS MISSING: memory saving untested")
 def test_packed_weights_no_longer_take_private_memory(tmp_path: Path) -> None:
     """MobileNet v2: 3.5 MB of weights. CompiledModel itself takes 2 MB more than Interpreter."""

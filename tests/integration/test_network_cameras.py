@@ -17,14 +17,11 @@ import pytest
 from pi_classifier.cameras import CameraSettings, open_camera
 from pi_classifier.cameras.recovery import RecoveringCamera, RecoveryStep
 from pi_classifier.cameras.video import network
-from pi_classifier.cameras.video.live import LiveCamera
 from pi_classifier.cameras.video.network import open_network_camera
 from pi_classifier.errors import CameraError, CameraTimeout, CameraUnavailable, ConfigError
-from pi_classifier.types import Frame
+from tests.servers import Open, gray
 from tests.servers.mjpeg import MjpegServer, mjpeg_server
 from tests.servers.rtsp import HEIGHT, PASSWORD, USER, WIDTH, RtspServer, rtsp_server
-
-Open = Callable[..., LiveCamera]
 
 
 @pytest.fixture
@@ -37,25 +34,6 @@ def http() -> Iterator[MjpegServer]:
 def rtsp() -> Iterator[RtspServer]:
     with rtsp_server() as server:
         yield server
-
-
-@pytest.fixture
-def opened() -> Iterator[Open]:
-    cameras: list[LiveCamera] = []
-
-    def open_one(url: str, **changes: object) -> LiveCamera:
-        settings = CameraSettings(source=url, **({"fps": 50.0} | changes))  # type: ignore[arg-type]
-        cameras.append(open_network_camera(url, settings, side=48))
-        return cameras[-1]
-
-    yield open_one
-    for camera in cameras:
-        camera.close()
-
-
-def gray(frame: Frame) -> int:
-    """The number of the picture, as its gray tells."""
-    return int(frame.pixels[20, 30, 0])
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

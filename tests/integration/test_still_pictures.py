@@ -6,7 +6,7 @@ import io
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -17,15 +17,12 @@ from PIL import Image
 from pi_classifier.cameras import CameraSettings, open_camera
 from pi_classifier.cameras.recovery import RecoveringCamera, RecoveryStep
 from pi_classifier.cameras.video.http import MOST_PICTURE_BYTES, digest
-from pi_classifier.cameras.video.live import LiveCamera
-from pi_classifier.cameras.video.network import open_network_camera
 from pi_classifier.errors import CameraError, CameraUnavailable
-from pi_classifier.types import Frame
+from tests.servers import Open, gray
 from tests.servers.certificates import self_signed
 from tests.servers.mjpeg import PASSWORD, USER, MjpegServer, picture
 from tests.servers.stills import StillServer, still_server
 
-Open = Callable[..., LiveCamera]
 NAMED = f"{USER}:{PASSWORD}@"
 
 
@@ -33,25 +30,6 @@ NAMED = f"{USER}:{PASSWORD}@"
 def server() -> Iterator[StillServer]:
     with still_server() as one:
         yield one
-
-
-@pytest.fixture
-def opened() -> Iterator[Open]:
-    cameras: list[LiveCamera] = []
-
-    def open_one(url: str, **changes: object) -> LiveCamera:
-        settings = CameraSettings(source=url, **({"fps": 50.0} | changes))  # type: ignore[arg-type]
-        cameras.append(open_network_camera(url, settings, side=48))
-        return cameras[-1]
-
-    yield open_one
-    for camera in cameras:
-        camera.close()
-
-
-def gray(frame: Frame) -> int:
-    """The number of the request, as its gray tells."""
-    return int(frame.pixels[20, 30, 0])
 
 
 def test_each_picture_is_asked_for_over_one_connection(server: StillServer, opened: Open) -> None:

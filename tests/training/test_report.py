@@ -267,7 +267,7 @@ def test_a_file_of_other_labels_is_left_out_not_fatal(
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     program = find_browser()
     if program is None:
-        pytest.skip("no Chromium is installed (apt install chromium): pages were not looked at")
+        pytest.skip("pages were not looked at: no Chromium, which scripts/test installs")
     with Browser(program, tmp_path_factory.mktemp("profile")) as opened:
         yield opened
 

@@ -18,10 +18,7 @@ from pi_classifier.inference.settings import ModelSettings
 DATA = Path(__file__).resolve().parents[3] / "data"
 MODEL = DATA / "int8.tflite"
 
-
-@pytest.fixture(autouse=True)
-def _nothing_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verifier, "_passed_here", {})
+pytestmark = pytest.mark.usefixtures("nothing_has_passed")
 
 
 @pytest.fixture

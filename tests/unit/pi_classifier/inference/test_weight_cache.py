@@ -151,7 +151,7 @@ def test_nothing_is_not_kept(tmp_path: Path) -> None:
 
 def test_a_folder_of_another_user_is_not_trusted(tmp_path: Path) -> None:
     if os.geteuid() != 0:
-        pytest.skip("needs root, which alone can give a folder away")
+        pytest.skip("only root may give a folder to another user")
     theirs = tmp_path / "theirs"
     made = built(theirs)
     os.chown(theirs, 65534, 65534)

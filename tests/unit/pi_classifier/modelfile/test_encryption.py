@@ -174,7 +174,7 @@ def open_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="files of several users need root")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file to another user")
 @pytest.mark.parametrize(
     ("owner", "group", "mode", "refused"),
     [

@@ -86,7 +86,7 @@ def test_without_a_usable_folder_the_file_itself_is_mapped_and_that_is_said(
         elif os.geteuid() == 0:
             os.chown(cache / FOLDER, 65534, 65534)
         else:
-            pytest.skip("needs root, which alone can give a folder away")
+            pytest.skip("only root may give a folder to another user")
     source = model_source(MODEL, cache)
     assert (source.file, source.is_copied) == (MODEL, False)
     (said,) = caplog.records
