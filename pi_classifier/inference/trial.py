@@ -22,7 +22,7 @@ import numpy as np
 
 from pi_classifier.errors import InferenceError, ModelFileError, PiClassifierError
 from pi_classifier.inference import native_stderr
-from pi_classifier.inference.classifier import ModelClassifier, read_to_run, start_model
+from pi_classifier.inference.classifier import read_to_run, start_model
 from pi_classifier.inference.interpreter import (
     open_interpreter,
     pack_weights,
@@ -32,7 +32,7 @@ from pi_classifier.inference.interpreter import (
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.inference.trial_verdict import too_large
 from pi_classifier.modelfile.model_copy import ModelSource
-from pi_classifier.modelfile.model_file import read_model_file
+from pi_classifier.modelfile.model_file import ModelFile, read_model_file
 from pi_classifier.system.memory_file import MemoryFile, forbid_core_dumps
 from pi_classifier.system.python_child import bound_this_process, free_memory_bytes
 
@@ -135,26 +135,26 @@ def _try(source: ModelSource, settings: ModelSettings, cache_dir: Path | None) -
                 # that are not the graph's inputs and outputs for one.
                 log.debug("%s; trying it without mapped weights", error)
             weights = cache.path if packed_bytes and not not_kept else None
-    with closing(start_model(model, settings, weights)) as classifier:
-        _show_pictures(classifier)
+    _start_and_show(model, settings, weights)
     return packed_bytes, not_kept
 
 
-def _show_pictures(classifier: ModelClassifier) -> None:
-    """Run the model on extremes and on noise: what fails may hang on the pixels, a division say.
+def _start_and_show(model: ModelFile, settings: ModelSettings, weights: Path | None) -> None:
+    """Start a model and run it on extremes and noise: what fails may hang on the pixels.
 
-    Raises `ModelFileError`.
+    Raises `ModelFileError` for what fails on any picture, those it is started with as well.
     """
-    height, width = classifier.input_size
+    height, width = model.input_size
     noise = np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
-    for picture in (np.zeros_like(noise), np.full_like(noise, 255), noise):
-        try:
-            classifier.raw_scores(picture)
-        except InferenceError as error:
-            raise ModelFileError(
-                f"{error}, for some pictures; the file is damaged, or was converted wrongly: "
-                "copy it again, or else convert the model again"
-            ) from error
+    try:
+        with closing(start_model(model, settings, weights)) as classifier:
+            for picture in (np.zeros_like(noise), np.full_like(noise, 255), noise):
+                classifier.raw_scores(picture)
+    except InferenceError as error:
+        raise ModelFileError(
+            f"{error}, for some pictures; the file is damaged, or was converted wrongly: "
+            "copy it again, or else convert the model again"
+        ) from error
 
 
 def _with_some_normalization(source: ModelSource, settings: ModelSettings) -> ModelSettings:

@@ -94,10 +94,16 @@ def test_scores_that_are_not_numbers(tmp_path: Path, cache: str, runtime: str) -
     assert str(tmp_path / "model.tflite") in str(caught.value)
 
 
+@pytest.mark.parametrize("score", [0.0, 1 / 3])
 @pytest.mark.parametrize("runtime", installed_runtimes())
 @pytest.mark.parametrize("cache", CACHES)
-def test_what_fails_for_some_pictures_only(tmp_path: Path, cache: str, runtime: str) -> None:
-    """Pixels look rows up in a table that has none for the bright ones."""
+def test_what_fails_for_some_pictures_only(
+    tmp_path: Path, cache: str, runtime: str, score: float
+) -> None:
+    """Pixels look rows up in a table that has none for the bright ones.
+
+    Thirds may be probabilities: whether they are is found out with pictures of several colors.
+    """
     network = Network()
     picture = network.input(1, SIDE, SIDE, 3)
     levels = network.operation(
@@ -110,7 +116,7 @@ def test_what_fails_for_some_pictures_only(tmp_path: Path, cache: str, runtime: 
         inDataType=0,
         outDataType=2,
     )
-    table = network.constant(np.zeros((200, 3), np.float32))
+    table = network.constant(np.full((200, 3), score, np.float32))
     found = network.operation("GATHER", (table, rows), (1, SIDE, SIDE, 3, 3))
     network.operation("MEAN", (found, network.constant(np.array([1, 2, 3], np.int32))), (1, 3))
     with pytest.raises(
