@@ -250,12 +250,14 @@ def read_labels(path: Path) -> tuple[str, ...]:
     return parse_labels(content, str(path))
 
 
-def check_labels(path: Path, labels: Sequence[str], outputs: int, source: str) -> None:
-    """Raise `ModelMismatch` where labels are not one for each of a model's `outputs`.
+def labels_fit(count: int, outputs: int) -> bool:
+    """Whether so many labels name the outputs: one for each, or of one output no and yes."""
+    return count == outputs or (count, outputs) == (2, 1)
 
-    `source` is where they are from. Of one output, yes or no, the second label is the yes.
-    """
-    if len(labels) != outputs and (outputs, len(labels)) != (1, 2):
+
+def check_label_count(path: Path, labels: Sequence[str], outputs: int, source: str) -> None:
+    """Raise `ModelMismatch` where labels from `source` do not fit a model's `outputs`."""
+    if not labels_fit(len(labels), outputs):
         hint = ""
         if len(labels) + 1 == outputs:
             hint = ' (is a first line such as "background" missing?)'
@@ -263,6 +265,11 @@ def check_labels(path: Path, labels: Sequence[str], outputs: int, source: str) -
             f"{path}: has {outputs} outputs, but there are {len(labels)} labels in {source}; "
             f"expected one label for each output{hint}"
         )
+
+
+def check_labels(path: Path, labels: Sequence[str], outputs: int, source: str) -> None:
+    """Raise `ModelMismatch` where labels are too few or many, or equal; see `labels_fit`."""
+    check_label_count(path, labels, outputs, source)
     equal = equal_label(labels)
     if equal is not None:
         raise ModelMismatch(

@@ -42,6 +42,7 @@ from pi_classifier.modelfile.tflite_metadata import Normalization
 from pi_classifier.preprocessing.photos import load_image
 from pi_classifier.preprocessing.preprocessor import Preprocessor
 from pi_classifier.types import Frame
+from tests.unit.pi_classifier_training.small_graphs import Network
 
 from .conftest import PHOTOS
 from .foreign import (
@@ -631,6 +632,22 @@ class TestBadSources:
         assert "has 4 outputs, but there are 3 labels in labels.txt" in capsys.readouterr().err
         assert main(["import", str(source), "-o", out, "--labels", str(tmp_path / "x")]) == 78
         assert "no such label file" in capsys.readouterr().err
+
+    def test_one_output_may_have_a_no_and_a_yes(self, tmp_path: Path) -> None:
+        network = Network()
+        picture = network.input(1, 8, 8, 3)
+        axes = network.constant(np.array([1, 2, 3], np.int32))
+        mean = network.operation("MEAN", (picture, axes), (1,), keepDims=0)
+        network.operation("MUL", (mean, network.constant(np.float32(1))), (1,))
+        source, out = tmp_path / "m.tflite", tmp_path / "o.tflite"
+        source.write_bytes(network.data())
+        (tmp_path / "labels.txt").write_text("dark\nbright\n")
+        stated = ["--mean", "127.5", "127.5", "127.5", "--std", "9", "9", "9"]
+        assert main(["import", str(source), "-o", str(out), *stated]) == 0
+        with contextlib.closing(open_model(out, ModelSettings(cache_dir=""))) as model:
+            for level, label in ((0, "dark"), (255, "bright")):
+                frame = Frame(np.full((8, 8, 3), level, np.uint8), level, 0)
+                assert model.classify(frame).top.label == label
 
     def test_detectors(self, tmp_path: Path, capsys: Any) -> None:
         out = str(tmp_path / "o.tflite")

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
-from pi_classifier.errors import ModelError
-from pi_classifier.modelfile.labels import read_labels
+from pi_classifier.errors import ModelError, ModelMismatch
+from pi_classifier.modelfile.labels import check_label_count, read_labels
 from pi_classifier.modelfile.model_file import read_model_bytes
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS
 from pi_classifier_training.errors import ExportError
@@ -19,19 +19,15 @@ from pi_classifier_training.importing.sources import Recognized
 def find_labels(
     recognized: Recognized, tflite: bytes, stated: Path | None, outputs: int
 ) -> tuple[tuple[str, ...], str]:
-    """The labels and where they come from; as many as the model has outputs.
+    """The labels and where they come from; they fit the model's outputs (`labels_fit`).
 
     Raises ExportError where there are none, or too few or many.
     """
     labels, source = _labels(recognized, tflite, stated)
-    if len(labels) != outputs:
-        hint = ""
-        if len(labels) + 1 == outputs:
-            hint = ' (is a first line such as "background" missing?)'
-        raise ExportError(
-            f"{recognized.path.name}: has {outputs} outputs, but there are {len(labels)} labels "
-            f"in {source}; expected one label for each output{hint}"
-        )
+    try:
+        check_label_count(Path(recognized.path.name), labels, outputs, source)
+    except ModelMismatch as error:
+        raise ExportError(str(error)) from error
     return labels, source
 
 

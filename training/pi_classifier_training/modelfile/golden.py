@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pi_classifier.modelfile.labels import labels_fit
 from pi_classifier.modelfile.model_file import upsample_nearest
 from pi_classifier_training.errors import ExportError
 
@@ -48,7 +49,7 @@ def golden_vectors(classifier: Scorer, labels: Sequence[str], seed: int) -> list
     mosaics = [_mosaic(rng) for _ in range(CANDIDATES)]
     size = classifier.input_size
     scores = np.stack([classifier.raw_scores(upsample_nearest(m, size)).copy() for m in mosaics])
-    if scores.shape[1] != len(labels):
+    if not labels_fit(len(labels), scores.shape[1]):
         raise ExportError(f"{len(labels)} labels for a network with {scores.shape[1]} outputs")
     kept = _most_different(scores)
     spread = float(np.abs(scores - scores[kept[0]]).max())

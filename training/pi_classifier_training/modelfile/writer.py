@@ -27,6 +27,7 @@ from pi_classifier.modelfile.labels import (
     LARGEST_BYTES,
     clean_label,
     label_text,
+    labels_fit,
     parse_labels,
 )
 from pi_classifier.modelfile.manifest import LARGEST_MANIFEST, MANIFEST_NAME, SCHEMA_VERSION
@@ -116,7 +117,7 @@ def _input_shape(model: Table) -> PictureShape:
 
 def _check_labels(model: Table, labels: Sequence[str]) -> None:
     outputs = math.prod(int(n) for n in _tensor_shape(model, 2))
-    if len(labels) != outputs:
+    if not labels_fit(len(labels), outputs):
         raise ExportError(f"{len(labels)} labels for a network with {outputs} outputs")
     for label in labels:
         if label != clean_label(label) or not is_visible(label):
