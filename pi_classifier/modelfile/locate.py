@@ -82,10 +82,11 @@ def _found(name: str, folders: Sequence[Path]) -> Path:
 
 
 def _in_folders(name: str, folders: Sequence[Path]) -> Path | None:
+    # Beside the models lie texts, such as README.md.
+    file_name = name if name.endswith((".tflite", SUFFIX, CASCADE)) else f"{name}.tflite"
     for folder in folders:
-        for candidate in (folder / name, folder / f"{name}.tflite"):
-            if candidate.is_file():
-                return candidate
+        if (folder / file_name).is_file():
+            return folder / file_name
         if (folder / name).is_dir():
             return _in_folder(folder / name)
     return None

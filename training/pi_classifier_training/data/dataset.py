@@ -144,7 +144,10 @@ def walk(folder: str, within: frozenset[str] = frozenset()) -> Iterator[tuple[st
     """
     within |= {os.path.realpath(folder)}
     with os.scandir(folder) as entries:
-        names = sorted((e.name, e.is_dir()) for e in entries)
+        # Of a link that leads to itself os.DirEntry does not say that it is no folder, it raises.
+        names = sorted(
+            (e.name, Path(e.path).is_dir() if e.is_symlink() else e.is_dir()) for e in entries
+        )
     inner = []
     for name, is_folder in names:
         path = f"{folder}/{name}"

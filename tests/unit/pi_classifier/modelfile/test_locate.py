@@ -49,6 +49,11 @@ def test_the_first_folder_wins(models: Path, tmp_path: Path) -> None:
     assert find_model("flowers", [tmp_path / "mine", models]) == mine / "mine.tflite"
 
 
+def test_a_text_beside_the_models_is_none(models: Path) -> None:
+    with pytest.raises(ModelFileError, match="no model of that name"):
+        find_model("empty/README.md", [models])
+
+
 def test_paths(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_model(str(models / "birds"), []) == models / "birds/birds.tflite"
     assert find_model(str(models / "pair/a.tflite"), []) == models / "pair/a.tflite"

@@ -213,6 +213,7 @@ def test_other_programs_folders_and_circles_hold_no_photos(tmp_path: Path) -> No
     for name, target in (("up", ".."), ("here", "."), ("rose", "../rose")):
         (tmp_path / "daisy" / name).symlink_to(target)
     (tmp_path / "rose" / "deep" / "around").symlink_to("../../daisy")
+    (tmp_path / "daisy" / "itself").symlink_to("itself")
     names = [(p.label, p.name) for p in scan([tmp_path])]
     # Folders that links lead to count, but none twice within itself.
     assert names == [
