@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pi_classifier.cameras.recovery import STEP_S, Opener
-from pi_classifier.cameras.settings import CameraSettings
+from pi_classifier.cameras.settings import OF_ORIENTATION, OF_PI_CAMERAS, CameraSettings
 from pi_classifier.errors import ConfigError
 from pi_classifier.suggest import suggestion
 from pi_classifier.types import Camera
@@ -25,8 +25,6 @@ __all__ = [
 ]
 
 _PI_CAMERAS = ("pi", "imx500")
-_OF_THE_PIS_OWN = ("exposure_us", "gain", "white_balance", "focus", "controls")
-_ORIENTATION = ("rotation", "hflip", "vflip", "roi")
 
 ModelSize = tuple[int, int]
 """Height and width in pixels of the frames that a model looks at."""
@@ -100,7 +98,7 @@ def camera_opener(settings: CameraSettings, model_size: ModelSize | None = None)
             f"remove them or use it instead of {settings.shown_source!r}"
         )
     if name not in _PI_CAMERAS:
-        _refuse(settings, _OF_THE_PIS_OWN, "only the Raspberry Pi's own cameras can be told that")
+        _refuse(settings, OF_PI_CAMERAS, "only the Raspberry Pi's own cameras can be told that")
     return kind.prepare(settings, argument, model_size)
 
 
@@ -158,7 +156,7 @@ def _replay(settings: CameraSettings, argument: str, model_size: ModelSize | Non
 
     path = Path(argument).expanduser()
     if argument and is_recording(path):
-        _refuse(settings, _ORIENTATION, "a recording is played as the camera saw it")
+        _refuse(settings, OF_ORIENTATION, "a recording is played as the camera saw it")
         return partial(open_recording, path, settings)
     if path.is_file() and path.suffix.lower() not in ENDINGS:
         from pi_classifier.cameras.video.file import open_video_file

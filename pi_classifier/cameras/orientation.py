@@ -33,18 +33,13 @@ class Orientation:
         """Return what the settings ask for."""
         return cls(settings.hflip, settings.vflip, settings.rotation // 90, settings.roi)
 
-    @property
-    def changes(self) -> bool:
-        """Whether anything is done at all."""
-        return self != UNCHANGED
-
     def __call__(self, pixels: Pixels) -> Pixels:
         """Return the picture as it is to be seen, from RGB uint8 ``[height, width, 3]``.
 
         The result is C-contiguous and read-only: one copy of what is kept, or the picture
         itself where nothing is done to it.
         """
-        if not self.changes:
+        if self == UNCHANGED:
             return pixels
         whole = np.ascontiguousarray(pixels).view(_PIXEL)[..., 0]
         mirrored = whole[:: -1 if self.vflip else 1, :: -1 if self.hflip else 1]
@@ -56,17 +51,18 @@ class Orientation:
         seen.flags.writeable = False
         return seen
 
-    def smaller_side(self, size: tuple[int, int]) -> float:
-        """The shorter side in pixels of what is kept of a picture of (width, height)."""
-        width, height = size[::-1] if self.quarter_turns % 2 else size
-        return min(width * self.region[2], height * self.region[3])
-
     def whole_side(self, size: tuple[int, int], side: int) -> int:
         """How long a whole picture's shorter side must be for what is kept to have `side`.
 
         `size` is the picture's (width, height) in pixels.
         """
-        return math.ceil(min(size) * side / self.smaller_side(size))
+        width, height = size[::-1] if self.quarter_turns % 2 else size
+        kept = min(width * self.region[2], height * self.region[3])
+        return math.ceil(min(size) * side / kept)
+
+    def side_of_any(self, side: int) -> int:
+        """As `whole_side`, enough for a picture of any size."""
+        return round(side / min(self.region[2:]))
 
     def unturned_region(self) -> Region:
         """The region in a picture that is mirrored and not yet turned."""

@@ -18,6 +18,9 @@ ROTATIONS = (0, 90, 180, 270)
 Region = tuple[float, float, float, float]
 """Left, top, width and height of a part of a picture, as fractions of it."""
 WHOLE: Region = (0.0, 0.0, 1.0, 1.0)
+# What the settings say of how a camera hangs, and what only the Raspberry Pi's own can be told.
+OF_ORIENTATION = ("rotation", "hflip", "vflip", "roi")
+OF_PI_CAMERAS = ("exposure_us", "gain", "white_balance", "focus", "controls")
 # In the order libcamera numbers them (AwbModeEnum).
 WHITE_BALANCES = (
     "auto",

@@ -58,7 +58,7 @@ def main(arguments: argparse.Namespace) -> int:
     configuration = effective(arguments, MODEL, SOURCE)
     setup_logging("debug" if arguments.debug else "warning")
     if options.snapshot is not None:
-        return _snapshot(configuration, options.snapshot.expanduser(), options.json)
+        return _snapshot(configuration, options.snapshot, options.json)
     return _list(configuration, as_json=options.json)
 
 

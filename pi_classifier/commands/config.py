@@ -65,10 +65,11 @@ def _checked(configuration: Configuration, *, open_camera: bool) -> str:
     if settings.speech.enabled:
         check_speech(settings.speech)
     size, model = _model(settings)
-    camera_opener(settings.camera, size)  # what is wrong in its settings is said in any case
-    camera = f"camera: {settings.camera.shown_source}"
     if open_camera:
         camera = try_camera(settings.camera, size)
+    else:
+        camera_opener(settings.camera, size)  # what is wrong in its settings is said in any case
+        camera = f"camera: {settings.camera.shown_source}"
     return f"The configuration is good: {model}; {camera}."
 
 

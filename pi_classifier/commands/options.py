@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pi_classifier.cameras.settings import CameraSettings
+from pi_classifier.cameras.settings import OF_ORIENTATION, OF_PI_CAMERAS, CameraSettings
 from pi_classifier.commands.parser import Parser
 from pi_classifier.config.options import add_options, flag_of, given_options, read_options
 from pi_classifier.config.reading import DEFAULT, Configuration, Layer, read_configuration
@@ -26,10 +26,7 @@ CAMERA: Shared = {"camera": ("source", "seed", "realtime"), "run": ("frames", "d
 # What is configured for the configured model does not hold for another one.
 _OF_ONE_MODEL = {"labels": NONE, "mean": NONE, "std": NONE, "scores": "auto"}
 # How the configured camera hangs, and what it can do, says nothing of another one, or of photos.
-_OF_ONE_CAMERA = (
-    "rotation", "hflip", "vflip", "roi",
-    "exposure_us", "gain", "white_balance", "focus", "controls",
-)  # fmt: skip
+_OF_ONE_CAMERA = (*OF_ORIENTATION, *OF_PI_CAMERAS)
 
 
 @dataclass(frozen=True, slots=True)

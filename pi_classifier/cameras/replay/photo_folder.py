@@ -43,8 +43,7 @@ def _frames(folder: Path, photos: list[Path], settings: CameraSettings) -> Itera
     numbers = count()
     repeats = max(1, round(settings.hold_s * settings.fps))
     seen = Orientation.of(settings)
-    # what a photo is cut to is to have that side, not the photo
-    min_side = round(min(settings.width, settings.height) / min(seen.region[2:]))
+    min_side = seen.side_of_any(min(settings.width, settings.height))
     unreadable: set[Path] = set()
     while True:
         for path in photos:

@@ -112,15 +112,15 @@ class HttpConnection:
         raise VideoError("the camera redirects from one address to the next")
 
     def _asked_once(self, deadline_s: float) -> http.client.HTTPResponse:
-        left_s = max(0.001, deadline_s - time.monotonic())
         if self._socket is None:
-            self._socket = BoundedSocket(self._connected(left_s), _MOST_HEAD_BYTES, left_s)
-            left_s = max(0.001, deadline_s - time.monotonic())
-        self._socket.allow(_MOST_HEAD_BYTES, left_s)
+            connected = self._connected(_left_s(deadline_s))
+            self._socket = BoundedSocket(connected, _MOST_HEAD_BYTES, _left_s(deadline_s))
+        else:
+            self._socket.allow(_MOST_HEAD_BYTES, _left_s(deadline_s))
         self._socket.sendall(self._question())
         answer = http.client.HTTPResponse(cast("Any", self._socket), method="GET")
         answer.begin()
-        self._socket.allow(MOST_PICTURE_BYTES, max(0.001, deadline_s - time.monotonic()))
+        self._socket.allow(MOST_PICTURE_BYTES, _left_s(deadline_s))
         return answer
 
     def _connected(self, limit_s: float) -> socket.socket:
@@ -279,6 +279,11 @@ def digest(
     return "Digest " + ", ".join(quoted + [f"{key}={value}" for key, value in plain.items()])
 
 
+def _left_s(deadline_s: float) -> float:
+    """The seconds until then; a little where it is past, as 0 would mean not to wait."""
+    return max(0.001, deadline_s - time.monotonic())
+
+
 def _named(status: int) -> str:
     """The status by the name the standard has for it, not by the camera's own words."""
     try:
@@ -289,8 +294,6 @@ def _named(status: int) -> str:
 
 def problem(error: Exception) -> VideoError:
     """Return why there is no answer, in words that name no address."""
-    if isinstance(error, VideoError):
-        return error
     if isinstance(error, TimeoutError):
         return VideoError("nothing came within the time allowed")
     if isinstance(error, socket.gaierror):

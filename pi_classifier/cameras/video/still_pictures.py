@@ -43,7 +43,7 @@ class StillPictures:
         self._connection = connection
         self._period_s = 1 / settings.fps
         self._seen = Orientation.of(settings)
-        self._min_side = round(side / min(self._seen.region[2:]))
+        self._min_side = self._seen.side_of_any(side)
         self._ended = threading.Event()
         self._first = connection.body(first)
 

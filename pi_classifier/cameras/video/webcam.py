@@ -70,7 +70,7 @@ def _open(device: Path, settings: CameraSettings, side: int, demuxer: str) -> Vi
             return Video(address, side, settings.timeout_s, Orientation.of(settings))
         except VideoError as error:
             if error.errno != errno.EINVAL or pixel_format == _FORMATS[-1]:
-                raise _refused(device, error) from None
+                raise refusal(device, error) from None
             _logger.info("webcam %s: gives no JPEG, so its own format is used", device)
     raise AssertionError("the last format either opens or is refused")
 
@@ -91,23 +91,22 @@ def _interruption(device: Path, error: VideoError) -> str:
     return f"{reason}; check its cable"
 
 
-def _refused(device: Path, error: VideoError) -> CameraUnavailable:
-    if error.errno == errno.EBUSY:
-        return CameraBusy(refusal(device, error), processes_using(device))
-    return CameraUnavailable(refusal(device, error))
+def refusal(device: Path, error: VideoError) -> CameraUnavailable:
+    """Return why a webcam cannot be opened, and what to do."""
+    if error.errno != errno.EBUSY:
+        return CameraUnavailable(f"webcam {device}: {_reason(device, error)}")
+    users = processes_using(device)
+    by = ", ".join(users) or "another program"
+    return CameraBusy(f"webcam {device}: is used by {by}; end that first", users)
 
 
-def refusal(device: Path, error: VideoError) -> str:
-    """Why a webcam cannot be opened, and what to do."""
+def _reason(device: Path, error: VideoError) -> str:
     if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
         others = ", ".join(webcam.select for webcam in webcams())
         known = f"there is {others}" if others else "the system knows no webcam"
-        return f"webcam {device}: there is no such device; {known}; check its cable"
+        return f"there is no such device; {known}; check its cable"
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"webcam {device}: may not be opened; {permission_advice(device)}"
-    if error.errno == errno.EBUSY:
-        by = ", ".join(processes_using(device)) or "another program"
-        return f"webcam {device}: is used by {by}; end that first"
+        return f"may not be opened; {permission_advice(device)}"
     if error.errno in (errno.ENOTTY, errno.EINVAL):
-        return f"webcam {device}: is no device that gives pictures ({error})"
-    return f"webcam {device}: cannot be opened ({error})"
+        return f"is no device that gives pictures ({error})"
+    return f"cannot be opened ({error})"

@@ -10,7 +10,7 @@ import pytest
 from pi_classifier.cameras.video.pyav import VideoError
 from pi_classifier.cameras.video.v4l2 import Webcam
 from pi_classifier.cameras.video.webcam import find_device, refusal
-from pi_classifier.errors import CameraUnavailable, ConfigError
+from pi_classifier.errors import CameraBusy, CameraUnavailable, ConfigError
 
 
 def test_names_of_webcams() -> None:
@@ -27,8 +27,11 @@ def test_names_of_webcams() -> None:
 def test_why_it_is_refused(tmp_path: Path) -> None:
     device = tmp_path / "video0"
     device.touch(mode=0o600)
-    denied = refusal(device, VideoError("permission denied", errno.EACCES))
+    denied = str(refusal(device, VideoError("permission denied", errno.EACCES)))
     assert "may not be opened; " in denied
     assert f"{device}" in denied.partition("; ")[2]
-    assert "used by another program" in refusal(device, VideoError("busy", errno.EBUSY))
-    assert "cannot be opened (bus error)" in refusal(device, VideoError("bus error", errno.EPROTO))
+    busy = refusal(device, VideoError("busy", errno.EBUSY))
+    assert "used by another program" in str(busy)
+    assert isinstance(busy, CameraBusy)
+    broken = refusal(device, VideoError("bus error", errno.EPROTO))
+    assert "cannot be opened (bus error)" in str(broken)
