@@ -27,6 +27,7 @@ from packaging.utils import parse_wheel_filename
 
 HERE = Path(__file__).resolve().parent
 PYTHONS = ("3.11", "3.12", "3.13")
+_MINORS = [int(python.removeprefix("3.")) for python in PYTHONS]
 MACHINES = ("x86_64", "aarch64", "armv7l")
 # uv believes that a package for Python below 3.11 is one for 3.11, too.
 _FOR_NEWER_PYTHONS = ("backports-strenum<1.3",)
@@ -122,12 +123,13 @@ def _resolved(name: str, wanted: Sequence[str], limits: Sequence[str]) -> list[M
         asked.write_text("\n".join(wanted))
         constraints.write_text("\n".join([*limits, *_FOR_NEWER_PYTHONS]))
         command = [
-            *("uv", "pip", "compile", "--quiet", "--universal", "--no-header"),
+            Path(sys.executable).with_name("uv"),
+            *("pip", "compile", "--quiet", "--universal", "--no-header"),
             *("--python-version", PYTHONS[0], "--format", "pylock.toml"),
             *("--constraints", constraints, "--output-file", result, asked),
             *(["--no-deps"] if name in _ALONE else []),
         ]
-        subprocess.run([Path(sys.executable).with_name("uv"), *command[1:]], check=True)
+        subprocess.run(command, check=True)
         packages: list[Mapping[str, Any]] = tomllib.loads(result.read_text("utf-8"))["packages"]
         return [package for package in packages if _places(package)]
 
@@ -197,7 +199,7 @@ def _is_installable(name: str) -> bool:
             continue
         exact = tag.interpreter.startswith("cp") and tag.abi != "abi3"
         minor = int(version[1] or 0)
-        fits = minor in (11, 12, 13) and not tag.abi.endswith("t") if exact else minor <= 13
+        fits = minor in _MINORS and not tag.abi.endswith("t") if exact else minor <= max(_MINORS)
         ours = tag.platform == "any" or (
             tag.platform.startswith(("manylinux", "linux")) and tag.platform.endswith(MACHINES)
         )

@@ -17,7 +17,7 @@ import re
 import sys
 import uuid
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -93,16 +93,16 @@ def of_package(version: str, architecture: str, tree: Path, wheels: Path, lock: 
 def of_wheel(path: Path) -> Component:
     """The bill of a wheel of this project; what it needs is listed as the tests had it."""
     with zipfile.ZipFile(path) as archive:
-        (metadata,) = [name for name in archive.namelist() if name.endswith("/METADATA")]
+        members = sorted(archive.namelist())
+        (metadata,) = [name for name in members if name.endswith("/METADATA")]
         fields = email.parser.Parser().parsestr(archive.read(metadata).decode())
-        members = {name: archive.read(name) for name in archive.namelist()}
+        parts = [_model(name, archive.read(name)) for name in members if _is_model(name)]
     name, version = str(fields["Name"]), str(fields["Version"])
     versions = dict(re.findall(r"^([\w-]+)==([\w.]+)", _lock("development"), re.MULTILINE))
     # `Requires-Dist: av>=10; extra == "video"` is needed by nobody who does not ask for it.
     texts = [text for text in fields.get_all("Requires-Dist") or () if "extra ==" not in text]
     needed = sorted({re.split(r"[^\w-]", text)[0] for text in texts})
     versions |= {"pi-classifier": version}
-    parts = [_model(name, content) for name, content in sorted(members.items()) if _is_model(name)]
     parts += [_python(name, versions.get(name), outside=True) for name in needed]
     whole = _python(name, version, _sha256(path.read_bytes()), kind="application")
     whole["licenses"] = [{"expression": "Apache-2.0"}]
@@ -201,15 +201,13 @@ def _bill(whole: Component, parts: list[Component]) -> Component:
         "version": 1,
         "metadata": {"timestamp": f"{when:%Y-%m-%dT%H:%M:%SZ}", "component": whole},
         "components": parts,
-        "dependencies": [{"ref": whole["bom-ref"], "dependsOn": list(_references(parts))}],
+        "dependencies": [
+            {"ref": whole["bom-ref"], "dependsOn": [part["bom-ref"] for part in parts]}
+        ],
     }
     content = json.dumps(bill, sort_keys=True).encode()
     bill["serialNumber"] = uuid.UUID(bytes=hashlib.sha256(content).digest()[:16], version=4).urn
     return bill
-
-
-def _references(parts: Iterable[Component]) -> Iterator[str]:
-    return (str(part["bom-ref"]) for part in parts)
 
 
 def _lock(name: str) -> str:

@@ -15,7 +15,7 @@ DEFAULT_PHRASES: Mapping[str, str] = {
 }
 """By language; in any other the name alone is said, which needs no grammar."""
 
-_AND: Mapping[str, str] = {"en": "and", "de": "und", "es": "y", "fr": "et"}
+_AND: Mapping[str, str] = {"en": " and", "de": " und", "es": " y", "fr": " et"}
 # Spanish says "e" before the sound of an i: "aguja e hilo", but "nieve y hielo".
 _SPANISH_I = re.compile(r"h?i(?!e)", re.IGNORECASE)
 
@@ -54,7 +54,6 @@ class Phrases:
     ) -> None:
         self._template = template or DEFAULT_PHRASES.get(language, "{label}")
         self._table = dict(table or {})
-        self._english = language == "en"
         self._language = language
         self._names = dict(names or {})
         _check("phrase", template)
@@ -81,13 +80,14 @@ class Phrases:
 
     def _said(self, template: str, labels: Sequence[str]) -> str:
         names = [spoken_label(self._names.get(label, label)) for label in labels]
-        a_name = self._joined([with_article(name) if self._english else name for name in names])
+        english = self._language == "en"
+        a_name = self._joined([with_article(name) if english else name for name in names])
         words = {
             "{label}": self._joined(names),
             "{a_label}": a_name,
             "{A_label}": a_name[:1].upper() + a_name[1:],
         }
-        if self._english:
+        if english:
             template = _WRITTEN_ARTICLE.sub(r"{\1_label}", template)
         return _BRACES.sub(lambda braces: words[braces[0]], template)
 
@@ -97,8 +97,8 @@ class Phrases:
             return last
         word = _AND.get(self._language, ",")
         if self._language == "es" and _SPANISH_I.match(last):
-            word = "e"
-        return f"{', '.join(first)}{word if word == ',' else f' {word}'} {last}"
+            word = " e"
+        return f"{', '.join(first)}{word} {last}"
 
 
 def spoken_label(label: str) -> str:
