@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -248,6 +249,16 @@ def test_a_camera_that_never_answers_is_a_time_out(opened: Open) -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/x"
         with pytest.raises(CameraUnavailable, match=r"no picture within 0\.4 s"):
             opened(url, timeout_s=0.4)
+
+
+def test_a_camera_that_stops_after_its_head_is_a_time_out(opened: Open) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as half, ThreadPoolExecutor() as pool:
+        answered = pool.submit(lambda: half.accept()[0])
+        answered.add_done_callback(lambda done: done.result().sendall(head))
+        with pytest.raises(CameraUnavailable, match=r"no picture within 0\.4 s"):
+            opened(f"http://127.0.0.1:{half.getsockname()[1]}/x", timeout_s=0.4)
+        answered.result().close()
 
 
 @pytest.mark.parametrize("url", ["rtsp:///path", "http://", "rtsp://host:port/x"])

@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Iterator
 from functools import partial
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 
 from pi_classifier.cameras.orientation import Orientation
 from pi_classifier.cameras.settings import CameraSettings
-from pi_classifier.cameras.video.http import HttpConnection
+from pi_classifier.cameras.video.http import HttpConnection, problem
 from pi_classifier.cameras.video.pyav import Picture
 from pi_classifier.errors import ImageError
 from pi_classifier.preprocessing.area_average import Pixels
@@ -22,11 +22,14 @@ _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF", b"BM")
 
 
 def is_still(answer: HTTPResponse) -> bool:
-    """Whether an answer is one picture, not a stream of them."""
+    """Whether an answer is one picture, not a stream of them; raises VideoError."""
     kind = answer.headers.get_content_maintype()
     if kind in ("multipart", "video"):
         return False
-    return kind == "image" or answer.peek(16).startswith(_BEGINNINGS)
+    try:
+        return kind == "image" or answer.peek(16).startswith(_BEGINNINGS)
+    except (OSError, HTTPException) as error:
+        raise problem(error) from None
 
 
 class StillPictures:
