@@ -38,8 +38,8 @@ _LARGEST_SCALE, _LARGEST_ZERO_POINT = 1e6, 1 << 16
 _LARGEST_WORKING_BYTES = 256 << 20
 
 
-def check_graphs(model: Table) -> None:
-    """Check every graph of the `model`, and what else the runtime follows.
+def check_graphs(model: Table) -> list[Subgraph]:
+    """Read and check every graph of the `model`, and what else the runtime follows.
 
     Raises `DamagedBuffer` where it is unsound, `ModelMismatch` where it cannot run here.
     """
@@ -57,6 +57,7 @@ def check_graphs(model: Table) -> None:
     _check_quantization([tensor for graph in graphs for tensor in graph.tensors])
     _check_calls(graphs)
     _check_weights(graphs)
+    return graphs
 
 
 def _check_other_references(model: Table, graphs: list[Subgraph]) -> None:
@@ -147,11 +148,7 @@ def _check_order(graph: Subgraph) -> None:
     An operator that writes to a constant writes to the mapped file, which ends the process.
     """
     tensors = graph.tensors
-    ready = {
-        index
-        for index, tensor in enumerate(tensors)
-        if tensor.content or not tensor.size_bytes or tensor.table.integer(5, "bool")
-    }
+    ready = {i for i, tensor in enumerate(tensors) if tensor.content or not tensor.size_bytes}
     for index in graph.inputs:
         if tensors[index].content:
             raise UnsoundGraph(f"its input {tensors[index].name} is a constant")

@@ -98,7 +98,7 @@ def read_subgraphs(model: Table) -> list[Subgraph]:
     """Read every graph of the `model`. Raises `DamagedBuffer`."""
     contents = [_content(buffer) for buffer in model.tables(4)]
     contents[:1] = [memoryview(b"")]  # the first buffer stands for "no buffer"
-    codes = [builtin_code(kind) for kind in model.tables(1)]
+    codes = [_builtin_code(kind) for kind in model.tables(1)]
     graphs, parts = [], 0
     for table in model.tables(2):
         tensors, operators = table.tables(0), table.tables(3)
@@ -138,7 +138,7 @@ def fits(one: Shape | None, other: Shape | None) -> bool:
     return len(one) == len(other) and all(map(agree, one, other))
 
 
-def builtin_code(code: Table) -> int:
+def _builtin_code(code: Table) -> int:
     """Return the number of a built-in operator; 32 where it is a custom one."""
     code.raw(1)
     # Codes up to 126 stand in the old one-byte field too.

@@ -18,7 +18,7 @@ from pi_classifier.modelfile.picture_input import (
     picture_shape,
     takes_bytes,
 )
-from pi_classifier.modelfile.subgraph import builtin_code
+from pi_classifier.modelfile.subgraph import Subgraph
 from pi_classifier.modelfile.tflite_metadata import METADATA_NAME, Metadata, read_metadata
 
 DType = Literal["uint8", "int8", "int16", "float16", "float32"]
@@ -90,23 +90,20 @@ def read_graph(data: memoryview) -> Graph:
     is no image classifier.
     """
     model = Table.root(data, b"TFL3")
-    graphs, buffers = model.tables(2), model.tables(4)
-    if not graphs or not buffers:
+    buffers = model.tables(4)
+    if not model.tables(2) or not buffers:
         raise DamagedBuffer("the model holds no graph")
-    check_graphs(model)
-    codes = [builtin_code(kind) for kind in model.tables(1)]
-    graph = graphs[0]
-    tensors = graph.tables(0)
-    inputs, outputs = graph.numbers(1, "int32"), graph.numbers(2, "int32")
-    _check_counts(len(inputs), len(outputs))
-    output = _output(tensors[int(outputs[0])])
-    activation = _activation(graph, codes, int(outputs[0]))
+    graph = check_graphs(model)[0]
+    _check_counts(len(graph.inputs), len(graph.outputs))
+    output = _output(graph.tensors[graph.outputs[0]].table)
+    activation = _activation(graph)
     if output.count == 1 and activation == "softmax":
         raise ModelMismatch(
             "the one output ends in a softmax, which makes 1 of everything; train it with a "
             "sigmoid, or with an output for each label"
         )
-    return Graph(_input(tensors[int(inputs[0])]), output, activation, _metadata(model, buffers))
+    pixels = _input(graph.tensors[graph.inputs[0]].table)
+    return Graph(pixels, output, activation, _metadata(model, buffers))
 
 
 def _check_counts(inputs: int, outputs: int) -> None:
@@ -180,26 +177,21 @@ def _spec(tensor: Table, role: str) -> TensorSpec:
     return TensorSpec(_shape(tensor), dtype, scale, zero_point)
 
 
-def _activation(graph: Table, codes: list[int], tensor: int) -> Activation:
+def _activation(graph: Subgraph) -> Activation:
     """Find the operator that makes the scores, behind those that only reshape them."""
-    makers = {
-        int(output): operator
-        for operator in graph.tables(3)
-        for output in operator.numbers(2, "int32")
-    }
+    makers = {output: operator for operator in graph.operators for output in operator.outputs}
+    (tensor,) = graph.outputs
     for _ in range(8):
         maker = makers.get(tensor)
         if maker is None:
             break
-        code = codes[maker.integer(0, "uint32")]
-        inputs = maker.numbers(1, "int32")
-        if code == _SOFTMAX:
+        if maker.code == _SOFTMAX:
             return "softmax"
-        if code == _LOGISTIC:
+        if maker.code == _LOGISTIC:
             return "sigmoid"
-        if code not in _TRANSPARENT or not inputs:
+        if maker.code not in _TRANSPARENT or not maker.inputs:
             break
-        tensor = int(inputs[0])
+        tensor = maker.inputs[0]
     return "none"
 
 
