@@ -26,6 +26,7 @@ from pi_classifier.inference.cpu_features import this_lacks_atomics
 from pi_classifier.inference.native_stderr import captured_stderr, silence_exit
 from pi_classifier.inference.quantization import PixelEncoder, Pixels, ScoreDecoder, Scores, Tensor
 from pi_classifier.inference.weight_cache import WeightCache
+from pi_classifier.modelfile.model_copy import ModelSource
 from pi_classifier.modelfile.model_file import ModelFile
 from pi_classifier.printable import printable
 from pi_classifier.system.files import told
@@ -104,12 +105,16 @@ def open_interpreter(
     return _tried(model, name, partial(_PlainRunner, model, name, module, num_threads))
 
 
-def weight_cache(sha256: str, runtime: str, cache_dir: Path) -> WeightCache | None:
-    """Where the packed weights of a model are kept; None where the runtime cannot map them."""
+def weight_cache(source: ModelSource, runtime: str, cache_dir: Path | None) -> WeightCache | None:
+    """Where the packed weights of a model are kept; None where they cannot be or may not be."""
+    # Where not even a copy could be kept, weights would not be; those of an encrypted model
+    # are what its encryption hides.
+    if cache_dir is None or not source.is_copied or source.memory is not None:
+        return None
     name, module = _import_runtime(runtime)
     if name != "litert" or not _can_map_weights() or not _compiled_model_is_safe(module):
         return None
-    return WeightCache(cache_dir, sha256, runtime_identity(runtime))
+    return WeightCache(cache_dir, source.sha256, runtime_identity(runtime))
 
 
 def runtime_identity(runtime: str) -> str:

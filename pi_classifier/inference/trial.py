@@ -125,16 +125,15 @@ def _try(source: ModelSource, settings: ModelSettings, cache_dir: Path | None) -
     # shape that the file states, and writes beyond it where that is not true.
     open_interpreter(model, settings.runtime, settings.num_threads, None).close()
     packed_bytes, not_kept, weights = 0, "", None
-    if cache_dir is not None and source.is_copied and source.memory is None:
-        cache = weight_cache(source.sha256, settings.runtime, cache_dir)
-        if cache is not None:
-            try:
-                packed_bytes, not_kept = pack_weights(model, settings.num_threads, cache)
-            except ModelFileError as error:
-                # CompiledModel refuses some sound files, those whose signature names tensors
-                # that are not the graph's inputs and outputs for one.
-                log.debug("%s; trying it without mapped weights", error)
-            weights = cache.path if packed_bytes and not not_kept else None
+    cache = weight_cache(source, settings.runtime, cache_dir)
+    if cache is not None:
+        try:
+            packed_bytes, not_kept = pack_weights(model, settings.num_threads, cache)
+        except ModelFileError as error:
+            # CompiledModel refuses some sound files, those whose signature names tensors that
+            # are not the graph's inputs and outputs for one.
+            log.debug("%s; trying it without mapped weights", error)
+        weights = cache.path if packed_bytes and not not_kept else None
     _start_and_show(model, settings, weights)
     return packed_bytes, not_kept
 

@@ -28,7 +28,12 @@ from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.inference.trial_verdict import error_of, untimely_end, verdicts_of
 from pi_classifier.inference.weight_cache import WeightCache, cpu_identity
 from pi_classifier.modelfile.model_copy import ModelSource, model_source
-from pi_classifier.system.files import check_ours, read_regular_file, write_atomic
+from pi_classifier.system.files import (
+    all_but_newest,
+    check_ours,
+    read_regular_file,
+    write_atomic,
+)
 from pi_classifier.system.memory_file import sealed_memory_file
 from pi_classifier.system.python_child import Ended, module_command, run_to_end
 
@@ -223,7 +228,7 @@ def _could_keep(
     source: ModelSource, settings: ModelSettings, cache_dir: Path | None, packed_bytes: int
 ) -> bool:
     """Whether packed weights, which are not there, could be put there now."""
-    cache = _cache(source, settings, cache_dir)
+    cache = weight_cache(source, settings.runtime, cache_dir)
     if cache is None:
         return False
     try:
@@ -240,18 +245,8 @@ def _weights(
     source: ModelSource, settings: ModelSettings, cache_dir: Path | None
 ) -> WeightCache | None:
     """The packed weights of a model, where they are there and sound."""
-    cache = _cache(source, settings, cache_dir)
+    cache = weight_cache(source, settings.runtime, cache_dir)
     return cache if cache is not None and cache.verified() else None
-
-
-def _cache(
-    source: ModelSource, settings: ModelSettings, cache_dir: Path | None
-) -> WeightCache | None:
-    # Where not even a copy could be kept, weights would not be; those of an encrypted model
-    # are what its encryption hides.
-    if cache_dir is None or not source.is_copied or source.memory is not None:
-        return None
-    return weight_cache(source.sha256, settings.runtime, cache_dir)
 
 
 def _key(source: ModelSource, settings: ModelSettings, describing: bool) -> str:
@@ -289,6 +284,5 @@ def _remember(key: str, folder: Path | None, packed_bytes: int) -> None:
         return
     with contextlib.suppress(OSError):  # no room: it is tried again at the next start
         write_atomic(folder / (key + _SUFFIX), b"%d\n" % packed_bytes, durable=False)
-        kept = sorted(folder.glob(f"*{_SUFFIX}"), key=lambda file: file.stat().st_mtime_ns)
-        for old in kept[:-_MOST_REMEMBERED]:
+        for old in all_but_newest(folder, f"*{_SUFFIX}", _MOST_REMEMBERED):
             old.unlink()

@@ -20,7 +20,13 @@ import shutil
 from pathlib import Path
 from typing import BinaryIO
 
-from pi_classifier.system.files import check_ours, remove_abandoned, replacing, write_atomic
+from pi_classifier.system.files import (
+    all_but_newest,
+    check_ours,
+    remove_abandoned,
+    replacing,
+    write_atomic,
+)
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +89,7 @@ class WeightCache:
 
     def _drop_oldest(self) -> None:
         with contextlib.suppress(OSError):
-            files = sorted(self.folder.glob(f"*{_SUFFIX}"), key=lambda p: p.stat().st_mtime_ns)
-            for old in files[:-_MOST_FILES]:
+            for old in all_but_newest(self.folder, f"*{_SUFFIX}", _MOST_FILES):
                 old.unlink()
                 old.with_name(old.name + _CHECKSUM_SUFFIX).unlink(missing_ok=True)
 

@@ -15,8 +15,8 @@ from pi_classifier.printable import printable
 from pi_classifier.system.files import read_regular_file
 
 SCHEMA_VERSION = 1
-# A cascade of a thousand labels, each with a threshold of its own, takes 50 kB.
 _MOST_STAGES = 16
+# A cascade of a thousand labels, each with a threshold of its own, takes 50 kB.
 _LARGEST_BYTES = 1_000_000
 _LONGEST_NUMBER_BITS = 200
 

@@ -23,6 +23,7 @@ from typing import BinaryIO
 from pi_classifier.errors import ModelFileError, is_the_machines
 from pi_classifier.modelfile.encryption import decrypt_model, find_key, is_encrypted
 from pi_classifier.system.files import (
+    all_but_newest,
     check_ours,
     open_regular_file,
     remove_abandoned,
@@ -129,11 +130,10 @@ def _opened(path: Path, name: Path) -> Iterator[BinaryIO]:
         raise ModelFileError(f"{name}: there is no such model file; check the path") from None
     except IsADirectoryError:
         raise ModelFileError(f"{name}: is a folder; name the .tflite file in it") from None
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and is_the_machines(error):
+    except OSError as error:
+        if is_the_machines(error):
             raise
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ModelFileError(f"{name}: cannot be read ({reason})") from error
+        raise ModelFileError(f"{name}: cannot be read ({error.strerror})") from error
     with file:
         size = os.fstat(file.fileno()).st_size
         if size == 0:
@@ -197,6 +197,5 @@ def _copied(file: BinaryIO, target: Path | None) -> str:
 
 def _drop_oldest(folder: Path) -> None:
     with contextlib.suppress(OSError):
-        copies = sorted(folder.glob(f"*{_SUFFIX}"), key=lambda copy: copy.stat().st_mtime_ns)
-        for old in copies[:-_MOST_COPIES]:
+        for old in all_but_newest(folder, f"*{_SUFFIX}", _MOST_COPIES):
             old.unlink()

@@ -28,7 +28,7 @@ _TRUNCATE = 1 << 14
 # All that a version of Landlock can handle: what no rule allows is denied.
 _FILE_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
 _TCP, _SCOPES = 0b11, 0b11
-_TCP_SINCE, _SCOPES_SINCE, _TRUNCATE_SINCE = 4, 6, 3
+_TCP_SINCE, _SCOPES_SINCE = 4, 6
 
 _READ = _READ_FILE | _READ_DIR
 _CHANGE = _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _TRUNCATE

@@ -124,6 +124,15 @@ def remove_abandoned(folder: Path) -> None:
                 partial.unlink(missing_ok=True)
 
 
+def all_but_newest(folder: Path, pattern: str, most: int) -> list[Path]:
+    """Return the files in `folder` that `pattern` names, but for the `most` newest of them.
+
+    Raises OSError.
+    """
+    files = sorted(folder.glob(pattern), key=lambda file: file.stat().st_mtime_ns)
+    return files[:-most]
+
+
 def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
