@@ -338,7 +338,6 @@ def graphs(chance: random.Random, model: Fields) -> str:
     first = model["subgraphs"][0]
     how = chance.choice(("copied", "called", "none", "empty"))
     if how == "none":
-        model["subgraphs"] = []
         model["subgraphs"] = [{**first, "operators": []}]
     elif how == "empty":
         model["subgraphs"].append({"tensors": [], "inputs": [], "outputs": [], "operators": []})
