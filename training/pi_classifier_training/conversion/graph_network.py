@@ -61,14 +61,15 @@ class GraphNetwork:
                 f"{model.path}: takes gray pictures, and only networks that take colors are "
                 "computed again here; quantize it with the program that it comes from"
             )
-        kind = model_kind(read_model_graph(data))
+        graph = read_model_graph(data)
+        kind = model_kind(graph)
         if kind not in FLOAT_KINDS or model.input.dtype != "float32":
             raise ExportError(
                 f"{model.path}: is quantized already ({kind}); give the float file it was made of"
             )
         normalization = model.normalization or RAW_PIXELS
         try:
-            graph = folded(read_model_graph(data))
+            graph = folded(graph)
             _require_known(graph)
         except UnknownOperation as error:
             raise ExportError(

@@ -89,9 +89,10 @@ class _Listing:
     def _list(self, image_dir: Path) -> None:
         folders = label_folders(image_dir)
         above = {folder.path.parent for folder in folders}
+        listed = above | {folder.path for folder in folders}
         for place in sorted({image_dir, *above}):
             for path in sorted(place.iterdir()):
-                if path not in above and path not in {folder.path for folder in folders}:
+                if path not in listed:
                     lost = path.name.lower().endswith(PHOTO_SUFFIXES) and path.name[0] != "."
                     self.note("no-label" if lost else "ignored", (str(path),))
         stated = {folder.split for folder in folders if folder.split}

@@ -150,10 +150,10 @@ def _renaming(source: Path, finding: Finding) -> Iterator[FileMove]:
 
 def _free(path: Path) -> Path:
     """The path, numbered where there is a file already."""
-    number, free = 0, path
+    number, free = 1, path
     while free.exists():
         number += 1
-        free = path.with_name(_name(path.stem, number + 1, path.suffix))
+        free = path.with_name(_name(path.stem, number, path.suffix))
     return free
 
 

@@ -74,16 +74,11 @@ def describe_confined(recognized: Recognized, *, trusted: bool = False) -> dict[
 
     Raises ExportError as `read_confined` does.
     """
-    with _asked(recognized, {"describe": True, "trusted": trusted}) as child:
-        try:
-            answer = json.loads(child.receive(_LARGEST_RECORD))
-            _raise_refusal(recognized.path, answer)
-            described = dict(_cleaned_values(answer["described"]))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ExportError(
-                f"{recognized.path}: made its reader answer with nonsense; {INSTEAD}"
-            ) from error
-
+    wanted = {"describe": True, "trusted": trusted}
+    with _asked(recognized, wanted) as child, _sound_answers(recognized.path):
+        answer = json.loads(child.receive(_LARGEST_RECORD))
+        _raise_refusal(recognized.path, answer)
+        described = dict(_cleaned_values(answer["described"]))
     read = [path for file in _files(recognized) for path in (file, *file.rglob("*"))]
     return {"bytes": sum(p.stat().st_size for p in read if p.is_file()), **described}
 
@@ -232,10 +227,10 @@ def _cause(code: int) -> str:
 def _original(recognized: Recognized, child: _Child) -> Original:
     """What the child says of the model, checked."""
     path = recognized.path
-    try:
+    with _sound_answers(path):
         answer = json.loads(child.receive(_LARGEST_DESCRIPTION))
         _raise_refusal(path, answer)
-        original = Original(
+        return Original(
             recognized.format,
             path,
             child.receive(_LARGEST_MODEL),
@@ -250,9 +245,15 @@ def _original(recognized: Recognized, child: _Child) -> Original:
                 else None
             ),
         )
+
+
+@contextlib.contextmanager
+def _sound_answers(path: Path) -> Iterator[None]:
+    """Raise ExportError for answers that are not of the form that was agreed."""
+    try:
+        yield
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ExportError(f"{path}: made its reader answer with nonsense; {INSTEAD}") from error
-    return original
 
 
 def _raise_refusal(path: Path, answer: Any) -> None:

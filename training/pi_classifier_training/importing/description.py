@@ -31,6 +31,7 @@ from pi_classifier_training.importing.graph_nodes import (
 )
 from pi_classifier_training.importing.keras_files import h5_topology, unpacked_topology
 from pi_classifier_training.importing.original import WORDS
+from pi_classifier_training.importing.saved_model import weights_prefix
 from pi_classifier_training.importing.sources import Recognized
 from pi_classifier_training.networks.hdf5 import opened_hdf5
 
@@ -145,9 +146,9 @@ def _saved_model(folder: Path) -> dict[str, Any]:
         record["inputs"] = list(_tensors(signatures[name].inputs))
         record["outputs"] = list(_tensors(signatures[name].outputs))
         record["operations"] = _counted(_called(folder, graph.graph_def, signatures[name]))
-    if (folder / "variables" / "variables.index").is_file():
+    if (weights := weights_prefix(folder)) is not None:
         try:
-            shapes = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
+            shapes = tf.train.load_checkpoint(str(weights))
             sizes = shapes.get_variable_to_shape_map().items()
         except Exception as error:
             raise ExportError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -78,12 +78,12 @@ def import_model(source: Path, output: Path, options: ImportOptions) -> Iterator
         for before, after in zip(stated, labels, strict=True):
             if before != after:
                 yield f"                 {before!r} stands there again; called {after!r}"
-        channels, normalization, why = _pixels(source, original, graph, options)
+        earlier = _earlier(original)
+        channels, normalization, why = _pixels(source, original, graph, options, earlier)
         written = CHANNELS_WRITTEN[channels]
         first = ", channels first" if graph.picture.channels_first else ""
         yield f"  pixels         {written}{first}, {_words(normalization)} ({why})"
-        contents = _contents(source, original, graph, labels, options)
-        contents["input"]["channels"] = written
+        contents = _contents(source, original, graph, labels, written, options, earlier)
         yield f"  resize         {contents['input']['resize']} (change it with --resize)"
         finished, same = _compared(original, labels, contents, normalization, options.image_dirs)
         yield same
@@ -102,10 +102,14 @@ def _graph(original: Original) -> Graph:
 
 
 def _pixels(
-    source: Path, original: Original, graph: Graph, options: ImportOptions
+    source: Path,
+    original: Original,
+    graph: Graph,
+    options: ImportOptions,
+    earlier: Mapping[str, Any],
 ) -> tuple[Channels, Normalization, str]:
     """The order of the colors, the normalization, and where that comes from."""
-    word = _earlier(original).get("input", {}).get("channels")
+    word = earlier.get("input", {}).get("channels")
     written = next((c for c, written in CHANNELS_WRITTEN.items() if written == word), None)
     try:
         channels = channels_of(graph.picture, graph.metadata, written, options.channels)
@@ -125,10 +129,15 @@ def _words(normalization: Normalization) -> str:
 
 
 def _contents(
-    source: Path, original: Original, graph: Graph, labels: Sequence[str], options: ImportOptions
+    source: Path,
+    original: Original,
+    graph: Graph,
+    labels: Sequence[str],
+    channels: str,
+    options: ImportOptions,
+    earlier: Mapping[str, Any],
 ) -> dict[str, Any]:
     """``pi_classifier.json`` of the new file, with what an earlier one of ours says."""
-    earlier = _earlier(original)
     card = options.card
     stated = {
         k: getattr(card, k) for k in ("description", "author", "license") if getattr(card, k)
@@ -143,6 +152,7 @@ def _contents(
         "input": {
             "size": list(graph.picture.size),
             "resize": options.resize or earlier.get("input", {}).get("resize") or original.resize,
+            "channels": channels,
         },
         "silent_labels": list(silent_labels(labels)),
         "imported": {

@@ -173,9 +173,8 @@ class _Values:
                 f"{self._path}: depends on a file, a table or another object ({kind}) beside its "
                 f"weights, which is refused; {_INSTEAD}"
             )
-        key = next((a.checkpoint_key for a in saved.attributes if a.name == _VALUE), None) if (
-            saved is not None
-        ) else None  # fmt: skip
+        attributes = () if saved is None else saved.attributes
+        key = next((a.checkpoint_key for a in attributes if a.name == _VALUE), None)
         if key is None or self._reader is None or not self._reader.has_tensor(key):
             raise ExportError(
                 f"{self._path}: the values of {node.variable.name!r} are missing; copy the whole "
@@ -211,13 +210,17 @@ class _Values:
         return matched
 
 
+def weights_prefix(path: Path) -> Path | None:
+    """The checkpoint of a SavedModel folder, as TensorFlow names it; None where it has none."""
+    prefix = path / "variables" / "variables"
+    return prefix if prefix.with_suffix(".index").is_file() else None
+
+
 def _checkpoint(path: Path) -> Any:
     import tensorflow as tf
 
-    prefix = path / "variables" / "variables"
-    if not prefix.with_name("variables.index").is_file():
-        return None
-    return tf.train.load_checkpoint(str(prefix))
+    prefix = weights_prefix(path)
+    return None if prefix is None else tf.train.load_checkpoint(str(prefix))
 
 
 def _graph(path: Path, meta: Any, signature: Any) -> Callable[[Any], Any]:
@@ -233,7 +236,8 @@ def _graph(path: Path, meta: Any, signature: Any) -> Callable[[Any], Any]:
         for value in values.values()
     )
     definition = meta.graph_def
-    if (path / "variables" / "variables.index").is_file():
-        definition = frozen(path / "variables" / "variables", definition)
+    prefix = weights_prefix(path)
+    if prefix is not None:
+        definition = frozen(prefix, definition)
     function: Callable[[Any], Any] = cut_graph(path, definition, start, end).function
     return function

@@ -25,11 +25,9 @@ _DTYPES = ("float32", "int32")
 def load_tensorflowjs(path: Path) -> keras.Model:
     """Load the layers model that `path`, a ``model.json``, describes. Raises ExportError."""
     topology, manifest = read_description(path)
-    # Keras' converter puts the network one level deeper than the browser does.
-    network = topology.get("model_config", topology)
     try:
-        refuse_layers(network)
-        return rebuild(network, _weights(path, manifest))
+        refuse_layers(topology)
+        return rebuild(topology, _weights(path, manifest))
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ExportError(
             f"{path}: describes its network in an unknown way ({error!r}); {_INSTEAD}"
