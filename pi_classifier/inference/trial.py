@@ -33,6 +33,7 @@ from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.inference.trial_verdict import too_large
 from pi_classifier.modelfile.model_copy import ModelSource
 from pi_classifier.modelfile.model_file import ModelFile, read_model_file
+from pi_classifier.modelfile.picture_input import takes_bytes
 from pi_classifier.system.memory_file import MemoryFile, forbid_core_dumps
 from pi_classifier.system.python_child import bound_this_process, free_memory_bytes
 
@@ -159,7 +160,7 @@ def _start_and_show(model: ModelFile, settings: ModelSettings, weights: Path | N
 def _with_some_normalization(source: ModelSource, settings: ModelSettings) -> ModelSettings:
     """For a model that is only to be described: pixels from -1 to 1 where nothing is stated."""
     model = read_model_file(source, settings.labels, to_run=False)
-    if model.input.dtype != "float32" or model.normalization is not None:
+    if takes_bytes(model.input.dtype) or model.normalization is not None:
         return settings
     return replace(settings, mean=(127.5,) * 3, std=(127.5,) * 3)
 

@@ -178,16 +178,19 @@ def _in_order(labels: Mapping[int, str], count: int, source: str) -> tuple[str, 
     return tuple(labels[i] for i in range(count))
 
 
+def parse_structure(text: str) -> object:
+    """Return the value that a text states in JSON or as Python writes it; None for any other."""
+    # Both give up on text of the other kind, and on text that is nested too deep.
+    with contextlib.suppress(ValueError, RecursionError):
+        return json.loads(text)
+    with contextlib.suppress(*_NOT_PYTHON):
+        return ast.literal_eval(text)
+    return None
+
+
 def _structured(text: str, source: str) -> tuple[str, ...]:
     """The labels of a list, of ``{0: "daisy"}`` or of ``{"daisy": 0}``, as Keras keeps them."""
-    value: object = None
-    if len(text) <= _LARGEST_STRUCTURE:
-        # Both give up on text of the other kind, and on text that is nested too deep.
-        with contextlib.suppress(ValueError, RecursionError):
-            value = json.loads(text)
-        if value is None:
-            with contextlib.suppress(*_NOT_PYTHON):
-                value = ast.literal_eval(text)
+    value = parse_structure(text) if len(text) <= _LARGEST_STRUCTURE else None
     if isinstance(value, list | tuple):
         value = dict(enumerate(value))
     if isinstance(value, dict):

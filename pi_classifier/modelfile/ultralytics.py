@@ -7,14 +7,12 @@ Python writes it, into ``temp_meta.txt``. Classifiers of theirs take pixels from
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pi_classifier.errors import ModelMismatch
-from pi_classifier.modelfile.labels import parse_labels
+from pi_classifier.modelfile.labels import parse_labels, parse_structure
 from pi_classifier.modelfile.tflite_metadata import Normalization
 
 EXPORT_TABLES = ("metadata.json", "temp_meta.txt", "meta.txt")
@@ -48,13 +46,7 @@ def read_export(members: Mapping[str, bytes], source: str) -> Export | None:
 
 
 def _table(content: bytes) -> dict[str, object] | None:
-    text = content.decode("utf-8", "replace")
-    value: object = None
-    with contextlib.suppress(ValueError, RecursionError):
-        value = json.loads(text)
-    if value is None:
-        with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
-            value = ast.literal_eval(text)
+    value = parse_structure(content.decode("utf-8", "replace"))
     if isinstance(value, dict) and all(key in value for key in _KNOWN_BY):
         return value
     return None

@@ -14,6 +14,7 @@ from pi_classifier.errors import InferenceError, ModelFileError, ModelMismatch
 from pi_classifier.inference import verifier
 from pi_classifier.inference.classifier import describe_models, open_model, open_model_bytes
 from pi_classifier.inference.settings import ModelSettings
+from tests.tflite_models import put_together, take_apart
 
 DATA = Path(__file__).resolve().parents[3] / "data"
 MODEL = DATA / "int8.tflite"
@@ -118,6 +119,16 @@ def test_a_model_is_described_without_its_normalization(tmp_path: Path) -> None:
     (model,) = describe_models([bare_float(tmp_path)], None)
     assert model.normalization is None
     assert model.labels == ("a", "b", "c", "d")
+
+
+@pytest.mark.parametrize("name", ["float16", "int16"])
+def test_other_inputs_are_described_without_it_too(name: str, tmp_path: Path) -> None:
+    fields = take_apart((DATA / f"{name}.tflite").read_bytes())
+    fields["metadata"] = []  # which say the normalization and name the labels
+    (tmp_path / "bare.tflite").write_bytes(put_together(fields))
+    (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")
+    (model,) = describe_models([tmp_path / "bare.tflite"], None)
+    assert (model.input.dtype, model.normalization) == (name, None)
 
 
 def test_a_signal_is_named_with_the_last_words(child: Callable[[str], None]) -> None:

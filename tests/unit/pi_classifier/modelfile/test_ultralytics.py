@@ -61,7 +61,9 @@ def test_tables_of_other_networks_are_refused(
         read_model_file(path)
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", "{}", '{"names": {"0": "a"}}', "[" * 9000])
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", "{}", "{[1]: 2}", '{"names": {"0": "a"}}', "[" * 9000]
+)
 def test_another_file_of_that_name_says_nothing(text: str, tmp_path: Path) -> None:
     path = exported(tmp_path, "metadata.json", text)
     with pytest.raises(ModelMismatch, match="holds no labels"):
