@@ -19,7 +19,15 @@ from tests.tflite_models import put_together, take_apart
 DATA = Path(__file__).resolve().parents[3] / "data"
 MODEL = DATA / "int8.tflite"
 
-pytestmark = pytest.mark.usefixtures("nothing_has_passed")
+pytestmark = pytest.mark.usefixtures("nothing_has_passed", "_cache_of_its_own")
+
+
+@pytest.fixture
+def _cache_of_its_own(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What earlier runs of the tests found out is not known."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture
