@@ -153,21 +153,21 @@ class HttpConnection:
         return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
 
     def _redirected(self, location: str) -> SplitResult:
-        here = self._url
-        there = urlsplit(urljoin(here.geturl(), location))
+        asked = self._url
+        target = urlsplit(urljoin(asked.geturl(), location))
         try:
-            same_host = there.hostname == here.hostname
-            port = there.port or _PORTS.get(there.scheme)
+            same_host = target.hostname == asked.hostname
+            port = target.port or _PORTS.get(target.scheme)
         except ValueError:
             raise VideoError("the camera redirects to what is no address") from None
-        if there.scheme != here.scheme.lower() or not same_host:
+        if target.scheme != asked.scheme.lower() or not same_host:
             raise VideoError(
                 "the camera redirects to another host or by another protocol, where it is not "
                 "followed; if that is wanted, write that address"
             )
-        user, at, _ = here.netloc.rpartition("@")
-        host = f"[{there.hostname}]" if ":" in (there.hostname or "") else there.hostname
-        return there._replace(netloc=f"{user}{at}{host}:{port}")
+        user, at, _ = asked.netloc.rpartition("@")
+        host = f"[{target.hostname}]" if ":" in (target.hostname or "") else target.hostname
+        return target._replace(netloc=f"{user}{at}{host}:{port}")
 
     # -- name and password
 
