@@ -1,0 +1,118 @@
+"""Photos of nothing: what one source is, and that none lies in two splits."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pi_classifier_training.data.negatives import (
+    SHARES,
+    NegativeSource,
+    negative_photos,
+    negative_sources,
+    source_splits,
+)
+from pi_classifier_training.errors import DatasetError
+
+
+def made(root: Path, counts: Mapping[str, int]) -> Path:
+    """Folders of so many photos, which only have to be there."""
+    for folder, count in counts.items():
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            (root / folder / f"{number}.jpg").touch()
+    return root
+
+
+def sources_of(sizes: Mapping[str, int]) -> list[NegativeSource]:
+    return [
+        NegativeSource(name, tuple((name, f"{i}.jpg") for i in range(size)))
+        for name, size in sizes.items()
+    ]
+
+
+class TestSources:
+    def test_a_sub_folder_is_one_however_deep_it_goes(self, tmp_path: Path) -> None:
+        made(tmp_path / "other", {"street": 2, "street/night": 3, "desk": 1})
+        sources = negative_sources([tmp_path / "other"])
+        assert [(s.name, len(s)) for s in sources] == [("other/desk", 1), ("other/street", 5)]
+
+    def test_photos_beside_folders_are_sources_but_frames_of_a_video(self, tmp_path: Path) -> None:
+        made(tmp_path, {".": 2})
+        for time in ("0001", "0002"):
+            (tmp_path / f"walk@video-{time}.jpg").touch()
+        assert sorted(len(s) for s in negative_sources([tmp_path])) == [1, 1, 2]
+
+    def test_folders_of_splits_are_looked_through(self, tmp_path: Path) -> None:
+        made(tmp_path, {"train/street": 4, "val/street": 1, "train/desk": 2})
+        found = {s.name.rpartition("/")[2]: len(s) for s in negative_sources([tmp_path])}
+        assert found == {"desk": 2, "street": 5}
+
+    def test_what_two_folders_share_counts_once(self, tmp_path: Path) -> None:
+        made(tmp_path, {"a": 2, "b": 3})
+        assert sum(map(len, negative_sources([tmp_path, tmp_path / "b"]))) == 5
+
+    @pytest.mark.parametrize("name", ["missing", "empty"])
+    def test_a_folder_without_photos_is_refused(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / "empty" / "deep").mkdir(parents=True)
+        with pytest.raises(DatasetError, match=f"{name}.*--negatives takes"):
+            negative_sources([tmp_path / name])
+
+
+class TestSplits:
+    @given(
+        st.dictionaries(
+            st.text("abcdef", min_size=1, max_size=4), st.integers(1, 400), min_size=3, max_size=40
+        )
+    )
+    def test_no_split_is_empty(self, sizes: dict[str, int]) -> None:
+        assert set(source_splits(sources_of(sizes), SHARES)) == {"training", "validation", "test"}
+
+    def test_shares_are_exact_where_sources_are_small(self) -> None:
+        splits = source_splits(sources_of({f"place {i}": 5 for i in range(100)}), SHARES)
+        assert Counter(splits) == {"training": 80, "validation": 10, "test": 10}
+
+    def test_a_further_source_moves_few(self) -> None:
+        sizes = {f"place {i}": 5 for i in range(60)}
+        before = source_splits(sources_of(sizes), SHARES)
+        after = source_splits(sources_of(sizes | {"one more": 5}), SHARES)
+        assert sum(a != b for a, b in zip(before, after, strict=False)) <= 2
+
+    def test_a_large_collection_trains_where_small_ones_suffice(self) -> None:
+        sizes = {f"place {i}": 4 for i in range(50)} | {"collection": 300}
+        assert source_splits(sources_of(sizes), SHARES)[-1] == "training"
+
+    def test_one_large_source_leaves_the_others_their_splits(self) -> None:
+        sources = sources_of({"huge": 950, "small": 25, "tiny": 20})
+        splits = source_splits(sources, SHARES)
+        assert splits[0] == "training"
+        assert set(splits[1:]) == {"validation", "test"}
+
+
+class TestPhotos:
+    def test_a_source_lies_in_one_split(self, tmp_path: Path) -> None:
+        made(tmp_path, {f"place {i}": 6 for i in range(12)})
+        photos = negative_photos([tmp_path])
+        assert {p.label for p in photos} == {"background"}
+        splits = {p.folder: {q.split for q in photos if q.folder == p.folder} for p in photos}
+        assert all(len(own) == 1 for own in splits.values())
+        assert len(photos) == 72
+
+    def test_photos_of_one_place_are_split_singly_and_that_is_said(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        made(tmp_path / "other", {"kitchen": 20})
+        with caplog.at_level(logging.WARNING):
+            photos = negative_photos([tmp_path / "other"], "nothing")
+        assert Counter(p.split for p in photos) == {"training": 16, "validation": 2, "test": 2}
+        assert {p.label for p in photos} == {"nothing"}
+        assert "all come from other/kitchen" in caplog.text
+
+    def test_two_photos_are_too_few(self, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match="2 photos of nothing are too few"):
+            negative_photos([made(tmp_path, {"kitchen": 2})])
