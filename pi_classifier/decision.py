@@ -34,6 +34,11 @@ class SmootherSettings:
     refractory_s: float = setting(
         1.0, "shortest time between two announced labels, in seconds", minimum=0.0
     )
+    silent_labels: tuple[str, ...] = setting(
+        (),
+        "labels that are never announced, beside those that the model itself calls silent "
+        "(such as background)",
+    )
     multiple: bool = setting(
         False,
         "several labels may be announced together, each by these rules for itself; for models "

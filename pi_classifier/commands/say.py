@@ -12,7 +12,6 @@ from pi_classifier.commands.options import Shared, add_setting_options, effectiv
 from pi_classifier.commands.parser import Parser
 from pi_classifier.config.options import add_options, read_options
 from pi_classifier.config.settings import Settings
-from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.logs.handlers import setup_logging
 from pi_classifier.modelfile.cascade_file import read_cascade_file
 from pi_classifier.modelfile.locate import find_model
@@ -73,19 +72,20 @@ def _texts(
     texts = [printable(given)] if given else []
     if options.all_labels:
         phrases = phrases_of(settings.speech)
-        texts += [phrases.of(label) for label in _labels(settings.model)]
+        texts += [phrases.of(label) for label in _spoken_labels(settings)]
     if not texts:
         arguments.parser.error("nothing to say: give a text, --all-labels or --list-voices")
     return texts
 
 
-def _labels(settings: ModelSettings) -> Sequence[str]:
+def _spoken_labels(settings: Settings) -> Sequence[str]:
     """The labels the model announces, read from its file without running it."""
-    path = find_model(settings.path)
+    path = find_model(settings.model.path)
     if path.suffix == ".toml":
         path = read_cascade_file(path).stages[0].model
-    model = read_model_file(path, settings.labels, to_run=False)
-    return [label for label in model.labels if label not in model.manifest.silent_labels]
+    model = read_model_file(path, settings.model.labels, to_run=False)
+    silent = {*model.manifest.silent_labels, *settings.decision.silent_labels}
+    return [label for label in model.labels if label not in silent]
 
 
 def _say(texts: Sequence[str], settings: SpeechSettings) -> None:

@@ -19,7 +19,9 @@ from pi_classifier.system.files import read_regular_file
 # The name of label files, in the archive of a model file and beside one.
 LABELS_NAME = "labels.txt"
 # What people call the pictures of nothing: labels that a model gives, and nobody wants told.
-_SILENT = {"background", "nothing", "none", "unknown"}
+_SILENT = {"background", "empty", "none", "nothing", "unknown"}
+# Around such a name programs put signs: "_unknown_", "__background__", "[none]".
+_AROUND_SILENT = " _-.[](){}<>*"
 # ImageNet's 21,841 labels take 600 kB; what is larger is no label file.
 LARGEST_BYTES = 4_000_000
 _MOST_LABELS = 100_000
@@ -221,8 +223,11 @@ def _is_label(name: object) -> TypeGuard[str]:
 
 
 def silent_labels(labels: Sequence[str]) -> tuple[str, ...]:
-    """Return those of `labels` whose name says that nothing is to be seen, "background" say."""
-    return tuple(label for label in labels if label.casefold() in _SILENT)
+    """Return those of `labels` whose name says that nothing is to be seen, "background" say.
+
+    Capitals, and signs around the name, do not matter.
+    """
+    return tuple(label for label in labels if label.casefold().strip(_AROUND_SILENT) in _SILENT)
 
 
 def equal_label(labels: Sequence[str]) -> str | None:

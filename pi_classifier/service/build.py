@@ -29,6 +29,7 @@ from pi_classifier.sinks.jsonl import jsonl_sink
 from pi_classifier.sinks.log import LogSink, on_stderr
 from pi_classifier.sinks.speech import speech_sink
 from pi_classifier.sinks.stdout import stdout_sink
+from pi_classifier.suggest import suggestion
 from pi_classifier.system.stdio import on_one_terminal
 from pi_classifier.types import Classifier, Sink
 
@@ -78,6 +79,19 @@ def build(
 
 def open_deciding_classifier(settings: Settings) -> Classifier:
     """Open the model, which must fit how decisions are made. Raises ConfigError, ModelError."""
+    classifier = _open_for(settings)
+    known = classifier.labels
+    unknown = next((n for n in settings.decision.silent_labels if n not in known), None)
+    if unknown is not None:
+        classifier.close()
+        raise ConfigError(
+            f"decision.silent_labels names {unknown!r}, which {classifier.name} does not know."
+            f"{suggestion(unknown, known)} 'pi-classifier models' lists its labels"
+        )
+    return classifier
+
+
+def _open_for(settings: Settings) -> Classifier:
     if not settings.decision.multiple:
         return open_classifier(settings.model)
     # Every label is decided on, also those behind the best few.
@@ -159,6 +173,7 @@ def make_parts(
     """Make the parts around an open classifier; see `open_parts`. Raises ConfigError."""
     models = list(model_files(classifier))
     silent = {label for model in models for label in model.manifest.silent_labels}
+    silent.update(settings.decision.silent_labels)
     spoken = [label for label in classifier.labels if label not in silent]
     smoother = make_smoother(settings.decision, silent)
     gate = open_gate(settings.gate)

@@ -87,8 +87,9 @@ def test_what_is_written_is_read_again(labels: list[str]) -> None:
 
 
 def test_silent_labels() -> None:
-    names = ("daisy", "Background", "nothing", "nothing else", "NONE", "unknown")
-    assert silent_labels(names) == ("Background", "nothing", "NONE", "unknown")
+    silent = ("Background", "nothing", "NONE", "unknown", "Empty", "_unknown_", "__background__")
+    names = ("daisy", *silent, "nothing else", "empty box", "none of mine", "_")
+    assert silent_labels(names) == silent
 
 
 @pytest.mark.parametrize(

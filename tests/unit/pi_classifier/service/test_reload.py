@@ -113,6 +113,21 @@ def test_what_did_not_change_is_kept_and_what_did_is_replaced(settings: Settings
         assert live.service.liveness.counters.dropped == 0
 
 
+def test_silent_labels_of_the_configuration_join_the_models_own(settings: Settings) -> None:
+    with running(settings) as live:
+        labels = live.service.parts.classifier.labels
+        silent = replace(settings, decision=SmootherSettings(silent_labels=(labels[0],)))
+        assert live.reload(silent)[-1] == "READY=1"
+        smoother = live.service.parts.smoother
+        assert isinstance(smoother, Smoother)
+        assert smoother._silent == {labels[0], "background"}
+        wrong = SmootherSettings(silent_labels=(labels[0].upper(),))
+        told = live.reload(replace(settings, decision=wrong))
+        assert f"names '{labels[0].upper()}', which" in refusal(told)
+        assert f"Did you mean '{labels[0]}'?" in refusal(told)
+        assert live.service.parts.smoother is smoother
+
+
 def iter_frames(live: Running) -> Iterator[Frame]:
     from pi_classifier.cameras import open_camera
 
