@@ -24,7 +24,8 @@ from pi_classifier_training.evaluation.scoring import Outcomes
 from pi_classifier_training.modelfile.writer import write_model_file
 from pi_classifier_training.reporting.model_files import MeasuredFile
 from pi_classifier_training.reporting.page import render
-from pi_classifier_training.reporting.report import ReportOptions, page_of, report_after_training
+from pi_classifier_training.reporting.report import page_of, report_after_training
+from pi_classifier_training.reporting.subject import ReportOptions, Subject
 from PIL import Image
 
 from pi_classifier.modelfile.model_file import read_model_file
@@ -86,6 +87,10 @@ def require_self_contained(page: str) -> Parsed:
         assert tag != "img" or attributes["alt"]
     marks = [a["id"] for _, a in parsed.tags if a.get("id")]
     assert len(marks) == len(set(marks))
+    links = [a["href"] for tag, a in parsed.tags if tag == "a"]
+    assert links
+    for link in links:
+        assert str(link).removeprefix("#") in marks
     return parsed
 
 
@@ -210,7 +215,8 @@ def many_labels(count: int, tmp_path: Path) -> bytes:
     model = tmp_path / "int8.tflite"
     file = MeasuredFile(model, "int8", labels, 1000, 900, accuracy, accuracy, 1.0, outcomes)
     model.write_bytes(b"no model: its time cannot be estimated, which must do no harm")
-    return render(page_of(tmp_path, {}, [], photos, [file], ReportOptions(learning_curve=False)))
+    options = ReportOptions(learning_curve=False)
+    return render(page_of(Subject(tmp_path, {}, (), photos, [file], options)))
 
 
 @pytest.mark.parametrize("count", [20, 21, 300])

@@ -117,7 +117,7 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _describe_report(parser: argparse.ArgumentParser) -> None:
-    from pi_classifier_training.reporting.report import ReportOptions
+    from pi_classifier_training.reporting.subject import ReportOptions
 
     add_source(parser, "a .tflite file, with the MODEL-*.tflite beside it")
     add_image_dir(parser)
@@ -126,7 +126,8 @@ def _describe_report(parser: argparse.ArgumentParser) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from pi_classifier_training.reporting.report import ReportOptions, write_report
+    from pi_classifier_training.reporting.report import write_report
+    from pi_classifier_training.reporting.subject import ReportOptions
 
     require_folder(options.output)
     path = write_report(

@@ -2,58 +2,32 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from pi_classifier.errors import ImageError
-from pi_classifier.preprocessing.photos import load_image
-from pi_classifier_training.evaluation.evaluate import Mistake, mistakes
+from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.evaluation.evaluate import calibration_curve
 from pi_classifier_training.evaluation.metrics import (
-    Accuracy,
     LabelFigures,
     calibration_error,
     confusions,
     label_figures,
 )
 from pi_classifier_training.evaluation.scoring import Outcomes
-from pi_classifier_training.reporting import words
-from pi_classifier_training.reporting.model_files import MeasuredFile
+from pi_classifier_training.reporting import figures, words
+from pi_classifier_training.reporting.page import Figure
+from pi_classifier_training.reporting.subject import Subject
 
 # A table of more labels cannot be read any more; the pairs that matter can.
 MATRIX_LABELS = 20
 PAIRS = 20
 # Beside the matrix a few are enough.
 FEWER_PAIRS = 6
-WORST_MISTAKES = 12
 # Of many labels, those that fare worst stand open; the others are folded away.
 OPEN_LABELS = 20
-# Twice the size shown, for sharp screens; about 6 kB each.
-THUMBNAIL_SIDE = 220
-THUMBNAIL_QUALITY = 68
-# A photo need not be decoded whole to become this small.
-DECODED_SIDE = 2 * THUMBNAIL_SIDE
-
-
-@dataclass(frozen=True, slots=True)
-class FileRow:
-    """A line of the table of model files; `boards` maps a Raspberry Pi to its ms, as text."""
-
-    name: str
-    kind: str
-    explained: str
-    size_bytes: int
-    gzip_bytes: int
-    accuracy: Accuracy
-    latency_ms: float
-    boards: Mapping[str, str]
-    chosen: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,33 +48,11 @@ class MatrixRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Thumbnail:
-    """A small picture as a ``data:`` address, its size in pixels and where it is from."""
-
-    address: str
-    width: int
-    height: int
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class MistakeCard:
-    """A photo named wrongly, beside one that really shows what was given."""
-
-    picture: Thumbnail
-    true: str
-    given: str
-    score: float
-    true_score: float
-    example: Thumbnail | None
-
-
-@dataclass(frozen=True, slots=True)
 class Confusion:
     """Who is taken for whom; `matrix` is empty where there are too many labels for it.
 
     Of `rows` the first `open_rows` are the ones to show; `hardest` is a sentence on the
-    label that fares worst.
+    label that fares worst; all is counted on `photos` test photos.
     """
 
     labels: tuple[str, ...]
@@ -109,42 +61,22 @@ class Confusion:
     rows: tuple[LabelRow, ...]
     open_rows: int
     hardest: str
+    photos: int
 
 
-EXPLAINED = {
-    "float32": "as trained, every number with 32 bits",
-    "float16": "numbers with 16 bits: half the size",
-    "dynamic": "weights with 8 bits, computing with 32 (dynamic-range quantized)",
-    "int8": "weights and computing with 8 bits (full-integer quantized)",
-    "qat": "as int8, but trained for it (quantization-aware trained)",
-    "rounded": "as float32, but made to compress well (rounded)",
-}
+def confusion(subject: Subject) -> Confusion:
+    """What the file to copy takes for what."""
+    return confusion_of(subject.chosen.outcomes, subject.chosen.labels)
 
 
-def file_row(file: MeasuredFile, *, chosen: bool, boards: Mapping[str, str]) -> FileRow:
-    """A measured file as a line of the table."""
-    explained = EXPLAINED.get(file.kind, "")
-    return FileRow(
-        file.path.name,
-        file.kind,
-        explained,
-        file.size_bytes,
-        file.gzip_bytes,
-        file.test,
-        file.latency_ms,
-        boards,
-        chosen,
-    )
-
-
-def confusion(outcomes: Outcomes, labels: Sequence[str]) -> Confusion:
+def confusion_of(outcomes: Outcomes, labels: Sequence[str]) -> Confusion:
     """Confused pairs, the matrix where it can be read, and every label's figures."""
     cells = confusions(outcomes.truth, outcomes.given, len(labels))
     by_label = label_figures(outcomes.truth, outcomes.given, len(labels))
     rows = [
-        LabelRow(label, figures)
-        for label, figures in zip(labels, by_label, strict=True)
-        if figures.n or figures.precision is not None
+        LabelRow(label, row)
+        for label, row in zip(labels, by_label, strict=True)
+        if row.n or row.precision is not None
     ]
     worst_first = sorted(rows, key=lambda row: (row.figures.f1 or 0.0, row.label))
     many = len(rows) > OPEN_LABELS
@@ -157,6 +89,7 @@ def confusion(outcomes: Outcomes, labels: Sequence[str]) -> Confusion:
         tuple(worst_first if many else rows),
         OPEN_LABELS if many else len(rows),
         words.label_words(worst_first[0].label, worst_first[0].figures) if pairs else "",
+        len(outcomes.photos),
     )
 
 
@@ -171,66 +104,48 @@ def _matrix(cells: Sequence[tuple[int, int, int]], labels: Sequence[str]) -> tup
     )
 
 
-def mistake_cards(outcomes: Outcomes, labels: Sequence[str]) -> list[MistakeCard]:
-    """The worst mistakes as pictures, each beside a right one of the label that was given."""
-    examples = {label: _surest_right(outcomes, i) for i, label in enumerate(labels)}
-    shown: dict[str, int] = {}
-    cards = []
-    for mistake in mistakes(outcomes, WORST_MISTAKES):
-        picture = thumbnail(mistake.photo)
-        if picture is None:
-            continue
-        given = labels[mistake.given]
-        right = examples[given]
-        # Each time another example, as long as there are any.
-        turn = shown.get(given, 0)
-        shown[given] = turn + 1
-        example = thumbnail(right[turn % len(right)]) if right else None
-        cards.append(_card(mistake, labels, picture, example))
-    return cards
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """How far the scores can be believed."""
+
+    sentence: str
+    calibration_error: float
+    figure: Figure
 
 
-def thumbnail(photo: Path) -> Thumbnail | None:
-    """Make a photo small; None when it cannot be read (any more).
-
-    Nothing of the photo's metadata (place, camera) comes along.
-    """
-    try:
-        picture = Image.fromarray(load_image(photo, min_side=DECODED_SIDE))
-    except ImageError:
-        return None
-    picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    data = io.BytesIO()
-    picture.save(data, "JPEG", quality=THUMBNAIL_QUALITY, optimize=True)
-    address = "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
-    return Thumbnail(address, *picture.size, f"{photo.parent.name}/{photo.name}")
+def trust(subject: Subject) -> Trust:
+    """How often a score is right."""
+    outcomes = subject.chosen.outcomes
+    error, sentence = trust_of(outcomes)
+    bins = calibration_curve(outcomes)
+    listed = "; ".join(f"{100 * s:.0f} %: {100 * r:.0f} % right of {n}" for s, r, n in bins)
+    shows = f"Share of right answers by score. {sentence} {listed}."
+    return Trust(sentence, error, Figure(figures.calibration(bins), shows))
 
 
-def _card(
-    mistake: Mistake, labels: Sequence[str], picture: Thumbnail, example: Thumbnail | None
-) -> MistakeCard:
-    return MistakeCard(
-        picture,
-        labels[mistake.true],
-        labels[mistake.given],
-        mistake.score,
-        mistake.true_score,
-        example,
-    )
-
-
-def _surest_right(outcomes: Outcomes, index: int) -> list[Path]:
-    """Up to four photos rightly given label `index`, the surest first."""
-    hits = np.flatnonzero(outcomes.right & (outcomes.given == index))
-    best = hits[np.argsort(-outcomes.top[hits], kind="stable")][:4]
-    return [outcomes.photos[i].path for i in best]
-
-
-def trust(outcomes: Outcomes) -> tuple[float, str]:
+def trust_of(outcomes: Outcomes) -> tuple[float, str]:
     """The calibration error, and what it means."""
     error = calibration_error(outcomes.top, outcomes.right)
     mean_score, right = float(outcomes.top.mean(dtype=np.float64)), float(outcomes.right.mean())
     return error, words.calibration_sentence(error, mean_score, right)
+
+
+def course(subject: Subject) -> Figure:
+    """The course of training. Raises TrainingError where the summary holds none."""
+    history = subject.summary.get("history", [])
+    drawing = figures.training_curves(history)
+    if drawing is None:
+        raise TrainingError("the summary of this run holds no course to draw")
+    return Figure(drawing, _course_words(history))
+
+
+def _course_words(history: Sequence[Mapping[str, Any]]) -> str:
+    validated = [row["validation_accuracy"] for row in history if "validation_accuracy" in row]
+    text = f"Course of training over {len(history)} epochs."
+    if validated:
+        text += f" Right answers on validation photos: {100 * validated[0]:.1f} % first, "
+        text += f"{100 * validated[-1]:.1f} % at the end."
+    return text
 
 
 def _learning_rates(history: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -247,8 +162,13 @@ def _learning_rates(history: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     }
 
 
-def settings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+def settings(subject: Subject) -> list[tuple[str, str]]:
     """How the run was made, as pairs of words for a table."""
+    return settings_of(subject.summary)
+
+
+def settings_of(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The summary of a run as pairs of words."""
     network, options = summary.get("network", {}), summary.get("options", {})
     data, training = summary.get("data", {}), options.get("training", {})
     lines = {

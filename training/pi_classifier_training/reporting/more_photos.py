@@ -15,8 +15,10 @@ from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.features.bottlenecks import BottleneckCache
 from pi_classifier_training.networks.network import Network, NetworkSpec, load_weights
 from pi_classifier_training.progress import Progress
-from pi_classifier_training.reporting import learning_curve
+from pi_classifier_training.reporting import figures, learning_curve
 from pi_classifier_training.reporting.learning_curve import Curve, Forecast, HeadInputs
+from pi_classifier_training.reporting.page import Figure
+from pi_classifier_training.reporting.subject import Subject
 from pi_classifier_training.reporting.words import head_sentence, more_photos_sentence
 from pi_classifier_training.retraining.run_folder import RunFolder
 
@@ -33,6 +35,34 @@ class MorePhotos:
     forecast: Forecast
     sentence: str
     exact: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class More:
+    """Whether more photos would help, measured and drawn."""
+
+    result: MorePhotos
+    figure: Figure
+
+
+def more(subject: Subject) -> More:
+    """What more photos would bring. Raises TrainingError saying why it cannot be known."""
+    if not subject.options.learning_curve:
+        raise TrainingError("it was not asked for (--no-learning-curve)")
+    if not subject.is_run:
+        raise TrainingError(
+            f"{subject.source.name} does not come with the training it is from; for a run of "
+            "retrain this is measured"
+        )
+    options, right = subject.options, subject.chosen.test.value
+    result = more_photos(subject.source, subject.photos, right, options.weights, options.cache_dir)
+    curve = result.curve
+    listed = "; ".join(
+        f"{n:.0f} photos: {100 * e:.1f} of 100 wrong"
+        for n, e in zip(curve.counts, curve.errors, strict=True)
+    )
+    drawing = figures.learning(curve, result.forecast)
+    return More(result, Figure(drawing, f"Learning curve. {listed}."))
 
 
 def more_photos(

@@ -1,16 +1,14 @@
-"""The page itself: a template filled in, everything inside one file."""
+"""The page itself: a frame around sections, everything inside one file."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pi_classifier_training.data_check.findings import CheckResult
 from pi_classifier_training.reporting import words
-from pi_classifier_training.reporting.contents import Confusion, FileRow, MistakeCard
-from pi_classifier_training.reporting.more_photos import MorePhotos
 
 TEMPLATE = "page.html.j2"
 
@@ -23,77 +21,43 @@ class Figure:
     shows: str
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
-    """The model files; `boards` are the Raspberry Pis with estimated times."""
-
-    rows: tuple[FileRow, ...]
-    boards: tuple[str, ...]
-    basis: str
-    figure: Figure
-
-
-@dataclass(frozen=True, slots=True)
-class Mistakes:
-    """The worst of `total` wrong answers on `photos` test photos."""
-
-    cards: tuple[MistakeCard, ...]
-    total: int
-    photos: int
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class More:
-    """Whether more photos would help."""
+class Section:
+    """A part of the page under a title of its own, which the contents list names.
 
-    result: MorePhotos
-    figure: Figure
+    `template` is a file in ``parts/`` that shows `content` under that name; where there is no
+    `content`, `missing` says why, and stands there instead.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """How far the scores can be believed."""
-
-    sentence: str
-    calibration_error: float
-    figure: Figure
+    anchor: str
+    title: str
+    template: str
+    content: object = None
+    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Photos:
-    """Photos of each label for training, validation and test; what the check found."""
+class Headline:
+    """What stands at the top: `right` of 100 dots are filled, `first` is the verdict itself."""
 
-    counts: tuple[tuple[str, int, int, int], ...]
-    findings: CheckResult | None
+    right: int
+    first: str
+    sentences: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """All that stands on the page; a section is None where there is nothing to say.
-
-    `right` is the number of right answers in 100, `left_out` maps a section to why it is
-    missing, `settings` are pairs of words.
-    """
+    """All that stands on the page."""
 
     name: str
     description: str
     made: str
-    right: int
-    accuracy_words: str
-    verdict: tuple[str, ...]
-    files: Files
-    confusion: Confusion
-    mistakes: Mistakes
-    more: More | None
-    trust: Trust
-    photos: Photos
-    curves: Figure | None
-    settings: tuple[tuple[str, str], ...]
-    left_out: dict[str, str]
+    headline: Headline
+    sections: Sequence[Section]
 
 
 def render(page: Page) -> bytes:
-    """Fill in the template. Every text is escaped; only the drawings are put in as they are."""
+    """Fill in the templates. Every text is escaped; only the drawings are put in as they are."""
     text: str = _template().render(page=page)
     # A file's name may hold bytes that are no text at all.
     return text.encode("utf-8", "backslashreplace")
@@ -104,7 +68,7 @@ def _template() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(Path(__file__).with_name("parts")),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -11,12 +11,11 @@ from pi_classifier_training.evaluation.scoring import Outcomes
 from pi_classifier_training.reporting.contents import (
     MATRIX_LABELS,
     OPEN_LABELS,
-    WORST_MISTAKES,
-    confusion,
-    mistake_cards,
-    settings,
-    trust,
+    confusion_of,
+    settings_of,
+    trust_of,
 )
+from pi_classifier_training.reporting.pictures import WORST_MISTAKES, mistake_cards
 from PIL import Image
 
 from tests.unit.pi_classifier_training.outcomes import outcomes_with
@@ -27,7 +26,7 @@ NAMES = [f"label {i:02}" for i in range(60)]
 class TestConfusion:
     def test_a_row_of_the_matrix_is_what_photos_of_a_label_were_given(self) -> None:
         outcomes = outcomes_with([0.9] * 4, [True, True, False, True], given=[0, 0, 0, 1])
-        confused = confusion(outcomes, ["a", "b", "c"])
+        confused = confusion_of(outcomes, ["a", "b", "c"])
         assert [row.counts for row in confused.matrix] == [(2, 0, 0), (1, 1, 0), (0, 0, 0)]
         assert [row.shares for row in confused.matrix] == [(1, 0, 0), (0.5, 0.5, 0), (0, 0, 0)]
         assert [row.label for row in confused.rows] == ["a", "b"]
@@ -36,20 +35,20 @@ class TestConfusion:
     @pytest.mark.parametrize("labels", [MATRIX_LABELS, MATRIX_LABELS + 1])
     def test_a_matrix_of_too_many_labels_is_left_out(self, labels: int) -> None:
         outcomes = outcomes_with([0.9], [True])
-        assert bool(confusion(outcomes, NAMES[:labels]).matrix) == (labels == MATRIX_LABELS)
+        assert bool(confusion_of(outcomes, NAMES[:labels]).matrix) == (labels == MATRIX_LABELS)
 
     @pytest.mark.parametrize("shown", [OPEN_LABELS, OPEN_LABELS + 1])
     def test_of_many_labels_those_that_fare_worst_stand_open(self, shown: int) -> None:
         right = [i != 7 for i in range(shown)]
         given_ = list(range(shown))
-        confused = confusion(outcomes_with([0.9] * shown, right, given_), NAMES)
+        confused = confusion_of(outcomes_with([0.9] * shown, right, given_), NAMES)
         assert confused.open_rows == OPEN_LABELS
         assert len(confused.rows) == shown
         first = confused.rows[0].label
         assert first == ("label 00" if shown == OPEN_LABELS else "label 07")
 
     def test_where_nothing_is_confused_no_label_is_the_hardest(self) -> None:
-        confused = confusion(outcomes_with([0.9] * 2, [True] * 2), ["a", "b"])
+        confused = confusion_of(outcomes_with([0.9] * 2, [True] * 2), ["a", "b"])
         assert (confused.pairs, confused.hardest) == ((), "")
 
 
@@ -91,7 +90,7 @@ class TestMistakes:
 
 
 def test_trust_is_the_calibration_error_in_words() -> None:
-    error, said = trust(outcomes_with([0.95] * 10, [True] * 5 + [False] * 5))
+    error, said = trust_of(outcomes_with([0.95] * 10, [True] * 5 + [False] * 5))
     assert error == pytest.approx(0.45, abs=1e-6)
     assert "promise too much, by 45 points" in said
 
@@ -103,19 +102,19 @@ def test_settings_name_what_is_known_and_skip_the_rest() -> None:
         "data": {"name": "flowers"}, "versions": {"numpy": "2.0"},
         "history": [{"epoch": 0, "learning_rate": 0.003}],
     }  # fmt: skip
-    assert settings(record) == [
+    assert settings_of(record) == [
         ("network", "mobilenet_v1 0.25 96"), ("started from", "imagenet"),
         ("epochs of fine-tuning", "0"), ("photos", "flowers"), ("seed", "1"),
         ("learning rate", "0.003"), ("numpy", "2.0"),
     ]  # fmt: skip
-    assert settings({}) == []
+    assert settings_of({}) == []
 
 
 def test_learning_rates_are_those_of_the_phases_that_ran() -> None:
     head = {"phase": "head", "learning_rate": 0.004}
     tuned = [{"phase": "fine-tuning", "learning_rate": rate} for rate in (5e-6, 1e-4, 9e-5)]
     unused = {"options": {"training": {"rate": 0.003}}}
-    assert settings(unused | {"history": [head, head]}) == [("learning rate", "0.004")]
-    assert settings(unused | {"history": [head, *tuned]}) == [
+    assert settings_of(unused | {"history": [head, head]}) == [("learning rate", "0.004")]
+    assert settings_of(unused | {"history": [head, *tuned]}) == [
         ("learning rate, head", "0.004"), ("learning rate, fine-tuning", "0.0001"),
     ]  # fmt: skip

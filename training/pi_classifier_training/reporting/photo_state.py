@@ -1,0 +1,59 @@
+"""The report's look at the photos themselves: how many, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pi_classifier.errors import PiClassifierError
+from pi_classifier_training.data.dataset import Photo
+from pi_classifier_training.data_check.findings import CheckResult
+from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.progress import with_progress
+from pi_classifier_training.reporting.subject import Subject
+
+# Beyond so many photos, checking them all would keep a person waiting.
+MOST_CHECKED = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Photos:
+    """Photos of each label for training, validation and test; what the check came upon.
+
+    Where `findings` is None, `unchecked` says why.
+    """
+
+    counts: tuple[tuple[str, int, int, int], ...]
+    findings: CheckResult | None
+    unchecked: str
+
+
+def photos(subject: Subject) -> Photos:
+    """The photos counted and, unless they are too many, checked."""
+    findings, unchecked = None, ""
+    try:
+        findings = _checked(subject)
+    except (PiClassifierError, ImportError) as error:
+        unchecked = str(error)
+    return Photos(_counts(subject.photos), findings, unchecked)
+
+
+def _checked(subject: Subject) -> CheckResult:
+    from pi_classifier_training.data_check.check import check
+
+    if len(subject.photos) > MOST_CHECKED:
+        raise TrainingError(
+            f"looking at {len(subject.photos)} photos takes long; 'pi-classifier-train "
+            "check-data' does it"
+        )
+    return check(subject.image_dirs, lambda paths: with_progress("checking photos", paths))
+
+
+def _counts(photos: Sequence[Photo]) -> tuple[tuple[str, int, int, int], ...]:
+    """Each label with its photos for training, validation and test."""
+    counts = Counter((photo.label, photo.split) for photo in photos)
+    return tuple(
+        (label, counts[label, "training"], counts[label, "validation"], counts[label, "test"])
+        for label in sorted({photo.label for photo in photos})
+    )

@@ -1,0 +1,103 @@
+"""What a report is on: a run or a model file, its photos, and its files as measured."""
+
+from __future__ import annotations
+
+import glob
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pi_classifier.modelfile.model_file import ModelFile, read_model_file
+from pi_classifier.setting import setting
+from pi_classifier_training.data.dataset import Photo, scan
+from pi_classifier_training.evaluation.labeling import match_labels
+from pi_classifier_training.reporting.model_files import MeasuredFile, choose, measure_files
+from pi_classifier_training.retraining.run_folder import RunFolder
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """What to put in: the learning curve or not, and where its weights and features lie."""
+
+    learning_curve: bool = setting(True, "leave out whether more photos would help: quicker")
+    weights: str | None = setting(
+        None,
+        "published weights for the learning curve, where the run does not tell them",
+        metavar="imagenet|FILE",
+    )
+    cache_dir: str | None = setting(
+        None, "folder of the bottleneck cache; 'none' keeps none", metavar="DIR"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """Everything the sections of a report are written from.
+
+    `source` is a run's folder or a model file, `summary` what is known of how it was made,
+    `files` are its model files, preferred kinds first, measured on the held-out ones of `photos`.
+    """
+
+    source: Path
+    summary: Mapping[str, Any]
+    image_dirs: tuple[Path, ...]
+    photos: Sequence[Photo]
+    files: Sequence[MeasuredFile]
+    options: ReportOptions
+
+    @cached_property
+    def chosen(self) -> MeasuredFile:
+        """The file to copy, whose answers the report is on."""
+        return choose(self.files)
+
+    @property
+    def name(self) -> str:
+        """What the model is called, else its run or file."""
+        card = self.summary.get("card", {})
+        return str(card.get("name") or self.source.resolve().name)
+
+    @property
+    def description(self) -> str:
+        """One line of its author's, often empty."""
+        return str(self.summary.get("card", {}).get("description", ""))
+
+    @property
+    def is_run(self) -> bool:
+        """Whether the training it is from is at hand."""
+        return not self.source.is_file()
+
+
+def read_subject(source: Path, image_dirs: Sequence[Path], options: ReportOptions) -> Subject:
+    """Read a run's folder or a model file and those made of it, and measure the files.
+
+    Raises TrainingError, ModelError and DatasetError where there is no usable model file or
+    no held-out photo.
+    """
+    if source.is_file():
+        model = read_model_file(source)
+        summary = model_summary(model)
+        photos = match_labels(scan(image_dirs), model.labels, model.name)
+        paths = [source, *sorted(source.parent.glob(f"{glob.escape(source.stem)}-*.tflite"))]
+    else:
+        summary = RunFolder(source).summary()
+        photos = scan(image_dirs)
+        paths = sorted(source.glob("*.tflite"))
+    files, messages = measure_files(source, paths, photos)
+    for message in messages:
+        log.warning("left out: %s", message)
+    return Subject(source, summary, tuple(image_dirs), photos, files, options)
+
+
+def model_summary(model: ModelFile) -> dict[str, Any]:
+    """What a model file says of how it was made, as a run's summary would."""
+    details = model.manifest.details
+    card = {"name": model.name}
+    if model.metadata is not None:
+        card["description"] = model.metadata.description
+    kept = {key: details[key] for key in ("network", "imported") if key in details}
+    return {**details.get("training", {}), **kept, "card": card}
