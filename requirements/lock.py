@@ -82,6 +82,7 @@ def _wanted() -> dict[str, list[str]]:
         "development": [
             *(*build, *device["dependencies"], *extras["dev"], *extras["video"]),
             *(text for text in bench["dependencies"] if not text.startswith("pi-classifier")),
+            *bench["optional-dependencies"]["cluster"],
         ],
         "build": build,
         "device": device["dependencies"],

@@ -39,6 +39,8 @@ EXTRA_PACKAGES = frozenset(
         "tqdm",
     }
 )
+# What its extra `cluster` installs.
+CLUSTER_PACKAGES = frozenset({"fsspec", "pandas", "pyarrow", "ray"})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,11 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error), error.exit_code)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in EXTRA_PACKAGES:
+        if package not in EXTRA_PACKAGES | CLUSTER_PACKAGES:
             raise
+        what, line = ("the training bench", "./training")
+        if package in CLUSTER_PACKAGES:
+            what, line = ("its extra for several machines", "'./training[cluster]'")
         return _complain(
-            f"the package {package} is needed and not installed; install the training bench, "
-            "in a clone of the repository: pip install . ./training",
+            f"the package {package} is needed and not installed; install {what}, "
+            f"in a clone of the repository: pip install . {line}",
             EXIT_UNAVAILABLE,
         )
     except OSError as error:
