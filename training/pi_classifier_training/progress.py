@@ -1,9 +1,15 @@
-"""Progress bars on standard error; the only module importing tqdm."""
+"""Progress on standard error: bars, and one display for a whole command of many steps.
+
+The only module importing tqdm.
+"""
 
 from __future__ import annotations
 
+import shutil
 import sys
-from collections.abc import Iterable, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -11,11 +17,24 @@ from tqdm import tqdm
 
 T = TypeVar("T")
 
+_TERMINAL_EVERY_S = 0.5
+# A log that is silent for longer than three seconds looks like a program that hangs.
+_LOG_EVERY_S = 2.5
+_overall: Overall | None = None
+
 
 class Progress:
-    """A bar with an estimate of the time left; silent lines where there is no terminal."""
+    """A bar with an estimate of the time left; rare lines where there is no terminal.
+
+    Under an `Overall` it is a part of that display instead of a bar.
+    """
 
     def __init__(self, title: str, total: int | None, done: int = 0) -> None:
+        self._overall = _overall
+        self._title, self._total, self._done = title, total, done
+        if self._overall is not None:
+            self._overall.part(title, done, total)
+            return
         # Without a terminal one line every 30 s keeps a log readable.
         self._bar = tqdm(
             total=total,
@@ -28,6 +47,10 @@ class Progress:
 
     def step(self, count: int = 1, note: str = "") -> None:
         """Advance by `count`, with a short note behind the bar."""
+        self._done += count
+        if self._overall is not None:
+            self._overall.part(self._title, self._done, self._total)
+            return
         if note:
             self._bar.set_postfix_str(note, refresh=False)
         self._bar.update(count)
@@ -41,7 +64,93 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bar.close()
+        if self._overall is None:
+            self._bar.close()
+
+
+class Overall:
+    """One display for a command of many steps: what is being done, best so far, time left.
+
+    On a terminal it is one line that changes; elsewhere plain lines, never more than
+    three seconds apart. Bars opened while it is shown become parts of it.
+    """
+
+    def __init__(
+        self, left_s: Callable[[], float], *, clock: Callable[[], float] = time.monotonic
+    ):
+        self._left_s, self._clock, self._began = left_s, clock, clock()
+        self._terminal = sys.stderr.isatty()
+        self._doing = self._part = self._best = ""
+        self._lock, self._ended = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._show_on, name="progress", daemon=True)
+
+    def doing(self, what: str) -> None:
+        """Say what begins now."""
+        self._doing, self._part = what, ""
+        self._show()
+
+    def part(self, title: str, done: int, total: int | None) -> None:
+        """Say how far the step at hand is."""
+        self._part = f"{title} {100 * done // total} %" if total else title
+
+    def best(self, text: str) -> None:
+        """Say what is the best so far."""
+        self._best = text
+
+    def say(self, line: str) -> None:
+        """Print a line that stays."""
+        with self._lock:
+            self._clear()
+            print(line, file=sys.stderr, flush=True)
+        self._show()
+
+    def line(self) -> str:
+        """The display's line, without an end."""
+        parts = [f"{_minutes(self._left_s())} left", self._doing, self._part]
+        if self._best:
+            parts.append(f"best so far {self._best}")
+        return " · ".join(part for part in parts if part)
+
+    def _show_on(self) -> None:
+        while not self._ended.wait(_TERMINAL_EVERY_S if self._terminal else _LOG_EVERY_S):
+            self._show()
+
+    def _show(self) -> None:
+        if self._ended.is_set():
+            return
+        with self._lock:
+            if self._terminal:
+                width = shutil.get_terminal_size().columns - 1
+                print("\r\033[K" + self.line()[:width], end="", file=sys.stderr, flush=True)
+            else:
+                print(self.line(), file=sys.stderr, flush=True)
+
+    def _clear(self) -> None:
+        if self._terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+    def __enter__(self) -> Self:
+        global _overall  # noqa: PLW0603  bars know nothing of the command they are part of
+        _overall = self
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        global _overall  # noqa: PLW0603
+        _overall = None
+        self._ended.set()
+        self._thread.join()
+        self._clear()
+
+
+def _minutes(seconds: float) -> str:
+    whole = max(0, round(seconds))
+    return f"{whole // 60}:{whole % 60:02}"
 
 
 def with_progress(title: str, items: Sequence[T]) -> Iterable[T]:

@@ -6,4 +6,4 @@ use, and what it needs TensorFlow for is imported when it runs, so that ``--help
 once.
 """
 
-MODULES = ("retrain", "evaluate", "export", "compress", "calibrate", "inspect", "data")
+MODULES = ("auto", "retrain", "evaluate", "export", "compress", "calibrate", "inspect", "data")

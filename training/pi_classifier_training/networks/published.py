@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,51 @@ _LITE0_URL = (
     "efficientnet_lite_b0_notop.h5"
 )
 _LITE0_MD5 = "d7a91a3c0e7f0bdffe67f599ebe511cd"
+
+
+# The names of the files without top layers; {side} is what they were trained at.
+_FILES: Mapping[str, str] = {
+    "mobilenet_v1": "mobilenet_{alpha}_{side}_tf_no_top.h5",
+    "mobilenet_v2": ("mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{width}_{side}_no_top.h5"),
+    "mobilenet_v3_small": "weights_mobilenet_v3_small_224_{width}_float_no_top_v2.h5",
+    "mobilenet_v3_large": "weights_mobilenet_v3_large_224_{width}_float_no_top_v2.h5",
+    "efficientnet_lite0": "efficientnet_lite_b0_notop.h5",
+    "efficientnet_v2_b0": "efficientnetv2-b0_notop.h5",
+    "inception_v3": "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
+}
+
+
+def weight_files(spec: NetworkSpec) -> list[str]:
+    """The names under which weights for a network are published, the best fitting first.
+
+    MobileNet v1 and v2 have a file for each resolution; any of them fits every other.
+    """
+    digits = f"{spec.width:.2f}".replace(".", "").lstrip("0")
+    alpha = f"{digits[0]}_{digits[1]}"
+    sides = [spec.resolution, *reversed(spec.family.resolutions)]
+    names = [
+        _FILES[spec.name].format(alpha=alpha, width=float(spec.width), side=side) for side in sides
+    ]
+    return list(dict.fromkeys(names))
+
+
+def keras_cache() -> Path:
+    """The folder in which Keras keeps weights it has downloaded."""
+    return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
+
+
+def fetch_weights(spec: NetworkSpec) -> Path:
+    """Download a network's published weights into Keras' cache; return their file.
+
+    Raises TrainingError where they cannot be downloaded.
+    """
+    try:
+        if spec.name == "efficientnet_lite0":
+            return _fetched_lite0()
+        published_network(spec, "imagenet")
+    except Exception as error:  # of Keras and urllib, for whatever a connection does
+        raise TrainingError(f"weights of {spec}: cannot be downloaded ({error})") from error
+    return next(path for name in weight_files(spec) if (path := keras_cache() / name).is_file())
 
 
 def load_weights(backbone: keras.Model, spec: NetworkSpec, weights: str) -> None:

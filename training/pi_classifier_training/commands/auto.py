@@ -1,0 +1,46 @@
+"""The best model for a board in one command."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pi_classifier.config.options import add_options, read_options
+from pi_classifier_training.commands.arguments import add_image_dir, path_of, print_lines
+
+
+def add(commands: Any) -> None:
+    """Name the command; its arguments are added when it is used."""
+    commands.add_parser(
+        "auto",
+        help="find and train the best model for a board in a given time",
+        description="Try the networks worth trying on your photos in the time given, and leave "
+        "the best model for the board. One that was stopped goes on when the same command is "
+        "given again.",
+        describe=_describe_auto,
+    ).set_defaults(run=_auto)
+
+
+def _describe_auto(parser: argparse.ArgumentParser) -> None:
+    from pi_classifier_training.search.options import AutoOptions
+
+    add_image_dir(parser)
+    parser.add_argument(
+        "--output-dir", type=path_of, required=True, metavar="OUT", help="a folder for the result"
+    )
+    parser.add_argument("--force", action="store_true", help="begin anew in a folder already used")
+    add_options(parser, AutoOptions)
+
+
+def _auto(options: argparse.Namespace) -> int:
+    from pi_classifier_training.search.auto import search, table
+    from pi_classifier_training.search.options import AutoOptions
+
+    found = search(
+        options.image_dir, options.output_dir, read_options(options, AutoOptions),
+        force=options.force,
+    )  # fmt: skip
+    print_lines(table(found))
+    for one in found.finalists:
+        print(f"{one.result.run}: {one.candidate.name}, {100 * one.result.accuracy:.1f} %")
+    return 0

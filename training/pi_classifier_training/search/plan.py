@@ -1,0 +1,147 @@
+"""What is tried next and whether it still fits the time: decided from results alone.
+
+A search goes through rungs. On each, candidates get a dearer trial than on the one
+before, and fewer get it (successive halving: Jamieson and Talwalkar 2016), within each
+class of cost, so that a cheap network, which may be a cascade's first stage, is not driven
+out by dear ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pi_classifier_training.search.candidates import Candidate, in_turn, mmacs
+from pi_classifier_training.search.trials import TrialResult
+
+# The share of the time for trials that is over at the end of each rung.
+RUNGS = {"few photos": 0.25, "all photos": 0.5, "short tuning": 0.7, "long tuning": 1.0}
+FEW_PER_LABEL = 40
+FEWEST, MOST_OF_FEW = 200, 1_000
+SHORT_EPOCHS = 4
+LONGEST_EPOCHS = 30
+# Building a network, loading its weights, having TensorFlow compile it: seconds.
+HEAD_OVERHEAD_S = 6.0
+TUNING_OVERHEAD_S = 30.0
+# Million multiply-accumulates a second of any processor that trains, until one was measured.
+SUPPOSED_MMACS_S = 3_000.0
+# A photo trained on costs about so many whose features are made: forward, backward, the views.
+TRAINED_PHOTO = 5.0
+# From so many times the cost on, two networks are worth having as the stages of a cascade.
+FIRST_STAGE_RATIO = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A candidate with its latest result."""
+
+    candidate: Candidate
+    result: TrialResult
+
+    @property
+    def rank(self) -> tuple[float, float, float, str]:
+        """Sorts the better first: accuracy, cross-entropy, then the cost decides."""
+        result = self.result
+        cost = self.candidate.cost.ms
+        return -result.accuracy, result.cross_entropy, cost, self.candidate.name
+
+
+def few_photos(training: int, labels: int) -> int | None:
+    """How many photos the first rung looks at; None: all, as they are few enough."""
+    few = min(max(FEW_PER_LABEL * labels, FEWEST), max(MOST_OF_FEW, labels))
+    return few if training > 1.5 * few else None
+
+
+def better_half(tried: Sequence[Tried]) -> list[Tried]:
+    """The better half of every class of cost, in the order to go on with."""
+    ranked = sorted(tried, key=lambda t: t.rank)
+    classes = {t.candidate.cost_class for t in tried}
+    kept: set[str] = set()
+    for number in classes:
+        own = [t for t in ranked if t.candidate.cost_class == number]
+        kept |= {t.candidate.name for t in own[: math.ceil(len(own) / 2)]}
+    by_candidate = {t.candidate: t for t in ranked if t.candidate.name in kept}
+    return [by_candidate[candidate] for candidate in in_turn(by_candidate)]
+
+
+def stages(tried: Sequence[Tried], count: int) -> list[Tried]:
+    """Up to `count` worth more time: the best, the best cheap one beside it, then the others.
+
+    A network that is neither better nor cheaper than another is never chosen.
+    """
+    ranked = sorted(tried, key=lambda t: t.rank)
+    useful: list[Tried] = []
+    for one in ranked:
+        if all(one.candidate.cost.ms < other.candidate.cost.ms for other in useful):
+            useful.append(one)
+    if not useful:
+        return []
+    best = useful[0]
+    cheap = [
+        t for t in useful[1:] if t.candidate.cost.ms * FIRST_STAGE_RATIO <= best.candidate.cost.ms
+    ][:1]
+    others = [t for t in useful[1:] if t not in cheap]
+    return [best, *cheap, *others][:count]
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How long trials take here, from what earlier ones took."""
+
+    results: tuple[TrialResult, ...]
+
+    def photos_s(self, candidate: Candidate) -> float:
+        """Photos a second that become features."""
+        own = [r.photos_s for r in self.results if r.spec.network == candidate.network]
+        measured = [rate for rate in own if rate]
+        if measured:
+            return measured[-1]
+        work = [r.photos_s * mmacs(r.spec.network) for r in self.results if r.photos_s]
+        rate = min(work, default=SUPPOSED_MMACS_S) / mmacs(candidate.network)
+        # Reading files takes its time, however small the network.
+        return min([rate, *(r.photos_s for r in self.results if r.photos_s)])
+
+    def head_s(self, candidate: Candidate, photos: int) -> float:
+        """Seconds to make features of so many photos and fit a head."""
+        return HEAD_OVERHEAD_S + photos / self.photos_s(candidate)
+
+    def epoch_s(self, candidate: Candidate, photos: int) -> float:
+        """Seconds of an epoch of fine-tuning on so many photos."""
+        own = [r for r in self.results if r.spec.network == candidate.network and r.epoch_s]
+        if own and own[-1].epoch_s:
+            return own[-1].epoch_s
+        slowness = [
+            r.epoch_s / (r.photos / rate)
+            for r in self.results
+            if r.epoch_s and r.photos and (rate := self._rate_of(r))
+        ]
+        factor = max(slowness, default=TRAINED_PHOTO)
+        return factor * photos / self.photos_s(candidate)
+
+    def _rate_of(self, result: TrialResult) -> float | None:
+        rates = [r.photos_s for r in self.results if r.spec.network == result.spec.network]
+        return next((rate for rate in reversed(rates) if rate), None)
+
+    def tuning_s(self, candidate: Candidate, photos: int, epochs: int) -> float:
+        """Seconds of a fine-tuning trial."""
+        return TUNING_OVERHEAD_S + epochs * self.epoch_s(candidate, photos)
+
+
+def long_epochs(
+    chosen: Sequence[Candidate], photos: int, seconds: float, speed: Speed
+) -> list[int]:
+    """Epochs of the last rung: the time shared evenly, as far as more epochs still help.
+
+    0 where not even the short fine-tuning's epochs fit.
+    """
+    epochs: list[int] = []
+    left = seconds
+    for number, candidate in enumerate(chosen):
+        share = left / (len(chosen) - number) - TUNING_OVERHEAD_S
+        count = int(share / speed.epoch_s(candidate, photos))
+        count = min(count, LONGEST_EPOCHS) if count > SHORT_EPOCHS else 0
+        epochs.append(count)
+        if count:
+            left -= speed.tuning_s(candidate, photos, count)
+    return epochs

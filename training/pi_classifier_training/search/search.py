@@ -1,0 +1,249 @@
+"""The search: from contenders to the few networks worth finishing, in the time there is."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pi_classifier.system.files import read_regular_file, write_json
+from pi_classifier_training.progress import Overall
+from pi_classifier_training.search.candidates import Candidate
+from pi_classifier_training.search.executor import Executor
+from pi_classifier_training.search.plan import (
+    RUNGS,
+    SHORT_EPOCHS,
+    Speed,
+    Tried,
+    better_half,
+    few_photos,
+    long_epochs,
+    stages,
+)
+from pi_classifier_training.search.trials import (
+    TrialResult,
+    TrialSpec,
+    read_result,
+    write_result,
+)
+
+log = logging.getLogger(__name__)
+
+PLAN_FILE = "plan.json"
+TRIALS_FOLDER = "trials"
+FINISHED_STAGES = 2
+TUNED_AT_MOST = 4
+_LARGEST_PLAN = 16 << 20
+
+
+@dataclass(slots=True)
+class Budget:
+    """The seconds of a search, over all its sittings.
+
+    `total_s` is what the user gave, `reserve_s` what finishing takes; `spent_s` what
+    earlier sittings took for results that still stand.
+    """
+
+    total_s: float
+    reserve_s: float
+    clock: Callable[[], float] = time.monotonic
+    spent_s: float = 0.0
+    _began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._began = self.clock()
+
+    def now_s(self) -> float:
+        """Seconds of work so far."""
+        return self.spent_s + self.clock() - self._began
+
+    def go_on_at(self, spent_s: float) -> None:
+        """Count from here as if so many seconds had been worked."""
+        self.spent_s, self._began = spent_s, self.clock()
+
+    def until_s(self, share: float) -> float:
+        """Seconds left until a share of the time for trials is over."""
+        return share * (self.total_s - self.reserve_s) - self.now_s()
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What every trial of a search is about: the photos, and where things are kept."""
+
+    image_dirs: tuple[Path, ...]
+    folder: Path
+    labels: int
+    training_photos: int
+    validation_photos: int
+    cache_dir: str | None = None
+    seed: int = 1
+
+
+class Search:
+    """Goes through the rungs; what it has done is on disk, so that a killed one goes on."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        contenders: Mapping[Candidate, Path],
+        executor: Executor,
+        budget: Budget,
+        display: Overall,
+    ) -> None:
+        self.subject, self.contenders, self.executor = subject, contenders, executor
+        self.budget, self.display = budget, display
+        self.results: list[TrialResult] = []
+        self._by_network = {c.network: c for c in contenders}
+        self._plan: dict[str, Any] = _read_plan(subject.folder / PLAN_FILE)
+
+    def run(self) -> list[Tried]:
+        """Search; return the networks worth finishing, trained, the best first.
+
+        Every one of them has a run folder. Raises what a trial raises that cannot be made.
+        """
+        few = few_photos(self.subject.training_photos, self.subject.labels)
+        tried = self._rung("few photos", lambda: self._head_specs(list(self.contenders), few))
+        if few is not None:
+            kept = [t.candidate for t in better_half(tried)]
+            tried = self._rung("all photos", lambda: self._head_specs(kept, None)) or tried
+        frozen = {t.candidate: t for t in tried}
+        chosen = [t.candidate for t in stages(tried, TUNED_AT_MOST)]
+        short = self._rung("short tuning", lambda: self._tuning_specs(chosen))
+        best = self._best_of([*frozen.values(), *short])
+        finalists = [t.candidate for t in stages(best, FINISHED_STAGES)]
+        long = self._rung("long tuning", lambda: self._long_specs(finalists))
+        best = self._best_of([*best, *long])
+        finalists = [t.candidate for t in stages(best, FINISHED_STAGES)]
+        return self._finished(finalists, best)
+
+    def tried(self) -> list[Tried]:
+        """Everything tried so far, in its order, what was dropped too."""
+        return [Tried(self._by_network[r.spec.network], r) for r in self.results]
+
+    def _best_of(self, tried: Sequence[Tried]) -> list[Tried]:
+        """The best result of each candidate, the best candidate first."""
+        best: dict[Candidate, Tried] = {}
+        for one in sorted(tried, key=lambda t: t.rank):
+            best.setdefault(one.candidate, one)
+        return list(best.values())
+
+    def _finished(self, finalists: Sequence[Candidate], best: Sequence[Tried]) -> list[Tried]:
+        by_candidate = {t.candidate: t for t in best}
+        without = [c for c in finalists if by_candidate[c].result.run is None]
+        made = self._rung(
+            "head", lambda: [self._spec(c, "head", epochs=0) for c in without], must=True
+        )
+        by_candidate |= {t.candidate: t for t in made}
+        return [by_candidate[c] for c in finalists]
+
+    def _spec(self, candidate: Candidate, kind: str, **values: Any) -> TrialSpec:
+        name = f"{candidate.name}-{kind}"
+        return TrialSpec(
+            name,
+            candidate.network,
+            str(self.contenders[candidate]),
+            tuple(map(str, self.subject.image_dirs)),
+            str(self.subject.folder / TRIALS_FOLDER / name),
+            self.subject.cache_dir,
+            seed=self.subject.seed,
+            **values,
+        )
+
+    def _head_specs(self, chosen: Sequence[Candidate], photos: int | None) -> list[TrialSpec]:
+        kind = "all" if photos is None else "few"
+        return [self._spec(c, kind, photos=photos) for c in chosen]
+
+    def _tuning_specs(self, chosen: Sequence[Candidate]) -> list[TrialSpec]:
+        return [self._spec(c, f"tuned-{SHORT_EPOCHS}", epochs=SHORT_EPOCHS) for c in chosen]
+
+    def _long_specs(self, chosen: Sequence[Candidate]) -> list[TrialSpec]:
+        seconds = self.budget.until_s(RUNGS["long tuning"])
+        counts = long_epochs(chosen, self.subject.training_photos, seconds, self._speed())
+        return [
+            self._spec(c, f"tuned-{epochs}", epochs=epochs)
+            for c, epochs in zip(chosen, counts, strict=True)
+            if epochs
+        ]
+
+    def _rung(
+        self, rung: str, planned: Callable[[], list[TrialSpec]], *, must: bool = False
+    ) -> list[Tried]:
+        """Make the trials of a rung, those of an earlier sitting's plan where there is one."""
+        if rung in self._plan:
+            entry = self._plan[rung]
+            specs = [TrialSpec.of(spec) for spec in entry["trials"]]
+            self.budget.go_on_at(entry["spent_s"])
+        else:
+            specs = planned()
+            self._plan[rung] = {
+                "spent_s": round(self.budget.now_s(), 2),
+                "trials": [spec.as_dict() for spec in specs],
+            }
+            write_json(self.subject.folder / PLAN_FILE, self._plan)
+        made: list[Tried] = []
+        for result in self.executor.run(self._fitting(specs, RUNGS.get(rung, 1.0), must)):
+            self.results.append(result)
+            made.append(Tried(self._by_network[result.spec.network], result))
+            self._tell(made[-1])
+        return made
+
+    def _fitting(
+        self, specs: Sequence[TrialSpec], share: float, must: bool
+    ) -> Iterator[TrialSpec]:
+        """The trials for which there is time; what is dropped is on record."""
+        for spec in specs:
+            known = read_result(spec)
+            if known is not None and known.dropped:
+                self.results.append(known)
+                continue
+            if known is not None:
+                self.budget.go_on_at(self.budget.now_s() + known.seconds / self.executor.slots)
+                yield spec
+                continue
+            left = self.budget.until_s(share)
+            needed = self._seconds(spec)
+            if needed > left and not must and self.results:
+                reason = (
+                    f"would have taken about {needed:.0f} s of the {max(0.0, left):.0f} s left"
+                )
+                self.results.append(write_result(TrialResult(spec, dropped=reason)))
+                log.debug("%s: not tried, %s", spec.name, reason)
+                continue
+            self.display.doing(f"trying {self._by_network[spec.network].title}")
+            yield replace(spec, limit_s=max(left, needed))
+
+    def _seconds(self, spec: TrialSpec) -> float:
+        candidate, subject = self._by_network[spec.network], self.subject
+        if spec.epochs:
+            return self._speed().tuning_s(candidate, subject.training_photos, spec.epochs)
+        # All photos are seen as they are and mirrored.
+        photos = spec.photos or 2 * subject.training_photos
+        held_out = min(subject.validation_photos, photos)
+        return self._speed().head_s(candidate, photos + held_out)
+
+    def _speed(self) -> Speed:
+        return Speed(tuple(self.results))
+
+    def _tell(self, tried: Tried) -> None:
+        spec = tried.result.spec
+        photos = "" if spec.photos is None else f", seen {tried.result.photos} photos"
+        kind = f"fine-tuned {spec.epochs} epochs" if spec.epochs else f"head alone{photos}"
+        right = f"{100 * tried.result.accuracy:.1f} %"
+        self.display.say(f"  {tried.candidate.title}, {kind}: {right} of validation photos right")
+        best = min((t for t in self.tried() if not t.result.dropped), key=lambda t: t.rank)
+        self.display.best(f"{100 * best.result.accuracy:.1f} % ({best.candidate.title})")
+
+
+def _read_plan(path: Path) -> dict[str, Any]:
+    try:
+        plan: dict[str, Any] = json.loads(read_regular_file(path, _LARGEST_PLAN))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        log.warning("%s: cannot be read (%s); planned anew", path, error)
+        return {}
+    return plan
