@@ -59,9 +59,10 @@ class Smoother:
     The smoother holds the label it announced last: L, or None for "nothing". Each
     frame proposes a candidate:
 
-    1. the top label, if its score is at least `threshold_high` and it is not silent;
-    2. else L, if there is one and its own score is at least `threshold_low`;
-    3. else None.
+    1. None, if it is unlike every label (`Prediction.unknown`);
+    2. else the top label, if its score is at least `threshold_high` and it is not silent;
+    3. else L, if there is one and its own score is at least `threshold_low`;
+    4. else None.
 
     A candidate equal to L settles the matter: the count starts over. Any other
     candidate is counted; a different one starts the count at 1. When the same
@@ -131,9 +132,12 @@ class Smoother:
             model=prediction.model,
             latency_ns=prediction.latency_ns,
             picture=frame.picture,
+            unknown=prediction.unknown,
         )
 
     def _candidate(self, prediction: Prediction) -> str | None:
+        if prediction.unknown:
+            return None
         top = prediction.top
         if top.score >= self._high and top.label not in self._silent:
             return top.label
@@ -157,6 +161,7 @@ class MultipleSmoother:
 
     Every label has a `Smoother` of its own, which is given that label's score alone: so its
     threshold, patience and refractory time are its own, and no label delays or ends another.
+    A frame that is unlike every label speaks against all of them.
     What changes in a frame is one decision, with all labels that are in force after it.
 
     Predictions must have every label, and their scores must be independent of one another.
@@ -195,8 +200,8 @@ class MultipleSmoother:
             if category.score >= self._high or category.label in self._smoothers
         ]
         # After a reload with another model: what it does not know is not seen any more.
-        unknown = self._smoothers.keys() - {category.label for category in fed}
-        fed += [Category(-1, label, 0.0) for label in sorted(unknown)]
+        gone = self._smoothers.keys() - {category.label for category in fed}
+        fed += [Category(-1, label, 0.0) for label in sorted(gone)]
         changes = [
             change
             for category in fed
@@ -213,10 +218,11 @@ class MultipleSmoother:
             label=best.label if chosen else None,
             score=best.score,
             several=Several(in_force, announced),
+            unknown=prediction.unknown and not chosen,
         )
 
     def _fed(self, frame: Frame, of: Prediction, category: Category) -> Decision | None:
-        alone = Prediction((category,), of.model, of.stage, of.latency_ns)
+        alone = Prediction((category,), of.model, of.stage, of.latency_ns, of.unknown)
         return self._smoother(category.label).update(frame, alone)
 
     def _smoother(self, label: str) -> Smoother:

@@ -49,13 +49,15 @@ class Prediction:
 
     `model` is the name of the model that answered and `stage` its position in
     the cascade (0 for the first, or for a single model). `latency_ns` is the
-    time spent on the frame by all stages together.
+    time spent on the frame by all stages together. `unknown`: the frame is unlike
+    every label of the model, whatever the scores; then nothing is announced.
     """
 
     categories: tuple[Category, ...]
     model: str
     stage: int
     latency_ns: int
+    unknown: bool = False
 
     @property
     def top(self) -> Category:
@@ -81,6 +83,7 @@ class Decision:
     `stage` and `model` those of that frame's prediction. `latency_ns`, the time
     that prediction took, is for logs alone: it differs from run to run and so
     takes no part in comparing decisions (0: not known); nor does `picture`, the frame's.
+    `unknown`: it is "nothing" because that frame was unlike every label.
     """
 
     label: str | None
@@ -92,6 +95,7 @@ class Decision:
     latency_ns: int = field(default=0, compare=False)
     picture: str | None = field(default=None, compare=False)
     several: Several | None = None
+    unknown: bool = False
 
     @property
     def in_force(self) -> tuple[str, ...]:

@@ -197,6 +197,9 @@ def manifests() -> Iterator[Case]:
     yield case("a checksum that is none", {"flatbuffer": {"bytes": 9, "sha256": "x"}})
     yield case("another network's size", {"input": {"size": [99, 99]}})
     yield case("an unknown silent label", {"silent_labels": ["daisy"]})
+    log_linear = {"score": "log-linear", "weights": [1.0, 1.0], "floor": 0.001, "threshold": 0.5}
+    yield case("unknown rejection by two weights for four labels", {"unknown": log_linear})
+    yield case("unknown rejection in another way", {"unknown": {"score": "energy"}})
 
 
 def label_files() -> Iterator[Case]:

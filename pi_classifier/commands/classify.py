@@ -73,6 +73,7 @@ def _as_json(image: str, prediction: Prediction) -> dict[str, Any]:
             asdict(category) | {"score": round(category.score, 6)}
             for category in prediction.categories
         ],
+        "unknown": prediction.unknown,
         "stage": prediction.stage,
         "latency_ms": round(prediction.latency_ns / 1e6, 3),
     }
@@ -80,6 +81,8 @@ def _as_json(image: str, prediction: Prediction) -> dict[str, Any]:
 
 def _as_text(image: str, prediction: Prediction) -> str:
     lines = [printable(image)]
+    if prediction.unknown:
+        lines.append("unknown: unlike everything the model has a label for")
     lines += [f"{top.label} {top.score:.4f}" for top in prediction.categories]
     lines.append(f"{prediction.latency_ns / 1e6:.1f} ms ({prediction.model})\n")
     return "\n".join(lines)

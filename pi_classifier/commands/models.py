@@ -115,6 +115,7 @@ def _facts(stage: _Stage) -> dict[str, Any]:
         "network": details.get("network"),
         "training": details.get("training"),
         "evaluation": details.get("evaluation"),
+        "unknown": details.get("unknown"),
         "self_test": len(model.manifest.golden),
     }
 
@@ -155,6 +156,8 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "training", _training(facts["training"])
     if facts["evaluation"]:
         yield "accuracy", _accuracy(facts["evaluation"])
+    if facts["unknown"]:
+        yield "unknown", _unknown(facts["unknown"])
     rights = [f"{key} {facts[key]}" for key in ("version", "author", "license") if facts[key]]
     if rights:
         yield "origin", ", ".join(rights)
@@ -166,6 +169,15 @@ def _labels(labels: list[str], silent: list[str], source: str) -> str:
     named = [f"{label} (silent)" if label in silent else label for label in labels[:_LABELS_SHOWN]]
     more = ", …" if len(labels) > _LABELS_SHOWN else ""
     return f"{len(labels)}: {', '.join(named)}{more} (from {source})"
+
+
+def _unknown(unknown: Mapping[str, Any]) -> str:
+    """What unknown rejection does, with its cost where the file states it."""
+    words = "says so of frames unlike every label"
+    silenced = unknown.get("silenced")
+    if isinstance(silenced, int | float):
+        words += f"; silences {silenced:.1%} of the right answers"
+    return words
 
 
 def _training(training: object) -> str:

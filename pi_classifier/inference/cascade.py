@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stage:
-    """A classifier and the top score from which its answer is taken.
+    """A classifier and the top score from which its answer is taken, but for unknown frames.
 
     `accept_labels` holds other thresholds for some labels' answers. The last stage's
     answer is always taken; its thresholds are not looked at.
@@ -61,9 +61,12 @@ class Cascade:
             prediction = stage.classifier.classify(frame)
             latency_ns += prediction.latency_ns
             top = prediction.top
-            if number == last or top.score >= self._accept[number][top.index]:
+            sure = not prediction.unknown and top.score >= self._accept[number][top.index]
+            if sure or number == last:
                 break
-        return Prediction(prediction.categories, prediction.model, number, latency_ns)
+        return Prediction(
+            prediction.categories, prediction.model, number, latency_ns, prediction.unknown
+        )
 
     def close(self) -> None:
         """Close all stages."""

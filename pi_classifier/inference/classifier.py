@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pi_classifier.errors import ModelMismatch
+from pi_classifier.errors import ConfigError, ModelMismatch
 from pi_classifier.inference import sensor_classifier
 from pi_classifier.inference.cascade import Cascade, open_cascade
 from pi_classifier.inference.interpreter import Interpreter, open_interpreter
@@ -25,9 +25,10 @@ from pi_classifier.inference.settings import (
     stated_channels,
     stated_normalization,
 )
+from pi_classifier.inference.unknown import UnknownRejection
 from pi_classifier.inference.verifier import try_content, verified
 from pi_classifier.modelfile.locate import find_model
-from pi_classifier.modelfile.manifest import GoldenVector, Resize
+from pi_classifier.modelfile.manifest import GoldenVector, Resize, UnknownScore
 from pi_classifier.modelfile.model_copy import ModelSource
 from pi_classifier.modelfile.model_file import (
     ModelFile,
@@ -46,7 +47,8 @@ class ModelClassifier:
     """Runs one model on frames; made by `open_classifier`. It serves one thread.
 
     Replays the file's golden vectors at once; raises `ModelMismatch` where one does
-    not reproduce. `top_k` 0 puts every label into the predictions.
+    not reproduce. `top_k` 0 puts every label into the predictions; `unknown` says which
+    frames are unlike every label, None that none are told.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class ModelClassifier:
         top_k: int = 0,
         resize: Resize | None = None,
         scores: str = "auto",
+        unknown: UnknownScore | None = None,
     ) -> None:
         self.model = model
         self.name = model.name
@@ -66,6 +69,15 @@ class ModelClassifier:
         activation = activation_of(model, scores, self.raw_scores)
         self._independent = are_independent(activation, model)
         self._read = ScoreReader(activation, model.manifest.temperature, len(model.labels))
+        self._read_uncalibrated = ScoreReader(activation, 1.0, len(model.labels))
+        self._unknown = None if unknown is None else UnknownRejection(unknown)
+        self._silent = frozenset(model.manifest.silent_labels)
+        if unknown is not None and self._independent:
+            raise ModelMismatch(
+                f"{model.path}: tells unknown frames by scores that share 100 %, and its scores "
+                'are independent of one another; remove its "unknown" entry, or set '
+                "model.unknown_rejection to off"
+            )
         for number, vector in enumerate(model.manifest.golden, start=1):
             self._replay(vector, number)
 
@@ -93,8 +105,16 @@ class ModelClassifier:
         """Return the best labels for `frame`. Raises `InferenceError`."""
         start_ns = time.perf_counter_ns()
         pixels = self._preprocess(frame.pixels, self._pixels)
-        categories = self._best(self._read(self._interpreter.invoke(pixels)))
-        return Prediction(categories, self.name, 0, time.perf_counter_ns() - start_ns)
+        outputs = self._interpreter.invoke(pixels)
+        categories = self._best(self._read(outputs))
+        # A silent label is an answer too: the frame is like the pictures of "background".
+        unknown = (
+            self._unknown is not None
+            and categories[0].label not in self._silent
+            and self._unknown(self._read_uncalibrated(outputs))
+        )
+        latency_ns = time.perf_counter_ns() - start_ns
+        return Prediction(categories, self.name, 0, latency_ns, unknown)
 
     def raw_scores(self, pixels: Pixels) -> Scores:
         """Return the network's own scores float32 ``[outputs]`` for pixels of `input_size`.
@@ -225,7 +245,10 @@ def start_model(
     if settings.resize in ("crop", "stretch"):
         resize = "crop" if settings.resize == "crop" else "stretch"
     try:
-        return ModelClassifier(model, interpreter, settings.top_k, resize, settings.scores)
+        unknown = _unknown_score(model, settings)
+        return ModelClassifier(
+            model, interpreter, settings.top_k, resize, settings.scores, unknown
+        )
     except BaseException as error:
         interpreter.close()
         stated = _stated_of_pixels(settings)
@@ -235,6 +258,17 @@ def start_model(
                 "the file says itself how its pixels are read: remove the setting"
             ) from error
         raise
+
+
+def _unknown_score(model: ModelFile, settings: ModelSettings) -> UnknownScore | None:
+    """How unknown frames are told, as the model says and the settings want."""
+    if settings.unknown_rejection == "on" and model.manifest.unknown is None:
+        raise ConfigError(
+            f"model.unknown_rejection = on: {model.path} does not say how unknown frames are "
+            'told; set it to "auto", or have the model file completed on the workstation: '
+            "pi-classifier-train calibrate --negatives PHOTOS"
+        )
+    return None if settings.unknown_rejection == "off" else model.manifest.unknown
 
 
 def _stated_of_pixels(settings: ModelSettings) -> list[str]:

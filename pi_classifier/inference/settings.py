@@ -8,6 +8,7 @@ from pathlib import Path
 from pi_classifier.errors import ConfigError
 from pi_classifier.inference.interpreter import RUNTIMES
 from pi_classifier.inference.score_reading import SCORES
+from pi_classifier.inference.unknown import UNKNOWN_REJECTION
 from pi_classifier.modelfile.picture_input import CHANNELS, Channels
 from pi_classifier.modelfile.tflite_metadata import Normalization, normalization
 from pi_classifier.setting import setting
@@ -58,6 +59,12 @@ class ModelSettings:
         'what the network puts out; "auto" is by its last operator, then by what it gives; '
         "independent ones do not share 100 %",
         choices=SCORES,
+    )
+    unknown_rejection: str = setting(
+        "auto",
+        'say "unknown" to frames that are unlike every label: "auto" where the model file says '
+        'how they are told, "on" refuses models that do not',
+        choices=UNKNOWN_REJECTION,
     )
     top_k: int = setting(10, "how many of the best labels a prediction names; 0 is all", minimum=0)
 

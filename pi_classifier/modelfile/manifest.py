@@ -29,6 +29,11 @@ _LARGEST_SIDE = 1 << 14
 _LARGEST_SCORE = float(np.finfo(np.float32).max)
 # Beyond, every label has the same score, or one has all.
 _TEMPERATURES = (0.001, 1000.0)
+UNKNOWN_SCORE = "log-linear"
+_FLOORS = (1e-9, 0.5)
+# Fitted ones are below 10; sums of a hundred thousand such logarithms stay within float32.
+_LARGEST_WEIGHT = 1e6
+_LARGEST_THRESHOLD = 1e12
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 Resize = Literal["crop", "stretch"]
 # As they stand in `input.channels`.
@@ -57,6 +62,19 @@ class GoldenVector:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class UnknownScore:
+    """By which a frame is known that is unlike every label: fitted when the model was finished.
+
+    The frame's score is the sum of `weights` float32 ``[labels]`` times the logarithms of its
+    scores at temperature 1, none taken for less than `floor`. Above `threshold` it is unknown.
+    """
+
+    weights: NDArray[np.float32]
+    floor: float
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Manifest:
     """The checked contents of ``pi_classifier.json``; the defaults are those of foreign files.
 
@@ -71,6 +89,7 @@ class Manifest:
     silent_labels: tuple[str, ...] = ()
     temperature: float = 1.0
     thresholds: Thresholds = Thresholds()
+    unknown: UnknownScore | None = None
     golden: tuple[GoldenVector, ...] = ()
     golden_tolerance: float = 0.05
     flatbuffer_bytes: int | None = None
@@ -154,6 +173,7 @@ def parse_manifest(content: bytes, place: str, outputs: int) -> Manifest:
         silent_labels=_texts(top, "silent_labels"),
         temperature=calibration.number("temperature", *_TEMPERATURES, 1.0),
         thresholds=Thresholds(*(thresholds.ratio(key) for key in ("accept", "high", "low"))),
+        unknown=_unknown(top.inner("unknown"), outputs) if "unknown" in top.value else None,
         golden=_golden_vectors(golden, outputs),
         golden_tolerance=golden.number("tolerance", 0, 1, 0.05),
         flatbuffer_bytes=flatbuffer.take("bytes", int, -1) if flatbuffer.value else None,
@@ -218,6 +238,23 @@ def _texts(reader: _Reader, key: str) -> tuple[str, ...]:
     if not all(isinstance(value, str) for value in values):
         raise reader.wrong(key, "a list of texts")
     return tuple(map(clean_label, values))
+
+
+def _unknown(unknown: _Reader, outputs: int) -> UnknownScore:
+    if unknown.take("score", str, "") != UNKNOWN_SCORE:
+        raise unknown.wrong("score", f'"{UNKNOWN_SCORE}"; a newer pi-classifier may know it')
+    weights = unknown.take("weights", list, [])
+    # One output may stand for two labels, no and yes.
+    numbers = all(_is_number(weight, -_LARGEST_WEIGHT, _LARGEST_WEIGHT) for weight in weights)
+    if len(weights) != max(outputs, 2) or not numbers:
+        raise unknown.wrong("weights", f"{max(outputs, 2)} numbers, one for each label")
+    if unknown.value.get("threshold") is None:
+        raise unknown.wrong("threshold", "a number")
+    return UnknownScore(
+        np.array(weights, np.float32),
+        unknown.number("floor", *_FLOORS, _FLOORS[0]),
+        unknown.number("threshold", -_LARGEST_THRESHOLD, _LARGEST_THRESHOLD, 0),
+    )
 
 
 def _golden_vectors(golden: _Reader, outputs: int) -> tuple[GoldenVector, ...]:

@@ -23,7 +23,8 @@ class View:
     @property
     def heading(self) -> str:
         """The label decided on, in words where there is none."""
-        return self.decided or "nothing I know"
+        unknown = self.prediction is not None and self.prediction.unknown
+        return self.decided or ("something unknown" if unknown else "nothing I know")
 
     def best(self, count: int) -> tuple[Category, ...]:
         """Return the first `count` categories; none before the first prediction."""

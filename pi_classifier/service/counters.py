@@ -54,7 +54,8 @@ class Counters:
     """What the loop has done so far.
 
     `frames` counts the camera's frames, `admitted` those the gate let through,
-    `answered[stage]` those a stage of the cascade had the last word on.
+    `answered[stage]` those a stage of the cascade had the last word on, `unknown` those
+    unlike every label.
     `decisions` counts the changes of mind, `labels` the labels that they announced.
     `dropped` counts the gaps in the frames' numbers: frames the camera lost.
     `latency_ns` is the time spent in the classifier, preprocessing included. `losses`
@@ -64,6 +65,7 @@ class Counters:
     frames: int = 0
     dropped: int = 0
     admitted: int = 0
+    unknown: int = 0
     decisions: int = 0
     labels: int = 0
     latency_ns: int = 0
@@ -79,6 +81,7 @@ class Counters:
         self._expected = frame.sequence + 1
         if prediction is not None:
             self.admitted += 1
+            self.unknown += prediction.unknown
             self.latency_ns += prediction.latency_ns
             self.answered[prediction.stage] += 1
 
@@ -99,8 +102,9 @@ class Counters:
 
     def __str__(self) -> str:
         losses = str(self.losses)
+        unknown = f", {self.unknown} of them unknown" if self.unknown else ""
         return (
-            f"{self.frames} frames ({self.admitted} classified, {self.dropped} dropped), "
+            f"{self.frames} frames ({self.admitted} classified{unknown}, {self.dropped} dropped), "
             f"{self.decisions} decisions, "
             f"{self.first_stage_share:.0%} answered by the first stage, "
             f"{self.ms_per_frame:.1f} ms per frame" + (f"; {losses}" if losses else "")

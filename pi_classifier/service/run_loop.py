@@ -81,7 +81,7 @@ class _Progress:
         if self._observe is not None:
             self._observe(frame, prediction)
         if self._verbose:
-            _logger.debug("frame %d: %s", frame.sequence, _brief(prediction))
+            _logger.debug("frame %d: %s", frame.sequence, frame_words(prediction))
         now_ns = frame.timestamp_ns
         if self._due_ns is None or now_ns >= self._due_ns:
             if self._due_ns is not None:
@@ -89,11 +89,13 @@ class _Progress:
             self._due_ns = now_ns + _COUNTERS_EVERY_NS
 
 
-def _brief(prediction: Prediction | None) -> str:
+def frame_words(prediction: Prediction | None) -> str:
+    """What the log says of one frame at DEBUG."""
     if prediction is None:
         return "kept out by the gate"
     top = prediction.top
+    unknown = "unknown, else " if prediction.unknown else ""
     return (
-        f"{top.label} {top.score:.2f} by stage {prediction.stage} "
+        f"{unknown}{top.label} {top.score:.2f} by stage {prediction.stage} "
         f"in {prediction.latency_ns / 1e6:.1f} ms"
     )

@@ -15,7 +15,8 @@ SCORE_DECIMALS = 4
 def decision_fields(decision: Decision) -> dict[str, Any]:
     """The decision's fields in their fixed order, scores rounded to 4 decimals.
 
-    Where several labels may be in force, they follow, and which of them are new.
+    Where several labels may be in force, they follow, and which of them are new. A "nothing"
+    that comes of something unknown says so.
     """
     fields: dict[str, Any] = {
         "label": decision.label,
@@ -31,6 +32,8 @@ def decision_fields(decision: Decision) -> dict[str, Any]:
             for category in decision.several.in_force
         ]
         fields["announced"] = list(decision.announced)
+    if decision.unknown:
+        fields["unknown"] = True
     return fields
 
 

@@ -110,7 +110,8 @@ class LogSink:
 def message(decision: Decision | None) -> str:
     """What a person reads: ``I see a daisy (0.93)``, of several ``I see a and b (0.93, 0.8)``."""
     if decision is None or decision.label is None:
-        return "I see nothing I know"
+        unknown = decision is not None and decision.unknown
+        return "I see something unknown" if unknown else "I see nothing I know"
     scores = [decision.score]
     if decision.several is not None:
         scores = [category.score for category in decision.several.in_force]
@@ -131,6 +132,8 @@ def fields(decision: Decision, model_sha256: Mapping[str, str]) -> dict[str, str
     if decision.several is not None:
         values["LABELS"] = ", ".join(decision.in_force)
         values["ANNOUNCED"] = ", ".join(decision.announced)
+    if decision.unknown:
+        values["UNKNOWN"] = "1"
     if decision.model in model_sha256:
         values["MODEL_SHA256"] = model_sha256[decision.model]
     if decision.picture is not None:

@@ -119,6 +119,12 @@ def _manifests() -> list[bytes]:
         "silent_labels": ["background"],
         "calibration": {"temperature": 1.5},
         "thresholds": {"accept": 0.8, "high": 0.6, "low": 0.4},
+        "unknown": {
+            "score": "log-linear",
+            "weights": [1.0, -0.5, 0.0, 2],
+            "floor": 0.001,
+            "threshold": 0.5,
+        },
         "flatbuffer": {"bytes": 100, "sha256": "0" * 64},
         "golden": {"tolerance": 0.01, "vectors": [vector]},
     }
