@@ -22,8 +22,12 @@ _STEPS_PER_MAC = (0.5, 4.0)
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A Raspberry Pi; rates in 10⁹ multiply-accumulates a second on one core, (slow, fast)."""
+    """A Raspberry Pi; rates in 10⁹ multiply-accumulates a second on one core, (slow, fast).
 
+    `key` is what it is called on the command line.
+    """
+
+    key: str
     name: str
     core: str
     float_rate: tuple[float, float]
@@ -31,15 +35,29 @@ class Board:
 
 
 BOARDS = (
-    Board("Pi Zero 2 W", "Cortex-A53, 1.0 GHz", (1.2, 1.8), (2.1, 3.6)),
-    Board("Pi 3", "Cortex-A53, 1.2 to 1.4 GHz", (1.4, 2.5), (2.5, 5.0)),
-    Board("Pi 4", "Cortex-A72, 1.5 to 1.8 GHz", (3.6, 6.0), (6.5, 14.0)),
-    Board("Pi 5", "Cortex-A76, 2.4 GHz", (7.2, 18.0), (13.0, 42.0)),
+    Board("zero-2-w", "Pi Zero 2 W", "Cortex-A53, 1.0 GHz", (1.2, 1.8), (2.1, 3.6)),
+    Board("3", "Pi 3", "Cortex-A53, 1.2 to 1.4 GHz", (1.4, 2.5), (2.5, 5.0)),
+    Board("4", "Pi 4", "Cortex-A72, 1.5 to 1.8 GHz", (3.6, 6.0), (6.5, 14.0)),
+    Board("5", "Pi 5", "Cortex-A76, 2.4 GHz", (7.2, 18.0), (13.0, 42.0)),
 )
+BOARD_KEYS = tuple(board.key for board in BOARDS)
 BASIS = (
     "estimated for one core from published measurements of MobileNet v1 and v2 on these boards "
     "(Pi 5: from its maker's comparison with Pi 4); not measured"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a network does for one picture: multiply-accumulates, simple steps, operations.
+
+    `dense` are the multiply-accumulates that are not of depthwise convolutions.
+    """
+
+    dense: float
+    depthwise: float
+    steps: float
+    operations: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +69,32 @@ class Estimate:
     high_ms: float
 
 
+def board_called(key: str) -> Board:
+    """The board that the command line calls `key`. Raises KeyError."""
+    return {board.key: board for board in BOARDS}[key]
+
+
+def work_of(layers: Sequence[LayerCost]) -> Work:
+    """The work of all layers together."""
+    depthwise = sum(layer.macs for layer in layers if layer.kind == "DEPTHWISE_CONV_2D")
+    return Work(
+        sum(layer.macs for layer in layers) - depthwise,
+        depthwise,
+        sum(layer.steps for layer in layers),
+        len(layers),
+    )
+
+
 def estimates(layers: Sequence[LayerCost], kind: str) -> tuple[Estimate, ...]:
     """Estimate the time on every board; `kind` is that of `inspection.weights`."""
-    return tuple(
-        Estimate(
-            board.name,
-            _time_ms(layers, _rate(board, kind), 1),
-            _time_ms(layers, _rate(board, kind), 0),
-        )
-        for board in BOARDS
-    )
+    work = work_of(layers)
+    return tuple(estimate(work, kind, board) for board in BOARDS)
+
+
+def estimate(work: Work, kind: str, board: Board) -> Estimate:
+    """Estimate the time of so much work on one board; `kind` as in `estimates`."""
+    rate = _rate(board, kind)
+    return Estimate(board.name, _time_ms(work, rate, 1), _time_ms(work, rate, 0))
 
 
 def _rate(board: Board, kind: str) -> tuple[float, float]:
@@ -72,10 +106,7 @@ def _rate(board: Board, kind: str) -> tuple[float, float]:
     return board.float_rate
 
 
-def _time_ms(layers: Sequence[LayerCost], rate: tuple[float, float], end: int) -> float:
+def _time_ms(work: Work, rate: tuple[float, float], end: int) -> float:
     """Time with all assumptions at one end: 0 slow, 1 fast."""
-    depthwise = sum(layer.macs for layer in layers if layer.kind == "DEPTHWISE_CONV_2D")
-    dense = sum(layer.macs for layer in layers) - depthwise
-    steps = sum(layer.steps for layer in layers) / _STEPS_PER_MAC[end]
-    work = dense + _DEPTHWISE[end] * depthwise + steps
-    return work / (rate[end] * 1e6) + len(layers) * _OVERHEAD_MS[end]
+    macs = work.dense + _DEPTHWISE[end] * work.depthwise + work.steps / _STEPS_PER_MAC[end]
+    return macs / (rate[end] * 1e6) + work.operations * _OVERHEAD_MS[end]
