@@ -38,6 +38,7 @@ def _describe_retrain(parser: argparse.ArgumentParser) -> None:
     from pi_classifier_training.retraining.options import RetrainOptions, TrainingOptions
 
     add_image_dir(parser)
+    add_options(parser, RetrainOptions, ("negatives",))
     parser.add_argument(
         "--output-dir", type=path_of, required=True, metavar="OUT", help="the run's folder"
     )

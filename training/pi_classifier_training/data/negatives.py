@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pi_classifier_training.data.dataset import PHOTO_SUFFIXES, Photo, walk
+from pi_classifier.modelfile.labels import silent_labels
+from pi_classifier_training.data.dataset import PHOTO_SUFFIXES, Photo, labels_of, walk
 from pi_classifier_training.data.label_folders import passed_over
 from pi_classifier_training.data.splits import SPLITS, Split, group_of, stated_split
 from pi_classifier_training.errors import DatasetError
@@ -27,9 +30,10 @@ FEWEST_HELD_OUT = 3
 class NegativeSource:
     """Photos that look alike because one place, or one collection, is where they come from.
 
-    `photos` are the folder and the name of each.
+    `folder` is where its folder lies, `photos` are the folder and the name of each.
     """
 
+    folder: str
     name: str
     photos: tuple[tuple[str, str], ...]
 
@@ -41,35 +45,113 @@ class NegativeSource:
         return [Photo.of(folder, name, label, split) for folder, name in self.photos]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Negatives:
+    """The photos of nothing that join a user's own photos, and where they are from."""
+
+    label: str = BACKGROUND
+    photos: tuple[Photo, ...] = ()
+    sources: int = 0
+    dirs: tuple[Path, ...] = ()
+
+    @classmethod
+    def joining(
+        cls, photos: Sequence[Photo], image_dirs: Sequence[Path], dirs: Sequence[Path]
+    ) -> Negatives:
+        """Those in `dirs`, under the silent label that the user's `photos` have, if any.
+
+        Raises DatasetError where a folder lies among the user's own, besides those of
+        `negative_photos`.
+        """
+        if not dirs:
+            return cls()
+        _require_apart(dirs, image_dirs)
+        silent = silent_labels(labels_of(photos))
+        label = silent[0] if silent else BACKGROUND
+        found = tuple(negative_photos(dirs, label))
+        folders = tuple(directory.resolve() for directory in dirs)
+        return cls(label, found, len(negative_sources(dirs)), folders)
+
+    def record(self) -> dict[str, Any]:
+        """What ``run.json`` and model files say of them; nothing where there are none."""
+        if not self.photos:
+            return {}
+        counts = Counter(photo.split for photo in self.photos)
+        return {
+            "negatives": {
+                "name": " + ".join(folder.name for folder in self.dirs),
+                "label": self.label,
+                "photos": len(self.photos),
+                "sources": self.sources,
+                "counts": {split: counts[split] for split in SPLITS},
+            }
+        }
+
+
+def recorded_negatives(run: Mapping[str, Any]) -> tuple[Photo, ...]:
+    """The photos of nothing that the summary of a run names, where they still lie.
+
+    Folders that are gone are left out with a warning. Photos that came later are among them,
+    so that a source may have changed its split.
+    """
+    stated = run.get("negatives") or ()
+    dirs = [Path(str(folder)) for folder in stated]
+    gone = [folder for folder in dirs if not folder.is_dir()]
+    if gone:
+        log.warning(
+            "%s: the run was trained with negatives from there, and there is no such folder any "
+            "more; they are left out",
+            gone[0],
+        )
+    label = run["data"]["negatives"]["label"] if stated else BACKGROUND
+    here = [folder for folder in dirs if folder not in gone]
+    return tuple(negative_photos(here, label)) if here else ()
+
+
+def _require_apart(dirs: Sequence[Path], image_dirs: Sequence[Path]) -> None:
+    """Refuse a folder that is the user's own, or lies there: it would be a label as well."""
+    for directory in dirs:
+        for own in image_dirs:
+            if own.resolve() in (directory.resolve(), *directory.resolve().parents):
+                raise DatasetError(
+                    f"{directory}: lies in {own}, whose folders are labels; move the photos of "
+                    "--negatives to a folder outside, or leave --negatives out and call their "
+                    f"folder {own / BACKGROUND}"
+                )
+
+
 def negative_photos(
     dirs: Sequence[Path], label: str = BACKGROUND, shares: Mapping[Split, float] = SHARES
 ) -> list[Photo]:
     """The photos of one or more folders as those of `label`, every source in one split.
 
     A sub-folder is a source, as deep as it goes; a photo that lies in none is one by itself
-    (`negative_sources`). With fewer than three sources every photo is one, which is logged.
-    Raises DatasetError for a missing folder, one without photos and fewer than three photos.
+    (`negative_sources`). Each folder is shared out for itself, so that its held-out photos are
+    the same whatever others are named beside it. In one with fewer than three sources every
+    photo is one, which is logged. Raises DatasetError for a missing folder, one without
+    photos and where there are fewer than three photos.
     """
+    photos: list[Photo] = []
     sources = negative_sources(dirs)
-    if len(sources) < len(SPLITS):
-        names = " and ".join(source.name for source in sources)
-        log.warning(
-            "the negatives all come from %s, and photos of one place look alike: how the model "
-            "takes other places cannot be told. Put photos of three places or more into a "
-            "sub-folder each",
-            names,
-        )
-        sources = _single_photos(sources)
-    splits = source_splits(sources, shares)
-    return [
-        photo
-        for source, split in zip(sources, splits, strict=True)
-        for photo in source.labeled(label, split)
-    ]
+    for folder in dict.fromkeys(source.folder for source in sources):
+        own = [source for source in sources if source.folder == folder]
+        if len(own) < len(SPLITS):
+            log.warning(
+                "%s: all its photos come from %s, and photos of one place look alike: how the "
+                "model takes other places cannot be told. Put photos of three places or more "
+                "into a sub-folder each",
+                folder,
+                " and ".join(source.name for source in own),
+            )
+            own = _single_photos(own)
+        splits = source_splits(own, shares)
+        for source, split in zip(own, splits, strict=True):
+            photos += source.labeled(label, split)
+    return photos
 
 
 def negative_sources(dirs: Sequence[Path]) -> list[NegativeSource]:
-    """The sources in one or more folders, in the order of their names.
+    """The sources in one or more folders, those of a folder in the order of their names.
 
     A sub-folder is a source with all that lies below it. Photos beside the sub-folders are
     sources of their own, frames of one video together. Folders called ``train``, ``valid``
@@ -81,22 +163,22 @@ def negative_sources(dirs: Sequence[Path]) -> list[NegativeSource]:
     for directory in dirs:
         if not directory.is_dir():
             raise DatasetError(
-                f"{directory}: no such folder; --negatives takes a folder of photos that show "
-                "none of the labels"
+                f"{directory}: no such folder; expected a folder of photos that show none of the "
+                "labels"
             )
         found = _sources_in(directory)
         if not found:
             raise DatasetError(
-                f"{directory}: holds no photos ({', '.join(PHOTO_SUFFIXES)}); --negatives takes "
-                "photos that show none of the labels"
+                f"{directory}: holds no photos ({', '.join(PHOTO_SUFFIXES)}); expected photos "
+                "that show none of the labels"
             )
-        for name, photos in found.items():
+        for name, photos in sorted(found.items()):
             # Folders may overlap: each photo counts once.
             new = tuple(photo for photo in photos if os.path.realpath("/".join(photo)) not in seen)
             seen.update(os.path.realpath("/".join(photo)) for photo in new)
             if new:
-                sources.append(NegativeSource(f"{directory.resolve().name}/{name}", new))
-    return sorted(sources, key=lambda source: source.name)
+                sources.append(NegativeSource(str(directory), name, new))
+    return sources
 
 
 def _sources_in(directory: Path) -> dict[str, list[tuple[str, str]]]:
@@ -119,11 +201,12 @@ def _looked_through(directory: Path) -> list[Path]:
 
 def _single_photos(sources: Iterable[NegativeSource]) -> list[NegativeSource]:
     """Every photo as a source by itself, frames of one video together."""
-    groups: dict[str, list[tuple[str, str]]] = {}
+    groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for source in sources:
         for folder, name in source.photos:
-            groups.setdefault(f"{source.name}/{group_of(name)}", []).append((folder, name))
-    return [NegativeSource(name, tuple(photos)) for name, photos in groups.items()]
+            key = source.folder, f"{source.name}/{group_of(name)}"
+            groups.setdefault(key, []).append((folder, name))
+    return [NegativeSource(*key, tuple(photos)) for key, photos in groups.items()]
 
 
 def source_splits(sources: Sequence[NegativeSource], shares: Mapping[Split, float]) -> list[Split]:

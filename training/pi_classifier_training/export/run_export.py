@@ -13,6 +13,7 @@ from pi_classifier.preprocessing.preprocessor import Preprocessor
 from pi_classifier.system.files import write_json
 from pi_classifier_training.conversion.conversion import Kind
 from pi_classifier_training.data.dataset import Images, Photo, scan
+from pi_classifier_training.data.negatives import recorded_negatives
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.evaluation.evaluate import evaluate_classifier, portable
 from pi_classifier_training.evaluation.report_text import share
@@ -61,8 +62,14 @@ class FinishedRun:
         }
 
     def photos(self) -> list[Photo]:
-        """The photos of the run's labels."""
-        return [p for p in scan(self.image_dirs) if p.label in self.network.labels]
+        """The photos of the run's labels, those of nothing among them."""
+        photos = [*scan(self.image_dirs), *self.negatives]
+        return [p for p in photos if p.label in self.network.labels]
+
+    @property
+    def negatives(self) -> tuple[Photo, ...]:
+        """The photos of nothing that it was trained with, where they still lie there."""
+        return recorded_negatives(self.summary)
 
     def file_of(self, kind: Kind) -> Path:
         """The file of this kind in the run's folder."""

@@ -80,6 +80,7 @@ class RetrainOptions:
     `training.epochs`. `teachers` are run folders of trained networks to distil from; with
     `teacher_cache`, a folder, they are asked once for each view and their scores kept
     there: the only way for several, or for one that sees pictures of another size.
+    `negatives` are folders of photos of anything else, see `data.negatives`.
     `cache_dir` is where bottlenecks are kept: None the user's cache, ``none`` nowhere.
     """
 
@@ -108,6 +109,13 @@ class RetrainOptions:
     teacher_cache: Path | None = setting(
         None,
         "keep there what the teachers say, for all students of the same photos",
+        metavar="DIR",
+    )
+    negatives: tuple[Path, ...] = setting(
+        (),
+        "folder of photos that show none of the labels, a sub-folder for each place they come "
+        "from: the model learns to be silent about them; may be given several times",
+        option="--negatives",
         metavar="DIR",
     )
     resize: Resize = setting("crop", "what becomes of photos that are not square")
@@ -143,6 +151,7 @@ class RetrainOptions:
         del options["card"], options["network"], options["cache_dir"], options["teacher_cache"]
         # A model file travels: it names files, never the folders of the machine it was made on.
         options["weights"] = Path(self.weights).name
+        options["negatives"] = [folder.resolve().name for folder in self.negatives]
         options["teachers"] = [teacher.resolve().name for teacher in self.teachers]
         return options
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier_training.data.dataset import Photo, require_trainable, scan, split_rule
+from pi_classifier_training.data.negatives import Negatives
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.features.bottlenecks import BottleneckCache, Bottlenecks
 from pi_classifier_training.features.row_store import Keys
@@ -47,6 +48,7 @@ class _Training:
     network: Network
     teachers: tuple[Network, ...]
     photos: Sequence[Photo]
+    negatives: Negatives
     contents: Keys
     options: RetrainOptions
     cache: BottleneckCache
@@ -69,6 +71,8 @@ def retrain(
     started = time.monotonic()
     keras.utils.set_random_seed(options.training.seed)
     photos = scan(image_dirs)
+    negatives = Negatives.joining(photos, image_dirs, options.negatives)
+    photos += negatives.photos
     labels = require_trainable(photos)
     teachers = _load_teachers(options, labels)
     network = Network(options.network, labels)
@@ -89,7 +93,7 @@ def retrain(
         RunFolder(output_dir).clear_partial()
         checkpoint = Checkpoint(output_dir / CHECKPOINT_FILE, recipe)
         training = _Training(
-            network, teachers, photos, contents, options, cache, checkpoint, started
+            network, teachers, photos, negatives, contents, options, cache, checkpoint, started
         )
         history = _phases(training, output_dir)
     RunFolder(output_dir).save(network, _record(training, image_dirs, history, recipe))
@@ -302,10 +306,13 @@ def _record(
         "data": {
             "name": " + ".join(d.resolve().name for d in image_dirs),
             "split_rule": split_rule(training.photos),
-            "photos": len(training.photos),
+            "photos": len(training.photos) - len(training.negatives.photos),
+            **training.negatives.record(),
             "counts": label_counts(training.photos, training.network.labels),
             "unreadable": len(training.unreadable),
         },
+        # Where to find them again; a model file says only what they are called.
+        "negatives": [str(folder) for folder in training.negatives.dirs],
         "options": options.as_dict(),
         "history": history,
         "validation_accuracy": _accuracy(history),

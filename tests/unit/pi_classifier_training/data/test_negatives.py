@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.data.negatives import (
     SHARES,
+    Negatives,
     NegativeSource,
     negative_photos,
     negative_sources,
+    recorded_negatives,
     source_splits,
 )
 from pi_classifier_training.errors import DatasetError
@@ -31,7 +34,7 @@ def made(root: Path, counts: Mapping[str, int]) -> Path:
 
 def sources_of(sizes: Mapping[str, int]) -> list[NegativeSource]:
     return [
-        NegativeSource(name, tuple((name, f"{i}.jpg") for i in range(size)))
+        NegativeSource("other", name, tuple((name, f"{i}.jpg") for i in range(size)))
         for name, size in sizes.items()
     ]
 
@@ -40,7 +43,7 @@ class TestSources:
     def test_a_sub_folder_is_one_however_deep_it_goes(self, tmp_path: Path) -> None:
         made(tmp_path / "other", {"street": 2, "street/night": 3, "desk": 1})
         sources = negative_sources([tmp_path / "other"])
-        assert [(s.name, len(s)) for s in sources] == [("other/desk", 1), ("other/street", 5)]
+        assert [(s.name, len(s)) for s in sources] == [("desk", 1), ("street", 5)]
 
     def test_photos_beside_folders_are_sources_but_frames_of_a_video(self, tmp_path: Path) -> None:
         made(tmp_path, {".": 2})
@@ -50,7 +53,7 @@ class TestSources:
 
     def test_folders_of_splits_are_looked_through(self, tmp_path: Path) -> None:
         made(tmp_path, {"train/street": 4, "val/street": 1, "train/desk": 2})
-        found = {s.name.rpartition("/")[2]: len(s) for s in negative_sources([tmp_path])}
+        found = {s.name: len(s) for s in negative_sources([tmp_path])}
         assert found == {"desk": 2, "street": 5}
 
     def test_what_two_folders_share_counts_once(self, tmp_path: Path) -> None:
@@ -60,7 +63,7 @@ class TestSources:
     @pytest.mark.parametrize("name", ["missing", "empty"])
     def test_a_folder_without_photos_is_refused(self, tmp_path: Path, name: str) -> None:
         (tmp_path / "empty" / "deep").mkdir(parents=True)
-        with pytest.raises(DatasetError, match=f"{name}.*--negatives takes"):
+        with pytest.raises(DatasetError, match=f"{name}.*expected"):
             negative_sources([tmp_path / name])
 
 
@@ -111,8 +114,50 @@ class TestPhotos:
             photos = negative_photos([tmp_path / "other"], "nothing")
         assert Counter(p.split for p in photos) == {"training": 16, "validation": 2, "test": 2}
         assert {p.label for p in photos} == {"nothing"}
-        assert "all come from other/kitchen" in caplog.text
+        assert "other: all its photos come from kitchen" in caplog.text
+
+    def test_a_folder_is_split_alike_whatever_is_named_beside_it(self, tmp_path: Path) -> None:
+        first = made(tmp_path / "a", {f"place {i}": 6 for i in range(12)})
+        second = made(tmp_path / "b", {f"room {i}": 9 for i in range(5)})
+        together = negative_photos([second, first])
+        assert together == negative_photos([second]) + negative_photos([first])
+        first.rename(tmp_path / "renamed")
+        renamed = negative_photos([tmp_path / "renamed"])
+        assert [p.split for p in renamed] == [p.split for p in together[-72:]]
 
     def test_two_photos_are_too_few(self, tmp_path: Path) -> None:
         with pytest.raises(DatasetError, match="2 photos of nothing are too few"):
             negative_photos([made(tmp_path, {"kitchen": 2})])
+
+
+class TestJoining:
+    def test_they_join_the_silent_label_that_is_there(self, tmp_path: Path) -> None:
+        own = [Photo(tmp_path / label / "1.jpg", label) for label in ("daisy", "Nothing")]
+        folder = made(tmp_path / "other", {f"place {i}": 3 for i in range(4)})
+        negatives = Negatives.joining(own, [tmp_path / "photos"], [folder])
+        assert {p.label for p in negatives.photos} == {"Nothing"}
+        record = negatives.record()["negatives"]
+        assert (record["name"], record["label"]) == ("other", "Nothing")
+        assert (record["photos"], record["sources"]) == (12, 4)
+        assert sum(record["counts"].values()) == 12
+
+    def test_without_folders_there_are_none(self) -> None:
+        assert not Negatives.joining([], [], []).photos
+        assert Negatives().record() == {}
+
+    @pytest.mark.parametrize("inside", ["photos", "photos/negatives"])
+    def test_a_folder_of_the_users_own_is_refused(self, tmp_path: Path, inside: str) -> None:
+        made(tmp_path / inside, {"a": 3, "b": 3, "c": 3})
+        with pytest.raises(DatasetError, match="whose folders are labels"):
+            Negatives.joining([], [tmp_path / "photos"], [tmp_path / inside])
+
+    def test_a_run_finds_them_again_or_says_that_they_are_gone(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        folder = made(tmp_path / "other", {f"place {i}": 3 for i in range(4)})
+        run = {"negatives": [str(folder)], "data": {"negatives": {"label": "nothing"}}}
+        assert recorded_negatives(run) == tuple(negative_photos([folder], "nothing"))
+        assert recorded_negatives({"data": {}}) == ()
+        folder.rename(tmp_path / "elsewhere")
+        assert recorded_negatives(run) == ()
+        assert "there is no such folder any more" in caplog.text

@@ -1,0 +1,255 @@
+"""What a model says of photos that show none of its labels, and what its silence costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pi_classifier.errors import ImageError
+from pi_classifier.inference.classifier import model_files
+from pi_classifier.preprocessing.photos import load_image
+from pi_classifier.types import Classifier, Frame, Prediction
+from pi_classifier_training.data.dataset import Photo
+from pi_classifier_training.data.negatives import BACKGROUND, negative_photos, negative_sources
+from pi_classifier_training.data.splits import Split
+from pi_classifier_training.errors import DatasetError
+from pi_classifier_training.evaluation.metrics import wilson
+from pi_classifier_training.evaluation.scoring import Outcomes, PhotoProgress
+from pi_classifier_training.evaluation.significance import interval
+
+# The curve is drawn through so many thresholds, evenly spaced from 0 to 1.
+CURVE_STEPS = 100
+WORST = 12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unknowns:
+    """Photos that show none of the labels: `sources` is the place each is from, int64 ``[n]``.
+
+    `held_out` where they are only those of sources that the model was not trained on.
+    """
+
+    photos: tuple[Photo, ...]
+    sources: NDArray[np.int64]
+    folders: tuple[str, ...]
+    held_out: bool
+
+    def chosen(self, photos: Sequence[Photo]) -> NDArray[np.int64]:
+        """The sources of some of them, in the order of `photos`."""
+        source_of = {p.path_text: s for p, s in zip(self.photos, self.sources, strict=True)}
+        return np.array([source_of[photo.path_text] for photo in photos], np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """What a classifier says of each photo: the best label's index, int64 ``[n]``.
+
+    `scores` is the score it could be announced with, float32 ``[n]``; 0 where the label is a
+    silent one.
+    """
+
+    photos: tuple[Photo, ...]
+    given: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    unreadable: tuple[str, ...] = ()
+
+
+def unknown_photos(
+    classifiers: Sequence[Classifier], dirs: Sequence[Path], split: Split | None = "test"
+) -> Unknowns:
+    """The photos in `dirs`; of a folder that a classifier was trained with those of `split`.
+
+    A model file names the folders of its negatives. With `split` None all photos are taken.
+    Raises DatasetError for a missing folder and for one without photos.
+    """
+    trained = _trained_with(classifiers) if split is not None else set()
+    held_out = {
+        photo.path_text: photo.split
+        for directory in dirs
+        if directory.resolve().name in trained
+        for photo in negative_photos([directory])
+    }
+    photos: list[Photo] = []
+    sources: list[int] = []
+    for number, source in enumerate(negative_sources(dirs)):
+        own = source.labeled(BACKGROUND, "test")
+        own = [p for p in own if held_out.get(p.path_text, split) == split]
+        photos += own
+        sources += [number] * len(own)
+    names = tuple(directory.resolve().name for directory in dirs)
+    return Unknowns(tuple(photos), np.array(sources, np.int64), names, bool(held_out))
+
+
+def _trained_with(classifiers: Sequence[Classifier]) -> set[str]:
+    """The names of the folders whose photos of nothing the models were trained with."""
+    names: set[str] = set()
+    for classifier in classifiers:
+        for model in model_files(classifier):
+            training = model.manifest.details.get("training")
+            data = training.get("data") if isinstance(training, dict) else None
+            negatives = data.get("negatives") if isinstance(data, dict) else None
+            if isinstance(negatives, dict):
+                names.update(str(negatives.get("name", "")).split(" + "))
+    return names
+
+
+def silent_labels_of(classifier: Classifier) -> frozenset[str]:
+    """The labels that are never announced."""
+    files = model_files(classifier)
+    return frozenset(label for file in files for label in file.manifest.silent_labels)
+
+
+def ask(
+    classifiers: Sequence[Classifier], photos: Sequence[Photo], progress: PhotoProgress = iter
+) -> list[Answers]:
+    """What each classifier would announce of every photo, which is decoded once for all.
+
+    Raises DatasetError where none can be read.
+    """
+    silent = [silent_labels_of(classifier) for classifier in classifiers]
+    told: list[list[tuple[int, float]]] = [[] for _ in classifiers]
+    kept: list[Photo] = []
+    unreadable: list[str] = []
+    for photo in progress(photos):
+        try:
+            pixels = load_image(photo.path)
+        except ImageError as error:
+            unreadable.append(str(error))
+            continue
+        frame = Frame(pixels, len(kept), 0)
+        for own, never, classifier in zip(told, silent, classifiers, strict=True):
+            own.append(_announceable(classifier.classify(frame), never))
+        kept.append(photo)
+    if not kept:
+        raise DatasetError("none of the photos that show no label could be read")
+    return [
+        Answers(
+            tuple(kept),
+            np.array([index for index, _ in own], np.int64),
+            np.array([score for _, score in own], np.float32),
+            tuple(unreadable),
+        )
+        for own in told
+    ]
+
+
+def _announceable(prediction: Prediction, silent: frozenset[str]) -> tuple[int, float]:
+    top = prediction.top
+    return top.index, 0.0 if top.label in silent else top.score
+
+
+def known_answers(classifier: Classifier, outcomes: Outcomes) -> Answers:
+    """The same of photos that do show a label, from what was measured of them."""
+    silent = silent_labels_of(classifier)
+    never = np.array([label in silent for label in classifier.labels], bool)
+    scores = np.where(never[outcomes.given], np.float32(0), outcomes.top)
+    return Answers(outcomes.photos, outcomes.given, scores)
+
+
+def false_announcements(
+    classifier: Classifier,
+    unknowns: Unknowns,
+    answers: Answers,
+    outcomes: Outcomes,
+    threshold: float,
+) -> dict[str, Any]:
+    """How often a frame of nothing would be announced as a label, and how often a true one is.
+
+    Of single frames from a score of `threshold` on: the device waits for several that agree.
+    ``curve`` has the same shares at every threshold, ``area`` says how likely a photo of a
+    label can be announced with a higher score than one of nothing (ties count half).
+    """
+    known = known_answers(classifier, outcomes)
+    told = answers.scores >= threshold
+    sources = unknowns.chosen(answers.photos)
+    n, hits = len(told), int(told.sum())
+    labels = Counter(classifier.labels[i] for i in answers.given[told])
+    right, wrong = known.scores * outcomes.right, known.scores * ~outcomes.right
+    count = len(outcomes.photos)
+    true, mistaken = (wilson(int((part >= threshold).sum()), count) for part in (right, wrong))
+    return {
+        "folders": list(unknowns.folders),
+        "held_out": unknowns.held_out,
+        "n": n,
+        "sources": len(np.unique(sources)),
+        "unreadable": len(answers.unreadable),
+        "threshold": threshold,
+        "count": hits,
+        "share": hits / n,
+        "share_interval": list(share_interval(told, sources)),
+        "labels": dict(labels.most_common()),
+        "known": {
+            "n": count,
+            "announced": true.value,
+            "announced_interval": [true.low, true.high],
+            "mistaken": mistaken.value,
+            "mistaken_interval": [mistaken.low, mistaken.high],
+        },
+        "area": area(known.scores, answers.scores),
+        "curve": _curve(right, wrong, answers.scores),
+        "worst": _worst(classifier, answers, threshold),
+    }
+
+
+def share_interval(told: NDArray[np.bool_], sources: NDArray[np.int64]) -> tuple[float, float]:
+    """The 95 % interval of a share of photos, of which those of one source are alike.
+
+    Sources are drawn with replacement (bootstrap over clusters, Davison and Hinkley 1997,
+    3.8). Where that says less than Wilson's interval of single photos, as it does when no
+    photo or every one is told, that one counts.
+    """
+    plain = wilson(int(told.sum()), len(told))
+    _, places = np.unique(sources, return_inverse=True)
+    counts = np.stack([np.bincount(places, told), np.bincount(places)], axis=1)
+    if len(counts) < 2:
+        return plain.low, plain.high
+    low, high = interval(counts.astype(np.float64), lambda m: m[..., 0] / m[..., 1])
+    return min(low, plain.low), max(high, plain.high)
+
+
+def area(known: NDArray[np.float32], unknown: NDArray[np.float32]) -> float:
+    """How likely a score of `known` is above one of `unknown`, ties counted half.
+
+    That is the area under the curve of true against false announcements (Hanley and McNeil
+    1982).
+    """
+    ordered = np.sort(unknown)
+    below = np.searchsorted(ordered, known, side="left")
+    not_above = np.searchsorted(ordered, known, side="right")
+    return float((below + not_above).mean() / (2 * len(unknown)))
+
+
+def _curve(
+    right: NDArray[np.float32], wrong: NDArray[np.float32], unknown: NDArray[np.float32]
+) -> list[dict[str, float]]:
+    """The shares announced at thresholds from 0.01 to 1: true, mistaken and false ones."""
+    thresholds = np.arange(1, CURVE_STEPS + 1) / CURVE_STEPS
+    return [
+        {
+            "threshold": float(threshold),
+            "announced": float((right >= threshold).mean()),
+            "mistaken": float((wrong >= threshold).mean()),
+            "false": float((unknown >= threshold).mean()),
+        }
+        for threshold in thresholds
+    ]
+
+
+def _worst(classifier: Classifier, answers: Answers, threshold: float) -> list[dict[str, Any]]:
+    """The photos of nothing that it is surest to know, the surest first."""
+    order = np.argsort(-answers.scores, kind="stable")[:WORST]
+    return [
+        {
+            "photo": answers.photos[i].path_text,
+            "label": classifier.labels[answers.given[i]],
+            "score": float(answers.scores[i]),
+        }
+        for i in order
+        if answers.scores[i] >= threshold
+    ]
