@@ -13,6 +13,7 @@ from pi_classifier_training.commands.arguments import (
     add_json,
     add_output,
     add_source,
+    path_of,
     print_lines,
     require_folder,
 )
@@ -45,24 +46,55 @@ def _describe_evaluate(parser: argparse.ArgumentParser) -> None:
     )
     add_image_dir(parser)
     add_options(parser, EvaluationOptions)
+    parser.add_argument(
+        "--plot",
+        type=path_of,
+        metavar="FILE",
+        help="with --unknown, picture (.svg, .png) of true and false announcements at every "
+        "threshold",
+    )
+    parser.add_argument(
+        "--most-false",
+        type=_points,
+        metavar="PERCENT",
+        help="with --unknown, exit code 1 if more than PERCENT of those photos are announced",
+    )
     add_json(parser, "print the record as one JSON object")
 
 
 def _evaluate(options: argparse.Namespace) -> int:
     from pi_classifier_training.evaluation.evaluate import EvaluationOptions, evaluate
+    from pi_classifier_training.evaluation.false_announcements import plot_announcements
     from pi_classifier_training.evaluation.report_text import evaluation_lines
+    from pi_classifier_training.plots import require_picture_name
     from pi_classifier_training.progress import with_progress
 
+    choices = read_options(options, EvaluationOptions)
+    if not choices.unknown and (options.plot is not None or options.most_false is not None):
+        options.parser.error("--plot and --most-false need photos of nothing: --unknown DIR")
+    require_folder(options.plot)
+    if options.plot is not None:
+        require_picture_name(options.plot)
     record = evaluate(
         options.model,
         options.image_dir,
-        read_options(options, EvaluationOptions),
+        choices,
         progress=lambda photos: with_progress("classifying", photos),
     )
     if options.json:
         print(json_text(record))
+    else:
+        print_lines(evaluation_lines(record))
+    if options.plot is not None:
+        plot_announcements(options.plot, record["model"], record["unknown"])
+    if options.most_false is None or 100 * record["unknown"]["share"] <= options.most_false:
         return 0
-    return print_lines(evaluation_lines(record))
+    print(
+        f"{record['unknown']['share']:.1%} of the photos of nothing are announced, more than "
+        f"{options.most_false:g} %",
+        file=sys.stderr,
+    )
+    return 1
 
 
 def _describe_compare(parser: argparse.ArgumentParser) -> None:

@@ -11,12 +11,19 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pi_classifier.decision import SmootherSettings
 from pi_classifier.inference.classifier import model_files, open_classifier
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.setting import setting
 from pi_classifier.types import Classifier
 from pi_classifier_training.data.dataset import Photo, scan
 from pi_classifier_training.errors import DatasetError
+from pi_classifier_training.evaluation.false_announcements import (
+    ask,
+    brief,
+    false_announcements,
+    unknown_photos,
+)
 from pi_classifier_training.evaluation.labeling import match_labels, read_map
 from pi_classifier_training.evaluation.metrics import (
     calibration_bins,
@@ -80,6 +87,20 @@ class EvaluationOptions:
         "lines 'folder = label', for folders not named as the model's labels; 'folder =' "
         "leaves one out",
         metavar="FILE",
+    )
+    unknown: tuple[Path, ...] = setting(
+        (),
+        "folder of photos that show none of the labels, a sub-folder for each place they come "
+        "from: how often would one be announced? May be given several times",
+        metavar="DIR",
+    )
+    threshold: float = setting(
+        SmootherSettings().threshold_high,
+        "score from which a label counts as announced, for --unknown; decision.threshold_high of "
+        "the device",
+        minimum=0,
+        maximum=1,
+        metavar="SCORE",
     )
 
     def applied_to(self, settings: ModelSettings | None, model: str) -> ModelSettings:
@@ -232,7 +253,30 @@ def evaluate_classifier(
     photos, names = photos_of(image_dirs, options.split), options.label_names()
     photos = match_labels(photos, classifier.labels, classifier.name, names)
     (outcomes,) = classify_photos([classifier], photos, progress)
-    return evaluation_of(classifier, outcomes, options.split)
+    record = evaluation_of(classifier, outcomes, options.split)
+    if options.unknown:
+        (record["unknown"],) = evaluate_unknown([classifier], [outcomes], options, progress)
+    return record
+
+
+def evaluate_unknown(
+    classifiers: Sequence[Classifier],
+    outcomes: Sequence[Outcomes],
+    options: EvaluationOptions,
+    progress: PhotoProgress = iter,
+) -> list[dict[str, Any]]:
+    """What each classifier would announce of the photos in `options.unknown`.
+
+    `outcomes` are those of photos that show its labels; see `false_announcements`.
+    """
+    split = None if options.split == "all" else options.split
+    unknowns = unknown_photos(classifiers, options.unknown, split)
+    return [
+        false_announcements(classifier, unknowns, answers, known, options.threshold)
+        for classifier, answers, known in zip(
+            classifiers, ask(classifiers, unknowns.photos, progress), outcomes, strict=True
+        )
+    ]
 
 
 def evaluation_of(
@@ -266,4 +310,7 @@ def portable(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     left_out = {"model", "latency_ms", "labels", "size_bytes", "files"}
     if len(evaluation["labels"]) > PORTABLE_LABELS:
         left_out |= {"per_label", "confusion"}
-    return {key: value for key, value in evaluation.items() if key not in left_out}
+    kept = {key: value for key, value in evaluation.items() if key not in left_out}
+    if "unknown" in kept:
+        kept["unknown"] = brief(kept["unknown"])
+    return kept

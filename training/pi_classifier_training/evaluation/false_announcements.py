@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pi_classifier.errors import ImageError
 from pi_classifier.inference.classifier import model_files
 from pi_classifier.preprocessing.photos import load_image
+from pi_classifier.system.files import write_atomic
 from pi_classifier.types import Classifier, Frame, Prediction
 from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.data.negatives import BACKGROUND, negative_photos, negative_sources
@@ -22,6 +23,7 @@ from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.evaluation.metrics import wilson
 from pi_classifier_training.evaluation.scoring import Outcomes, PhotoProgress
 from pi_classifier_training.evaluation.significance import interval
+from pi_classifier_training.plots import picture_of
 
 # The curve is drawn through so many thresholds, evenly spaced from 0 to 1.
 CURVE_STEPS = 100
@@ -50,13 +52,13 @@ class Unknowns:
 class Answers:
     """What a classifier says of each photo: the best label's index, int64 ``[n]``.
 
-    `scores` is the score it could be announced with, float32 ``[n]``; 0 where the label is a
-    silent one.
+    `scores` is the score it could be announced with, float64 ``[n]`` as the daemon compares
+    it; 0 where the label is a silent one.
     """
 
     photos: tuple[Photo, ...]
     given: NDArray[np.int64]
-    scores: NDArray[np.float32]
+    scores: NDArray[np.float64]
     unreadable: tuple[str, ...] = ()
 
 
@@ -132,7 +134,7 @@ def ask(
         Answers(
             tuple(kept),
             np.array([index for index, _ in own], np.int64),
-            np.array([score for _, score in own], np.float32),
+            np.array([score for _, score in own], np.float64),
             tuple(unreadable),
         )
         for own in told
@@ -148,7 +150,7 @@ def known_answers(classifier: Classifier, outcomes: Outcomes) -> Answers:
     """The same of photos that do show a label, from what was measured of them."""
     silent = silent_labels_of(classifier)
     never = np.array([label in silent for label in classifier.labels], bool)
-    scores = np.where(never[outcomes.given], np.float32(0), outcomes.top)
+    scores = np.where(never[outcomes.given], 0.0, outcomes.top.astype(np.float64))
     return Answers(outcomes.photos, outcomes.given, scores)
 
 
@@ -197,6 +199,11 @@ def false_announcements(
     }
 
 
+def brief(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model file says of it: the shares, without the curve and the photos."""
+    return {k: v for k, v in record.items() if k not in ("curve", "worst", "labels", "unreadable")}
+
+
 def share_interval(told: NDArray[np.bool_], sources: NDArray[np.int64]) -> tuple[float, float]:
     """The 95 % interval of a share of photos, of which those of one source are alike.
 
@@ -213,7 +220,7 @@ def share_interval(told: NDArray[np.bool_], sources: NDArray[np.int64]) -> tuple
     return min(low, plain.low), max(high, plain.high)
 
 
-def area(known: NDArray[np.float32], unknown: NDArray[np.float32]) -> float:
+def area(known: NDArray[np.float64], unknown: NDArray[np.float64]) -> float:
     """How likely a score of `known` is above one of `unknown`, ties counted half.
 
     That is the area under the curve of true against false announcements (Hanley and McNeil
@@ -226,7 +233,7 @@ def area(known: NDArray[np.float32], unknown: NDArray[np.float32]) -> float:
 
 
 def _curve(
-    right: NDArray[np.float32], wrong: NDArray[np.float32], unknown: NDArray[np.float32]
+    right: NDArray[np.float64], wrong: NDArray[np.float64], unknown: NDArray[np.float64]
 ) -> list[dict[str, float]]:
     """The shares announced at thresholds from 0.01 to 1: true, mistaken and false ones."""
     thresholds = np.arange(1, CURVE_STEPS + 1) / CURVE_STEPS
@@ -253,3 +260,27 @@ def _worst(classifier: Classifier, answers: Answers, threshold: float) -> list[d
         for i in order
         if answers.scores[i] >= threshold
     ]
+
+
+def plot_announcements(path: Path, name: str, unknown: Mapping[str, Any]) -> None:
+    """Draw what the model `name` announces of both kinds of photos at every threshold.
+
+    An SVG or PNG file by its ending, written whole.
+    """
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        thresholds = [point["threshold"] for point in unknown["curve"]]
+        for key, style, label in (
+            ("announced", "-", f"announced rightly, of {unknown['known']['n']} photos of labels"),
+            ("mistaken", ":", "announced wrongly, of the same"),
+            ("false", "--", f"announced falsely, of {unknown['n']} photos of nothing"),
+        ):
+            shares = [100 * point[key] for point in unknown["curve"]]
+            axes.plot(thresholds, shares, style, label=label, lw=1.4)
+        axes.axvline(unknown["threshold"], color="gray", lw=0.8)
+        axes.set(title=name, xlabel="score from which a label is announced", ylabel="photos (%)")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="small")
+
+    write_atomic(path, picture_of(draw, (7, 4.5), path.suffix.lower()[1:]))

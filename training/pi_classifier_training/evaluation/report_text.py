@@ -8,6 +8,7 @@ from typing import Any
 # More labels than this are not listed one by one.
 LISTED_LABELS = 20
 WORST = 10
+WORST_SHOWN = 5
 # From this probability on chance explains a difference well enough.
 SIGNIFICANT = 0.05
 
@@ -40,7 +41,38 @@ def evaluation_lines(evaluation: Mapping[str, Any]) -> list[str]:
         lines.append(f"  deferred       {evaluation['deferral_ratio']:.1%} of the photos")
     if evaluation["unreadable"]:
         lines.append(f"  left out       {evaluation['unreadable']} unreadable photos")
-    return [*lines, *_label_lines(evaluation["per_label"]), *_confusion_lines(evaluation)]
+    lines += [*_label_lines(evaluation["per_label"]), *_confusion_lines(evaluation)]
+    if "unknown" in evaluation:
+        lines += ["", *unknown_lines(evaluation["unknown"])]
+    return lines
+
+
+def unknown_lines(unknown: Mapping[str, Any]) -> Iterator[str]:
+    """What is announced of photos that show none of the labels, and what of the others."""
+    held_out = ", of places that it was not trained on" if unknown["held_out"] else ""
+    yield (
+        f"  {unknown['n']} photos of nothing from {unknown['sources']} places in "
+        f"{', '.join(unknown['folders'])}{held_out}"
+    )
+    known = unknown["known"]
+    yield (
+        f"  announced      {between(unknown, 'share', '.1%')} of them as a label: false "
+        f"announcements, at a score of {unknown['threshold']:g}"
+    )
+    yield (
+        f"                 {between(known, 'announced', '.1%')} of the {known['n']} photos of "
+        f"labels rightly, {known['mistaken']:.1%} wrongly"
+    )
+    yield f"  area           {unknown['area']:.3f} under the curve of both (1: tells all apart)"
+    if unknown["labels"]:
+        told = ", ".join(f"{label} {count}" for label, count in unknown["labels"].items())
+        yield f"  taken for      {told}"
+    for photo in unknown["worst"][:WORST_SHOWN]:
+        yield f"  {photo['score']:.2f} {photo['label']}: {photo['photo']}"
+    yield (
+        "  These are single frames. The device announces a label when several in a row agree "
+        "(decision.patience), which is rarer"
+    )
 
 
 def _label_lines(per_label: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -1,0 +1,130 @@
+"""Photos of anything else, trained with and measured on, by the commands a user types."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pi_classifier_training.cli import main, parser
+from pi_classifier_training.commands.retrain import choices_of
+from pi_classifier_training.export.run_export import export_source, open_run
+from pi_classifier_training.networks.published import published_network
+from pi_classifier_training.retraining.retrain import retrain
+from pi_classifier_training.retraining.run_folder import RunFolder
+from PIL import Image, ImageDraw
+
+from pi_classifier.modelfile.model_file import read_model_file
+
+PLACES = 8
+
+
+@pytest.fixture(scope="module")
+def negatives(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Squares of no label's color on the same noise as the discs, from several places."""
+    rng = np.random.default_rng(3)
+    folder = tmp_path_factory.mktemp("negatives") / "anything"
+    for place in range(PLACES):
+        color = tuple(int(c) for c in rng.integers(0, 90, 3))
+        (folder / f"place {place}").mkdir(parents=True)
+        for i in range(6):
+            image = Image.fromarray(rng.integers(60, 160, (48, 64, 3), np.uint8))
+            x, y = (int(v) for v in rng.integers(0, 30, 2))
+            ImageDraw.Draw(image).rectangle((x, y, x + 25, y + 15), fill=color)
+            image.save(folder / f"place {place}" / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(
+    run: Path, photos: Path, negatives: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A run with negatives: a new head on the features of the run without them."""
+    weights = tmp_path_factory.mktemp("weights") / "discs.weights.h5"
+    network = RunFolder(run).load()
+    published = published_network(network.spec, None)
+    published.set_weights(network.backbone.get_weights())
+    published.save_weights(weights)
+    out = tmp_path_factory.mktemp("run") / "with-negatives"
+    words = ["--resolution", "96", "--weights", str(weights), "--negatives", str(negatives)]
+    places = ["--image-dir", str(photos), "--output-dir", str(out)]
+    options = parser().parse_args(["retrain", *places, *words])
+    # The report would be made as that of any run.
+    retrain(options.image_dir, out, choices_of(options))
+    list(export_source(open_run(out, [photos])))
+    return out
+
+
+def unknown_of(
+    model: Path, photos: Path, negatives: Path, capsys: pytest.CaptureFixture[str], *words: str
+) -> dict[str, object]:
+    arguments = ["--image-dir", str(photos), "--unknown", str(negatives), "--json", *words]
+    assert main(["evaluate", str(model), *arguments]) == 0
+    record: dict[str, dict[str, object]] = json.loads(capsys.readouterr().out)
+    return record["unknown"]
+
+
+def test_the_model_is_silent_about_what_it_was_taught_is_nothing(
+    run: Path, trained: Path, photos: Path, negatives: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = unknown_of(run / "float32.tflite", photos, negatives, capsys)
+    after = unknown_of(trained / "float32.tflite", photos, negatives, capsys)
+    # The first has never seen them; of the second only places that it was not trained on count.
+    assert (before["n"], before["held_out"]) == (6 * PLACES, False)
+    assert (after["n"], after["sources"], after["held_out"]) == (6, 1, True)
+    assert after["share"] == 0
+    assert before["area"] < after["area"]  # type: ignore[operator]
+
+
+def test_the_model_file_says_what_it_was_taught_and_not_where_that_lies(
+    trained: Path, negatives: Path
+) -> None:
+    record = json.loads((trained / "run.json").read_text())
+    assert record["negatives"] == [str(negatives)]
+    stated = record["data"]["negatives"]
+    assert (stated["name"], stated["label"], stated["photos"]) == ("anything", "background", 48)
+    for kind in ("float32", "int8"):
+        model = read_model_file(trained / f"{kind}.tflite")
+        assert model.manifest.silent_labels == ("background",)
+        assert model.manifest.details["training"]["data"]["negatives"] == stated
+        assert str(negatives).encode() not in (trained / f"{kind}.tflite").read_bytes()
+
+
+def test_right_answers_are_counted_on_the_users_labels_alone(trained: Path, photos: Path) -> None:
+    record = json.loads((trained / "run.json").read_text())
+    evaluation = record["evaluation"]["float32"]
+    counts = record["data"]["counts"]
+    assert evaluation["n"] == sum(
+        own["test"] for label, own in counts.items() if label != "background"
+    )
+    assert record["data"]["photos"] == sum(
+        sum(own.values()) for label, own in counts.items() if label != "background"
+    )
+
+
+def test_other_commands_find_the_photos_again(trained: Path, photos: Path) -> None:
+    found = open_run(trained, [photos]).photos()
+    assert sum(p.label == "background" for p in found) == 48
+
+
+def test_too_many_false_announcements_fail_and_are_drawn(
+    run: Path, photos: Path, negatives: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, plot = run / "float32.tflite", tmp_path / "curve.svg"
+    arguments = ["evaluate", str(model), "--image-dir", str(photos), "--unknown", str(negatives)]
+    limits = ["--threshold", "0.01", "--most-false", "50", "--plot", str(plot)]
+    assert main([*arguments, *limits]) == 1
+    captured = capsys.readouterr()
+    assert "100.0% of the photos of nothing are announced, more than 50 %" in captured.err
+    assert "48 photos of nothing from 8 places in anything" in captured.out
+    assert "announced falsely, of 48 photos of nothing" in plot.read_text()
+
+
+def test_limits_without_photos_to_measure_on_are_refused(
+    run: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = str(run / "float32.tflite")
+    with pytest.raises(SystemExit, match="2"):
+        main(["evaluate", model, "--image-dir", str(photos), "--most-false", "3"])
+    assert "--unknown DIR" in capsys.readouterr().err
