@@ -162,8 +162,9 @@ def _report(options: argparse.Namespace) -> int:
     from pi_classifier_training.reporting.subject import ReportOptions
 
     require_folder(options.output)
-    path = write_report(
+    report = write_report(
         options.source, options.image_dir, options.output, read_options(options, ReportOptions)
     )
-    print(f"{path}: open it in a browser ({path.stat().st_size / 1000:.0f} kB)")
+    print_lines(report.in_short)
+    print(f"{report.path}: open it in a browser ({report.path.stat().st_size / 1000:.0f} kB)")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,3 +112,34 @@ def label_figures(
 
 def _ratio(part: np.int64, whole: np.int64) -> float | None:
     return float(part) / float(whole) if whole else None
+
+
+@dataclass(frozen=True, slots=True)
+class Announcements:
+    """What would be said of photos, shown one by one, from a score of `threshold` on.
+
+    Of `n` photos `named` are given a label aloud, `wrong` of these another than theirs.
+    """
+
+    n: int
+    named: int
+    wrong: int
+    threshold: float
+
+
+def announcements(
+    truth: NDArray[np.int64],
+    given: NDArray[np.int64],
+    top: NDArray[np.float32],
+    threshold: float,
+    silent: Collection[int] = (),
+) -> Announcements:
+    """What the smoother's rule for a single frame makes of answers, each array ``[n]``.
+
+    `given` are the labels with the best scores `top`; those with an index in `silent` are
+    never said.
+    """
+    # The daemon compares Python floats: float32 would round a threshold such as 0.7 itself.
+    named = (top.astype(np.float64) >= threshold) & ~np.isin(given, list(silent))
+    wrong = named & (given != truth)
+    return Announcements(len(top), int(named.sum()), int(wrong.sum()), threshold)

@@ -9,6 +9,7 @@ from typing import Any
 from pi_classifier.errors import PiClassifierError
 from pi_classifier_training.evaluation.metrics import Accuracy
 from pi_classifier_training.reporting import figures, words
+from pi_classifier_training.reporting.copying import CopyLines, copy_lines
 from pi_classifier_training.reporting.model_files import MeasuredFile
 from pi_classifier_training.reporting.page import Figure
 from pi_classifier_training.reporting.subject import Subject
@@ -40,7 +41,7 @@ class FileRow:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The model files, measured on `photos` test photos.
+    """The model files, measured on `photos` test photos; `copying` brings the chosen one to a Pi.
 
     `boards` are the Raspberry Pis with estimated times, `basis` says what these rest on.
     """
@@ -50,6 +51,7 @@ class Files:
     basis: str
     figure: Figure
     photos: int
+    copying: CopyLines
 
 
 def files(subject: Subject) -> Files:
@@ -61,7 +63,9 @@ def files(subject: Subject) -> Files:
     )
     boards = tuple(dict.fromkeys(board for row in rows for board in row.boards))
     basis = next((str(i["estimates_basis"]) for i in inspected if i), "")
-    return Files(rows, boards, basis, _figure(rows), len(subject.chosen.outcomes.photos))
+    chosen = subject.chosen
+    copying = copy_lines(chosen.path, subject.name, chosen.threshold)
+    return Files(rows, boards, basis, _figure(rows), len(chosen.outcomes.photos), copying)
 
 
 def file_row(file: MeasuredFile, *, chosen: bool, boards: Mapping[str, str]) -> FileRow:

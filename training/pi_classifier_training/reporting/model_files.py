@@ -6,18 +6,25 @@ import contextlib
 import gzip
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from pi_classifier.decision import SmootherSettings
 from pi_classifier.errors import PiClassifierError
 from pi_classifier.inference.classifier import ModelClassifier, open_model
 from pi_classifier.inference.settings import ModelSettings
+from pi_classifier.modelfile.manifest import Manifest
 from pi_classifier_training.data.dataset import Photo, labels_of
 from pi_classifier_training.data.splits import Split
 from pi_classifier_training.errors import DatasetError, TrainingError
-from pi_classifier_training.evaluation.metrics import Accuracy, wilson
+from pi_classifier_training.evaluation.metrics import (
+    Accuracy,
+    Announcements,
+    announcements,
+    wilson,
+)
 from pi_classifier_training.evaluation.scoring import Outcomes, classify_photos
 from pi_classifier_training.progress import with_progress
 
@@ -34,7 +41,7 @@ class MeasuredFile:
     """A model file as measured: on validation photos to choose by, on test photos to report.
 
     `gzip_bytes` is its size when compressed for a download; `latency_ms` the median time
-    of one test photo on this computer.
+    of one test photo on this computer. `manifest` is what the file says of itself.
     """
 
     path: Path
@@ -46,6 +53,30 @@ class MeasuredFile:
     test: Accuracy
     latency_ms: float
     outcomes: Outcomes
+    manifest: Manifest = field(default_factory=Manifest)
+
+    @property
+    def threshold(self) -> float:
+        """The score from which a label may be announced: the file's advice, else the default."""
+        high = self.manifest.thresholds.high
+        return SmootherSettings().threshold_high if high is None else high
+
+    @property
+    def silent(self) -> tuple[int, ...]:
+        """The indices of labels that are never announced."""
+        return tuple(self.labels.index(label) for label in self.manifest.silent_labels)
+
+    def said(self, *, of_silent: bool = False) -> Announcements:
+        """What it would say, photo by photo, of test photos that show its labels.
+
+        With `of_silent` of those instead that show a silent one.
+        """
+        outcomes = self.outcomes
+        rows = np.isin(outcomes.truth, self.silent) == of_silent
+        return announcements(
+            outcomes.truth[rows], outcomes.given[rows], outcomes.top[rows],
+            self.threshold, self.silent,
+        )  # fmt: skip
 
 
 def measure_files(
@@ -140,6 +171,7 @@ def _measured(
         _accuracy(test),
         float(np.median(test.latencies_ns)) / 1e6,
         test,
+        classifier.model.manifest,
     )
 
 

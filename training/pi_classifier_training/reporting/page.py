@@ -38,11 +38,15 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """What stands at the top: `right` of 100 dots are filled, `first` is the verdict itself."""
+    """What stands at the top: `right` of 100 dots are filled, `first` is the verdict itself.
+
+    `in_short` are the few lines that a terminal shows instead.
+    """
 
     right: int
     first: str
     sentences: Sequence[str]
+    in_short: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,10 @@ from pi_classifier_training.reporting import (
     more_photos,
     photo_state,
     pictures,
-    words,
+    verdict,
 )
-from pi_classifier_training.reporting.page import Headline, Page, Section, render
+from pi_classifier_training.reporting.advice import Advice, advice
+from pi_classifier_training.reporting.page import Page, Section, render
 from pi_classifier_training.reporting.subject import ReportOptions, Subject, read_subject
 
 log = logging.getLogger(__name__)
@@ -60,13 +61,21 @@ SECTIONS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenReport:
+    """Where the page is, and the few lines for a terminal that say the same in short."""
+
+    path: Path
+    in_short: tuple[str, ...]
+
+
 def write_report(
     source: Path,
     image_dirs: Sequence[Path],
     output: Path | None = None,
     options: ReportOptions | None = None,
     first: Sequence[Section] = (),
-) -> Path:
+) -> WrittenReport:
     """Write the page on a run's folder or on a model file and those made of it.
 
     It is ``report.html`` in the run's folder, ``<model>-report.html`` beside the model,
@@ -80,52 +89,46 @@ def write_report(
     if source.is_file():
         beside = source.with_name(f"{source.stem}-{REPORT_FILE}")
     output = output or beside
-    write_atomic(output, render(page_of(subject, first)))
-    return output
+    page = page_of(subject, first)
+    write_atomic(output, render(page))
+    return WrittenReport(output, page.headline.in_short)
 
 
 def report_after_training(
     run_dir: Path, image_dirs: Sequence[Path], weights: str, cache_dir: str | None
 ) -> Iterator[str]:
-    """Write the report of a run just trained from `weights`; yield a line on it.
+    """Write the report of a run just trained from `weights`; yield what it says in short.
 
     Whatever goes wrong is a warning: it must not make a finished training fail.
     """
     known = weights if more_photos.published(weights) else None
     options = ReportOptions(weights=known, cache_dir=cache_dir)
     try:
-        path = write_report(run_dir, image_dirs, options=options)
+        report = write_report(run_dir, image_dirs, options=options)
     except Exception as error:
         log.warning("no report was written: %s", error)
         log.debug("", exc_info=True)
     else:
-        yield f"{path}: how good it is; open it in a browser"
+        yield ""
+        yield from report.in_short
+        yield f"All of it, with pictures: {report.path} (open it in a browser)"
 
 
 def page_of(subject: Subject, first: Sequence[Section] = ()) -> Page:
-    """The page on `subject`: the verdict, the sections `first`, then all of `SECTIONS`."""
+    """The page on `subject`: the verdict, the sections `first`, then all others."""
     sections = [outline.filled(subject) for outline in SECTIONS]
+    contents_of = {section.anchor: section.content for section in sections}
+    steps = advice(subject, contents_of)
+    sections.insert(1, _help(steps))
     return Page(
         name=subject.name,
         description=subject.description,
         made=dt.datetime.now(dt.UTC).astimezone().strftime("%d %B %Y, %H:%M"),
-        headline=_headline(subject, {section.anchor: section.content for section in sections}),
+        headline=verdict.headline(subject, contents_of, steps),
         sections=(*first, *sections),
     )
 
 
-def _headline(subject: Subject, found: dict[str, object]) -> Headline:
-    chosen = subject.chosen
-    sentences = []
-    if isinstance(confusion := found["confusion"], contents.Confusion):
-        sentences.append(words.confusion_sentence(confusion.pairs))
-    if isinstance(more := found["more"], more_photos.More):
-        sentences.append(more.result.sentence)
-    sentences.append(words.copy_sentence(chosen.path.name, chosen.size_bytes))
-    if not subject.is_run:
-        sentences.append(words.SEEN_PERHAPS)
-    return Headline(
-        round(100 * chosen.test.value),
-        words.accuracy_sentence(chosen.test, len(chosen.outcomes.photos)),
-        sentences,
-    )
+def _help(steps: tuple[Advice, ...]) -> Section:
+    missing = "" if steps else "nothing is known that would bring half a photo in 100 or more"
+    return Section("help", "What would help most?", "advice.html.j2", steps, missing)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pi_classifier_training.evaluation.metrics import Accuracy, LabelFigures
+from pi_classifier_training.evaluation.metrics import Accuracy, Announcements, LabelFigures
 
 # Fewer photos of a label than this say little about it.
 FEW_PHOTOS = 20
@@ -70,6 +70,50 @@ def accuracy_sentence(accuracy: Accuracy, n: int) -> str:
         f"Of 100 new photos about {of_100(accuracy.value)} are named rightly (between {low} and "
         f"{high}; measured on {n} photos kept aside)."
     )
+
+
+def guessing_sentence(accuracy: Accuracy, label: str, share: float) -> str:
+    """What always saying `label`, which a share of the photos shows, would get."""
+    if share >= 1:
+        return f"All photos kept aside show “{label}”: what it makes of others is not known."
+    guessed = f"always saying “{label}”, the commonest label, would be right {of_100(share)} times"
+    if accuracy.low > share:
+        return f"Guessing is worse: {guessed} in 100."
+    return f"That is not clearly better than guessing: {guessed} in 100."
+
+
+def speaking_sentence(said: Announcements, patience: int) -> str:
+    """How often it will speak of the photos of its labels, and how often wrongly."""
+    if said.named == 0:
+        return (
+            f"It will hardly ever speak: for none of the {_photos(said.n)} its score reached "
+            f"{said.threshold:g}, from which on it may."
+        )
+    text = f"It speaks from a score of {said.threshold:g} on: of 100 such photos it names "
+    text += f"{_of_100_or_all(said.named, said.n)}, {_none_or(said.wrong, said.n)} of them wrongly"
+    if said.named < said.n:
+        text += ", and keeps silent about the others"
+    text += ". That counts single pictures"
+    if patience > 1:
+        text += f"; in use {patience} in a row must agree, so that a single mistake is not heard"
+    return f"{text}."
+
+
+def silence_sentence(said: Announcements, labels: Sequence[str]) -> str:
+    """How often it speaks where it should be silent: of photos of its silent labels."""
+    listed = " or ".join(f"“{label}”" for label in labels)
+    return (
+        f"Of 100 photos of {listed}, about which it should be silent, it names "
+        f"{_none_or(said.named, said.n)} (measured on {said.n})."
+    )
+
+
+def _none_or(part: int, n: int) -> str:
+    return of_100(part / n) if part else "none"
+
+
+def _of_100_or_all(part: int, n: int) -> str:
+    return "all" if part == n else of_100(part / n)
 
 
 def confusion_sentence(pairs: Sequence[Pair]) -> str:

@@ -1,0 +1,227 @@
+"""What would help this model most: each step with what it would bring, and its command line.
+
+Gains are counted alike, in photos of 100 for which the model would do better, so that they can
+be ranked. Measured ones come from the photos kept aside; estimated ones say so.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.networks.imagenet import PUBLISHED, imagenet_top1, mmacs
+from pi_classifier_training.networks.spec import NetworkSpec
+from pi_classifier_training.reporting.more_photos import More
+from pi_classifier_training.reporting.photo_state import Photos
+from pi_classifier_training.reporting.subject import Subject
+
+MOST_ADVICE = 3
+# What nobody would notice is no advice.
+LEAST_GAIN = 0.5
+# Of the mistakes of a model that is only a new head, so many remain after fine-tuning.
+REMAIN_AFTER_TUNING = 0.7
+TUNING_EPOCHS = 10
+# How much of an advantage on ImageNet, in log odds, is left on other photos.
+CARRIED_OVER = 0.6
+# A Raspberry Pi that runs the small network well bears so much more work.
+WORK_FACTOR = 8.0
+MOST_MMACS = 600.0
+# These lose little or nothing as full-integer files.
+ADVISED_FAMILIES = ("mobilenet_v1", "mobilenet_v2", "efficientnet_lite0")
+# Of 100 pictures of something else, so many fewer are announced by a model that knows
+# photos of other things than by one that does not: 30 to 44 against 2, shipped flower models.
+FEWER_FALSE = 30.0
+# A label of fewer training photos than this is short of them, whatever the curve says.
+FEW_TRAINING = 30
+CONFLICTS = ("two-labels", "alike-two-labels")
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A step that would help: its gain in photos of 100, what it brings, and its command."""
+
+    gain: float
+    title: str
+    brings: str
+    command: str
+
+
+def advice(subject: Subject, contents_of: Mapping[str, object]) -> tuple[Advice, ...]:
+    """The steps that would bring most, at most `MOST_ADVICE`, best first.
+
+    `contents_of` are the contents of the report's other sections by anchor, so that nothing
+    here says otherwise than they do.
+    """
+    possible = [_know_other_things(subject), _fine_tune(subject), _larger_network(subject)]
+    if isinstance(photos := contents_of.get("photos"), Photos):
+        possible.append(_sort_out_labels(subject, photos))
+        if isinstance(more := contents_of.get("more"), More):
+            possible.append(_more_photos(subject, photos, more))
+    worth = [a for a in possible if a is not None and a.gain >= LEAST_GAIN]
+    return tuple(sorted(worth, key=lambda a: -a.gain)[:MOST_ADVICE])
+
+
+def _know_other_things(subject: Subject) -> Advice | None:
+    """A label for everything else, where the model has none."""
+    manifest = subject.chosen.manifest
+    if manifest.silent_labels or "unknown" in manifest.details or not subject.is_run:
+        return None
+    return Advice(
+        FEWER_FALSE,
+        "show it other things too",
+        "it knows only your labels, and names almost anything by one of them: of 100 pictures "
+        "of something else the example models announced 30 to 44, and 2 once they had "
+        "learned from photos of other things (estimated for yours)",
+        "pi-classifier-train fetch negatives\n"
+        + _retrain(subject, "known", "--negatives", "negatives"),
+    )
+
+
+def _sort_out_labels(subject: Subject, photos: Photos) -> Advice | None:
+    """Photos that lie under two labels: one of the two is wrong."""
+    if photos.findings is None:
+        return None
+    groups = sum(len(f.groups) for f in photos.findings.findings if f.kind in CONFLICTS)
+    if not groups:
+        return None
+    pictures = "1 photo lies" if groups == 1 else f"{groups} photos lie"
+    return Advice(
+        100 * groups / len(subject.photos),
+        "put photos under the right label",
+        f"{pictures} under two labels, itself or as a near-duplicate (counted); each teaches "
+        "something wrong",
+        f"pi-classifier-train check-data {_folders(subject)}",
+    )
+
+
+def _fine_tune(subject: Subject) -> Advice | None:
+    """Training the whole network, where only its head was trained."""
+    history = subject.summary.get("history", [])
+    if not subject.is_run or not history or any(row.get("phase") != "head" for row in history):
+        return None
+    wrong = 1 - subject.chosen.test.value
+    gain = 100 * wrong * (1 - REMAIN_AFTER_TUNING)
+    return Advice(
+        gain,
+        "train the whole network (fine-tuning)",
+        f"about {_photos(gain)} in 100 more named rightly (estimated: on flowers "
+        f"{100 * (1 - REMAIN_AFTER_TUNING):.0f} of 100 mistakes went away); the Pi is as fast as "
+        "before, training takes minutes to hours",
+        _retrain(
+            subject, "tuned", "--weights", str(subject.source), "--fine-tune", str(TUNING_EPOCHS)
+        ),
+    )
+
+
+def _larger_network(subject: Subject) -> Advice | None:
+    """The best network of at most `WORK_FACTOR` times the work, by what is published."""
+    try:
+        now = NetworkSpec(**subject.summary["network"])
+        work, level = mmacs(now), imagenet_top1(now)
+    except (KeyError, TypeError, TrainingError):
+        return None  # no network of ours
+    most = min(MOST_MMACS, WORK_FACTOR * work)
+    larger = [
+        spec
+        for name, width in PUBLISHED
+        if name in ADVISED_FAMILIES and mmacs(spec := NetworkSpec(name, width, 224)) <= most
+    ]
+    best = max(larger, key=imagenet_top1, default=now)
+    right = _likely(subject)
+    gain = 100 * (_carried(right, level, imagenet_top1(best)) - right)
+    if gain <= 0 or not subject.is_run:
+        return None
+    return Advice(
+        gain,
+        f"take a larger network ({best.name} {best.width:g} at {best.resolution} pixels)",
+        f"about {_photos(gain)} in 100 more named rightly (estimated from what both score on "
+        f"ImageNet), for {mmacs(best) / work:.1f} times the work on the Pi",
+        _retrain(subject, "larger", *_network(best)),
+    )
+
+
+def _carried(right: float, level: float, better: float) -> float:
+    """The share right with a network of level `better` where one of `level` gives `right`."""
+    odds = _log_odds(right) + CARRIED_OVER * (_log_odds(better) - _log_odds(level))
+    return 1 / (1 + math.exp(-odds))
+
+
+def _log_odds(share: float) -> float:
+    return math.log(share / (1 - share))
+
+
+def _likely(subject: Subject) -> float:
+    """The share of right answers, never 0 or 1: half a photo could still go the other way."""
+    n = len(subject.chosen.outcomes.photos)
+    return min(max(subject.chosen.test.value, 0.5 / n), 1 - 0.5 / n)
+
+
+def _more_photos(subject: Subject, photos: Photos, more: More) -> Advice | None:
+    """More photos, of the labels that need them, where the curve says that they help."""
+    if more.result.forecast.doubt:
+        return None
+    forecast = more.result.forecast
+    gain = 100 * (1 - subject.chosen.test.value) * (1 - forecast.ratio)
+    how = "measured" if more.result.exact else "measured for the last layer alone"
+    return Advice(
+        gain,
+        f"take more photos, of {_needy(subject, photos)} first",
+        f"twice the photos would give about {_photos(gain)} in 100 more named rightly ({how}, see "
+        "the learning curve)",
+        _retrain(subject, "more"),
+    )
+
+
+def _needy(subject: Subject, photos: Photos) -> str:
+    """The label to take photos of first: the rarest if it is very rare, else the worst found."""
+    fewest = min(photos.counts, key=lambda row: row[1])
+    if fewest[1] < FEW_TRAINING:
+        return f"“{fewest[0]}”"
+    outcomes, labels = subject.chosen.outcomes, subject.chosen.labels
+    shown = np.bincount(outcomes.truth, minlength=len(labels))
+    missed = np.bincount(outcomes.truth[~outcomes.right], minlength=len(labels))
+    return f"“{labels[int((missed / np.maximum(shown, 1)).argmax())]}”"
+
+
+def _photos(gain: float) -> str:
+    """A gain as photos: to halves, as more is not known."""
+    halves = round(2 * gain) / 2
+    return f"{halves:g} photo{'' if halves == 1 else 's'}"
+
+
+def _retrain(subject: Subject, suffix: str, *changes: str) -> str:
+    """The command that trains again, into a folder of its own, with `changes`."""
+    given = set(changes)
+    options = subject.summary.get("options", {})
+    arguments = ["--output-dir", f"{subject.source}-{suffix}"]
+    if "--network" not in given:
+        arguments += _network_of(subject.summary)
+    arguments += changes
+    tuned = options.get("fine_tune")
+    if tuned and "--fine-tune" not in given:
+        arguments += ["--fine-tune", str(tuned)]
+    return f"pi-classifier-train retrain {_folders(subject)} {shlex.join(arguments)}"
+
+
+def _network_of(summary: Mapping[str, Any]) -> list[str]:
+    try:
+        return _network(NetworkSpec(**summary["network"]))
+    except (KeyError, TypeError, TrainingError):
+        return []
+
+
+def _network(spec: NetworkSpec) -> list[str]:
+    size = ["--width", f"{spec.width:g}", "--resolution", str(spec.resolution)]
+    return ["--network", spec.name, *size]
+
+
+def _folders(subject: Subject) -> str:
+    return shlex.join(
+        part for folder in subject.image_dirs for part in ("--image-dir", str(folder))
+    )

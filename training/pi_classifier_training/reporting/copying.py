@@ -1,0 +1,58 @@
+"""The lines that bring a model to the Raspberry Pi, ready to be copied and pasted."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from pi_classifier.decision import SmootherSettings
+
+BOARD = "pi@raspberrypi.local"
+MODELS_DIR = "/var/lib/pi-classifier/models"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyLines:
+    """Commands and settings in the order they are needed.
+
+    `send` is typed on this computer, `attempt` on the Pi to see whether it works, `keep` on the
+    Pi to make it stay; `settings` go into the configuration there.
+    """
+
+    send: str
+    attempt: str
+    keep: str
+    settings: str
+
+
+def copy_lines(model: Path, name: str, threshold: float | None = None) -> CopyLines:
+    """The lines for a model file or a cascade's folder, which is called `name` on the Pi.
+
+    `threshold` is the score from which it should announce, None for the usual one.
+    """
+    own = _file_name(name)
+    source = shlex.quote(str(model))
+    settings = f"[model]\npath = {json.dumps(own)}\n"
+    if threshold is not None and threshold != SmootherSettings().threshold_high:
+        settings += f"\n[decision]\nthreshold_high = {threshold:g}\n"
+        if threshold < SmootherSettings().threshold_low:
+            settings += f"threshold_low = {threshold:g}\n"
+    if model.is_dir():
+        keep = f"sudo mkdir -p {MODELS_DIR}\nsudo cp -rT {own} {MODELS_DIR}/{own}"
+        return CopyLines(
+            f"scp -r {source} {BOARD}:{own}", f"pi-classifier run --model ./{own}", keep, settings
+        )
+    return CopyLines(
+        f"scp {source} {BOARD}:{own}.tflite",
+        f"pi-classifier run --model ./{own}.tflite",
+        f"sudo install -D -m 644 {own}.tflite {MODELS_DIR}/{own}.tflite",
+        settings,
+    )
+
+
+def _file_name(name: str) -> str:
+    """A name that needs no quotes in a shell, a configuration or an address."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-_") or "model"
