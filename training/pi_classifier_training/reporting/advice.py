@@ -10,7 +10,6 @@ import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -121,11 +120,10 @@ def _fine_tune(subject: Subject) -> Advice | None:
 
 def _larger_network(subject: Subject) -> Advice | None:
     """The best network of at most `WORK_FACTOR` times the work, by what is published."""
-    try:
-        now = NetworkSpec(**subject.summary["network"])
-        work, level = mmacs(now), imagenet_top1(now)
-    except (KeyError, TypeError, TrainingError):
-        return None  # no network of ours
+    now = _network_of(subject)
+    if now is None or not subject.is_run:
+        return None
+    work = mmacs(now)
     most = min(MOST_MMACS, WORK_FACTOR * work)
     larger = [
         spec
@@ -134,9 +132,7 @@ def _larger_network(subject: Subject) -> Advice | None:
     ]
     best = max(larger, key=imagenet_top1, default=now)
     right = _likely(subject)
-    gain = 100 * (_carried(right, level, imagenet_top1(best)) - right)
-    if gain <= 0 or not subject.is_run:
-        return None
+    gain = 100 * (_carried(right, imagenet_top1(now), imagenet_top1(best)) - right)
     return Advice(
         gain,
         f"take a larger network ({best.name} {best.width:g} at {best.resolution} pixels)",
@@ -197,23 +193,25 @@ def _photos(gain: float) -> str:
 
 def _retrain(subject: Subject, suffix: str, *changes: str) -> str:
     """The command that trains again, into a folder of its own, with `changes`."""
-    given = set(changes)
     options = subject.summary.get("options", {})
     arguments = ["--output-dir", f"{subject.source}-{suffix}"]
-    if "--network" not in given:
-        arguments += _network_of(subject.summary)
+    own = _network_of(subject)
+    if own is not None and "--network" not in changes:
+        arguments += _network(own)
     arguments += changes
     tuned = options.get("fine_tune")
-    if tuned and "--fine-tune" not in given:
+    if tuned and "--fine-tune" not in changes:
         arguments += ["--fine-tune", str(tuned)]
     return f"pi-classifier-train retrain {_folders(subject)} {shlex.join(arguments)}"
 
 
-def _network_of(summary: Mapping[str, Any]) -> list[str]:
+def _network_of(subject: Subject) -> NetworkSpec | None:
+    """The network of the run; None for one that is not ours, or not told."""
+    stated = subject.summary.get("network")
     try:
-        return _network(NetworkSpec(**summary["network"]))
-    except (KeyError, TypeError, TrainingError):
-        return []
+        return NetworkSpec(**stated) if stated else None
+    except (TypeError, TrainingError):
+        return None
 
 
 def _network(spec: NetworkSpec) -> list[str]:

@@ -68,7 +68,7 @@ def accuracy_sentence(accuracy: Accuracy, n: int) -> str:
     low, high = f"{100 * accuracy.low:.0f}", f"{100 * accuracy.high:.0f}"
     return (
         f"Of 100 new photos about {of_100(accuracy.value)} are named rightly (between {low} and "
-        f"{high}; measured on {n} photos kept aside)."
+        f"{high}; measured on {_photos(n)} kept aside)."
     )
 
 

@@ -15,6 +15,7 @@ from pi_classifier.system.files import read_regular_file, write_json
 from pi_classifier_training.data.dataset import Photo, require_trainable, scan
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.features.bottlenecks import BottleneckCache
+from pi_classifier_training.networks.imagenet import mmacs
 from pi_classifier_training.networks.spec import NetworkSpec
 from pi_classifier_training.progress import Overall
 from pi_classifier_training.retraining.recipe import flat, photos_id
@@ -24,7 +25,6 @@ from pi_classifier_training.search.candidates import (
     Weights,
     candidates,
     contenders,
-    mmacs,
 )
 from pi_classifier_training.search.executor import Executor, SerialExecutor
 from pi_classifier_training.search.options import AutoOptions

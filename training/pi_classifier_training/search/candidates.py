@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.networks.imagenet import PUBLISHED, imagenet_top1
 from pi_classifier_training.networks.published import fetch_weights, keras_cache, weight_files
 from pi_classifier_training.networks.spec import FAMILIES, NetworkSpec
 
@@ -24,41 +25,6 @@ SMALLEST_SIDE = 128
 USUAL_MAX_MS = 500.0
 # A class of cost: from one number to the double of it.
 CLASS_FACTOR = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What is published of a network at 224 pixels: accuracy on ImageNet, 10⁶ MACs.
-
-    Sources: Howard et al. 2017 (tables 6 and 7), Sandler et al. 2018, Howard et al. 2019, and the
-    tables of Keras' applications.
-    """
-
-    top1: float
-    mmacs: float
-
-
-PUBLISHED: Mapping[tuple[str, float], Published] = {
-    ("mobilenet_v1", 0.25): Published(0.506, 41),
-    ("mobilenet_v1", 0.5): Published(0.637, 149),
-    ("mobilenet_v1", 0.75): Published(0.684, 325),
-    ("mobilenet_v1", 1.0): Published(0.706, 569),
-    ("mobilenet_v2", 0.35): Published(0.603, 59),
-    ("mobilenet_v2", 0.5): Published(0.654, 97),
-    ("mobilenet_v2", 0.75): Published(0.698, 209),
-    ("mobilenet_v2", 1.0): Published(0.718, 300),
-    ("mobilenet_v2", 1.3): Published(0.744, 509),
-    ("mobilenet_v2", 1.4): Published(0.750, 582),
-    ("mobilenet_v3_small", 0.75): Published(0.654, 44),
-    ("mobilenet_v3_small", 1.0): Published(0.681, 66),
-    ("mobilenet_v3_large", 0.75): Published(0.733, 155),
-    ("mobilenet_v3_large", 1.0): Published(0.756, 217),
-    ("efficientnet_lite0", 1.0): Published(0.751, 385),
-    ("efficientnet_v2_b0", 1.0): Published(0.787, 720),
-    ("inception_v3", 1.0): Published(0.779, 3_200),
-}
-# What ImageNet's accuracy loses from 224 pixels down: the mean of MobileNet v1's four widths.
-_LOST_AT: Mapping[int, float] = {96: 0.12, 128: 0.075, 160: 0.035, 192: 0.015, 224: 0.0, 299: 0.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +63,7 @@ class Candidate:
     @property
     def expected(self) -> float:
         """About how good it would be on ImageNet, from 0 to 1."""
-        published = PUBLISHED[self.network.name, self.network.width]
-        return published.top1 - _LOST_AT[self.network.resolution]
-
-
-def mmacs(network: NetworkSpec) -> float:
-    """About how many million multiply-accumulates a network takes for one picture."""
-    published = PUBLISHED[network.name, network.width]
-    return published.mmacs * (network.resolution / 224) ** 2
+        return imagenet_top1(self.network)
 
 
 class Weights:

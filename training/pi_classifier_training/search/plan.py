@@ -12,7 +12,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pi_classifier_training.search.candidates import Candidate, in_turn, mmacs
+from pi_classifier_training.networks.imagenet import mmacs
+from pi_classifier_training.search.candidates import Candidate, in_turn
 from pi_classifier_training.search.trials import TrialResult
 
 # The share of the time for trials that is over at the end of each rung.

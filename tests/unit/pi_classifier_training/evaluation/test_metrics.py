@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pi_classifier_training.evaluation.metrics import (
+    announcements,
     calibration_bins,
     calibration_error,
     confusions,
@@ -210,3 +211,25 @@ def test_confusion_and_label_figures_are_counts(pairs: list[tuple[int, int]]) ->
         if shown and named and hits:
             r, p = hits / len(shown), hits / len(named)
             assert figures.f1 == pytest.approx(2 * r * p / (r + p))
+
+
+@pytest.mark.parametrize(
+    ("threshold", "silent", "counted"),
+    [
+        (0.7, (), (3, 1)),
+        # 0.7 as float32 is a little less than 0.7, and the daemon compares it as it is.
+        (float(np.float32(0.7)), (), (4, 2)),
+        (0.0, (), (5, 2)),
+        (0.95, (), (0, 0)),
+        (0.7, (0,), (1, 1)),
+        (0.7, (0, 1), (0, 0)),
+    ],
+)
+def test_what_would_be_said(
+    threshold: float, silent: tuple[int, ...], counted: tuple[int, int]
+) -> None:
+    truth = np.array([0, 0, 0, 0, 1])
+    given_ = np.array([0, 0, 1, 1, 1])
+    top = np.array([0.9, 0.8, 0.75, 0.7, 0.2], np.float32)
+    said = announcements(truth, given_, top, threshold, silent)
+    assert (said.n, said.named, said.wrong) == (5, *counted)

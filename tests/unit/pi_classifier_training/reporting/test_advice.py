@@ -1,0 +1,199 @@
+"""What a report advises: what would bring most, and nothing that another section denies."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pi_classifier_training.cli import main
+from pi_classifier_training.data.dataset import Photo
+from pi_classifier_training.data_check.findings import CheckResult, Finding
+from pi_classifier_training.evaluation.metrics import wilson
+from pi_classifier_training.evaluation.scoring import Outcomes
+from pi_classifier_training.reporting import verdict
+from pi_classifier_training.reporting.advice import LEAST_GAIN, MOST_ADVICE, advice
+from pi_classifier_training.reporting.learning_curve import Curve, Forecast, PowerLaw
+from pi_classifier_training.reporting.model_files import MeasuredFile
+from pi_classifier_training.reporting.more_photos import More, MorePhotos
+from pi_classifier_training.reporting.page import Figure
+from pi_classifier_training.reporting.photo_state import Photos
+from pi_classifier_training.reporting.subject import ReportOptions, Subject
+
+from pi_classifier.modelfile.manifest import Manifest, Thresholds
+
+LABELS = ("roses", "tulips")
+SMALL = {"name": "mobilenet_v1", "width": 0.25, "resolution": 128}
+HEAD = [{"phase": "head", "epoch": 1}]
+NO_FIGURE = Figure("<svg></svg>", "nothing")
+
+
+def outcomes(right: list[bool], truth: list[int], top: float = 0.9) -> Outcomes:
+    """Answers to as many photos, all with the score `top`."""
+    n = len(right)
+    true, hits = np.array(truth, np.int64), np.array(right)
+    zeros, tops = np.zeros(n, np.int64), np.full(n, top, np.float32)
+    photos = tuple(
+        Photo(Path(f"photos/{LABELS[t]}/{i}.jpg"), LABELS[t]) for i, t in enumerate(truth)
+    )
+    given = np.where(hits, true, 1 - true)
+    return Outcomes(photos, true, given, tops, tops, 1 - hits.astype(np.int64), zeros, zeros)
+
+
+def subject(
+    right: int = 80,
+    n: int = 100,
+    *,
+    network: Mapping[str, Any] | None = None,
+    history: list[dict[str, Any]] | None = None,
+    options: Mapping[str, Any] | None = None,
+    manifest: Manifest | None = None,
+) -> Subject:
+    """A run that names `right` of `n` photos rightly; all its mistakes are tulips."""
+    truth = [0] * (n // 2) + [1] * (n - n // 2)
+    answers = outcomes([i < right for i in range(n)], truth)
+    accuracy = wilson(right, n)
+    file = MeasuredFile(
+        Path("runs/a/int8.tflite"), "int8", LABELS, 1, 1, accuracy, accuracy, 1.0, answers,
+        manifest or Manifest(silent_labels=("roses",)),
+    )  # fmt: skip
+    summary = {
+        "network": SMALL if network is None else network,
+        "history": HEAD if history is None else history,
+        "options": options or {},
+    }
+    folders = (Path("my photos"),)
+    return Subject(Path("runs/a"), summary, folders, answers.photos, [file], ReportOptions())
+
+
+def photos(*findings: Finding, roses: int = 200, tulips: int = 100) -> Photos:
+    checked = CheckResult(("my photos",), findings, {})
+    return Photos((("roses", roses, 9, 9), ("tulips", tulips, 9, 9)), checked, "")
+
+
+def curve(ratio: float, doubt: str = "", *, exact: bool = True) -> More:
+    forecast = Forecast(PowerLaw(0.0, 1.0, 0.5), ratio, (ratio, ratio), 0.1, 0.1, doubt)
+    measured = Curve(np.ones(1), np.zeros((1, 1, 1), np.bool_))
+    return More(MorePhotos(measured, forecast, "as foretold", exact), NO_FIGURE)
+
+
+def titles(subject: Subject, **contents_of: object) -> list[str]:
+    return [step.title.split(",")[0].split(" (")[0] for step in advice(subject, contents_of)]
+
+
+def test_what_brings_most_comes_first_and_three_are_enough() -> None:
+    conflict = Finding("two-labels", "error", "", "", (("a", "b"),) * 30)
+    known = Manifest()
+    contents_of = {"photos": photos(conflict), "more": curve(0.5)}
+    steps = advice(subject(manifest=known), contents_of)
+    assert len(steps) == MOST_ADVICE
+    assert [s.gain for s in steps] == sorted((s.gain for s in steps), reverse=True)
+    assert {"show it other things too", "put photos under the right label"} <= {
+        s.title for s in steps
+    }
+
+
+def test_what_would_bring_next_to_nothing_is_no_advice() -> None:
+    assert advice(subject(right=1000, n=1000), {}) == ()
+    assert all(step.gain >= LEAST_GAIN for step in advice(subject(right=96), {}))
+
+
+def test_a_model_that_knows_other_things_need_not_be_shown_them() -> None:
+    other = "show it other things too"
+    assert other in titles(subject(manifest=Manifest()))
+    assert other not in titles(subject(manifest=Manifest(silent_labels=("roses",))))
+    assert other not in titles(subject(manifest=Manifest(details={"unknown": {}})))
+
+
+@pytest.mark.parametrize(
+    ("phases", "advised"),
+    [(["head"], True), (["head", "fine-tuning"], False), (["scratch"], False), ([], False)],
+)
+def test_only_a_new_head_is_advised_to_be_fine_tuned(phases: list[str], advised: bool) -> None:
+    history = [{"phase": phase} for phase in phases]
+    assert ("train the whole network" in titles(subject(history=history))) == advised
+
+
+def test_the_largest_network_is_advised_no_larger_one() -> None:
+    largest = {"name": "mobilenet_v2", "width": 1.4, "resolution": 224}
+    assert "take a larger network" in titles(subject())
+    assert "take a larger network" not in titles(subject(network=largest))
+    # An imported network has no place in the table.
+    assert "take a larger network" not in titles(subject(network={}))
+
+
+@pytest.mark.parametrize(
+    ("more", "advised"),
+    [
+        (curve(0.5), True),
+        (curve(0.99), False),
+        (curve(0.5, "too few to see a trend"), False),
+        (None, False),
+    ],
+)
+def test_more_photos_are_advised_only_where_the_curve_says_so(
+    more: More | None, advised: bool
+) -> None:
+    assert ("take more photos" in titles(subject(), photos=photos(), more=more)) == advised
+
+
+@pytest.mark.parametrize(("roses", "label"), [(200, "tulips"), (30, "tulips"), (29, "roses")])
+def test_photos_are_wanted_of_the_rarest_label_else_of_the_worst(roses: int, label: str) -> None:
+    steps = advice(subject(), {"photos": photos(roses=roses), "more": curve(0.1)})
+    more = next(s for s in steps if s.title.startswith("take more photos"))
+    assert more.title == f"take more photos, of “{label}” first"
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"), [(1, "1 photo lies under two labels"), (2, "2 photos lie under two")]
+)
+def test_photos_under_two_labels_are_counted(groups: int, said: str) -> None:
+    conflict = Finding("alike-two-labels", "warning", "", "", (("a", "b"),) * groups)
+    steps = advice(subject(), {"photos": photos(conflict)})
+    assert [said in step.brings for step in steps].count(True) == 1
+
+
+@pytest.mark.parametrize("tuned", [0, 12])
+def test_every_command_is_one_that_is_understood(
+    tuned: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each is parsed by the program itself, and fails only for want of the photos."""
+    conflict = Finding("two-labels", "error", "", "", (("a", "b"),) * 9)
+    contents_of = {"photos": photos(conflict), "more": curve(0.1)}
+    for manifest in (Manifest(), None):
+        for step in advice(subject(options={"fine_tune": tuned}, manifest=manifest), contents_of):
+            for line in step.command.splitlines():
+                program, *arguments = shlex.split(line)
+                assert program == "pi-classifier-train"
+                if "fetch" in arguments or "--negatives" in arguments:
+                    continue
+                assert main(arguments) not in (0, 2)
+                assert "my photos" in capsys.readouterr().err
+
+
+class TestVerdict:
+    def test_the_files_own_threshold_is_the_one_that_counts(self) -> None:
+        above = Manifest(thresholds=Thresholds(high=0.95), silent_labels=())
+        said = " ".join(verdict.speaking(subject(manifest=above).chosen))
+        assert "none of the 100 photos its score reached 0.95" in said
+        usual = " ".join(verdict.speaking(subject(manifest=Manifest()).chosen))
+        assert "from a score of 0.7 on: of 100 such photos it names all, 20 of them" in usual
+
+    def test_photos_of_silent_labels_are_counted_apart(self) -> None:
+        silent = Manifest(silent_labels=("tulips",))
+        said = list(verdict.speaking(subject(manifest=silent).chosen))
+        # All 50 roses are named roses; of 50 tulips, which are silent, 20 are named roses.
+        assert "it names all, none of them wrongly" in said[1]
+        assert "Of 100 photos of “tulips”, about which it should be silent, it names 40" in said[2]
+
+    def test_a_terminal_is_told_in_a_few_lines(self) -> None:
+        run = subject()
+        steps = advice(run, {})
+        head = verdict.headline(run, {}, steps)
+        assert head.in_short[0] == head.first
+        assert "scp runs/a/int8.tflite" in head.in_short[1]
+        assert steps[0].title in head.in_short[2]
+        assert len(verdict.headline(run, {}, ()).in_short) == 2
