@@ -64,6 +64,20 @@ class Outcomes:
         right: NDArray[np.bool_] = self.given == self.truth
         return right
 
+    def of(self, rows: NDArray[np.int64]) -> Outcomes:
+        """The answers on some of the photos: those at `rows`, int64 ``[m]``."""
+        return Outcomes(
+            tuple(self.photos[i] for i in rows),
+            self.truth[rows],
+            self.given[rows],
+            self.top[rows],
+            self.own[rows],
+            self.rank[rows],
+            self.stages[rows],
+            self.latencies_ns[rows],
+            self.unreadable,
+        )
+
 
 def outcomes_of(scored: Scores | Outcomes) -> Outcomes:
     """Reduce full scores to what the figures need; `Outcomes` are returned as they are."""
