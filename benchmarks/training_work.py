@@ -15,7 +15,6 @@ import numpy as np
 from pi_classifier_training.data.dataset import labels_of, scan
 from pi_classifier_training.features.bottlenecks import BottleneckCache
 from pi_classifier_training.networks.network import Network, NetworkSpec, load_weights
-from pi_classifier_training.retraining.head import HeadOptions
 from pi_classifier_training.retraining.options import RetrainOptions
 from pi_classifier_training.retraining.retrain import retrain
 
@@ -55,7 +54,6 @@ def memory(
     options = RetrainOptions(
         network=spec,
         weights=weights,
-        head=HeadOptions(epochs=2),
         cache_dir=str(folder / "cache"),
     )
     retrain([folder / "photos"], folder / "run", options)

@@ -52,7 +52,7 @@ def weights(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(photos: Path, weights: Path, out: Path, cache: Path) -> list[str]:
-    words = "--resolution 96 --batch 48 --head-epochs 12 --fine-tune 3 --blocks 2"
+    words = "--resolution 96 --batch 48 --fine-tune 3 --blocks 2"
     places = ["--image-dir", str(photos), "--weights", str(weights), "--cache-dir", str(cache)]
     return ["retrain", "--output-dir", str(out), *places, *words.split()]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pi_classifier.config.options import add_options, given_options, read_options
@@ -34,7 +33,6 @@ def add(commands: Any) -> None:
 def _describe_retrain(parser: argparse.ArgumentParser) -> None:
     from pi_classifier_training.modelfile.model_card import ModelCard
     from pi_classifier_training.networks.spec import NetworkSpec
-    from pi_classifier_training.retraining.head import HeadOptions
     from pi_classifier_training.retraining.options import RetrainOptions, TrainingOptions
 
     add_image_dir(parser)
@@ -46,13 +44,11 @@ def _describe_retrain(parser: argparse.ArgumentParser) -> None:
     network = parser.add_argument_group("the network")
     add_options(network, NetworkSpec, configured=True)
     add_options(network, RetrainOptions, ("weights", "resize", "cache_dir"))
-    add_options(parser.add_argument_group("training the head"), HeadOptions)
     whole = parser.add_argument_group("training the whole network")
     add_options(whole, RetrainOptions, ("fine_tune", "blocks", "teachers", "teacher_cache"))
-    add_options(whole, TrainingOptions, ("epochs", "rate", "views", "small_share"))
+    add_options(whole, TrainingOptions)
     every = parser.add_argument_group("all training")
-    add_options(every, TrainingOptions, ("batch", "steps", "patience", "seed"))
-    add_options(every, RetrainOptions, ("class_weights",))
+    add_options(every, RetrainOptions, ("head_strength", "class_weights"))
     card = parser.add_argument_group("written into the model file")
     add_options(card, ModelCard, ("name", "description", "author", "license"), configured=True)
 
@@ -80,24 +76,16 @@ def choices_of(options: argparse.Namespace) -> RetrainOptions:
     """What was asked for on the command line."""
     from pi_classifier_training.modelfile.model_card import ModelCard
     from pi_classifier_training.networks.spec import NetworkSpec, network_spec
-    from pi_classifier_training.retraining.head import HeadOptions
     from pi_classifier_training.retraining.options import RetrainOptions, TrainingOptions
 
-    training = read_options(options, TrainingOptions)
-    head = read_options(options, HeadOptions, steps=training.steps, patience=training.patience)
     name = options.name or options.output_dir.resolve().name
-    choices = read_options(
+    return read_options(
         options,
         RetrainOptions,
         network=network_spec(**given_options(options, NetworkSpec)),
-        head=head,
-        training=replace(training, steps=None),
+        training=read_options(options, TrainingOptions),
         card=read_options(options, ModelCard, name=name),
     )
-    if choices.from_scratch:
-        # --steps counts all training where there is no head to be trained alone.
-        return replace(choices, head=replace(head, steps=None), training=training)
-    return choices
 
 
 def _describe_experiments(parser: argparse.ArgumentParser) -> None:

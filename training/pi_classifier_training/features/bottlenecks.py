@@ -64,6 +64,15 @@ class Bottlenecks:
         """Photos times views: sample i is photo ``i % n`` in view ``i // n``."""
         return self.rows.size
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Samples and channels: what an array of all would have."""
+        return len(self), self.tables[0].shape[1]
+
+    def __getitem__(self, samples: slice) -> NDArray[np.float32]:
+        """Samples in a row, as `gather` reads them."""
+        return self.gather(np.arange(*samples.indices(len(self))))
+
     def gather(self, samples: NDArray[np.int64]) -> NDArray[np.float32]:
         """Read the bottlenecks of `samples`, float32 ``[len(samples), channels]``."""
         out = np.empty((len(samples), self.tables[0].shape[1]), np.float32)

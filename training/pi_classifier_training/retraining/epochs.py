@@ -53,13 +53,15 @@ def figures_of(logits: NDArray[np.float32], indices: NDArray[np.int64]) -> Row:
 def label_weights(indices: NDArray[np.int64], labels: int, mode: str) -> NDArray[np.float32]:
     """The weight of each label in the loss, float32 ``[labels]``; over photos their mean is 1.
 
-    With `mode` ``auto`` rare labels weigh more, as n / (labels · n of the label), where
+    With `mode` ``auto`` rare labels weigh more, as the square root of 1 / n of the label, where
     the largest label has more than 1.5 times the photos of the smallest; else all weigh 1.
     """
     counts = np.bincount(indices, minlength=labels)
     if mode != "auto" or counts.max() <= BALANCED_RATIO * counts.min():
         return np.ones(labels, np.float32)
-    return (len(indices) / (labels * np.maximum(counts, 1))).astype(np.float32)
+    # Full weights would let the few photos of a rare label outvote the many of a common one.
+    roots = np.sqrt(np.maximum(counts, 1))
+    return np.asarray(len(indices) / (roots * (counts / roots).sum()), np.float32)
 
 
 @dataclass(slots=True)

@@ -13,9 +13,8 @@ from pi_classifier_training.retraining.run_folder import RUN_FILE, RunFolder
 
 _NONE = "–"
 _HEADER = ("name", "network", "differs in", "validation", "float32 test", "int8 test", "kB", "n")
-# What a name says already, or a network's column.
-# --patience is the head's too.
-_NOT_LISTED = ("training.small_scale", "head.patience")
+# What another option says already.
+_NOT_LISTED = ("training.small_scale",)
 
 
 @dataclass(frozen=True, slots=True)

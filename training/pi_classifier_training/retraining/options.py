@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pi_classifier.preprocessing.preprocessor import Resize
 from pi_classifier.setting import LARGEST_SEED, setting
 from pi_classifier_training.modelfile.model_card import ModelCard
 from pi_classifier_training.networks.network import NetworkSpec
 from pi_classifier_training.retraining.epochs import epoch_plan
-from pi_classifier_training.retraining.head import HeadOptions
+from pi_classifier_training.retraining.head import ClassWeights
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class TrainingOptions:
     small_scale: float = 0.625
     steps: int | None = setting(
         None,
-        "steps of the head (with --weights none: of all training), instead of epochs",
+        "steps of training the whole network, instead of epochs",
         minimum=1,
         maximum=1_000_000_000,
     )
@@ -119,12 +119,19 @@ class RetrainOptions:
         metavar="DIR",
     )
     resize: Resize = setting("crop", "what becomes of photos that are not square")
-    class_weights: Literal["auto", "none"] = setting(
+    head_strength: float | None = setting(
+        None,
+        "how strongly the weights of a new head are kept small (default: chosen by "
+        "cross-validation among the training photos)",
+        above=0,
+        maximum=1e9,
+        metavar="STRENGTH",
+    )
+    class_weights: ClassWeights = setting(
         "auto",
         "auto: labels with few photos weigh more where one has over 1.5 times the photos of "
         "another",
     )
-    head: HeadOptions = field(default_factory=HeadOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
     card: ModelCard = field(default_factory=ModelCard)
     cache_dir: str | None = setting(

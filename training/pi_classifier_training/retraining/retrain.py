@@ -6,56 +6,25 @@ import hashlib
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from pi_classifier_training.data.dataset import Photo, require_trainable, scan, split_rule
 from pi_classifier_training.data.negatives import Negatives
 from pi_classifier_training.errors import TrainingError
-from pi_classifier_training.features.bottlenecks import BottleneckCache, Bottlenecks
+from pi_classifier_training.features.bottlenecks import BottleneckCache
 from pi_classifier_training.features.row_store import Keys
 from pi_classifier_training.networks.network import Network, load_weights, weights_id
 from pi_classifier_training.retraining.checkpoint import CHECKPOINT_FILE, Checkpoint
-from pi_classifier_training.retraining.epochs import Row, label_weights
-from pi_classifier_training.retraining.event_log import EventLog
-from pi_classifier_training.retraining.head import HeadTrainer
+from pi_classifier_training.retraining.epochs import Row
 from pi_classifier_training.retraining.options import RetrainOptions, versions
-from pi_classifier_training.retraining.photo_sets import (
-    PhotoSets,
-    decode_sets,
-    decode_squares,
-    label_counts,
-    require_all_labels,
-)
+from pi_classifier_training.retraining.phases import Training, run_phases
+from pi_classifier_training.retraining.photo_sets import label_counts
 from pi_classifier_training.retraining.recipe import finished, photos_id, recipe_id
 from pi_classifier_training.retraining.run_folder import RUN_FILE, WEIGHTS_FILE, RunFolder
-from pi_classifier_training.retraining.teacher_targets import TeacherTargets
-from pi_classifier_training.retraining.trainer import WholeNetworkTrainer
 
 log = logging.getLogger(__name__)
-
-FINE_TUNE_RATE_SHARE = 0.05
-
-
-@dataclass(slots=True, eq=False)
-class _Training:
-    """A training under way: what its phases share."""
-
-    network: Network
-    teachers: tuple[Network, ...]
-    photos: Sequence[Photo]
-    negatives: Negatives
-    contents: Keys
-    options: RetrainOptions
-    cache: BottleneckCache
-    checkpoint: Checkpoint
-    started: float
-    unreadable: set[str] = field(default_factory=set)
-    warned_of_weights: bool = False
 
 
 def retrain(
@@ -92,10 +61,10 @@ def retrain(
         output_dir.mkdir(parents=True, exist_ok=True)
         RunFolder(output_dir).clear_partial()
         checkpoint = Checkpoint(output_dir / CHECKPOINT_FILE, recipe)
-        training = _Training(
+        training = Training(
             network, teachers, photos, negatives, contents, options, cache, checkpoint, started
         )
-        history = _phases(training, output_dir)
+        history = run_phases(training, output_dir)
     RunFolder(output_dir).save(network, _record(training, image_dirs, history, recipe))
     checkpoint.remove()
 
@@ -127,146 +96,9 @@ def _begin_with_weights(network: Network, options: RetrainOptions) -> None:
         load_weights(network.backbone, options.network, options.weights)
 
 
-def _phases(training: _Training, output_dir: Path) -> list[Row]:
-    """The head on bottlenecks, then the whole network, each where it is called for."""
-    options = training.options
-    events = EventLog(output_dir, training.network)
-    history: list[Row] = []
-    try:
-        if not options.from_scratch and not options.resumes:
-            history += _head(training, events)
-        if options.from_scratch or options.fine_tune:
-            history += _whole(training, events)
-    finally:
-        events.close()
-    return history
-
-
-def _head(training: _Training, events: EventLog) -> list[Row]:
-    sets = {
-        "training": _features(training, "training"),
-        "validation": _features(training, "validation"),
-    }
-    options = training.options
-    trainer = HeadTrainer(
-        training.network,
-        options.head,
-        options.training.batch,
-        options.training.seed,
-        _label_weights(training, sets["training"].indices),
-    )
-    history = trainer.train(sets["training"], sets["validation"], events)
-    log.info("head trained: validation accuracy %.1f %%", 100 * _accuracy(history))
-    return history
-
-
-def _features(training: _Training, split: str) -> Bottlenecks:
-    chosen = np.array([p.split == split for p in training.photos])
-    mirrored = split == "training"
-    features = training.cache.features(
-        training.network,
-        training.options.resize,
-        [p for p, here in zip(training.photos, chosen, strict=True) if here],
-        training.contents[chosen],
-        mirrored=mirrored,
-        title="bottlenecks" if mirrored else f"bottlenecks, {split}",
-    )
-    _leave_out(training, features.unreadable)
-    require_all_labels(features.indices, training.network.labels, split)
-    return features
-
-
-def _whole(training: _Training, events: EventLog) -> list[Row]:
-    options, network = training.options, training.network
-    sets: PhotoSets = decode_sets(
-        training.photos, network.labels, options.network.resolution, options.resize
-    )
-    _leave_out(training, sets.unreadable)
-    require_all_labels(sets.squares.indices, network.labels, "training")
-    require_all_labels(sets.validation.indices, network.labels, "validation")
-    settings, scratch = options.training, options.from_scratch
-    if not scratch:
-        # Published weights are near their goal: a small rate keeps them there.
-        settings = replace(
-            settings,
-            epochs=options.fine_tune,
-            rate=settings.rate * FINE_TUNE_RATE_SHARE,
-            steps=None,
-        )
-
-    def on_epoch(row: Row) -> None:
-        events(row)
-        _log_epoch(row)
-
-    teacher_targets = _teacher_targets(training)
-    trainer = WholeNetworkTrainer(
-        network,
-        settings,
-        settings.total_steps(len(sets.squares)),
-        training.teachers[0] if training.teachers and teacher_targets is None else None,
-        # Hints are for a network that knows nothing; later they would only disturb it.
-        hinted=scratch,
-        teacher_targets=teacher_targets,
-        label_weights=_label_weights(training, sets.squares.indices),
-        phase="scratch" if scratch else "fine-tuning",
-    )
-    return trainer.train(
-        sets.squares, sets.validation, on_epoch=on_epoch, checkpoint=training.checkpoint
-    )
-
-
-def _label_weights(training: _Training, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-    labels = training.network.labels
-    weights = label_weights(indices, len(labels), training.options.class_weights)
-    if np.ptp(weights) and not training.warned_of_weights:
-        training.warned_of_weights = True
-        counts = np.bincount(indices)
-        few, many = counts.argmin(), counts.argmax()
-        log.warning(
-            "%d photos of %s, only %d of %s: labels with few photos weigh more in training "
-            "(--class-weights none leaves them alone)",
-            counts[many], labels[many], counts[few], labels[few],
-        )  # fmt: skip
-    return weights
-
-
-def _teacher_targets(training: _Training) -> TeacherTargets | None:
-    """The teachers with the photos as large as the largest of them wants its views."""
-    options = training.options
-    if options.teacher_cache is None:
-        return None
-    side = max(teacher.spec.resolution for teacher in training.teachers)
-    squares = decode_squares(training.photos, training.network.labels, side)
-    return TeacherTargets(
-        training.teachers,
-        squares,
-        training.network.labels,
-        options.training.seed,
-        options.teacher_cache,
-    )
-
-
-def _leave_out(training: _Training, unreadable: Sequence[str]) -> None:
-    for message in unreadable:
-        if message not in training.unreadable:
-            log.warning("left out: %s", message)
-    training.unreadable.update(unreadable)
-
-
 def _accuracy(history: Sequence[Row]) -> float:
     accuracy: float = history[-1]["validation_accuracy"]
     return accuracy
-
-
-def _log_epoch(row: Row) -> None:
-    log.info(
-        "%s, epoch %d: loss %.3f, training accuracy %.1f %%, validation accuracy %.1f %%",
-        row["phase"],
-        row["epoch"],
-        row["loss"],
-        100 * row["accuracy"],
-        100 * row["validation_accuracy"],
-    )
 
 
 def _recipe(
@@ -298,7 +130,7 @@ def _recipe(
 
 
 def _record(
-    training: _Training, image_dirs: Sequence[Path], history: list[Row], recipe: str
+    training: Training, image_dirs: Sequence[Path], history: list[Row], recipe: str
 ) -> dict[str, Any]:
     options = training.options
     return {

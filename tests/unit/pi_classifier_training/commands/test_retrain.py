@@ -22,21 +22,10 @@ def test_without_options_everything_is_the_dataclasses_default() -> None:
     assert choices() == replace(default, card=replace(default.card, name="garden"))
 
 
-def test_steps_count_for_the_head_alone_where_it_is_trained_alone() -> None:
-    made = choices("--steps", "7", "--patience", "3")
-    assert (made.head.steps, made.training.steps) == (7, None)
-    assert (made.head.patience, made.training.patience) == (3, 3)
-
-
-def test_from_scratch_steps_count_for_all_training() -> None:
-    made = choices("--weights", "none", "--steps", "7")
-    assert (made.head.steps, made.training.steps) == (None, 7)
-
-
-def test_head_and_network_have_options_of_their_own() -> None:
-    made = choices("--head-epochs", "2", "--head-rate", "0.1", "--epochs", "3", "--rate", "0.2")
-    assert (made.head.epochs, made.head.rate) == (2, 0.1)
-    assert (made.training.epochs, made.training.rate) == (3, 0.2)
+def test_the_head_and_the_whole_network_have_options_of_their_own() -> None:
+    made = choices("--head-strength", "8", "--epochs", "3", "--rate", "0.2", "--steps", "7")
+    assert made.head_strength == 8
+    assert (made.training.epochs, made.training.rate, made.training.steps) == (3, 0.2, 7)
 
 
 @pytest.mark.parametrize(

@@ -46,9 +46,9 @@ class TestLabelWeights:
         [
             ((10, 10), (1.0, 1.0)),
             ((15, 10), (1.0, 1.0)),  # one and a half times: still even
-            ((16, 10), (26 / 32, 26 / 20)),
-            ((90, 10), (100 / 180, 100 / 20)),
-            ((60, 30, 10), (100 / 180, 100 / 90, 100 / 30)),
+            ((16, 9), (25 / 28, 25 / 21)),
+            ((81, 9), (90 / 108, 90 / 36)),
+            ((100, 25, 4), (129 / 170, 129 / 85, 129 / 34)),
         ],
     )
     def test_by_hand(self, counts: tuple[int, ...], weights: tuple[float, ...]) -> None:
@@ -56,11 +56,12 @@ class TestLabelWeights:
         assert label_weights(indices, len(counts), "auto") == pytest.approx(np.array(weights))
 
     @given(st.lists(st.sampled_from([1, 3, 10, 100]), min_size=2, max_size=5))
-    def test_every_label_weighs_the_same_in_sum(self, counts: list[int]) -> None:
+    def test_half_way_between_photos_and_labels(self, counts: list[int]) -> None:
         weights = label_weights(np.repeat(np.arange(len(counts)), counts), len(counts), "auto")
         if max(counts) > 1.5 * min(counts):
-            total = np.array(counts) * weights
-            assert total == pytest.approx(np.full(len(counts), sum(counts) / len(counts)))
+            # What a label weighs in all grows as the square root of its photos.
+            total = np.array(counts) * weights / np.sqrt(counts)
+            assert total == pytest.approx(np.full(len(counts), total[0]), rel=1e-5)
 
     def test_a_label_without_photos_gives_no_infinity(self) -> None:
         weights = label_weights(np.array([0, 0, 2]), 3, "auto")
@@ -149,7 +150,7 @@ def test_rare_labels_weigh_more_and_the_mean_over_photos_is_one(counts: list[int
     if max(counts) <= 1.5 * min(counts):
         assert weights.tolist() == [1] * len(counts)
     else:
-        shares = weights * counts
+        shares = weights * np.sqrt(counts)
         assert shares == pytest.approx(shares.mean(), rel=1e-5)
     assert label_weights(indices, len(counts), "none").tolist() == [1] * len(counts)
 

@@ -39,12 +39,6 @@ def test_only_what_differs_is_listed() -> None:
     assert found[2][:3] == ["b", "mobilenet_v1 0.25/96", "epochs 90"]
 
 
-def test_the_patience_of_head_and_network_is_one_option() -> None:
-    patient = experiment("b", head={"patience": 5}, training={"patience": 5})
-    found = rows(experiment("a", head={"patience": 0}, training={"patience": 0}), patient)
-    assert [row[2] for row in found[1:]] == ["patience 0", "patience 5"]
-
-
 def test_figures_and_sizes() -> None:
     assert rows(experiment("a"))[1] == [
         "a", "mobilenet_v1 0.25/96", "–", "91.2 %", "90.0 %", "89.4 %", "319", "341",

@@ -1,0 +1,202 @@
+"""The phases of a training: a head for known features, then the whole network."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pi_classifier_training.data.dataset import Photo
+from pi_classifier_training.data.negatives import Negatives
+from pi_classifier_training.data.splits import group_of
+from pi_classifier_training.features.bottlenecks import BottleneckCache, Bottlenecks
+from pi_classifier_training.features.row_store import Keys
+from pi_classifier_training.networks.network import Network
+from pi_classifier_training.progress import Progress
+from pi_classifier_training.retraining.checkpoint import Checkpoint
+from pi_classifier_training.retraining.epochs import Row, label_weights
+from pi_classifier_training.retraining.event_log import EventLog
+from pi_classifier_training.retraining.head import FITS, choose_strength, fit_head
+from pi_classifier_training.retraining.options import RetrainOptions
+from pi_classifier_training.retraining.photo_sets import (
+    PhotoSets,
+    decode_sets,
+    decode_squares,
+    require_all_labels,
+)
+from pi_classifier_training.retraining.teacher_targets import TeacherTargets
+from pi_classifier_training.retraining.trainer import WholeNetworkTrainer
+
+log = logging.getLogger(__name__)
+
+FINE_TUNE_RATE_SHARE = 0.05
+
+
+@dataclass(slots=True, eq=False)
+class Training:
+    """A training under way: what its phases share."""
+
+    network: Network
+    teachers: tuple[Network, ...]
+    photos: Sequence[Photo]
+    negatives: Negatives
+    contents: Keys
+    options: RetrainOptions
+    cache: BottleneckCache
+    checkpoint: Checkpoint
+    started: float
+    unreadable: set[str] = field(default_factory=set)
+    warned_of_weights: bool = False
+
+
+def run_phases(training: Training, output_dir: Path) -> list[Row]:
+    """The head on bottlenecks, then the whole network, each where it is called for."""
+    options = training.options
+    events = EventLog(output_dir, training.network)
+    history: list[Row] = []
+    try:
+        if not options.from_scratch and not options.resumes:
+            history += _head(training, events)
+        if options.from_scratch or options.fine_tune:
+            history += _whole(training, events)
+    finally:
+        events.close()
+    return history
+
+
+def _head(training: Training, events: EventLog) -> list[Row]:
+    """Fit the head to the features of the training photos and of their mirror images."""
+    known, validation = (_features(training, split) for split in ("training", "validation"))
+    options, network = training.options, training.network
+    _warn_of_few(training, known.indices)
+    labels, strength, views = len(network.labels), options.head_strength, len(known.rows)
+    indices = np.tile(known.indices, views)
+    with Progress("head", 1 if strength else FITS + 1) as bar:
+        if strength is None:
+            strength = choose_strength(
+                known, known.indices, labels, [group_of(photo.name) for photo in known.photos],
+                class_weights=options.class_weights, step=bar.step,
+            )  # fmt: skip
+        head = fit_head(
+            known, indices, labels,
+            strength=strength, class_weights=options.class_weights, views=views,
+        )  # fmt: skip
+        bar.step()
+    network.head.set_weights([head.kernel, head.bias])
+    accuracy, cross_entropy = head.figures(known, indices).values()
+    row: Row = {"epoch": 1, "phase": "head", "strength": strength}
+    row |= {"accuracy": accuracy, "cross_entropy": cross_entropy}
+    row |= head.figures(validation, validation.indices)
+    events(row)
+    log.info("head fitted: validation accuracy %.1f %%", 100 * row["validation_accuracy"])
+    return [row]
+
+
+def _features(training: Training, split: str) -> Bottlenecks:
+    chosen = np.array([p.split == split for p in training.photos])
+    mirrored = split == "training"
+    features = training.cache.features(
+        training.network,
+        training.options.resize,
+        [p for p, here in zip(training.photos, chosen, strict=True) if here],
+        training.contents[chosen],
+        mirrored=mirrored,
+        title="bottlenecks" if mirrored else f"bottlenecks, {split}",
+    )
+    _leave_out(training, features.unreadable)
+    require_all_labels(features.indices, training.network.labels, split)
+    return features
+
+
+def _whole(training: Training, events: EventLog) -> list[Row]:
+    options, network = training.options, training.network
+    sets: PhotoSets = decode_sets(
+        training.photos, network.labels, options.network.resolution, options.resize
+    )
+    _leave_out(training, sets.unreadable)
+    require_all_labels(sets.squares.indices, network.labels, "training")
+    require_all_labels(sets.validation.indices, network.labels, "validation")
+    _warn_of_few(training, sets.squares.indices)
+    settings, scratch = options.training, options.from_scratch
+    if not scratch:
+        # Published weights are near their goal: a small rate keeps them there.
+        settings = replace(
+            settings,
+            epochs=options.fine_tune,
+            rate=settings.rate * FINE_TUNE_RATE_SHARE,
+        )
+
+    def on_epoch(row: Row) -> None:
+        events(row)
+        _log_epoch(row)
+
+    teacher_targets = _teacher_targets(training)
+    trainer = WholeNetworkTrainer(
+        network,
+        settings,
+        settings.total_steps(len(sets.squares)),
+        training.teachers[0] if training.teachers and teacher_targets is None else None,
+        # Hints are for a network that knows nothing; later they would only disturb it.
+        hinted=scratch,
+        teacher_targets=teacher_targets,
+        label_weights=label_weights(
+            sets.squares.indices, len(network.labels), options.class_weights
+        ),
+        phase="scratch" if scratch else "fine-tuning",
+    )
+    return trainer.train(
+        sets.squares, sets.validation, on_epoch=on_epoch, checkpoint=training.checkpoint
+    )
+
+
+def _warn_of_few(training: Training, indices: NDArray[np.int64]) -> None:
+    """Say once that labels weigh differently."""
+    labels = training.network.labels
+    weights = label_weights(indices, len(labels), training.options.class_weights)
+    if np.ptp(weights) and not training.warned_of_weights:
+        training.warned_of_weights = True
+        counts = np.bincount(indices)
+        few, many = counts.argmin(), counts.argmax()
+        log.warning(
+            "%d photos of %s, only %d of %s: labels with few photos weigh more in training "
+            "(--class-weights none leaves them alone)",
+            counts[many], labels[many], counts[few], labels[few],
+        )  # fmt: skip
+
+
+def _teacher_targets(training: Training) -> TeacherTargets | None:
+    """The teachers with the photos as large as the largest of them wants its views."""
+    options = training.options
+    if options.teacher_cache is None:
+        return None
+    side = max(teacher.spec.resolution for teacher in training.teachers)
+    squares = decode_squares(training.photos, training.network.labels, side)
+    return TeacherTargets(
+        training.teachers,
+        squares,
+        training.network.labels,
+        options.training.seed,
+        options.teacher_cache,
+    )
+
+
+def _leave_out(training: Training, unreadable: Sequence[str]) -> None:
+    for message in unreadable:
+        if message not in training.unreadable:
+            log.warning("left out: %s", message)
+    training.unreadable.update(unreadable)
+
+
+def _log_epoch(row: Row) -> None:
+    log.info(
+        "%s, epoch %d: loss %.3f, training accuracy %.1f %%, validation accuracy %.1f %%",
+        row["phase"],
+        row["epoch"],
+        row["loss"],
+        100 * row["accuracy"],
+        100 * row["validation_accuracy"],
+    )
