@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,8 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from pi_classifier_training.cli import main
+from pi_classifier_training.data import fetch as module
 from pi_classifier_training.data.fetch import DATA_SETS, DataSet, fetch
 from pi_classifier_training.errors import DatasetError
 
@@ -182,7 +185,58 @@ def test_without_a_network_the_error_says_so(server: Server, tmp_path: Path) -> 
         fetch(gone, tmp_path, pause_s=0)
 
 
-def test_the_pinned_data_set() -> None:
-    flowers = DATA_SETS["flower_photos"]
+def test_an_archive_within_a_zip_gets_a_notice_and_its_own_place(
+    server: Server, tmp_path: Path
+) -> None:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as file:
+        file.writestr("outer/inner.tar.gz", archive({"classes/chair/1.jpg": PHOTO}))
+        file.writestr("../escaped.jpg", b"x")
+    server.data = data.getvalue()
+    pinned = replace(
+        server.data_set(),
+        url=f"http://127.0.0.1:{server.server_port}/outer.zip",
+        sha256=hashlib.sha256(server.data).hexdigest(),
+        size_bytes=len(server.data),
+        folder="classes",
+        target="negatives/objects",
+        inner="outer/inner.tar.gz",
+        attribution="by somebody\n",
+    )
+    to = tmp_path / "to"
+    folder = fetch(pinned, to, pause_s=0)
+    assert folder == to / "negatives" / "objects"
+    assert (folder / "chair" / "1.jpg").read_bytes() == PHOTO
+    assert (folder / "LICENSE.txt").read_text() == "by somebody\n"
+    assert [p.name for p in to.iterdir()] == ["negatives"]
+    assert [p.name for p in tmp_path.iterdir()] == ["to"]
+    gone = replace(pinned, inner="outer/other.tar.gz", target="negatives/other")
+    with pytest.raises(DatasetError, match=r"outer\.zip"):
+        fetch(gone, to, pause_s=0)
+    assert [p.name for p in (to / "negatives").iterdir()] == ["objects"]
+
+
+def test_of_several_sets_those_that_are_there_stay(
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    both = tuple(replace(server.data_set(), target=f"negatives/{name}") for name in ("a", "b"))
+    monkeypatch.setattr(module, "DATA_SETS", {"negatives": both})
+    (tmp_path / "negatives" / "a").mkdir(parents=True)
+    assert main(["fetch", "negatives", "--to", str(tmp_path)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith(f"{tmp_path}/negatives/b: CC BY 2.0")
+    given = f"--negatives {tmp_path}/negatives/a --negatives {tmp_path}/negatives/b"
+    assert told[1] == f"train with them: pi-classifier-train retrain {given} …"
+    assert main(["fetch", "negatives", "--to", str(tmp_path)]) == 65
+
+
+def test_the_pinned_data_sets() -> None:
+    (flowers,) = DATA_SETS["flower_photos"]
     assert flowers.size_bytes == 228_813_984
-    assert re.fullmatch("[0-9a-f]{64}", flowers.sha256)
+    pinned = [data_set for several in DATA_SETS.values() for data_set in several]
+    assert all(re.fullmatch("[0-9a-f]{64}", data_set.sha256) for data_set in pinned)
+    assert len({data_set.within(Path()) for data_set in pinned}) == len(pinned)
+    assert sum(data_set.size_bytes for data_set in DATA_SETS["negatives"]) < 200_000_000

@@ -16,7 +16,8 @@ def add(commands: Any) -> None:
     """Name the commands; their arguments are added when one is used."""
     commands.add_parser(
         "fetch",
-        help="download a public data set of photos (218 MB), again where it broke off",
+        help="download public photos, going on where it broke off: flowers to try things with "
+        "(218 MB), or negatives, photos of anything else (166 MB)",
         describe=_describe_fetch,
     ).set_defaults(run=_fetch)
     commands.add_parser(
@@ -48,13 +49,20 @@ def _describe_fetch(parser: argparse.ArgumentParser) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from pi_classifier_training.data.fetch import DATA_SETS, fetch
+    from pi_classifier_training.data.fetch import DATA_SETS, NEGATIVES, fetch
     from pi_classifier_training.progress import Progress
 
-    data_set = DATA_SETS[options.data_set]
-    with Progress("downloading (bytes)", data_set.size_bytes) as progress:
-        folder = fetch(data_set, options.to, progress.step)
-    print(f"{folder}: {data_set.license}; the photographers are named in {data_set.notice}")
+    data_sets = DATA_SETS[options.data_set]
+    missing = [data_set for data_set in data_sets if not data_set.within(options.to).exists()]
+    # Of several, those that are there stay; all there is the user's mistake.
+    for data_set in missing or data_sets:
+        with Progress("downloading (bytes)", data_set.size_bytes) as progress:
+            folder = fetch(data_set, options.to, progress.step)
+        print(f"{folder}: {data_set.license}; who is to be named stands in {data_set.notice}")
+    if options.data_set == NEGATIVES:
+        folders = sorted({options.to.joinpath(*Path(d.target).parts[:2]) for d in data_sets})
+        given = " ".join(f"--negatives {folder}" for folder in folders)
+        print(f"train with them: pi-classifier-train retrain {given} …")
     return 0
 
 

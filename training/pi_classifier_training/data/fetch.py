@@ -10,6 +10,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,12 @@ _RANGE_NOT_SATISFIABLE = 416
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """A data set on the web: one archive holding one folder, pinned by size and SHA-256."""
+    """A data set on the web: one archive holding one folder, pinned by size and SHA-256.
+
+    `notice` is the file in it that names who is to be named; where the archive has none,
+    `attribution` is what is written there. `inner` is an archive within the archive that
+    holds the folder. `target` is where the folder is put, under its own name if empty.
+    """
 
     url: str
     sha256: str
@@ -33,18 +39,75 @@ class DataSet:
     folder: str
     notice: str
     license: str
+    target: str = ""
+    inner: str = ""
+    attribution: str = ""
+
+    def within(self, to: Path) -> Path:
+        """Its folder of photos, where it is fetched into the folder `to`."""
+        return to / (self.target or self.folder)
 
 
-# Size and hash are those that TensorFlow Datasets publishes for this archive.
-DATA_SETS: Mapping[str, DataSet] = {
-    "flower_photos": DataSet(
-        url="https://download.tensorflow.org/example_images/flower_photos.tgz",
-        sha256="4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c",
-        size_bytes=228_813_984,
-        folder="flower_photos",
-        notice="LICENSE.txt",
-        license="CC BY 2.0",
-    )
+# The folders of negatives lie so that each sub-folder is a source, see `data.negatives`.
+NEGATIVES = "negatives"
+_CALTECH = """Caltech-101, by Fei-Fei Li, Marco Andreetto, Marc'Aurelio Ranzato and Pietro Perona
+(California Institute of Technology, 2003; published in 2022 as doi:10.22002/D1.20086).
+License: Creative Commons Attribution 4.0, https://creativecommons.org/licenses/by/4.0/
+"""
+_BEANS = """Bean disease dataset, by the Makerere AI Lab, https://github.com/AI-Lab-Makerere/ibean/
+License: MIT. Copyright (c) 2020 AI-Lab-Makerere.
+"""
+
+# Size and hash of each archive are those of TensorFlow Datasets' checksum lists; that of the
+# Caltech archive is stated alike in several public programs that check it.
+DATA_SETS: Mapping[str, tuple[DataSet, ...]] = {
+    "flower_photos": (
+        DataSet(
+            url="https://download.tensorflow.org/example_images/flower_photos.tgz",
+            sha256="4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c",
+            size_bytes=228_813_984,
+            folder="flower_photos",
+            notice="LICENSE.txt",
+            license="CC BY 2.0",
+        ),
+    ),
+    NEGATIVES: (
+        DataSet(
+            url="https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip",
+            sha256="331234750fc7f77520e50d9565e8b6907b03565e30320da1401130db08c61f91",
+            size_bytes=137_414_764,
+            folder="101_ObjectCategories",
+            notice="NOTICE.txt",
+            license="CC BY 4.0",
+            target=f"{NEGATIVES}/caltech-101",
+            inner="caltech-101/101_ObjectCategories.tar.gz",
+            attribution=_CALTECH,
+        ),
+        *(
+            DataSet(
+                url=f"https://storage.googleapis.com/ibeans/{name}.zip",
+                sha256=sha256,
+                size_bytes=size_bytes,
+                folder=name,
+                notice="NOTICE.txt",
+                license="MIT",
+                target=f"{NEGATIVES}/beans/{name}",
+                attribution=_BEANS,
+            )
+            for name, size_bytes, sha256 in (
+                (
+                    "validation",
+                    18_504_213,
+                    "90b7aa1c26d91d9afff07a30bbc67a5ea34f1f1397f068d8675be09d7d0c602d",
+                ),
+                (
+                    "test",
+                    17_708_541,
+                    "ca67b15d960d1e2fd9d23fd8498ce86818ead90755c630a43baf19ec4af09312",
+                ),
+            )
+        ),
+    ),
 }
 
 
@@ -65,10 +128,10 @@ def fetch(
     they are there. Raises DatasetError without a network, for a wrong hash (the file is
     removed), an unsafe archive, or when the folder is there already.
     """
-    folder = to / data_set.folder
+    folder = data_set.within(to)
     if folder.exists():
         raise DatasetError(f"{folder}: is there already; remove it to fetch it again")
-    to.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     partial = to / f"{Path(data_set.url).name}.partial"
     step(_size(partial))
     for attempt in range(TRIES):
@@ -156,17 +219,32 @@ def _verify(data_set: DataSet, partial: Path) -> None:
 
 def _unpack(data_set: DataSet, archive: Path, folder: Path) -> None:
     """Unpack beside the final place and rename, so that the folder is whole or not there."""
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as place:
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as text:
+        place = Path(text)
         try:
-            with tarfile.open(archive) as tar:
-                # Refuses paths that lead outside, links that do, devices.
-                tar.extractall(place, filter="data")
-        except (tarfile.TarError, EOFError) as error:
+            _extract(archive, place)
+            if data_set.inner:
+                _extract(place / data_set.inner, place / "inner")
+                place /= "inner"
+        except (tarfile.TarError, zipfile.BadZipFile, EOFError, FileNotFoundError) as error:
             raise DatasetError(f"{archive}: is no safe archive of photos ({error})") from error
-        unpacked = Path(place, data_set.folder)
+        unpacked = place / data_set.folder
+        if data_set.attribution and unpacked.is_dir():
+            (unpacked / data_set.notice).write_text(data_set.attribution, "utf-8")
         if not (unpacked / data_set.notice).is_file():
             raise DatasetError(
                 f"{archive}: lacks {data_set.folder}/{data_set.notice}, the names of the "
                 f"photographers, which {data_set.license} asks for"
             )
         os.replace(unpacked, folder)  # noqa: PTH105 - a folder, in one step
+
+
+def _extract(archive: Path, place: Path) -> None:
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as files:
+            # What would lead outside stays inside, and no links are made.
+            files.extractall(place)  # noqa: S202
+        return
+    with tarfile.open(archive) as tar:
+        # Refuses paths that lead outside, links that do, devices.
+        tar.extractall(place, filter="data")

@@ -66,11 +66,13 @@ class Negatives:
         if not dirs:
             return cls()
         _require_apart(dirs, image_dirs)
-        silent = silent_labels(labels_of(photos))
+        labels = labels_of(photos)
+        silent = silent_labels(labels)
         label = silent[0] if silent else BACKGROUND
-        found = tuple(negative_photos(dirs, label))
-        folders = tuple(directory.resolve() for directory in dirs)
-        return cls(label, found, len(negative_sources(dirs)), folders)
+        found = negative_photos(dirs, label, labels=labels)
+        kept = {(photo.folder, photo.name) for photo in found}
+        sources = sum(source.photos[0] in kept for source in negative_sources(dirs))
+        return cls(label, tuple(found), sources, tuple(d.resolve() for d in dirs))
 
     def record(self) -> dict[str, Any]:
         """What ``run.json`` and model files say of them; nothing where there are none."""
@@ -105,7 +107,36 @@ def recorded_negatives(run: Mapping[str, Any]) -> tuple[Photo, ...]:
         )
     label = run["data"]["negatives"]["label"] if stated else BACKGROUND
     here = [folder for folder in dirs if folder not in gone]
-    return tuple(negative_photos(here, label)) if here else ()
+    return tuple(negative_photos(here, label, labels=run["labels"])) if here else ()
+
+
+def without_labels(
+    sources: Sequence[NegativeSource], labels: Sequence[str]
+) -> list[NegativeSource]:
+    """Those sources that are not called after one of `labels`: "sunflower" is after "Sunflowers".
+
+    Silent labels do not count. What is left out is logged.
+    """
+    silent = silent_labels(labels)
+    names = {_singular(label) for label in labels if label not in silent}
+    kept = []
+    for source in sources:
+        if _singular(source.name) in names:
+            log.warning(
+                "left out of the negatives: %s/%s (%d photos), which by its name shows one of the "
+                "labels",
+                source.folder,
+                source.name,
+                len(source),
+            )
+        else:
+            kept.append(source)
+    return kept
+
+
+def _singular(name: str) -> str:
+    words = name.casefold().replace("_", " ").replace("-", " ").split()
+    return " ".join(word.removesuffix("s") for word in words)
 
 
 def _require_apart(dirs: Sequence[Path], image_dirs: Sequence[Path]) -> None:
@@ -121,18 +152,24 @@ def _require_apart(dirs: Sequence[Path], image_dirs: Sequence[Path]) -> None:
 
 
 def negative_photos(
-    dirs: Sequence[Path], label: str = BACKGROUND, shares: Mapping[Split, float] = SHARES
+    dirs: Sequence[Path],
+    label: str = BACKGROUND,
+    shares: Mapping[Split, float] = SHARES,
+    *,
+    labels: Sequence[str] = (),
 ) -> list[Photo]:
     """The photos of one or more folders as those of `label`, every source in one split.
 
     A sub-folder is a source, as deep as it goes; a photo that lies in none is one by itself
     (`negative_sources`). Each folder is shared out for itself, so that its held-out photos are
     the same whatever others are named beside it. In one with fewer than three sources every
-    photo is one, which is logged. Raises DatasetError for a missing folder, one without
-    photos and where there are fewer than three photos.
+    photo is one, which is logged. Sources that are called after one of `labels` are left out
+    (`without_labels`) once all have their splits. Raises DatasetError for a missing folder,
+    one without photos and where there are fewer than three photos.
     """
     photos: list[Photo] = []
     sources = negative_sources(dirs)
+    kept = {p for source in without_labels(sources, labels) for p in source.photos}
     for folder in dict.fromkeys(source.folder for source in sources):
         own = [source for source in sources if source.folder == folder]
         if len(own) < len(SPLITS):
@@ -147,7 +184,7 @@ def negative_photos(
         splits = source_splits(own, shares)
         for source, split in zip(own, splits, strict=True):
             photos += source.labeled(label, split)
-    return photos
+    return [photo for photo in photos if (photo.folder, photo.name) in kept]
 
 
 def negative_sources(dirs: Sequence[Path]) -> list[NegativeSource]:

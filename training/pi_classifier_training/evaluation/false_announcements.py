@@ -17,7 +17,12 @@ from pi_classifier.preprocessing.photos import load_image
 from pi_classifier.system.files import write_atomic
 from pi_classifier.types import Classifier, Frame, Prediction
 from pi_classifier_training.data.dataset import Photo
-from pi_classifier_training.data.negatives import BACKGROUND, negative_photos, negative_sources
+from pi_classifier_training.data.negatives import (
+    BACKGROUND,
+    negative_photos,
+    negative_sources,
+    without_labels,
+)
 from pi_classifier_training.data.splits import Split
 from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.evaluation.metrics import wilson
@@ -79,7 +84,8 @@ def unknown_photos(
     }
     photos: list[Photo] = []
     sources: list[int] = []
-    for number, source in enumerate(negative_sources(dirs)):
+    labels = [label for classifier in classifiers for label in classifier.labels]
+    for number, source in enumerate(without_labels(negative_sources(dirs), labels)):
         own = source.labeled(BACKGROUND, "test")
         own = [p for p in own if held_out.get(p.path_text, split) == split]
         photos += own

@@ -141,6 +141,19 @@ class TestJoining:
         assert (record["photos"], record["sources"]) == (12, 4)
         assert sum(record["counts"].values()) == 12
 
+    def test_a_source_called_after_a_label_is_left_out_and_said(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        own = [
+            Photo(tmp_path / label / "1.jpg", label) for label in ("Sea-lions", "roses", "none")
+        ]
+        names = {"sea_lion": 4, "roses": 2, "none": 3, "rosewood": 3, "lions": 3}
+        negatives = Negatives.joining(own, [], [made(tmp_path / "other", names)])
+        assert {Path(p.folder).name for p in negatives.photos} == {"none", "rosewood", "lions"}
+        assert negatives.sources == 3
+        assert "other/sea_lion (4 photos)" in caplog.text
+        assert "other/roses (2 photos)" in caplog.text
+
     def test_without_folders_there_are_none(self) -> None:
         assert not Negatives.joining([], [], []).photos
         assert Negatives().record() == {}
@@ -155,7 +168,8 @@ class TestJoining:
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         folder = made(tmp_path / "other", {f"place {i}": 3 for i in range(4)})
-        run = {"negatives": [str(folder)], "data": {"negatives": {"label": "nothing"}}}
+        data = {"negatives": {"label": "nothing"}}
+        run = {"negatives": [str(folder)], "data": data, "labels": ["daisy", "nothing"]}
         assert recorded_negatives(run) == tuple(negative_photos([folder], "nothing"))
         assert recorded_negatives({"data": {}}) == ()
         folder.rename(tmp_path / "elsewhere")
