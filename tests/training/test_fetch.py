@@ -228,7 +228,7 @@ def test_of_several_sets_those_that_are_there_stay(
     assert main(["fetch", "negatives", "--to", str(tmp_path)]) == 0
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith(f"{tmp_path}/negatives/b: CC BY 2.0")
-    given = f"--negatives {tmp_path}/negatives/a --negatives {tmp_path}/negatives/b"
+    given = f"--negatives {tmp_path}/negatives"
     assert told[1] == f"train with them: pi-classifier-train retrain {given} …"
     assert main(["fetch", "negatives", "--to", str(tmp_path)]) == 65
 

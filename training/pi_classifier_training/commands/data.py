@@ -60,9 +60,8 @@ def _fetch(options: argparse.Namespace) -> int:
             folder = fetch(data_set, options.to, progress.step)
         print(f"{folder}: {data_set.license}; who is to be named stands in {data_set.notice}")
     if options.data_set == NEGATIVES:
-        folders = sorted({options.to.joinpath(*Path(d.target).parts[:2]) for d in data_sets})
-        given = " ".join(f"--negatives {folder}" for folder in folders)
-        print(f"train with them: pi-classifier-train retrain {given} …")
+        folder = options.to / NEGATIVES
+        print(f"train with them: pi-classifier-train retrain --negatives {folder} …")
     return 0
 
 

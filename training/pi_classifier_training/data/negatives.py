@@ -13,7 +13,6 @@ from typing import Any
 
 from pi_classifier.modelfile.labels import silent_labels
 from pi_classifier_training.data.dataset import PHOTO_SUFFIXES, Photo, labels_of, walk
-from pi_classifier_training.data.label_folders import passed_over
 from pi_classifier_training.data.splits import SPLITS, Split, group_of, stated_split
 from pi_classifier_training.errors import DatasetError
 
@@ -51,7 +50,7 @@ class Negatives:
 
     label: str = BACKGROUND
     photos: tuple[Photo, ...] = ()
-    sources: int = 0
+    sources: tuple[NegativeSource, ...] = ()
     dirs: tuple[Path, ...] = ()
 
     @classmethod
@@ -71,8 +70,16 @@ class Negatives:
         label = silent[0] if silent else BACKGROUND
         found = negative_photos(dirs, label, labels=labels)
         kept = {(photo.folder, photo.name) for photo in found}
-        sources = sum(source.photos[0] in kept for source in negative_sources(dirs))
+        sources = tuple(s for s in negative_sources(dirs) if s.photos[0] in kept)
         return cls(label, tuple(found), sources, tuple(d.resolve() for d in dirs))
+
+    def places(self) -> dict[tuple[str, str], str]:
+        """The name of the source of each photo, by the photo's folder and name."""
+        return {
+            photo: f"{source.folder}/{source.name}"
+            for source in self.sources
+            for photo in source.photos
+        }
 
     def record(self) -> dict[str, Any]:
         """What ``run.json`` and model files say of them; nothing where there are none."""
@@ -84,7 +91,7 @@ class Negatives:
                 "name": " + ".join(folder.name for folder in self.dirs),
                 "label": self.label,
                 "photos": len(self.photos),
-                "sources": self.sources,
+                "sources": len(self.sources),
                 "counts": {split: counts[split] for split in SPLITS},
             }
         }
@@ -121,7 +128,7 @@ def without_labels(
     names = {_singular(label) for label in labels if label not in silent}
     kept = []
     for source in sources:
-        if _singular(source.name) in names:
+        if _singular(source.name.rpartition("/")[2]) in names:
             log.warning(
                 "left out of the negatives: %s/%s (%d photos), which by its name shows one of the "
                 "labels",
@@ -190,10 +197,10 @@ def negative_photos(
 def negative_sources(dirs: Sequence[Path]) -> list[NegativeSource]:
     """The sources in one or more folders, those of a folder in the order of their names.
 
-    A sub-folder is a source with all that lies below it. Photos beside the sub-folders are
-    sources of their own, frames of one video together. Folders called ``train``, ``valid``
-    or ``test`` are looked through: a source in several of them stays one. Raises
-    DatasetError for a missing folder and for one without photos.
+    A sub-folder that holds photos is a source with all that lies below it; one that holds
+    only folders is looked through. A source that lies in ``train`` and in ``test`` stays one.
+    Photos beside the sub-folders are sources of their own, frames of one video together.
+    Raises DatasetError for a missing folder and for one without photos.
     """
     sources: list[NegativeSource] = []
     seen: set[str] = set()
@@ -219,21 +226,19 @@ def negative_sources(dirs: Sequence[Path]) -> list[NegativeSource]:
 
 
 def _sources_in(directory: Path) -> dict[str, list[tuple[str, str]]]:
-    roots = _looked_through(directory)
-    sources: dict[str, list[tuple[str, str]]] = {}
-    for root in roots:
-        for folder, name, kind in walk(str(root)):
-            if kind == "photo":
-                inner = Path(folder).relative_to(root).parts
-                source = inner[0] if inner else group_of(name)
-                sources.setdefault(source, []).append((folder, name))
+    root, sources = str(directory), dict[str, list[tuple[str, str]]]()
+    holders: set[str] = set()
+    # A folder's own photos come before those of the folders in it.
+    for folder, name, kind in walk(root):
+        if kind == "photo":
+            within = (Path(folder), *Path(folder).parents)
+            holder = next((str(p) for p in reversed(within) if str(p) in holders), folder)
+            if folder != root:
+                holders.add(holder)
+            inner = [p for p in Path(holder).relative_to(root).parts if not stated_split(p)]
+            source = "/".join(inner) if folder != root and inner else group_of(name)
+            sources.setdefault(source, []).append((folder, name))
     return sources
-
-
-def _looked_through(directory: Path) -> list[Path]:
-    """The folders whose sub-folders are sources: those of splits, where all are, else itself."""
-    inner = [d for d in sorted(directory.iterdir()) if d.is_dir() and not passed_over(d.name)]
-    return inner if inner and all(stated_split(d.name) for d in inner) else [directory]
 
 
 def _single_photos(sources: Iterable[NegativeSource]) -> list[NegativeSource]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,18 +50,26 @@ def figures_of(logits: NDArray[np.float32], indices: NDArray[np.int64]) -> Row:
     }
 
 
-def label_weights(indices: NDArray[np.int64], labels: int, mode: str) -> NDArray[np.float32]:
+def label_weights(
+    indices: NDArray[np.int64], labels: int, mode: str, silent: Collection[int] = ()
+) -> NDArray[np.float32]:
     """The weight of each label in the loss, float32 ``[labels]``; over photos their mean is 1.
 
     With `mode` ``auto`` rare labels weigh more, as the square root of 1 / n of the label, where
     the largest label has more than 1.5 times the photos of the smallest; else all weigh 1.
+    A `silent` label weighs in all no more than the others do on average, however many photos
+    of nothing there are.
     """
     counts = np.bincount(indices, minlength=labels)
     if mode != "auto" or counts.max() <= BALANCED_RATIO * counts.min():
         return np.ones(labels, np.float32)
     # Full weights would let the few photos of a rare label outvote the many of a common one.
-    roots = np.sqrt(np.maximum(counts, 1))
-    return np.asarray(len(indices) / (roots * (counts / roots).sum()), np.float32)
+    weights = 1 / np.sqrt(np.maximum(counts, 1))
+    totals = weights * counts
+    named = [label for label in range(labels) if label not in silent]
+    for label in silent:
+        weights[label] *= min(1.0, totals[named].mean() / max(totals[label], 1.0))
+    return np.asarray(weights * (len(indices) / (weights * counts).sum()), np.float32)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ ends where nothing gets better.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -76,6 +76,7 @@ def fit_head(
     *,
     strength: float = STRENGTH,
     class_weights: ClassWeights = "auto",
+    silent: Collection[int] = (),
     views: int = 1,
     start: Head | None = None,
     step: Step = lambda: None,
@@ -83,14 +84,15 @@ def fit_head(
     """Fit a head to features float32 ``[n, channels]`` with label indices int64 ``[n]``.
 
     The same features give the same head, bit for bit. With `class_weights` ``auto`` rare labels
-    weigh more (`label_weights`). `views` says how often every photo comes, so that copies do
+    weigh more, and `silent` ones, of which there may be very many photos, not too much
+    (`label_weights`). `views` says how often every photo comes, so that copies do
     not weaken the penalty. `start` is where to begin, sooner done where it is near; `step` is
     called at every iteration.
     """
     from scipy.optimize import minimize
     from threadpoolctl import threadpool_limits
 
-    weights = label_weights(indices, labels, class_weights)
+    weights = label_weights(indices, labels, class_weights, silent)
     # Threads would sum in another order on another machine; and wait for one another here.
     with threadpool_limits(1, "blas"):
         objective = _Objective(features, indices, weights, strength * views / len(indices))
@@ -190,6 +192,7 @@ def choose_strength(
     groups: Sequence[str] | None = None,
     *,
     class_weights: ClassWeights = "auto",
+    silent: Collection[int] = (),
     step: Step = lambda: None,
 ) -> float:
     """The strength with the lowest cross-entropy on photos left out in turn, of `STRENGTHS`.
@@ -212,7 +215,7 @@ def choose_strength(
         for number, strength in enumerate(STRENGTHS):
             head = fit_head(
                 known[kept], truth_of[kept], labels,
-                strength=strength, class_weights=class_weights, start=head,
+                strength=strength, class_weights=class_weights, silent=silent, start=head,
             )  # fmt: skip
             figures = head.figures(known[left_out], truth_of[left_out])
             losses[number] += figures["validation_cross_entropy"] * len(left_out)

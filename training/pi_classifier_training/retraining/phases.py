@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pi_classifier.modelfile.labels import silent_labels
 from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.data.negatives import Negatives
 from pi_classifier_training.data.splits import group_of
@@ -52,6 +53,12 @@ class Training:
     unreadable: set[str] = field(default_factory=set)
     warned_of_weights: bool = False
 
+    @property
+    def silent(self) -> tuple[int, ...]:
+        """The outputs of labels that say that nothing is to be seen."""
+        labels = self.network.labels
+        return tuple(labels.index(label) for label in silent_labels(labels))
+
 
 def run_phases(training: Training, output_dir: Path) -> list[Row]:
     """The head on bottlenecks, then the whole network, each where it is called for."""
@@ -78,12 +85,12 @@ def _head(training: Training, events: EventLog) -> list[Row]:
     with Progress("head", 1 if strength else FITS + 1) as bar:
         if strength is None:
             strength = choose_strength(
-                known, known.indices, labels, [group_of(photo.name) for photo in known.photos],
-                class_weights=options.class_weights, step=bar.step,
+                known, known.indices, labels, _groups(training, known.photos),
+                class_weights=options.class_weights, silent=training.silent, step=bar.step,
             )  # fmt: skip
         head = fit_head(
-            known, indices, labels,
-            strength=strength, class_weights=options.class_weights, views=views,
+            known, indices, labels, strength=strength,
+            class_weights=options.class_weights, silent=training.silent, views=views,
         )  # fmt: skip
         bar.step()
     network.head.set_weights([head.kernel, head.bias])
@@ -94,6 +101,12 @@ def _head(training: Training, events: EventLog) -> list[Row]:
     events(row)
     log.info("head fitted: validation accuracy %.1f %%", 100 * row["validation_accuracy"])
     return [row]
+
+
+def _groups(training: Training, photos: Sequence[Photo]) -> list[str]:
+    """What belongs together: frames of a video, photos of nothing from one place."""
+    places = training.negatives.places()
+    return [places.get((p.folder, p.name)) or group_of(p.name) for p in photos]
 
 
 def _features(training: Training, split: str) -> Bottlenecks:
@@ -143,9 +156,7 @@ def _whole(training: Training, events: EventLog) -> list[Row]:
         # Hints are for a network that knows nothing; later they would only disturb it.
         hinted=scratch,
         teacher_targets=teacher_targets,
-        label_weights=label_weights(
-            sets.squares.indices, len(network.labels), options.class_weights
-        ),
+        label_weights=_label_weights(training, sets.squares.indices),
         phase="scratch" if scratch else "fine-tuning",
     )
     return trainer.train(
@@ -153,14 +164,20 @@ def _whole(training: Training, events: EventLog) -> list[Row]:
     )
 
 
+def _label_weights(training: Training, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+    mode, labels = training.options.class_weights, len(training.network.labels)
+    return label_weights(indices, labels, mode, training.silent)
+
+
 def _warn_of_few(training: Training, indices: NDArray[np.int64]) -> None:
-    """Say once that labels weigh differently."""
+    """Say once that labels weigh differently; of photos of nothing many are usual."""
     labels = training.network.labels
-    weights = label_weights(indices, len(labels), training.options.class_weights)
+    named = np.array([i for i in range(len(labels)) if i not in training.silent])
+    weights = _label_weights(training, indices)[named]
     if np.ptp(weights) and not training.warned_of_weights:
         training.warned_of_weights = True
         counts = np.bincount(indices)
-        few, many = counts.argmin(), counts.argmax()
+        few, many = (int(named[i]) for i in (counts[named].argmin(), counts[named].argmax()))
         log.warning(
             "%d photos of %s, only %d of %s: labels with few photos weigh more in training "
             "(--class-weights none leaves them alone)",

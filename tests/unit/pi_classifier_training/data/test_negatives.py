@@ -51,10 +51,12 @@ class TestSources:
             (tmp_path / f"walk@video-{time}.jpg").touch()
         assert sorted(len(s) for s in negative_sources([tmp_path])) == [1, 1, 2]
 
-    def test_folders_of_splits_are_looked_through(self, tmp_path: Path) -> None:
-        made(tmp_path, {"train/street": 4, "val/street": 1, "train/desk": 2})
+    def test_folders_of_folders_are_looked_through(self, tmp_path: Path) -> None:
+        made(
+            tmp_path, {"set/train/street": 4, "set/val/street": 1, "set/train/desk": 2, "pens": 3}
+        )
         found = {s.name: len(s) for s in negative_sources([tmp_path])}
-        assert found == {"desk": 2, "street": 5}
+        assert found == {"pens": 3, "set/desk": 2, "set/street": 5}
 
     def test_what_two_folders_share_counts_once(self, tmp_path: Path) -> None:
         made(tmp_path, {"a": 2, "b": 3})
@@ -147,11 +149,12 @@ class TestJoining:
         own = [
             Photo(tmp_path / label / "1.jpg", label) for label in ("Sea-lions", "roses", "none")
         ]
-        names = {"sea_lion": 4, "roses": 2, "none": 3, "rosewood": 3, "lions": 3}
+        names = {"set/sea_lion": 4, "roses": 2, "none": 3, "rosewood": 3, "lions": 3}
         negatives = Negatives.joining(own, [], [made(tmp_path / "other", names)])
         assert {Path(p.folder).name for p in negatives.photos} == {"none", "rosewood", "lions"}
-        assert negatives.sources == 3
-        assert "other/sea_lion (4 photos)" in caplog.text
+        assert len(negatives.sources) == 3
+        assert set(negatives.places()) == {(p.folder, p.name) for p in negatives.photos}
+        assert "other/set/sea_lion (4 photos)" in caplog.text
         assert "other/roses (2 photos)" in caplog.text
 
     def test_without_folders_there_are_none(self) -> None:

@@ -63,6 +63,15 @@ class TestLabelWeights:
             total = np.array(counts) * weights / np.sqrt(counts)
             assert total == pytest.approx(np.full(len(counts), total[0]), rel=1e-5)
 
+    def test_photos_of_nothing_weigh_as_much_as_one_label_however_many_they_are(self) -> None:
+        counts = np.array([30, 1800, 30])
+        indices = np.repeat(np.arange(3), counts)
+        totals = counts * label_weights(indices, 3, "auto", silent=(1,))
+        assert totals == pytest.approx(np.full(3, counts.sum() / 3))
+        few = np.repeat(np.arange(2), (100, 25))
+        alike = label_weights(few, 2, "auto")
+        assert label_weights(few, 2, "auto", silent=(1,)) == pytest.approx(alike)
+
     def test_a_label_without_photos_gives_no_infinity(self) -> None:
         weights = label_weights(np.array([0, 0, 2]), 3, "auto")
         assert np.isfinite(weights).all()
