@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 COLORS = {"cyan": (0, 230, 230), "magenta": (230, 0, 230), "yellow": (230, 230, 0)}
-# 144 of them are for training: batches of 16 or 48 come out even. TensorFlow traces a training
+# 144 of all are for training: batches of 16 or 48 come out even. TensorFlow traces a training
 # step anew, for many seconds, for a last batch of another size.
-PER_LABEL = 62
+PER_LABEL = 60
 PHOTOS = PER_LABEL * len(COLORS)
 
 

@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 from pi_classifier_training.cli import main
 from pi_classifier_training.data.dataset import Photo
+from pi_classifier_training.data.label_folders import label_named
+from pi_classifier_training.data.splits import group_of, place
 from pi_classifier_training.evaluation.evaluate import evaluate
 from pi_classifier_training.evaluation.metrics import wilson
 from pi_classifier_training.evaluation.scoring import Outcomes
@@ -145,6 +147,7 @@ def hostile_copy(run: Path, photos: Path, folder: Path) -> tuple[Path, Path]:
     copy = Path(shutil.copytree(run, folder / "run"))
     record = json.loads((copy / "run.json").read_text())
     record["card"]["name"] = HOSTILE[0]
+    record["labels"] = [label_named(label) for label in HOSTILE]
     (copy / "run.json").write_text(json.dumps(record))
     (copy / "float32.tflite").unlink()
     model = read_model_file(copy / "int8.tflite")
@@ -155,12 +158,10 @@ def hostile_copy(run: Path, photos: Path, folder: Path) -> tuple[Path, Path]:
     for label, attack in zip(turned, HOSTILE, strict=True):
         shutil.copytree(photos / label, folder / "photos" / attack)
     # A name that is no text in any encoding, among the photos that the page shows.
-    first = next(p for p in (folder / "photos").rglob("*.png") if Photo(p, "").split == "test")
-    for number in range(200):
-        odd = first.with_name(os.fsdecode(b"\xff<b>%d.png" % number))
-        if Photo(odd, "").split == "test":
-            shutil.copy(first, odd)
-            break
+    first = next((folder / "photos").rglob("*.png"))
+    # It tests, for it is the first of many.
+    names = (os.fsdecode(b"\xff<b>%d.png" % number) for number in range(200))
+    shutil.copy(first, first.with_name(min(names, key=lambda name: place(group_of(name)))))
     return copy, folder / "photos"
 
 

@@ -16,7 +16,6 @@ from pi_classifier_training.compression.rounding import RoundingTrials
 from pi_classifier_training.compression.rounding_delivery import RoundOptions, round_model
 from pi_classifier_training.compression.rounding_file import packed_bytes, read_float_model
 from pi_classifier_training.compression.rounding_search import for_saving, for_target_loss, within
-from pi_classifier_training.data.splits import split_of
 from pi_classifier_training.errors import DatasetError, ExportError, TrainingError
 from pi_classifier_training.inspection.model_graph import ModelGraph, Tensor, read_model_graph
 
@@ -263,15 +262,15 @@ def test_a_quantized_model_is_refused(run: Path) -> None:
 
 
 def test_too_few_photos(run: Path, photos: Path, tmp_path: Path) -> None:
-    training = [p for p in sorted(photos.rglob("*.png")) if split_of(p.name) == "training"]
-    _linked(tmp_path / "few", training[:2])
+    two = [next((photos / label).iterdir()) for label in ("cyan", "magenta")]
+    _linked(tmp_path / "few", two)
     trials = RoundingTrials(read_float_model(run / "float32.tflite"), [tmp_path / "few"])
     with pytest.raises(DatasetError, match=r"2 training photos .* at least 8"):
         trials.by_tolerance(-28.0)
     with pytest.raises(DatasetError, match="none of the 2 photos belongs to the validation"):
         trials.float_figures("validation")
-    held = [p for p in sorted(photos.rglob("*.png")) if split_of(p.name) == "validation"]
-    _linked(tmp_path / "held", held[:2])
+    for part in ("train", "valid"):
+        _linked(tmp_path / "held" / part, two)
     trials = RoundingTrials(read_float_model(run / "float32.tflite"), [tmp_path / "held"])
     with pytest.raises(TrainingError, match="2 validation photos are too few"):
         for_target_loss(trials, 0.5)

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
+from pi_classifier.config.options import add_options
 from pi_classifier.printable import printable
 from pi_classifier_training.errors import TrainingError
 
@@ -15,8 +16,15 @@ def path_of(text: str) -> Path:
     return Path(text).expanduser()
 
 
-def add_image_dir(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
-    """Add ``--image-dir``, which may be given several times; none given is an empty list."""
+def add_image_dir(
+    parser: argparse.ArgumentParser, *, required: bool = True, split: bool = True
+) -> None:
+    """Add ``--image-dir``, which may be given several times; none given is an empty list.
+
+    With `split` the options that say how its photos are shared out (`SplitOptions`) too.
+    """
+    from pi_classifier_training.data.splits import SplitOptions
+
     parser.add_argument(
         "--image-dir",
         type=path_of,
@@ -26,6 +34,9 @@ def add_image_dir(parser: argparse.ArgumentParser, *, required: bool = True) -> 
         metavar="DIR",
         help="folder of photos, one sub-folder per label; may be given several times",
     )
+    if split:
+        title = "which photos train, validate and test"
+        add_options(parser.add_argument_group(title), SplitOptions)
 
 
 def add_source(

@@ -46,6 +46,7 @@ def _describe(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from pi_classifier_training.data.splits import SplitOptions
     from pi_classifier_training.evaluation.cascades import make_cascade
     from pi_classifier_training.evaluation.temperature import calibrate_model
     from pi_classifier_training.evaluation.thresholds import ThresholdPolicy
@@ -53,16 +54,26 @@ def _run(options: argparse.Namespace) -> int:
 
     require_folder(options.output)
     require_folder(options.plot)
+    splits = read_options(options, SplitOptions)
     progress = partial(with_progress, "classifying")
     if len(options.models) == 1:
         (model,) = options.models
-        return print_lines(calibrate_model(model, options.image_dir, options.output, progress))
+        return print_lines(
+            calibrate_model(model, options.image_dir, options.output, progress, splits)
+        )
     if options.output is None:
         options.parser.error("a cascade needs a file to be written to: -o cascade.toml")
     policy = read_options(options, ThresholdPolicy)
     name = options.name or options.output.resolve().parent.name
     return print_lines(
         make_cascade(
-            options.models, options.image_dir, name, options.output, policy, options.plot, progress
+            options.models,
+            options.image_dir,
+            name,
+            options.output,
+            policy,
+            options.plot,
+            progress,
+            splits,
         )
     )

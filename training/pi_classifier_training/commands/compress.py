@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,12 +62,14 @@ def _quantize(options: argparse.Namespace) -> int:
     from pi_classifier_training.compression.quantization import QuantizeOptions, quantize
     from pi_classifier_training.compression.quantization_aware import AwareOptions
     from pi_classifier_training.compression.quantization_text import quantized_lines
+    from pi_classifier_training.data.splits import SplitOptions
 
     training = read_options(options, AwareOptions)
+    splits = read_options(options, SplitOptions)
     result = quantize(
         options.source,
         options.image_dir,
-        read_options(options, QuantizeOptions, training=training),
+        read_options(options, QuantizeOptions, training=training, splits=splits),
         options.output,
     )
     if options.json:
@@ -86,8 +89,9 @@ def _describe_round(parser: argparse.ArgumentParser) -> None:
 
 def _round(options: argparse.Namespace) -> int:
     from pi_classifier_training.compression.rounding_delivery import RoundOptions, round_model
+    from pi_classifier_training.data.splits import SplitOptions
 
-    choices = read_options(options, RoundOptions)
+    choices = read_options(options, RoundOptions, splits=read_options(options, SplitOptions))
     return print_lines(round_model(options.model, options.output, options.image_dir, choices))
 
 
@@ -103,6 +107,7 @@ def _describe_measure_folding(parser: argparse.ArgumentParser) -> None:
 def _measure_folding(options: argparse.Namespace) -> int:
     from pi_classifier.preprocessing.preprocessor import Preprocessor
     from pi_classifier_training.data.dataset import decode, labels_of, scan
+    from pi_classifier_training.data.splits import SplitOptions
     from pi_classifier_training.errors import DatasetError, TrainingError
     from pi_classifier_training.export.folding_gain import FoldingOptions, measure_folding
     from pi_classifier_training.progress import with_progress
@@ -116,15 +121,11 @@ def _measure_folding(options: argparse.Namespace) -> int:
     run = RunFolder(options.run_dir)
     network = run.load()
     side = network.spec.resolution
-    photos = [photo for photo in scan(options.image_dir) if photo.split == "test"]
+    rule = run.split_rule(read_options(options, SplitOptions))
+    photos = [photo for photo in scan(options.image_dir, rule) if photo.split == "test"]
     preprocess = Preprocessor((side, side), run.summary()["options"]["resize"])
-    images = decode(
-        photos,
-        labels_of(photos),
-        preprocess,
-        side,
-        lambda chosen: with_progress("reading photos", chosen),
-    )
+    reading = partial(with_progress, "reading photos")
+    images = decode(photos, labels_of(photos), preprocess, side, reading)
     if not len(images):
         raise DatasetError("no photo of the test split (about one in ten) can be read; give more")
     delivered = options.run_dir / "float32.tflite"

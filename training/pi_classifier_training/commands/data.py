@@ -117,7 +117,9 @@ def _describe_check_data(parser: argparse.ArgumentParser) -> None:
 
 
 def _check_data(options: argparse.Namespace) -> int:
+    from pi_classifier_training.data.splits import SplitOptions
     from pi_classifier_training.data_check.check import check
+    from pi_classifier_training.data_check.findings import CheckResult
     from pi_classifier_training.data_check.fix import fix, undo
     from pi_classifier_training.progress import with_progress
 
@@ -127,13 +129,18 @@ def _check_data(options: argparse.Namespace) -> int:
         options.parser.error("--image-dir is needed: the folder of photos to check")
     if options.fix != (options.moved_to is not None):
         options.parser.error("--fix and --moved-to DIR go together")
-    result = check(options.image_dir, lambda paths: with_progress("checking photos", paths))
+    rule = read_options(options, SplitOptions).applied_to(None)
+
+    def checked(title: str) -> CheckResult:
+        return check(options.image_dir, lambda paths: with_progress(title, paths), rule)
+
+    result = checked("checking photos")
     if options.fix:
         steps = fix(result, options.moved_to)
         if not options.json:
             print_lines(f"{step.action}: {step.source} → {step.target}" for step in steps)
         if steps:
-            result = check(options.image_dir, lambda paths: with_progress("checking again", paths))
+            result = checked("checking again")
     if options.json:
         print(json.dumps(result.as_dict()))
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pi_classifier.config.options import add_options, read_options
 from pi_classifier.printable import json_text
@@ -17,6 +17,9 @@ from pi_classifier_training.commands.arguments import (
     print_lines,
     require_folder,
 )
+
+if TYPE_CHECKING:
+    from pi_classifier_training.evaluation.evaluate import EvaluationOptions
 
 
 def add(commands: Any) -> None:
@@ -63,13 +66,13 @@ def _describe_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from pi_classifier_training.evaluation.evaluate import EvaluationOptions, evaluate
+    from pi_classifier_training.evaluation.evaluate import evaluate
     from pi_classifier_training.evaluation.false_announcements import plot_announcements
     from pi_classifier_training.evaluation.report_text import evaluation_lines
     from pi_classifier_training.plots import require_picture_name
     from pi_classifier_training.progress import with_progress
 
-    choices = read_options(options, EvaluationOptions)
+    choices = _choices(options)
     if not choices.unknown and (options.plot is not None or options.most_false is not None):
         options.parser.error("--plot and --most-false need photos of nothing: --unknown DIR")
     require_folder(options.plot)
@@ -95,6 +98,13 @@ def _evaluate(options: argparse.Namespace) -> int:
         file=sys.stderr,
     )
     return 1
+
+
+def _choices(options: argparse.Namespace) -> EvaluationOptions:
+    from pi_classifier_training.data.splits import SplitOptions
+    from pi_classifier_training.evaluation.evaluate import EvaluationOptions
+
+    return read_options(options, EvaluationOptions, splits=read_options(options, SplitOptions))
 
 
 def _describe_compare(parser: argparse.ArgumentParser) -> None:
@@ -127,13 +137,12 @@ def _points(text: str) -> float:
 
 def _compare(options: argparse.Namespace) -> int:
     from pi_classifier_training.evaluation.compare import compare, comparison_lines, worse
-    from pi_classifier_training.evaluation.evaluate import EvaluationOptions
     from pi_classifier_training.progress import with_progress
 
     records = compare(
         options.models,
         options.image_dir,
-        read_options(options, EvaluationOptions),
+        _choices(options),
         lambda photos: with_progress("classifying", photos),
     )
     if options.json:
@@ -158,13 +167,14 @@ def _describe_report(parser: argparse.ArgumentParser) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from pi_classifier_training.data.splits import SplitOptions
     from pi_classifier_training.reporting.report import write_report
     from pi_classifier_training.reporting.subject import ReportOptions
 
     require_folder(options.output)
-    report = write_report(
-        options.source, options.image_dir, options.output, read_options(options, ReportOptions)
-    )
+    splits = read_options(options, SplitOptions)
+    choices = read_options(options, ReportOptions, splits=splits)
+    report = write_report(options.source, options.image_dir, options.output, choices)
     print_lines(report.in_short)
     print(f"{report.path}: open it in a browser ({report.path.stat().st_size / 1000:.0f} kB)")
     return 0

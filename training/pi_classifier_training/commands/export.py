@@ -54,6 +54,7 @@ def _describe_export(parser: argparse.ArgumentParser) -> None:
 def _export(options: argparse.Namespace) -> int:
     from dataclasses import replace
 
+    from pi_classifier_training.data.splits import SplitOptions
     from pi_classifier_training.errors import ExportError
     from pi_classifier_training.export.run_export import (
         DEFAULT_KINDS,
@@ -68,7 +69,7 @@ def _export(options: argparse.Namespace) -> int:
             f"--output {options.output} is one file; say which with one --kind "
             f"({', '.join(EXPORTED_KINDS)})"
         )
-    source = open_source(options.source, options.image_dir)
+    source = open_source(options.source, options.image_dir, read_options(options, SplitOptions))
     card = replace(source.card, **given_options(options, ModelCard))
     return print_lines(export_source(source, kinds, card, options.output))
 
@@ -89,7 +90,7 @@ def _describe_import(parser: argparse.ArgumentParser) -> None:
     add_options(parser, ImportOptions)
     add_options(parser, Stated)
     add_options(parser, Choices)
-    add_image_dir(parser, required=False)
+    add_image_dir(parser, required=False, split=False)
     card = parser.add_argument_group("written into the model file")
     add_options(card, ModelCard, IMPORT_CARD, configured=True)
 

@@ -74,6 +74,7 @@ def _retrain(options: argparse.Namespace) -> int:
 
 def choices_of(options: argparse.Namespace) -> RetrainOptions:
     """What was asked for on the command line."""
+    from pi_classifier_training.data.splits import SplitOptions
     from pi_classifier_training.modelfile.model_card import ModelCard
     from pi_classifier_training.networks.spec import NetworkSpec, network_spec
     from pi_classifier_training.retraining.options import RetrainOptions, TrainingOptions
@@ -85,6 +86,7 @@ def choices_of(options: argparse.Namespace) -> RetrainOptions:
         network=network_spec(**given_options(options, NetworkSpec)),
         training=read_options(options, TrainingOptions),
         card=read_options(options, ModelCard, name=name),
+        splits=read_options(options, SplitOptions).applied_to(None),
     )
 
 

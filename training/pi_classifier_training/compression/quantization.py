@@ -15,6 +15,7 @@ from pi_classifier_training.compression.quantization_aware import Aware, AwareOp
 from pi_classifier_training.conversion.conversion import FULL_INTEGER, Kind, convert
 from pi_classifier_training.conversion.full_integer import full_integer
 from pi_classifier_training.data.dataset import Images, decode, squeeze
+from pi_classifier_training.data.splits import SplitOptions
 from pi_classifier_training.evaluation.evaluate import figures
 from pi_classifier_training.evaluation.scoring import classify_photos
 from pi_classifier_training.evaluation.significance import paired
@@ -45,6 +46,7 @@ class QuantizeOptions:
     )
     layers: bool = setting(False, "also say layer by layer what quantization does")
     training: AwareOptions = AwareOptions()
+    splits: SplitOptions = SplitOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def quantize(
     beside the model. Both files run through the daemon's classifier on the validation and the
     test photos. Raises TrainingError or ModelError with one clear message.
     """
-    source = open_source(path, image_dirs)
+    source = open_source(path, image_dirs, options.splits)
     kind, path = options.kind, output or source.file_of(options.kind)
     _require_writable(path)
     calibration = calibration_photos(source)

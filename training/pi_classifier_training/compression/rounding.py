@@ -36,7 +36,9 @@ from pi_classifier_training.compression.rounding_levels import (
 )
 from pi_classifier_training.conversion.reference import normalized
 from pi_classifier_training.data.dataset import Photo, decode, evenly_over_labels, scan
+from pi_classifier_training.data.splits import SplitOptions
 from pi_classifier_training.errors import DatasetError
+from pi_classifier_training.evaluation.held_out import recorded_rule
 from pi_classifier_training.evaluation.labeling import match_labels
 from pi_classifier_training.evaluation.metrics import cross_entropy
 from pi_classifier_training.evaluation.scoring import Scores, score_photos
@@ -90,8 +92,12 @@ class RoundingTrials:
     Photos are needed for the method ``compensated`` and for figures.
     """
 
-    def __init__(self, source: FloatModel, image_dirs: Sequence[Path]) -> None:
+    def __init__(
+        self, source: FloatModel, image_dirs: Sequence[Path], splits: SplitOptions | None = None
+    ) -> None:
         self.source = source
+        stated = recorded_rule(source.model)
+        self.rule = (splits or SplitOptions()).applied_to(stated, source.model.path.name)
         self._photos = self._matched(image_dirs)
         self._attempts: dict[tuple[str, float], Attempt] = {}
         self._float_scores: dict[str, Scores] = {}
@@ -101,7 +107,7 @@ class RoundingTrials:
         if not image_dirs:
             return []
         model = self.source.model
-        return list(match_labels(scan(image_dirs), model.labels, model.name))
+        return list(match_labels(scan(image_dirs, self.rule), model.labels, model.name))
 
     def untouched(self) -> Attempt:
         """The float model as it is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from pi_classifier_training.compression.rounding_file import (
 )
 from pi_classifier_training.compression.rounding_frontier import write_frontier
 from pi_classifier_training.compression.rounding_search import for_saving, for_target_loss
+from pi_classifier_training.data.splits import SplitOptions
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.export.run_export import evaluate_folders
 
@@ -64,6 +66,7 @@ class RoundOptions:
         "also write table and plot of saving against accuracy, all methods (minutes)",
         metavar="FOLDER",
     )
+    splits: SplitOptions = SplitOptions()
 
 
 def round_model(
@@ -79,7 +82,7 @@ def round_model(
         raise TrainingError(
             f"{output}: is the float file itself; give OUT.tflite another name, so that it stays"
         )
-    trials = RoundingTrials(source, image_dirs)
+    trials = RoundingTrials(source, image_dirs, options.splits)
     attempt = _chosen(trials, options)
     record = {
         "method": attempt.method,
@@ -92,11 +95,12 @@ def round_model(
         for split in ("validation", "test"):
             measured[split] = trials.float_figures(split), trials.figures(attempt, split)
             record[split] = asdict(measured[split][1])
+    evaluation = partial(evaluate_folders, image_dirs=image_dirs, rule=trials.rule)
     write_rounded(
         source,
         attempt.weights,
         {"rounding": record},
-        (lambda classifier: evaluate_folders(classifier, image_dirs)) if image_dirs else None,
+        evaluation if image_dirs else None,
         output,
     )
     yield from _lines(source, attempt, output)

@@ -17,15 +17,11 @@ from PIL import Image
 
 from pi_classifier.errors import ImageError
 from pi_classifier.preprocessing.photos import load_image
-from pi_classifier_training.data.label_folders import label_folders, passed_over
-from pi_classifier_training.data.splits import (
-    SPLITS,
-    Split,
-    completed_split,
-    filled_splits,
-    group_of,
-    split_of,
-)
+from pi_classifier_training.data.earlier_splits import earlier_splits
+from pi_classifier_training.data.label_folders import LabelFolder, label_folders, passed_over
+from pi_classifier_training.data.scenes import scenes
+from pi_classifier_training.data.sharing import Listed, shared_out
+from pi_classifier_training.data.splits import SPLITS, Split, SplitRule, video_split
 from pi_classifier_training.errors import DatasetError
 
 # Browsers and old cameras write JPEG files as .jfif and .jpe.
@@ -46,25 +42,22 @@ class Photo:
     label: str
     split: Split
 
-    def __init__(self, path: Path, label: str) -> None:
-        self._fill(sys.intern(str(path.parent)), path.name, sys.intern(label), None)
+    def __init__(self, path: Path, label: str, split: Split = "training") -> None:
+        self._fill(sys.intern(str(path.parent)), path.name, sys.intern(label), split)
 
     @classmethod
-    def of(cls, folder: str, name: str, label: str, split: Split | None = None) -> Self:
-        """The photo `name` in `folder`; texts shared by many photos should be one object.
-
-        `split` None is that of the file's name.
-        """
+    def of(cls, folder: str, name: str, label: str, split: Split) -> Self:
+        """The photo `name` in `folder`; texts shared by many photos should be one object."""
         photo = cls.__new__(cls)
         photo._fill(folder, name, label, split)  # noqa: SLF001
         return photo
 
-    def _fill(self, folder: str, name: str, label: str, split: Split | None) -> None:
+    def _fill(self, folder: str, name: str, label: str, split: Split) -> None:
         # Frozen data classes are filled this way.
         object.__setattr__(self, "folder", folder)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "label", label)
-        object.__setattr__(self, "split", split or split_of(name))
+        object.__setattr__(self, "split", split)
 
     @property
     def path(self) -> Path:
@@ -76,62 +69,56 @@ class Photo:
         return f"{self.folder}/{self.name}"
 
 
-def scan(image_dirs: Sequence[Path]) -> list[Photo]:
+def scan(image_dirs: Sequence[Path], rule: SplitRule | None = None) -> list[Photo]:
     """List the photos of one or more folders, one sub-folder per label, sorted.
 
-    A photo's split is that of its file name (`split_of`), but where folders such as
-    ``train`` and ``test`` state it, and where it would leave a label without photos to
-    train, validate or test with (`filled_splits`). Raises DatasetError when a folder is
-    missing, holds no photos, or a label's folder is empty.
+    `rule` says how they are shared out among the splits, each folder for itself
+    (`sharing.shared_out`). Raises DatasetError when a folder is missing, holds no photos,
+    or a label's folder is empty.
     """
-    photos: list[Photo] = []
+    listed: list[list[Listed]] = []
     for image_dir in image_dirs:
-        folders = label_folders(image_dir)
-        stated = {folder.split for folder in folders if folder.split}
-        for folder in folders:
-            count_before = len(photos)
-            names = walk(str(folder.path))
-            photos += (
-                photo_in(place, name, sys.intern(folder.label), folder.split, stated)
-                for place, name, kind in names
+        own: list[Listed] = []
+        for folder in label_folders(image_dir):
+            before = len(own)
+            own += (
+                listed_in(folder, place, name)
+                for place, name, kind in walk(str(folder.path))
                 if kind == "photo"
             )
-            if len(photos) == count_before:
+            if len(own) == before:
                 raise DatasetError(
                     f"{folder.path}: holds no photos ({', '.join(PHOTO_SUFFIXES)}); add some or "
                     "remove the folder"
                 )
-    return filled(photos)
+        listed.append(own)
+    return split_photos(listed, rule or SplitRule())
 
 
-def photo_in(
-    folder: str, name: str, label: str, stated: Split | None, folders: Iterable[Split]
-) -> Photo:
-    """The photo in a folder that may state its split, of a data set with such `folders`."""
-    split = completed_split(name, stated, folders) if stated else None
-    return Photo.of(folder, name, label, split)
+def listed_in(label: LabelFolder, folder: str, name: str) -> Listed:
+    """The photo `name` in `folder`, somewhere below a label's folder."""
+    stated = label.split or video_split(name)
+    return Listed(folder, name, sys.intern(label.label), stated, len(label.path.parts))
 
 
-def filled(photos: list[Photo]) -> list[Photo]:
-    """The photos, with other splits where a label would lack one; see `filled_splits`."""
-    present = {(photo.label, photo.split) for photo in photos}
-    lacking = {
-        photo.label
-        for photo in photos
-        if not all((photo.label, split) in present for split in SPLITS)
-    }
-    if not lacking:
-        return photos
-    names: dict[str, list[str]] = {label: [] for label in lacking}
-    for photo in photos:
-        if photo.label in lacking:
-            names[photo.label].append(photo.name)
-    splits = {label: filled_splits(own) for label, own in names.items()}
+def split_photos(folders: Sequence[Sequence[Listed]], rule: SplitRule) -> list[Photo]:
+    """The photos of several folders with their splits.
+
+    Each folder is shared out for itself, so that its held-out photos are the same whatever
+    other folders are named beside it; all together where a label would lack a split.
+    """
+    everything = [photo for own in folders for photo in own]
+    if rule.earlier:
+        splits = earlier_splits([(p.name, p.label, p.stated) for p in everything])
+    else:
+        splits = [split for own in folders for split in shared_out(own, rule, scenes)]
+        if len(folders) > 1:
+            present = {(p.label, split) for p, split in zip(everything, splits, strict=True)}
+            if any((p.label, split) not in present for p in everything for split in SPLITS):
+                splits = shared_out(everything, rule, scenes)
     return [
-        Photo.of(p.folder, p.name, p.label, splits[p.label][group_of(p.name)])
-        if p.label in lacking
-        else p
-        for p in photos
+        Photo.of(p.folder, p.name, p.label, split)
+        for p, split in zip(everything, splits, strict=True)
     ]
 
 
@@ -165,18 +152,6 @@ def walk(folder: str, within: frozenset[str] = frozenset()) -> Iterator[tuple[st
 def _leads_back(folder: str, within: Iterable[str]) -> bool:
     real = os.path.realpath(folder)
     return any(f"{around}/".startswith(f"{real}/") for around in within)
-
-
-def split_rule(photos: Sequence[Photo]) -> str:
-    """How the photos were split, for the record."""
-    rule = "sha256 of the file name: 10 % test, 10 % validation, 80 % training"
-    others = sum(photo.split != split_of(photo.name) for photo in photos)
-    if not others:
-        return rule
-    return (
-        f"{rule}; but {others} of {len(photos)} as their folders say, or so that every label has "
-        "photos in each"
-    )
 
 
 def labels_of(photos: Iterable[Photo]) -> tuple[str, ...]:

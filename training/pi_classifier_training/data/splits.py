@@ -1,19 +1,30 @@
-"""Which photos train, which choose between trainings, and which only test."""
+"""Which photos train, which choose between trainings, and which only test: the rule."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable
-from typing import Literal
+import os
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+from pi_classifier.errors import ConfigError
+from pi_classifier.setting import setting
 
 Split = Literal["training", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("training", "validation", "test")
 
-VALIDATION_PERCENT = 10
-TEST_PERCENT = 10
-# Frames of one video are named NAME@video-TIME.jpg and belong to one split: they look alike.
+# Frames of one video are named NAME@video-TIME.jpg, or NAME@video-SPLIT-TIME.jpg, and belong
+# to one split: they look alike.
 VIDEO_MARKER = "@video-"
+_USUAL_PERCENT = 10.0
+# The rest trains.
+_MOST_HELD_OUT = 90.0
+_REGEX = "regex:"
+# How a file says that it was split before photos were cut at exact shares.
+_EARLIER_RULE = "sha256 of the file name:"
 
 # What other programs call the folders of a data set that is split already.
 _FOLDERS: dict[str, Split] = {
@@ -23,71 +34,182 @@ _FOLDERS: dict[str, Split] = {
 }  # fmt: skip
 
 
-def split_of(file_name: str) -> Split:
-    """Choose the split of a photo by a hash of its file name.
+@dataclass(frozen=True, slots=True)
+class SplitOptions:
+    """What is asked for of the split; None is what a run or model has recorded, else as usual."""
 
-    The folder plays no part: a photo moved to another label, or a copy of it under
-    another label, stays in the same split, so nothing leaks from test to training.
-    Adding or removing other photos moves none either. Frames of one video
-    (``NAME@video-…``) look alike: the part before the marker decides for all of them.
+    test_percent: float | None = setting(
+        None,
+        "percentage of each label's photos that only test (default: as the run or model was "
+        "trained, else 10)",
+        minimum=1,
+        maximum=80,
+        metavar="PERCENT",
+    )
+    validation_percent: float | None = setting(
+        None,
+        "percentage of each label's photos that choices are made on (default: as for "
+        "--test-percent)",
+        minimum=1,
+        maximum=80,
+        metavar="PERCENT",
+    )
+    group_by: str | None = setting(
+        None,
+        "photos that stay in one split: folder, those of a sub-folder within a label; "
+        "regex:PATTERN, those whose names have the same first group; scene, those that look "
+        "alike; name, frames of one video only (default: as trained, else name)",
+        metavar="name|folder|scene|regex:PATTERN",
+    )
+
+    def applied_to(self, recorded: SplitRule | None, whose: str = "") -> SplitRule:
+        """The rule that these options and what is `recorded` of `whose` training make together.
+
+        Raises ConfigError where they contradict each other: what was trained on would test.
+        """
+        asked = {name: value for name, value in asdict(self).items() if value is not None}
+        if recorded is None:
+            return SplitRule(**asked)
+        for name, value in asked.items():
+            own = getattr(recorded, name)
+            if value != own:
+                shown = f"{own:g}" if isinstance(own, float) else own
+                option = f"--{name.replace('_', '-')}"
+                raise ConfigError(
+                    f"{option} {value if isinstance(value, str) else format(value, 'g')}: "
+                    f"{whose} was trained with {option} {shown}, and with another split photos "
+                    f"that it was trained on would test it; leave {option} out"
+                )
+        return recorded
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRule:
+    """How photos are shared out among the splits, see `sharing.shared_out`.
+
+    `earlier` is the rule of model files that were made before shares were exact: a photo's
+    hash alone decides. Raises ConfigError for shares that leave none to train with, and for
+    a `group_by` that says nothing.
     """
-    percent = _place(group_of(file_name)) * 100 >> 64
-    if percent < TEST_PERCENT:
-        return "test"
-    if percent < TEST_PERCENT + VALIDATION_PERCENT:
-        return "validation"
-    return "training"
+
+    test_percent: float = _USUAL_PERCENT
+    validation_percent: float = _USUAL_PERCENT
+    group_by: str = "name"
+    earlier: bool = False
+
+    def __post_init__(self) -> None:
+        held_out = self.test_percent + self.validation_percent
+        if held_out > _MOST_HELD_OUT:
+            raise ConfigError(
+                f"--test-percent {self.test_percent:g} and --validation-percent "
+                f"{self.validation_percent:g} leave {100 - held_out:g} % to train with; "
+                f"expected at most {_MOST_HELD_OUT:g} together"
+            )
+        if self.group_by.startswith(_REGEX):
+            self._pattern()
+        elif self.group_by not in ("name", "folder", "scene"):
+            raise ConfigError(
+                f"--group-by {self.group_by}: expected name, folder, scene or regex:PATTERN"
+            )
+
+    @classmethod
+    def recorded(cls, training: Mapping[str, Any]) -> Self | None:
+        """The rule that a run or a model file states in its ``data``; None where it has none."""
+        data = training.get("data")
+        if not isinstance(data, Mapping):
+            return None
+        stated = data.get("splits")
+        if isinstance(stated, Mapping):
+            try:
+                return cls(
+                    float(stated["test_percent"]),
+                    float(stated["validation_percent"]),
+                    str(stated["group_by"]),
+                )
+            except (KeyError, TypeError, ValueError):
+                return None
+        earlier = str(data.get("split_rule", "")).startswith(_EARLIER_RULE)
+        return cls(earlier=True) if earlier else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The rule as ``run.json`` and model files have it."""
+        entries = asdict(self)
+        del entries["earlier"]
+        return entries
+
+    def words(self) -> str:
+        """The rule for people."""
+        if self.earlier:
+            return f"{_EARLIER_RULE} 10 % test, 10 % validation, 80 % training"
+        rest = 100 - self.test_percent - self.validation_percent
+        together = {
+            "name": "",
+            "folder": "; photos of one sub-folder together",
+            "scene": "; photos that look alike together",
+        }.get(
+            self.group_by, f"; photos with the same part of their name together ({self.group_by})"
+        )
+        return (
+            f"of each label, by the sha256 of the file names: {self.test_percent:g} % test, "
+            f"{self.validation_percent:g} % validation, {rest:g} % training{together}"
+        )
+
+    @property
+    def across_labels(self) -> bool:
+        """Whether photos of several labels may belong together."""
+        return self.group_by == "scene" or self.group_by.startswith(_REGEX)
+
+    def group(self, name: str, within: Sequence[str] = ()) -> str:
+        """What the photo `name` belongs to, in the folders `within` its label's folder.
+
+        The names of groups of several photos end in a slash, as no file's does.
+        """
+        if self.group_by == "folder" and within:
+            return unicodedata.normalize("NFC", f"{within[0]}/")
+        if self.group_by.startswith(_REGEX):
+            match = self._pattern().search(unicodedata.normalize("NFC", name))
+            if match is not None and match[1]:
+                return f"{match[1]}/"
+        return group_of(name)
+
+    def _pattern(self) -> re.Pattern[str]:
+        pattern = self.group_by.removeprefix(_REGEX)
+        try:
+            compiled = re.compile(pattern)
+        except re.error as error:
+            raise ConfigError(
+                f"--group-by {self.group_by}: is no regular expression ({error})"
+            ) from None
+        if not compiled.groups:
+            raise ConfigError(
+                f"--group-by {self.group_by}: has no group; put what photos of one kind share in "
+                "brackets, as in regex:^(site[0-9]+)"
+            )
+        return compiled
 
 
 def group_of(file_name: str) -> str:
-    """The part of a file name that decides its split: equal for the frames of a video."""
-    return file_name.partition(VIDEO_MARKER)[0]
+    """What decides the split of a photo by its name: equal for all frames of a video.
+
+    It is the name without its ending, so that a photo saved in another format stays where it
+    is, and spelled in one way (NFC): some file systems keep an accent behind its letter.
+    """
+    video, marker, _ = file_name.partition(VIDEO_MARKER)
+    return unicodedata.normalize("NFC", video if marker else os.path.splitext(file_name)[0])  # noqa: PTH122
 
 
-def _place(group: str) -> int:
-    """Where a group lies among all, from 0 up to 2**64."""
+def place(group: str) -> int:
+    """Where a group stands in the order of all, from 0 up to 2**64: the same everywhere."""
     digest = hashlib.sha256(group.encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big")
 
 
-def filled_splits(file_names: Iterable[str]) -> dict[str, Split]:
-    """Choose the splits of all photos of one label by their groups, so that none is empty.
-
-    They are those of `split_of` where that leaves none empty. Else the shares move: the
-    groups with the lowest hashes test, the next validate, at least one each. Fewer than
-    three groups stay as they are. Returns the split of every group.
-    """
-    groups = sorted({group_of(name) for name in file_names}, key=_place)
-    splits = {group: split_of(group) for group in groups}
-    if len(groups) < len(SPLITS):
-        return splits
-    counts = Counter(splits.values())
-    test, validation = max(1, counts["test"]), max(1, counts["validation"])
-    while test + validation >= len(groups):  # one is left to train with
-        if test >= validation:
-            test -= 1
-        else:
-            validation -= 1
-    for number, group in enumerate(groups):
-        held_out: Split = "test" if number < test else "validation"
-        splits[group] = held_out if number < test + validation else "training"
-    return splits
-
-
 def stated_split(folder_name: str) -> Split | None:
     """The split that a folder's name states, "valid" for validation; None for any other name."""
-    return _FOLDERS.get(folder_name.lower())
+    return _FOLDERS.get(folder_name.strip().lower())
 
 
-def completed_split(file_name: str, folder: Split, folders: Iterable[Split]) -> Split:
-    """The split of a photo in a folder that states one, in a data set with such `folders`.
-
-    What has no folder is taken from another by the hash of the file name: a tenth of the
-    training photos to validate with, half of the validation photos to test with.
-    """
-    present = set(folders)
-    if folder == "training" and "validation" not in present:
-        return "validation" if split_of(file_name) == "validation" else folder
-    if folder == "validation" and "test" not in present:
-        return "test" if _place(group_of(file_name)) % 2 else folder
-    return folder
+def video_split(file_name: str) -> Split | None:
+    """The split that a frame's name states, see `VIDEO_MARKER`; None for all other names."""
+    _, _, after = file_name.partition(VIDEO_MARKER)
+    return next((split for split in SPLITS if after.startswith(f"{split}-")), None)

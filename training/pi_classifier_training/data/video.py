@@ -1,7 +1,7 @@
 """Cuts photos from a video; the only training module importing PyAV.
 
-Neighboring frames look alike, so all frames of a video belong to one split: what
-stands before ``@video-`` in a photo's file name decides (`dataset.split_of`).
+Neighboring frames look alike, so all frames of a video belong to one split: the one that
+stands behind ``@video-`` in a photo's file name.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from pi_classifier.cameras.video.pyav import MediaAddress
 from pi_classifier.preprocessing.area_average import Pixels
 from pi_classifier.setting import setting
 from pi_classifier_training.data.dataset import PHOTO_SUFFIXES
+from pi_classifier_training.data.sharing import Listed, shared_out
 from pi_classifier_training.data.similarity import correlation, gray_thumbnail
-from pi_classifier_training.data.splits import VIDEO_MARKER, Split, split_of
+from pi_classifier_training.data.splits import VIDEO_MARKER, Split, SplitRule, video_split
 from pi_classifier_training.errors import DatasetError, TrainingError
 
 JPEG_QUALITY = 95
@@ -85,7 +86,7 @@ def split_video(
     split = options.split or _shortest(present)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".cutting-") as scratch:
-        prefix = Path(scratch, _group_name(video.stem, split) + VIDEO_MARKER)
+        prefix = Path(scratch, f"{video.stem}{VIDEO_MARKER}{split}-")
         sharpness, alike = _saved_frames(video, options, prefix, step)
         if not sharpness:
             raise DatasetError(f"{video}: no frame lies between the start and the end asked for")
@@ -101,7 +102,6 @@ def split_video(
 
 def _require_uncut(video: Path, folder: Path, present: Sequence[Path]) -> None:
     own = [p for p in present if p.name.startswith(f"{video.stem}{VIDEO_MARKER}")]
-    own += [p for p in present if p.name.startswith(f"{video.stem}~") and VIDEO_MARKER in p.name]
     if own:
         raise DatasetError(
             f"{folder}: holds photos of {video.name} already ({own[0].name} and so on); "
@@ -223,19 +223,14 @@ def _is_alike(small: NDArray[np.uint8], last: NDArray[np.uint8]) -> bool:
 
 def _shortest(present: Sequence[Path]) -> Split:
     """The split that a label's photos lack most: training first, then the others."""
-    counts = Counter(split_of(p.name) for p in present if p.suffix.lower() in PHOTO_SUFFIXES)
+    photos = [
+        Listed("", path.name, "", video_split(path.name), 0)
+        for path in present
+        if path.suffix.lower() in PHOTO_SUFFIXES
+    ]
+    counts = Counter(shared_out(photos, SplitRule(), lambda _: ()))
     total = sum(counts.values())
     splits: tuple[Split, ...] = get_args(Split)
     if not total:
         return "training"
     return min(splits, key=lambda s: counts[s] / total / _WANTED[s])
-
-
-def _group_name(stem: str, split: Split) -> str:
-    """A name for the video's frames whose hash falls into `split`."""
-    number = 1
-    name = stem
-    while split_of(name + VIDEO_MARKER) != split:
-        number += 1
-        name = f"{stem}~{number}"
-    return name

@@ -17,13 +17,20 @@ from PIL import Image
 
 from pi_classifier.errors import ImageError
 from pi_classifier.preprocessing.photos import PHOTO_FORMATS, load_image
-from pi_classifier_training.data.dataset import PHOTO_SUFFIXES, Photo, filled, photo_in, walk
+from pi_classifier_training.data.dataset import (
+    PHOTO_SUFFIXES,
+    Photo,
+    listed_in,
+    split_photos,
+    walk,
+)
 from pi_classifier_training.data.label_folders import label_folders
+from pi_classifier_training.data.near_duplicates import DisjointSets, similar_pairs
+from pi_classifier_training.data.sharing import Listed
 from pi_classifier_training.data.similarity import GRAY_SIDE
-from pi_classifier_training.data.splits import SPLITS, Split
+from pi_classifier_training.data.splits import SPLITS, Split, SplitRule
 from pi_classifier_training.data_check.finding_kinds import KINDS
 from pi_classifier_training.data_check.findings import SEVERITIES, CheckResult, Finding
-from pi_classifier_training.data_check.near_duplicates import DisjointSets, similar_pairs
 from pi_classifier_training.data_check.photo_probe import BROKEN, PhotoProbe, probe_photo
 
 PathProgress = Callable[[Sequence[str]], Iterable[str]]
@@ -46,13 +53,15 @@ _VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".h264", ".mpg")
 _MAYBE_EQUAL = 0.995
 
 
-def check(image_dirs: Sequence[Path], progress: PathProgress = iter) -> CheckResult:
-    """Probe every file of one or more folders of photos.
+def check(
+    image_dirs: Sequence[Path], progress: PathProgress = iter, rule: SplitRule | None = None
+) -> CheckResult:
+    """Probe every file of one or more folders of photos, shared out by `rule`.
 
     `progress` passes paths on and may show progress. Raises DatasetError where a folder is
     missing or has no label folders; all else is a finding.
     """
-    listing = _Listing(image_dirs)
+    listing = _Listing(image_dirs, rule or SplitRule())
     with _ProbeStore(len(listing.photos)) as store, warnings.catch_warnings():
         # Set once for all threads; sizes are checked before anything is decoded.
         warnings.simplefilter("ignore")
@@ -71,14 +80,12 @@ def check(image_dirs: Sequence[Path], progress: PathProgress = iter) -> CheckRes
 class _Listing:
     """The photos, and findings about all other files."""
 
-    def __init__(self, image_dirs: Sequence[Path]) -> None:
-        self.photos: list[Photo] = []
+    def __init__(self, image_dirs: Sequence[Path], rule: SplitRule) -> None:
         self.labels: set[str] = set()
         self.groups: dict[str, list[tuple[str, ...]]] = {}
         self.splits: dict[str, Split] = {}
-        for image_dir in image_dirs:
-            self._list(image_dir)
-        self.photos = filled(self.photos)
+        listed = [self._list(image_dir) for image_dir in image_dirs]
+        self.photos: Sequence[Photo] = split_photos(listed, rule)
 
     def note(self, kind: str, paths: tuple[str, ...]) -> None:
         self.groups.setdefault(kind, []).append(paths)
@@ -86,7 +93,8 @@ class _Listing:
     def paths(self) -> Sequence[str]:
         return _Paths(self.photos)
 
-    def _list(self, image_dir: Path) -> None:
+    def _list(self, image_dir: Path) -> list[Listed]:
+        photos: list[Listed] = []
         folders = label_folders(image_dir)
         above = {folder.path.parent for folder in folders}
         listed = above | {folder.path for folder in folders}
@@ -95,21 +103,20 @@ class _Listing:
                 if path not in listed:
                     lost = path.name.lower().endswith(PHOTO_SUFFIXES) and path.name[0] != "."
                     self.note("no-label" if lost else "ignored", (str(path),))
-        stated = {folder.split for folder in folders if folder.split}
-        if stated:
+        if any(folder.split for folder in folders):
             for place in sorted(above):
                 self.note("stated-splits", (str(place),))
         for folder in folders:
-            before = len(self.photos)
+            before = len(photos)
             self.labels.add(folder.label)
             for place_text, name, kind in walk(str(folder.path)):
                 if kind == "photo":
-                    photo = photo_in(place_text, name, folder.label, folder.split, stated)
-                    self.photos.append(photo)
+                    photos.append(listed_in(folder, place_text, name))
                 else:
                     self._note_other(f"{place_text}/{name}", kind)
-            if len(self.photos) == before:
+            if len(photos) == before:
                 self.note("empty-label", (str(folder.path),))
+        return photos
 
     def _note_other(self, path: str, kind: str) -> None:
         ending = Path(path).suffix.lower()

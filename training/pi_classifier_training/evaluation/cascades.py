@@ -16,6 +16,7 @@ from pi_classifier.inference.cascade import Cascade, Stage
 from pi_classifier.inference.classifier import ModelClassifier, open_classifier, open_model
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.system.files import write_atomic
+from pi_classifier_training.data.splits import SplitOptions
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.cascade_plot import plot_cascade
 from pi_classifier_training.evaluation.frontier import (
@@ -24,7 +25,7 @@ from pi_classifier_training.evaluation.frontier import (
     count_frontier,
     guarded,
 )
-from pi_classifier_training.evaluation.labeling import held_out
+from pi_classifier_training.evaluation.held_out import held_out
 from pi_classifier_training.evaluation.metrics import wilson
 from pi_classifier_training.evaluation.report_text import cascade_lines
 from pi_classifier_training.evaluation.scoring import (
@@ -56,6 +57,7 @@ def make_cascade(
     policy: ThresholdPolicy,
     plot: Path | None = None,
     progress: PhotoProgress = iter,
+    splits: SplitOptions | None = None,
 ) -> Iterator[str]:
     """Choose accept thresholds of models, cheapest first, and write cascade.toml.
 
@@ -72,7 +74,7 @@ def make_cascade(
             for m in models
         ]
         Cascade([Stage(c) for c in classifiers], name)  # refuses models that do not fit together
-        data = _measured_models(models, classifiers, image_dirs, progress)
+        data = _measured_models(models, classifiers, image_dirs, progress, splits)
         frontier = count_frontier(data.validation, data.costs.frame_ms)
         thresholds = choose_thresholds(frontier, data, policy)
         if policy.per_label:
@@ -92,9 +94,10 @@ def _measured_models(
     classifiers: Sequence[ModelClassifier],
     image_dirs: Sequence[Path],
     progress: PhotoProgress,
+    splits: SplitOptions | None,
 ) -> CascadeData:
     """What each model costs and what it says of the validation photos."""
-    photos = held_out(image_dirs, classifiers[0])
+    photos = held_out(image_dirs, classifiers, splits)
     return CascadeData(
         models,
         [c.name for c in classifiers],

@@ -11,8 +11,11 @@ from pi_classifier.inference.classifier import open_classifier
 from pi_classifier.preprocessing.photos import load_image
 from pi_classifier.types import Classifier
 from pi_classifier_training.errors import TrainingError
-from pi_classifier_training.evaluation.evaluate import EvaluationOptions, evaluation_of, photos_of
-from pi_classifier_training.evaluation.labeling import match_labels
+from pi_classifier_training.evaluation.evaluate import (
+    EvaluationOptions,
+    evaluation_of,
+    measured_photos,
+)
 from pi_classifier_training.evaluation.report_text import SIGNIFICANT, between, difference_words
 from pi_classifier_training.evaluation.scoring import Outcomes, PhotoProgress, classify_photos
 from pi_classifier_training.evaluation.significance import (
@@ -40,14 +43,13 @@ def compare(
     if len(models) < 2:
         raise TrainingError("comparing needs two models or more; got one: use evaluate")
     options = options or EvaluationOptions()
-    photos, names = photos_of(image_dirs, options.split), options.label_names()
     with contextlib.ExitStack() as opened:
         classifiers = [
             opened.enter_context(contextlib.closing(open_classifier(options.applied_to(None, m))))
             for m in models
         ]
         _require_same_labels(classifiers)
-        photos = match_labels(photos, classifiers[0].labels, classifiers[0].name, names)
+        photos = measured_photos(classifiers, image_dirs, options)
         outcomes = classify_photos(classifiers, photos, progress)
         shown = outcomes[0].photos[:: max(1, len(outcomes[0].photos) // ROUNDS)][:ROUNDS]
         times_ms = frame_ms(classifiers, [load_image(photo.path) for photo in shown])

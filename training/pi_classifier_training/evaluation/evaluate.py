@@ -16,7 +16,8 @@ from pi_classifier.inference.classifier import model_files, open_classifier
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.setting import setting
 from pi_classifier.types import Classifier
-from pi_classifier_training.data.dataset import Photo, scan
+from pi_classifier_training.data.dataset import Photo
+from pi_classifier_training.data.splits import SplitOptions
 from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.evaluation.false_announcements import (
     ask,
@@ -24,6 +25,7 @@ from pi_classifier_training.evaluation.false_announcements import (
     false_announcements,
     unknown_photos,
 )
+from pi_classifier_training.evaluation.held_out import photos_beside
 from pi_classifier_training.evaluation.labeling import match_labels, read_map
 from pi_classifier_training.evaluation.metrics import (
     calibration_bins,
@@ -102,6 +104,8 @@ class EvaluationOptions:
         maximum=1,
         metavar="SCORE",
     )
+
+    splits: SplitOptions = SplitOptions()
 
     def applied_to(self, settings: ModelSettings | None, model: str) -> ModelSettings:
         """Settings that open `model` with these labels and with all its scores."""
@@ -208,11 +212,6 @@ def calibration_curve(result: Scores | Outcomes) -> list[tuple[float, float, int
     ]
 
 
-def photos_of(image_dirs: Sequence[Path], split: SplitChoice) -> list[Photo]:
-    """The photos of the folders that belong to `split`. Raises DatasetError for none."""
-    return chosen_split(scan(image_dirs), split)
-
-
 def chosen_split(photos: Sequence[Photo], split: SplitChoice) -> list[Photo]:
     """Those photos that belong to `split`. Raises DatasetError for none."""
     if split == "all":
@@ -224,6 +223,20 @@ def chosen_split(photos: Sequence[Photo], split: SplitChoice) -> list[Photo]:
             "does); use --split all for photos the model was not trained on"
         )
     return chosen
+
+
+def measured_photos(
+    classifiers: Sequence[Classifier], image_dirs: Sequence[Path], options: EvaluationOptions
+) -> list[Photo]:
+    """The photos of the folders that classifiers are measured on, under the first's labels.
+
+    Raises DatasetError where there are none, or of labels that it does not know.
+    """
+    models = [model for classifier in classifiers for model in model_files(classifier)]
+    photos = photos_beside(models, image_dirs, options.splits)
+    photos = chosen_split(photos, options.split)
+    first = classifiers[0]
+    return match_labels(photos, first.labels, first.name, options.label_names())
 
 
 def evaluate(
@@ -250,8 +263,7 @@ def evaluate_classifier(
 ) -> dict[str, Any]:
     """Evaluate a classifier that gives all its scores (`top_k` 0) on photos."""
     options = options or EvaluationOptions()
-    photos, names = photos_of(image_dirs, options.split), options.label_names()
-    photos = match_labels(photos, classifier.labels, classifier.name, names)
+    photos = measured_photos([classifier], image_dirs, options)
     (outcomes,) = classify_photos([classifier], photos, progress)
     record = evaluation_of(classifier, outcomes, options.split)
     if options.unknown:

@@ -1,16 +1,14 @@
-"""Photos under a model's labels: which one a folder means, which photos were held out."""
+"""Photos under a model's labels: which one a folder means."""
 
 from __future__ import annotations
 
 import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pi_classifier.system.files import read_regular_file
-from pi_classifier.types import Classifier
-from pi_classifier_training.data.dataset import Photo, scan
+from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.errors import DatasetError
 
 _LARGEST_MAP = 1_000_000
@@ -126,33 +124,3 @@ def read_map(path: Path) -> dict[str, str]:
             raise DatasetError(f"{path}: line {number} names the folder {folder!r} again")
         names[folder] = label
     return names
-
-
-@dataclass(frozen=True, slots=True)
-class HeldOut:
-    """The validation and test photos of one folder."""
-
-    folder: Path
-    validation: tuple[Photo, ...]
-    test: tuple[Photo, ...]
-
-
-def held_out(
-    image_dirs: Sequence[Path], classifier: Classifier, names: Mapping[str, str] | None = None
-) -> list[HeldOut]:
-    """Find the held-out photos, under the classifier's labels.
-
-    Raises DatasetError for a label it does not know, or where a split is empty.
-    """
-    parts = []
-    for folder in image_dirs:
-        photos = match_labels(scan([folder]), classifier.labels, classifier.name, names)
-        validation = tuple(p for p in photos if p.split == "validation")
-        parts.append(HeldOut(folder, validation, tuple(p for p in photos if p.split == "test")))
-    for split in ("validation", "test"):
-        if not any(getattr(part, split) for part in parts):
-            raise DatasetError(
-                f"none of the photos belongs to the {split} split (one in ten does); calibrating "
-                "needs some of both: give more photos, 300 or more are usual"
-            )
-    return parts

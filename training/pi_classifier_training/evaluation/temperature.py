@@ -18,9 +18,10 @@ from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.manifest import Manifest
 from pi_classifier.modelfile.tflite_graph import Activation
 from pi_classifier.system.files import write_atomic
+from pi_classifier_training.data.splits import SplitOptions
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.evaluate import evaluation_of, portable
-from pi_classifier_training.evaluation.labeling import HeldOut, held_out
+from pi_classifier_training.evaluation.held_out import HeldOut, held_out
 from pi_classifier_training.evaluation.metrics import cross_entropy
 from pi_classifier_training.evaluation.report_text import between
 from pi_classifier_training.evaluation.scoring import (
@@ -99,6 +100,7 @@ def calibrate_model(
     image_dirs: Sequence[Path],
     output: Path | None = None,
     progress: PhotoProgress = iter,
+    splits: SplitOptions | None = None,
 ) -> Iterator[str]:
     """Choose a model file's temperature and write it into the file; yield lines to print.
 
@@ -110,7 +112,7 @@ def calibrate_model(
     with contextlib.closing(_opened(path)) as classifier:
         manifest = classifier.model.manifest
         _require_own(path, manifest)
-        parts = held_out(image_dirs, classifier)
+        parts = held_out(image_dirs, [classifier], splits)
         validation = [p for part in parts for p in part.validation]
         scored = score_photos(classifier, validation, progress)
         sigmoid = classifier.model.activation == "sigmoid"

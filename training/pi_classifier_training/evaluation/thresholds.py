@@ -17,7 +17,7 @@ from pi_classifier_training.evaluation.frontier import (
     guarded,
     most_accurate,
 )
-from pi_classifier_training.evaluation.labeling import HeldOut
+from pi_classifier_training.evaluation.held_out import HeldOut
 from pi_classifier_training.evaluation.scoring import Outcomes
 from pi_classifier_training.modelfile.cascade_file import StageThresholds
 

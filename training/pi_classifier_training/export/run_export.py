@@ -14,9 +14,12 @@ from pi_classifier.system.files import write_json
 from pi_classifier_training.conversion.conversion import Kind
 from pi_classifier_training.data.dataset import Images, Photo, scan
 from pi_classifier_training.data.negatives import recorded_negatives
+from pi_classifier_training.data.splits import SplitOptions, SplitRule
 from pi_classifier_training.errors import ExportError
-from pi_classifier_training.evaluation.evaluate import evaluate_classifier, portable
+from pi_classifier_training.evaluation.evaluate import chosen_split, evaluation_of, portable
+from pi_classifier_training.evaluation.labeling import match_labels
 from pi_classifier_training.evaluation.report_text import share
+from pi_classifier_training.evaluation.scoring import classify_photos
 from pi_classifier_training.export.export import TRIAL, Evaluation, export
 from pi_classifier_training.export.source import FloatModelFile, Source, calibration_photos
 from pi_classifier_training.modelfile.model_card import ModelCard
@@ -35,6 +38,7 @@ class FinishedRun:
     summary: dict[str, Any]
     network: Network
     image_dirs: tuple[Path, ...]
+    rule: SplitRule
 
     @property
     def preprocessor(self) -> Preprocessor:
@@ -50,7 +54,7 @@ class FinishedRun:
     @property
     def evaluation(self) -> Evaluation:
         """Figures on the held-out photos, which the run has not trained on."""
-        return lambda classifier: evaluate_folders(classifier, self.image_dirs)
+        return lambda classifier: evaluate_folders(classifier, self.image_dirs, self.rule)
 
     def entries(self) -> dict[str, Any]:
         """What ``pi_classifier.json`` says of the run."""
@@ -63,8 +67,9 @@ class FinishedRun:
 
     def photos(self) -> list[Photo]:
         """The photos of the run's labels, those of nothing among them."""
-        photos = [*scan(self.image_dirs), *self.negatives]
-        return [p for p in photos if p.label in self.network.labels]
+        labels = self.network.labels
+        photos = match_labels(scan(self.image_dirs, self.rule), labels, self.path.name)
+        return [*photos, *(photo for photo in self.negatives if photo.label in labels)]
 
     @property
     def negatives(self) -> tuple[Photo, ...]:
@@ -85,20 +90,28 @@ class FinishedRun:
             write_json(self.path / RUN_FILE, now)
 
 
-def open_run(run_dir: Path, image_dirs: Sequence[Path]) -> FinishedRun:
-    """Open a finished run. Raises TrainingError where there is none."""
+def open_run(
+    run_dir: Path, image_dirs: Sequence[Path], splits: SplitOptions | None = None
+) -> FinishedRun:
+    """Open a finished run. Raises TrainingError where there is none.
+
+    Its photos are split as they were in training; ConfigError where `splits` say otherwise.
+    """
     run = RunFolder(run_dir)
-    return FinishedRun(run_dir, run.summary(), run.load(), tuple(image_dirs))
+    rule = run.split_rule(splits or SplitOptions())
+    return FinishedRun(run_dir, run.summary(), run.load(), tuple(image_dirs), rule)
 
 
-def open_source(path: Path, image_dirs: Sequence[Path]) -> Source:
+def open_source(
+    path: Path, image_dirs: Sequence[Path], splits: SplitOptions | None = None
+) -> Source:
     """Open a finished run's folder or a float model file.
 
     Raises TrainingError or ModelError where it is neither.
     """
     if path.is_file():
-        return FloatModelFile.opened(path, image_dirs)
-    return open_run(path, image_dirs)
+        return FloatModelFile.opened(path, image_dirs, splits)
+    return open_run(path, image_dirs, splits)
 
 
 def export_source(
@@ -125,7 +138,7 @@ def _right(source: Source, path: Path, contents: dict[str, Any]) -> str:
     if not any(photo.split == "test" for photo in source.photos()):
         return ""
     with contextlib.closing(open_model(path, TRIAL)) as classifier:
-        right = share(evaluate_folders(classifier, source.image_dirs), "top1")
+        right = share(evaluate_folders(classifier, source.image_dirs, source.rule), "top1")
     return f", {right} of held-out photos right, if it was not trained on them"
 
 
@@ -164,14 +177,21 @@ def export_kind(
     return contents
 
 
-def evaluate_folders(classifier: ModelClassifier, image_dirs: Sequence[Path]) -> dict[str, Any]:
+def evaluate_folders(
+    classifier: ModelClassifier, image_dirs: Sequence[Path], rule: SplitRule
+) -> dict[str, Any]:
     """Figures on the held-out photos of the first folder; those of others beside them."""
     first, *others = (
-        {"data": d.resolve().name, **portable(evaluate_classifier(classifier, [d]))}
-        for d in image_dirs
+        {"data": d.resolve().name, **portable(_evaluated(classifier, d, rule))} for d in image_dirs
     )
     if others:
         first["others"] = [
             {k: o[k] for k in ("data", "n", "top1", "top1_interval")} for o in others
         ]
     return first
+
+
+def _evaluated(classifier: ModelClassifier, folder: Path, rule: SplitRule) -> dict[str, Any]:
+    photos = match_labels(scan([folder], rule), classifier.labels, classifier.name)
+    (outcomes,) = classify_photos([classifier], chosen_split(photos, "test"))
+    return evaluation_of(classifier, outcomes, "test")

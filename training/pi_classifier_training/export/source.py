@@ -12,7 +12,9 @@ from pi_classifier.preprocessing.preprocessor import Preprocessor
 from pi_classifier_training.conversion.conversion import Convertible, Kind
 from pi_classifier_training.conversion.graph_network import GraphNetwork
 from pi_classifier_training.data.dataset import Images, Photo, decode, evenly_over_labels, scan
+from pi_classifier_training.data.splits import SplitOptions, SplitRule
 from pi_classifier_training.errors import DatasetError
+from pi_classifier_training.evaluation.held_out import recorded_rule
 from pi_classifier_training.evaluation.labeling import match_labels
 from pi_classifier_training.export.export import Evaluation
 from pi_classifier_training.modelfile.model_card import ModelCard
@@ -34,6 +36,11 @@ class Source(Protocol):
 
     @property
     def image_dirs(self) -> Sequence[Path]: ...
+
+    @property
+    def rule(self) -> SplitRule:
+        """How its photos are shared out among the splits."""
+        ...
 
     @property
     def preprocessor(self) -> Preprocessor:
@@ -74,13 +81,17 @@ class FloatModelFile:
     model: ModelFile
     network: GraphNetwork
     image_dirs: tuple[Path, ...]
+    rule: SplitRule
     evaluation: None = None
 
     @classmethod
-    def opened(cls, path: Path, image_dirs: Sequence[Path]) -> FloatModelFile:
-        """Open the model file at `path`. Raises ModelError, ExportError."""
+    def opened(
+        cls, path: Path, image_dirs: Sequence[Path], splits: SplitOptions | None = None
+    ) -> FloatModelFile:
+        """Open the model file at `path`. Raises ModelError, ExportError, ConfigError."""
         model = read_model_file(path)
-        return cls(model, GraphNetwork.of(model, path.read_bytes()), tuple(image_dirs))
+        rule = (splits or SplitOptions()).applied_to(recorded_rule(model), path.name)
+        return cls(model, GraphNetwork.of(model, path.read_bytes()), tuple(image_dirs), rule)
 
     @property
     def path(self) -> Path:
@@ -106,7 +117,7 @@ class FloatModelFile:
         }
 
     def photos(self) -> list[Photo]:
-        return match_labels(scan(self.image_dirs), self.model.labels, self.model.name)
+        return match_labels(scan(self.image_dirs, self.rule), self.model.labels, self.model.name)
 
     def file_of(self, kind: Kind) -> Path:
         return self.path.with_name(f"{self.path.stem}-{kind}.tflite")

@@ -13,6 +13,8 @@ from typing import Any
 from pi_classifier.modelfile.model_file import ModelFile, read_model_file
 from pi_classifier.setting import setting
 from pi_classifier_training.data.dataset import Photo, scan
+from pi_classifier_training.data.splits import SplitOptions
+from pi_classifier_training.evaluation.held_out import recorded_rule
 from pi_classifier_training.evaluation.labeling import match_labels
 from pi_classifier_training.reporting.model_files import MeasuredFile, choose, measure_files
 from pi_classifier_training.retraining.run_folder import RunFolder
@@ -33,6 +35,7 @@ class ReportOptions:
     cache_dir: str | None = setting(
         None, "folder of the bottleneck cache; 'none' keeps none", metavar="DIR"
     )
+    splits: SplitOptions = SplitOptions()
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +84,14 @@ def read_subject(source: Path, image_dirs: Sequence[Path], options: ReportOption
     if source.is_file():
         model = read_model_file(source)
         summary = model_summary(model)
-        photos = match_labels(scan(image_dirs), model.labels, model.name)
+        rule = options.splits.applied_to(recorded_rule(model), source.name)
+        photos = match_labels(scan(image_dirs, rule), model.labels, model.name)
         paths = [source, *sorted(source.parent.glob(f"{glob.escape(source.stem)}-*.tflite"))]
     else:
-        summary = RunFolder(source).summary()
-        photos = scan(image_dirs)
+        run = RunFolder(source)
+        summary = run.summary()
+        photos = scan(image_dirs, run.split_rule(options.splits))
+        photos = match_labels(photos, run.labels(), source.name)
         paths = sorted(source.glob("*.tflite"))
     files, messages = measure_files(source, paths, photos)
     for message in messages:

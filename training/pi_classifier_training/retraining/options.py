@@ -9,6 +9,7 @@ from typing import Any
 
 from pi_classifier.preprocessing.preprocessor import Resize
 from pi_classifier.setting import LARGEST_SEED, setting
+from pi_classifier_training.data.splits import SplitRule
 from pi_classifier_training.modelfile.model_card import ModelCard
 from pi_classifier_training.networks.network import NetworkSpec
 from pi_classifier_training.retraining.epochs import epoch_plan
@@ -132,6 +133,7 @@ class RetrainOptions:
         "auto: labels with few photos weigh more where one has over 1.5 times the photos of "
         "another",
     )
+    splits: SplitRule = SplitRule()
     training: TrainingOptions = field(default_factory=TrainingOptions)
     card: ModelCard = field(default_factory=ModelCard)
     cache_dir: str | None = setting(
@@ -155,7 +157,13 @@ class RetrainOptions:
         """The options as they stand in ``run.json`` and in model files."""
         options = asdict(self)
         # Entries of their own, or without influence on the result.
-        del options["card"], options["network"], options["cache_dir"], options["teacher_cache"]
+        del (
+            options["splits"],
+            options["card"],
+            options["network"],
+            options["cache_dir"],
+            options["teacher_cache"],
+        )
         # A model file travels: it names files, never the folders of the machine it was made on.
         options["weights"] = Path(self.weights).name
         options["negatives"] = [folder.resolve().name for folder in self.negatives]

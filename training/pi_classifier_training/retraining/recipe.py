@@ -18,10 +18,12 @@ TRAINING_VERSION = 3
 
 
 def photos_id(photos: Sequence[Photo], contents: Keys) -> str:
-    """SHA-256 over labels, names and contents of all photos, wherever they lie."""
+    """SHA-256 over labels, names, splits and contents of all photos, wherever they lie."""
     digest = hashlib.sha256()
     for photo, content in zip(photos, contents, strict=True):
-        digest.update(f"{photo.label}/{photo.name}\0".encode("utf-8", "surrogateescape"))
+        digest.update(
+            f"{photo.label}/{photo.name}/{photo.split}\0".encode("utf-8", "surrogateescape")
+        )
         digest.update(content.ljust(32, b"\0"))
     return digest.hexdigest()
 
@@ -45,7 +47,9 @@ def finished(
     earlier = RunFolder(output_dir).summary()
     if earlier.get("recipe") == recipe:
         return True
-    present = flat({**earlier.get("network", {}), **earlier.get("options", {})})
+    data = earlier.get("data")
+    splits = {"splits": data.get("splits", {})} if isinstance(data, dict) else {}
+    present = flat({**earlier.get("network", {}), **earlier.get("options", {}), **splits})
     wanted = flat({**network, **options})
     differing = [
         f"{k} {present[k]}, now {wanted[k]}"

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pi_classifier_training.data.dataset import Photo, require_trainable, scan, split_rule
+from pi_classifier_training.data.dataset import Photo, require_trainable, scan
 from pi_classifier_training.data.negatives import Negatives
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.features.bottlenecks import BottleneckCache
@@ -39,7 +39,7 @@ def retrain(
 
     started = time.monotonic()
     keras.utils.set_random_seed(options.training.seed)
-    photos = scan(image_dirs)
+    photos = scan(image_dirs, options.splits)
     negatives = Negatives.joining(photos, image_dirs, options.negatives)
     photos += negatives.photos
     labels = require_trainable(photos)
@@ -54,7 +54,7 @@ def retrain(
         if force:
             (output_dir / RUN_FILE).unlink(missing_ok=True)
             (output_dir / CHECKPOINT_FILE).unlink(missing_ok=True)
-        if finished(output_dir, recipe, options.network.as_dict(), options.as_dict()):
+        if finished(output_dir, recipe, *_asked_for(options)):
             log.info("%s: already trained with these options and photos", output_dir)
             return
         # Hours of training must not end in a folder that cannot be written.
@@ -67,6 +67,10 @@ def retrain(
         history = run_phases(training, output_dir)
     RunFolder(output_dir).save(network, _record(training, image_dirs, history, recipe))
     checkpoint.remove()
+
+
+def _asked_for(options: RetrainOptions) -> tuple[dict[str, Any], dict[str, Any]]:
+    return options.network.as_dict(), options.as_dict() | {"splits": options.splits.as_dict()}
 
 
 def _load_teachers(options: RetrainOptions, labels: tuple[str, ...]) -> tuple[Network, ...]:
@@ -137,7 +141,8 @@ def _record(
         "card": asdict(options.card),
         "data": {
             "name": " + ".join(d.resolve().name for d in image_dirs),
-            "split_rule": split_rule(training.photos),
+            "split_rule": options.splits.words(),
+            "splits": options.splits.as_dict(),
             "photos": len(training.photos) - len(training.negatives.photos),
             **training.negatives.record(),
             "counts": label_counts(training.photos, training.network.labels),

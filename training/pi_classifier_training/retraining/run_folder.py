@@ -17,6 +17,7 @@ from pi_classifier.system.files import (
     write_atomic,
     write_json,
 )
+from pi_classifier_training.data.splits import SplitOptions, SplitRule
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.networks.network import Network, NetworkSpec
 
@@ -59,6 +60,19 @@ class RunFolder:
                 f"({path.name}: {error})"
             ) from error
         return summary
+
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the run. Raises TrainingError where it names none."""
+        labels = self.summary().get("labels")
+        if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+            raise TrainingError(
+                f"{self.path}: its {RUN_FILE} names no labels; copy it again, or train anew"
+            )
+        return tuple(labels)
+
+    def split_rule(self, stated: SplitOptions) -> SplitRule:
+        """How the photos were split; ConfigError where what is `stated` contradicts it."""
+        return stated.applied_to(SplitRule.recorded(self.summary()), self.path.name)
 
     def load(self, labels: Sequence[str] | None = None) -> Network:
         """Rebuild the trained network; with `labels`, require those labels."""

@@ -20,16 +20,13 @@ from pi_classifier_training.data.dataset import (
     scan,
     squeeze,
 )
-from pi_classifier_training.data.splits import split_of
+from pi_classifier_training.data.earlier_splits import earlier_splits
+from pi_classifier_training.data.splits import SPLITS, SplitRule
 from pi_classifier_training.errors import DatasetError
 from PIL import Image
 
 
 class TestPhoto:
-    def test_the_folder_and_the_label_play_no_part(self) -> None:
-        photos = [Photo(Path(f"{d}/{label}/x7.jpg"), label) for d in "ab" for label in ("c", "d")]
-        assert {photo.split for photo in photos} == {split_of("x7.jpg")}
-
     def test_names_its_file_and_its_split(self) -> None:
         photo = Photo(Path("photos/daisy/deep/a.jpg"), "daisy")
         assert photo.path == Path("photos/daisy/deep/a.jpg")
@@ -38,7 +35,7 @@ class TestPhoto:
 
     def test_is_equal_however_it_was_made_and_shares_its_folders_name(self) -> None:
         one, other = (Photo(Path(f"photos/daisy/{n}.jpg"), "daisy") for n in "ab")
-        assert Photo.of("photos/daisy", "a.jpg", "daisy") == one
+        assert Photo.of("photos/daisy", "a.jpg", "daisy", "training") == one
         assert one != other
         assert one.folder is other.folder
         assert one.label is other.label
@@ -54,9 +51,8 @@ class TestTrainable:
         found = []
         for key, count in counts.items():
             label, split = key.rsplit("_", 1)
-            names = (f"{i}.jpg" for i in range(10**6))
-            own = (name for name in names if split_of(name) == split)
-            found += [Photo(Path(label) / next(own), label) for _ in range(count)]
+            (own,) = (known for known in SPLITS if known == split)
+            found += [Photo(Path(label) / f"{i}.jpg", label, own) for i in range(count)]
         return found
 
     def test_one_of_each_is_enough(self) -> None:
@@ -180,18 +176,35 @@ def test_a_copy_under_another_label_stays_in_its_split(tmp_path: Path) -> None:
     assert first.split == second.split
 
 
-def test_a_few_photos_of_any_names_are_enough(tmp_path: Path) -> None:
-    """By their hashes alone 30 photos of 5 labels lack a split for every third set of names."""
-    for run in range(40):
-        for label in "abcde":
-            for i in range(6):
+def test_thirty_photos_give_every_split_its_due_whatever_their_names(tmp_path: Path) -> None:
+    for run in range(5):
+        for label in "ab":
+            for i in range(30):
                 make_photo(tmp_path / str(run) / label / f"{run}{label}{i}.png", size=(2, 2))
         photos = scan([tmp_path / str(run)])
-        assert require_trainable(photos) == tuple("abcde")
-        moved = {p.label for p in photos if p.split != split_of(p.name)}
-        for label in set("abcde") - moved:
-            own = [p for p in photos if p.label == label]
-            assert all(p.split == split_of(p.name) for p in own)
+        assert require_trainable(photos) == ("a", "b")
+        counts = Counter((p.label, p.split) for p in photos)
+        for label in "ab":
+            assert [counts[label, split] for split in SPLITS] == [24, 3, 3]
+
+
+def test_a_folder_has_the_same_split_whatever_is_named_beside_it(tmp_path: Path) -> None:
+    one, other = make_set(tmp_path / "one", 20), make_set(tmp_path / "other", 14)
+    assert scan([one, other]) == scan([one]) + scan([other])
+    # Three folders with one photo each of a label: together they can be trained with.
+    thirds = [tmp_path / f"third {i}" for i in range(3)]
+    for i, third in enumerate(thirds):
+        for label in "ab":
+            make_photo(third / label / f"{i}.png", size=(2, 2))
+    assert {p.split for p in scan([thirds[0]])} == {"training"}
+    assert require_trainable(scan(thirds)) == ("a", "b")
+
+
+def test_photos_made_as_earlier_models_had_them_are_split_over_all_folders(tmp_path: Path) -> None:
+    folders = [make_set(tmp_path / name, 3) for name in ("one", "other")]
+    photos = scan(folders, SplitRule(earlier=True))
+    splits = earlier_splits([(p.name, p.label, None) for p in photos])
+    assert [p.split for p in photos] == splits
 
 
 def test_folders_that_state_the_split_are_obeyed(tmp_path: Path) -> None:

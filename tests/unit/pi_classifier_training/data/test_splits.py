@@ -1,104 +1,115 @@
-"""Which split a photo belongs to: rules that must never change."""
+"""The rule of the split: what belongs together, what is recorded, what contradicts."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
+import unicodedata
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pi_classifier_training.data.splits import (
-    SPLITS,
     Split,
-    completed_split,
-    filled_splits,
+    SplitOptions,
+    SplitRule,
     group_of,
-    split_of,
+    place,
     stated_split,
+    video_split,
 )
 
-
-def percent_of(name: str) -> float:
-    """Where a name's hash lies between 0 and 100, by exact arithmetic."""
-    return int(hashlib.sha256(name.encode()).hexdigest()[:16], 16) * 100 / 16**16
+from pi_classifier.errors import ConfigError
 
 
-class TestSplit:
-    @given(st.integers(0, 10**6))
-    def test_a_tenth_by_hash_is_for_tests_and_the_next_for_validation(self, number: int) -> None:
-        name = f"IMG_{number}.jpg"
-        percent = percent_of(name)
-        expected = "test" if percent < 10 else "validation" if percent < 20 else "training"
-        assert split_of(name) == expected
+class TestGroups:
+    def test_frames_of_one_video_and_copies_in_another_format_belong_together(self) -> None:
+        frames = ("rose@video-000001.000s.jpg", "rose@video-test-000002.000s.jpg", "rose.png")
+        assert {group_of(name) for name in frames} == {"rose"}
+        assert group_of("a.b.jpg") == "a.b"
 
-    def test_names_close_to_the_borders(self) -> None:
-        """Of 20,000 names those whose hash is nearest to 10 and 20 percent, on either side."""
-        names = sorted((f"{i}.jpg" for i in range(20_000)), key=percent_of)
-        for border, below, above in ((10, "test", "validation"), (20, "validation", "training")):
-            at = next(i for i, name in enumerate(names) if percent_of(name) >= border)
-            assert (split_of(names[at - 1]), split_of(names[at])) == (below, above)
+    def test_an_accent_is_one_however_a_file_system_writes_it(self) -> None:
+        for form in ("NFC", "NFD"):
+            assert group_of(unicodedata.normalize(form, "Blüte.jpg")) == "Blüte"
 
-    @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
-    def test_all_frames_of_a_video_share_their_split(
-        self, video: str, one: str, other: str
+    def test_places_are_pinned_for_ever(self) -> None:
+        # Another order would move test photos into training between two versions.
+        assert place("photo1") == 0x3582246F913C0A84
+        assert place(b"caf\xe9".decode("utf-8", "surrogateescape")) == 0xDAFD66C0B98965E6
+
+    @pytest.mark.parametrize(
+        ("rule", "name", "within", "group"),
+        [
+            ("folder", "a.jpg", ("Rosenstock 1", "evening"), "Rosenstock 1/"),
+            ("folder", "a.jpg", (), "a"),
+            ("regex:^(site\\d+)", "site12_0003.jpg", ("x",), "site12/"),
+            ("regex:^(site\\d+)", "other_0003.jpg", (), "other_0003"),
+            ("regex:(ü)", "Blu\u0308te.jpg", (), "ü/"),
+            ("name", "a.jpg", ("x",), "a"),
+        ],
+    )
+    def test_what_a_photo_belongs_to(
+        self, rule: str, name: str, within: tuple[str, ...], group: str
     ) -> None:
-        assert split_of(f"{video}@video-{one}.jpg") == split_of(f"{video}@video-{other}")
-
-    def test_a_name_that_is_no_text_has_a_split_too(self) -> None:
-        assert split_of(b"caf\xe9.jpg".decode("utf-8", "surrogateescape")) == "training"
+        assert SplitRule(group_by=rule).group(name, within) == group
 
 
-@given(st.text(min_size=1, max_size=30))
-def test_split_depends_on_the_file_name_alone(name: str) -> None:
-    assert split_of(name) == split_of(name)
-    assert split_of(name) in ("training", "validation", "test")
+@pytest.mark.parametrize(
+    ("stated", "says"),
+    [
+        ({"group_by": "session"}, "--group-by session: expected name, folder, scene or regex"),
+        ({"group_by": "regex:(a"}, r"is no regular expression \(missing \)"),
+        ({"group_by": "regex:a"}, "has no group"),
+        ({"test_percent": 50.0, "validation_percent": 45.0}, "leave 5 % to train with"),
+    ],
+)
+def test_rules_that_say_nothing_are_refused(stated: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        SplitRule(**stated)
 
 
-def test_split_shares_are_as_stated() -> None:
-    splits = [split_of(f"photo{i}.jpg") for i in range(20_000)]
-    assert abs(splits.count("test") / len(splits) - 0.10) < 0.006
-    assert abs(splits.count("validation") / len(splits) - 0.10) < 0.006
+class TestRecord:
+    def test_a_rule_is_read_back_as_it_was_written(self) -> None:
+        rule = SplitRule(20, 15, "regex:^(.)")
+        assert SplitRule.recorded({"data": {"splits": rule.as_dict()}}) == rule
+        assert rule.words() == (
+            "of each label, by the sha256 of the file names: 20 % test, 15 % validation, 65 % "
+            "training; photos with the same part of their name together (regex:^(.))"
+        )
+
+    def test_files_made_before_shares_were_exact_keep_their_rule(self) -> None:
+        text = SplitRule(earlier=True).words()
+        assert text == "sha256 of the file name: 10 % test, 10 % validation, 80 % training"
+        assert SplitRule.recorded({"data": {"split_rule": f"{text}; but …"}}) == SplitRule(
+            earlier=True
+        )
+
+    @pytest.mark.parametrize(
+        "training", [{}, {"data": 1}, {"data": {}}, {"data": {"splits": {"test_percent": "x"}}},
+                     {"data": {"splits": {"test_percent": 1, "validation_percent": []}}},
+                     {"data": {"splits": []}}],
+    )  # fmt: skip
+    def test_what_is_no_rule_is_none(self, training: dict[str, Any]) -> None:
+        assert SplitRule.recorded(training) is None
 
 
-def test_split_is_pinned_for_ever() -> None:
-    # Changing the rule would move test photos into training between two versions.
-    assert [split_of(f"photo{i}.jpg") for i in (8, 10)] == ["test", "test"]
-    assert [split_of(f"photo{i}.jpg") for i in (1, 4)] == ["validation", "validation"]
-    assert [split_of(f"photo{i}.jpg") for i in (0, 2)] == ["training", "training"]
+class TestOptions:
+    def test_what_is_recorded_holds_and_may_be_repeated(self) -> None:
+        rule = SplitRule(20, 10, "folder")
+        for options in (SplitOptions(), SplitOptions(20, None, "folder")):
+            assert options.applied_to(rule) == rule
 
+    def test_without_a_record_the_options_decide(self) -> None:
+        assert SplitOptions().applied_to(None) == SplitRule(10, 10, "name")
+        assert SplitOptions(20, 5, "scene").applied_to(None) == SplitRule(20, 5, "scene")
 
-class TestFilled:
-    @given(st.sets(st.integers(0, 10**6), min_size=3, max_size=40))
-    def test_none_is_empty_and_shares_that_suffice_stay(self, numbers: set[int]) -> None:
-        names = [f"{n}.jpg" for n in numbers]
-        splits = filled_splits(names)
-        assert set(splits.values()) == set(SPLITS)
-        by_name = {name: split_of(name) for name in names}
-        if set(by_name.values()) == set(SPLITS):
-            assert splits == by_name
-
-    @given(st.sets(st.integers(0, 10**6), min_size=3, max_size=40))
-    def test_lower_hashes_test_and_the_next_validate(self, numbers: set[int]) -> None:
-        splits = filled_splits(f"{n}.jpg" for n in numbers)
-        order = [splits[name] for name in sorted(splits, key=percent_of)]
-        assert order == sorted(order, key=("test", "validation", "training").index)
-
-    @given(st.sets(st.integers(0, 10**6), min_size=3, max_size=40))
-    def test_as_few_photos_move_as_can(self, numbers: set[int]) -> None:
-        names = [f"{n}.jpg" for n in numbers]
-        lacking = len(set(SPLITS) - {split_of(name) for name in names})
-        moved = [name for name, split in filled_splits(names).items() if split != split_of(name)]
-        # A photo taken out of the next split may leave a place there to fill.
-        assert len(moved) <= 2 * lacking
-
-    def test_frames_of_one_video_stay_together_and_two_groups_are_too_few(self) -> None:
-        frames = [f"{video}@video-{i}.jpg" for video in "abc" for i in range(5)]
-        splits = filled_splits(frames)
-        assert sorted(splits) == ["a", "b", "c"]
-        assert set(splits.values()) == set(SPLITS)
-        two = [name for name in frames if group_of(name) != "c"]
-        assert filled_splits(two) == {group: split_of(f"{group}@video-0") for group in "ab"}
+    @pytest.mark.parametrize(
+        ("options", "says"),
+        [
+            (SplitOptions(15), r"--test-percent 15: rose\.tflite was .* --test-percent 10,"),
+            (SplitOptions(group_by="scene"), "--group-by scene: .* with --group-by name,"),
+        ],
+    )  # fmt: skip
+    def test_a_contradiction_is_refused(self, options: SplitOptions, says: str) -> None:
+        with pytest.raises(ConfigError, match=says):
+            options.applied_to(SplitRule(), "rose.tflite")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +117,7 @@ class TestFilled:
     [
         ("train", "training"), ("Training", "training"), ("VAL", "validation"),
         ("valid", "validation"), ("validation", "validation"), ("test", "test"),
-        ("trained", None), ("daisy", None), ("", None),
+        ("Test ", "test"), ("trained", None), ("daisy", None), ("", None),
     ],
 )  # fmt: skip
 def test_folders_that_state_a_split(name: str, split: Split | None) -> None:
@@ -114,17 +125,13 @@ def test_folders_that_state_a_split(name: str, split: Split | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "folders", "shares"),
+    ("name", "split"),
     [
-        ("training", SPLITS, {"training": 1.0}),
-        ("test", SPLITS, {"test": 1.0}),
-        ("training", ("training", "test"), {"training": 0.9, "validation": 0.1}),
-        ("validation", ("training", "validation"), {"validation": 0.5, "test": 0.5}),
-        ("training", ("training", "validation"), {"training": 1.0}),
+        ("rose@video-test-000001.000s.jpg", "test"),
+        ("rose@video-validation-000001.000s.jpg", "validation"),
+        ("rose@video-000001.000s.jpg", None),
+        ("test-1.jpg", None),
     ],
 )
-def test_a_split_without_a_folder_is_taken_from_another(
-    folder: Split, folders: Iterable[Split], shares: dict[Split, float]
-) -> None:
-    splits = [completed_split(f"{i}.jpg", folder, folders) for i in range(4000)]
-    assert {s: round(splits.count(s) / 4000, 1) for s in set(splits)} == shares
+def test_frames_state_the_split_of_their_video(name: str, split: Split | None) -> None:
+    assert video_split(name) == split

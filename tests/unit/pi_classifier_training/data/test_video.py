@@ -6,13 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pi_classifier_training.data.splits import split_of
 from pi_classifier_training.data.video import (
     ALIKE_LEVELS,
     CutOptions,
-    _group_name,
     _is_alike,
     _sharpness,
     _shortest,
@@ -20,8 +16,6 @@ from pi_classifier_training.data.video import (
 )
 from pi_classifier_training.errors import DatasetError
 from PIL import Image, ImageFilter
-
-SPLITS = st.sampled_from(["training", "validation", "test"])
 
 
 def scene(seed: int = 1) -> np.ndarray:
@@ -62,16 +56,6 @@ def test_a_blurred_frame_has_less_than_a_quarter_of_the_sharpness() -> None:
 
 
 class TestSplit:
-    @given(st.text("abc_-.1", min_size=1, max_size=8), SPLITS)
-    def test_a_videos_frames_join_the_split_asked_for(self, stem: str, split: str) -> None:
-        group = _group_name(stem, split)  # type: ignore[arg-type]
-        assert split_of(f"{group}@video-000001.000s.jpg") == split
-        assert group == stem or group.startswith(f"{stem}~")
-
-    def test_a_name_that_is_in_its_split_already_stays(self) -> None:
-        name = next(f"clip{i}" for i in range(100) if split_of(f"clip{i}") == "test")
-        assert _group_name(name, "test") == name
-
     @pytest.mark.parametrize(
         ("counts", "shortest"),
         [
@@ -86,11 +70,11 @@ class TestSplit:
     def test_the_split_that_lacks_most_of_its_share_is_next(
         self, counts: dict[str, int], shortest: str
     ) -> None:
-        names = [f"{i}.jpg" for i in range(2000)]
-        there = [Path(f"daisy/{name}") for split, n in counts.items()
-                 for name in [x for x in names if split_of(x) == split][:n]]  # fmt: skip
+        there = [
+            Path(f"daisy/v@video-{split}-{i}.jpg") for split, n in counts.items() for i in range(n)
+        ]
         # What is no photo does not count.
-        there += [Path(f"daisy/{name}").with_suffix(".txt") for name in names[:500]]
+        there += [Path(f"daisy/v@video-training-{i}.txt") for i in range(500)]
         assert _shortest(there) == shortest
 
 
@@ -99,7 +83,7 @@ def test_a_video_that_is_not_there_or_cut_already_is_refused(tmp_path: Path) -> 
         split_video(tmp_path / "garden.mp4", tmp_path / "daisy", CutOptions())
     (tmp_path / "garden.mp4").write_bytes(b"")
     (tmp_path / "daisy").mkdir()
-    for name in ("garden~3@video-000000.000s.jpg", "garden@video-000000.000s.jpg"):
+    for name in ("garden@video-test-000000.000s.jpg", "garden@video-000000.000s.jpg"):
         (tmp_path / "daisy" / name).touch()
         with pytest.raises(DatasetError, match=r"holds photos of garden\.mp4 already"):
             split_video(tmp_path / "garden.mp4", tmp_path / "daisy", CutOptions())

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pi_classifier_training.data.dataset import Photo
-from pi_classifier_training.data.splits import split_of
 from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.evaluation.evaluate import (
     MATRIX_LABELS,
@@ -123,13 +122,13 @@ class TestCalibrationCurve:
 
 def test_a_split_without_photos_is_said_with_their_number() -> None:
     photos = [Photo(Path(f"daisy/photo{i}.jpg"), "daisy") for i in range(40)]
-    training = [p for p in photos if p.split == "training"]
+    training, held = photos, Photo(Path("daisy/held.jpg"), "daisy", "test")
     assert chosen_split(training, "all") == training
     with pytest.raises(
         DatasetError, match=rf"none of the {len(training)} photos belongs to the t"
     ):
         chosen_split(training, "test")
-    assert {split_of(p.name) for p in chosen_split(photos, "test")} == {"test"}
+    assert chosen_split([*photos, held], "test") == [held]
 
 
 @pytest.mark.parametrize(("labels", "kept"), [(20, True), (21, False)])

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from pi_classifier_training.data.similarity import GRAY_SIDE, correlation
-from pi_classifier_training.data_check.near_duplicates import (
+from pi_classifier_training.data.near_duplicates import (
     MAX_BITS,
     MIN_CORRELATION,
     DisjointSets,
@@ -16,6 +15,7 @@ from pi_classifier_training.data_check.near_duplicates import (
     hamming_distance,
     similar_pairs,
 )
+from pi_classifier_training.data.similarity import GRAY_SIDE, correlation
 
 Pictures = list[NDArray[np.uint8]]
 

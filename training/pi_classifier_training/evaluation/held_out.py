@@ -1,0 +1,82 @@
+"""Which photos a model was trained on, and which were held out from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pi_classifier.inference.classifier import ModelClassifier
+from pi_classifier.modelfile.model_file import ModelFile
+from pi_classifier_training.data.dataset import Photo, scan
+from pi_classifier_training.data.splits import SplitOptions, SplitRule
+from pi_classifier_training.errors import DatasetError
+from pi_classifier_training.evaluation.labeling import match_labels
+
+
+def training_of(model: ModelFile) -> Mapping[str, Any]:
+    """What a model file says of its training; empty where it says nothing."""
+    training = model.manifest.details.get("training")
+    return training if isinstance(training, Mapping) else {}
+
+
+def recorded_rule(model: ModelFile) -> SplitRule | None:
+    """How the photos of a model were shared out; None where it does not say."""
+    return SplitRule.recorded(training_of(model))
+
+
+def photos_beside(
+    models: Sequence[ModelFile], image_dirs: Sequence[Path], options: SplitOptions
+) -> list[Photo]:
+    """The photos of folders with the split that holds for all models.
+
+    Where models were split in different ways, a photo tests or validates only if it does so
+    for each of them; all others count as trained on. Raises ConfigError where `options`
+    contradict what a model has recorded.
+    """
+    rules = dict.fromkeys(options.applied_to(recorded_rule(m), m.path.name) for m in models)
+    first, *others = rules or [options.applied_to(None)]
+    photos = scan(image_dirs, first)
+    for rule in others:
+        photos = [
+            one
+            if one.split == other.split
+            else Photo.of(one.folder, one.name, one.label, "training")
+            for one, other in zip(photos, scan(image_dirs, rule), strict=True)
+        ]
+    return photos
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """The validation and test photos of one folder."""
+
+    folder: Path
+    validation: tuple[Photo, ...]
+    test: tuple[Photo, ...]
+
+
+def held_out(
+    image_dirs: Sequence[Path],
+    classifiers: Sequence[ModelClassifier],
+    options: SplitOptions | None = None,
+) -> list[HeldOut]:
+    """Find the photos held out from all models, under the labels of the first.
+
+    Raises DatasetError for a label it does not know, or where a split is empty.
+    """
+    parts = []
+    models = [classifier.model for classifier in classifiers]
+    for folder in image_dirs:
+        photos = photos_beside(models, [folder], options or SplitOptions())
+        photos = match_labels(photos, models[0].labels, models[0].name)
+        validation = tuple(p for p in photos if p.split == "validation")
+        parts.append(HeldOut(folder, validation, tuple(p for p in photos if p.split == "test")))
+    for split in ("validation", "test"):
+        if not any(getattr(part, split) for part in parts):
+            raise DatasetError(
+                f"none of the photos belongs to the {split} split (one in ten does); calibrating "
+                "needs some of both: give more photos, 300 or more are usual"
+            )
+    return parts
