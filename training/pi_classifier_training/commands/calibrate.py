@@ -22,7 +22,8 @@ def add(commands: Any) -> None:
         "calibrate",
         help="one model: make its scores mean what they say; several: join them to a cascade",
         description="One model: choose the temperature on the validation photos at which its "
-        "scores fit best what is right, and write it into the file. Several: choose the scores "
+        "scores fit best what is right, and write it into the file; with --negatives also how "
+        "to tell what is unlike every label. Several: choose the scores "
         "from which the cheap ones answer alone, and write a cascade.toml.",
         describe=_describe,
     ).set_defaults(run=_run)
@@ -37,6 +38,15 @@ def _describe(parser: argparse.ArgumentParser) -> None:
         parser,
         "FILE",
         "cascade.toml to write; of one model a new file, which else is changed in place",
+    )
+    parser.add_argument(
+        "--negatives",
+        type=path_of,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder of photos that show none of the labels, a sub-folder for each place: the "
+        "device then says nothing to what is unlike every label; may be given several times",
     )
     parser.add_argument("--name", help="the cascade's name (default: its folder's)")
     add_options(parser, ThresholdPolicy, exclusive=("max_loss", "budget_ms", "accept"))
@@ -59,8 +69,12 @@ def _run(options: argparse.Namespace) -> int:
     if len(options.models) == 1:
         (model,) = options.models
         return print_lines(
-            calibrate_model(model, options.image_dir, options.output, progress, splits)
+            calibrate_model(
+                model, options.image_dir, options.output, progress, splits, options.negatives
+            )
         )
+    if options.negatives:
+        options.parser.error("--negatives is for one model; calibrate each by itself first")
     if options.output is None:
         options.parser.error("a cascade needs a file to be written to: -o cascade.toml")
     policy = read_options(options, ThresholdPolicy)

@@ -64,7 +64,7 @@ class Negatives:
         """
         if not dirs:
             return cls()
-        _require_apart(dirs, image_dirs)
+        require_apart(dirs, image_dirs)
         labels = labels_of(photos)
         silent = silent_labels(labels)
         label = silent[0] if silent else BACKGROUND
@@ -146,8 +146,11 @@ def _singular(name: str) -> str:
     return " ".join(word.removesuffix("s") for word in words)
 
 
-def _require_apart(dirs: Sequence[Path], image_dirs: Sequence[Path]) -> None:
-    """Refuse a folder that is the user's own, or lies there: it would be a label as well."""
+def require_apart(dirs: Sequence[Path], image_dirs: Sequence[Path]) -> None:
+    """Refuse a folder of negatives among those of labels: it would be a label as well.
+
+    Raises DatasetError.
+    """
     for directory in dirs:
         for own in image_dirs:
             if own.resolve() in (directory.resolve(), *directory.resolve().parents):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pi_classifier.errors import ImageError
 from pi_classifier.inference.classifier import model_files
+from pi_classifier.modelfile.model_file import ModelFile
 from pi_classifier.preprocessing.photos import load_image
 from pi_classifier.system.files import write_atomic
 from pi_classifier.types import Classifier, Frame, Prediction
@@ -58,7 +59,7 @@ class Answers:
     """What a classifier says of each photo: the best label's index, int64 ``[n]``.
 
     `scores` is the score it could be announced with, float64 ``[n]`` as the daemon compares
-    it; 0 where the label is a silent one.
+    it; 0 where the label is a silent one, or the frame unknown.
     """
 
     photos: tuple[Photo, ...]
@@ -70,18 +71,16 @@ class Answers:
 def unknown_photos(
     classifiers: Sequence[Classifier], dirs: Sequence[Path], split: Split | None = "test"
 ) -> Unknowns:
-    """The photos in `dirs`; of a folder that a classifier was trained with those of `split`.
+    """The photos in `dirs`; of a folder that a classifier has learned from those of `split`.
 
-    A model file names the folders of its negatives. With `split` None all photos are taken.
-    Raises DatasetError for a missing folder and for one without photos.
+    A model file names the folders of its negatives, and of those that its unknown rejection
+    was fitted to. With `split` None all photos are taken. Raises DatasetError for a missing
+    folder and for one without photos.
     """
-    trained = _trained_with(classifiers) if split is not None else set()
-    held_out = {
-        photo.path_text: photo.split
-        for directory in dirs
-        if directory.resolve().name in trained
-        for photo in negative_photos([directory])
-    }
+    known = _learned_from(classifiers) if split is not None else set()
+    learned_from = [directory for directory in dirs if directory.resolve().name in known]
+    learned = negative_photos(learned_from) if learned_from else []
+    held_out = {photo.path_text: photo.split for photo in learned}
     photos: list[Photo] = []
     sources: list[int] = []
     labels = [label for classifier in classifiers for label in classifier.labels]
@@ -94,17 +93,26 @@ def unknown_photos(
     return Unknowns(tuple(photos), np.array(sources, np.int64), names, bool(held_out))
 
 
-def _trained_with(classifiers: Sequence[Classifier]) -> set[str]:
-    """The names of the folders whose photos of nothing the models were trained with."""
+def _learned_from(classifiers: Sequence[Classifier]) -> set[str]:
+    """The names of the folders whose photos of nothing the models have learned from."""
+    files = [model for classifier in classifiers for model in model_files(classifier)]
     names: set[str] = set()
-    for classifier in classifiers:
-        for model in model_files(classifier):
-            training = model.manifest.details.get("training")
-            data = training.get("data") if isinstance(training, dict) else None
-            negatives = data.get("negatives") if isinstance(data, dict) else None
-            if isinstance(negatives, dict):
-                names.update(str(negatives.get("name", "")).split(" + "))
+    for model in files:
+        for keys in (("training", "data", "negatives"), ("unknown", "fitted", "negatives")):
+            names.update(str(_stated(model.manifest.details, keys).get("name", "")).split(" + "))
     return names
+
+
+def _stated(details: Any, keys: Sequence[str]) -> Mapping[str, Any]:
+    """What a model file says there; nothing where it says nothing, or something else."""
+    for key in keys:
+        details = details.get(key) if isinstance(details, Mapping) else None
+    return details if isinstance(details, Mapping) else {}
+
+
+def trained_with_negatives(model: ModelFile) -> bool:
+    """Whether a model file says that the network itself has learned from photos of nothing."""
+    return bool(_stated(model.manifest.details, ("training", "data", "negatives")))
 
 
 def silent_labels_of(classifier: Classifier) -> frozenset[str]:
@@ -149,14 +157,17 @@ def ask(
 
 def _announceable(prediction: Prediction, silent: frozenset[str]) -> tuple[int, float]:
     top = prediction.top
-    return top.index, 0.0 if top.label in silent else top.score
+    never = prediction.unknown or top.label in silent
+    return top.index, 0.0 if never else top.score
 
 
 def known_answers(classifier: Classifier, outcomes: Outcomes) -> Answers:
     """The same of photos that do show a label, from what was measured of them."""
     silent = silent_labels_of(classifier)
-    never = np.array([label in silent for label in classifier.labels], bool)
-    scores = np.where(never[outcomes.given], 0.0, outcomes.top.astype(np.float64))
+    never = np.array([label in silent for label in classifier.labels], bool)[outcomes.given]
+    if outcomes.unknown is not None:
+        never |= outcomes.unknown
+    scores = np.where(never, 0.0, outcomes.top.astype(np.float64))
     return Answers(outcomes.photos, outcomes.given, scores)
 
 

@@ -28,7 +28,8 @@ class Scores:
     """What a model says of every photo.
 
     `scores` is float32 ``[n, labels]``, `truth` the true indices int64 ``[n]``, `stages`
-    the stage that answered int64 ``[n]``, `latencies_ns` nanoseconds int64 ``[n]``.
+    the stage that answered int64 ``[n]``, `latencies_ns` nanoseconds int64 ``[n]``, `unknown`
+    whether it was found unlike every label bool ``[n]``, None where no photo was.
     """
 
     photos: tuple[Photo, ...]
@@ -37,6 +38,7 @@ class Scores:
     stages: NDArray[np.int64]
     latencies_ns: NDArray[np.int64]
     unreadable: tuple[str, ...]
+    unknown: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +47,8 @@ class Outcomes:
 
     `given` is the index of the label with the best score int64 ``[n]``, `top` that score
     float32 ``[n]``, `own` the true label's score float32 ``[n]``, `rank` its place, best
-    0, int64 ``[n]``; `truth`, `stages`, `latencies_ns` and `unreadable` as in `Scores`.
+    0, int64 ``[n]``; `truth`, `stages`, `latencies_ns`, `unreadable` and `unknown` as in
+    `Scores`.
     """
 
     photos: tuple[Photo, ...]
@@ -57,6 +60,7 @@ class Outcomes:
     stages: NDArray[np.int64]
     latencies_ns: NDArray[np.int64]
     unreadable: tuple[str, ...] = ()
+    unknown: NDArray[np.bool_] | None = None
 
     @property
     def right(self) -> NDArray[np.bool_]:
@@ -94,6 +98,7 @@ def outcomes_of(scored: Scores | Outcomes) -> Outcomes:
         stages=scored.stages,
         latencies_ns=scored.latencies_ns,
         unreadable=scored.unreadable,
+        unknown=scored.unknown,
     )
 
 
@@ -113,7 +118,19 @@ def concatenated(parts: Sequence[Outcomes]) -> Outcomes:
         stages=together("stages"),
         latencies_ns=together("latencies_ns"),
         unreadable=tuple(message for part in parts for message in part.unreadable),
+        unknown=_any_unknown(
+            np.concatenate(
+                [
+                    np.zeros(len(part.photos), bool) if part.unknown is None else part.unknown
+                    for part in parts
+                ]
+            )
+        ),
     )
+
+
+def _any_unknown(unknown: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    return unknown if unknown.any() else None
 
 
 def score_photos(
@@ -138,8 +155,7 @@ def score_together(
     """
     places = [_index(classifier, photos) for classifier in classifiers]
     rows = [np.zeros((len(photos), len(c.labels)), np.float32) for c in classifiers]
-    stages = np.zeros((len(classifiers), len(photos)), np.int64)
-    latencies_ns = np.zeros((len(classifiers), len(photos)), np.int64)
+    stages, latencies_ns, unknown = np.zeros((3, len(classifiers), len(photos)), np.int64)
     kept: list[Photo] = []
     unreadable: list[str] = []
     for photo in progress(photos):
@@ -154,6 +170,7 @@ def score_together(
             for category in prediction.categories:
                 rows[i][n, category.index] = category.score
             stages[i, n], latencies_ns[i, n] = prediction.stage, prediction.latency_ns
+            unknown[i, n] = prediction.unknown
         kept.append(photo)
     n = len(kept)
     return [
@@ -164,6 +181,7 @@ def score_together(
             stages[i, :n],
             latencies_ns[i, :n],
             tuple(unreadable),
+            _any_unknown(unknown[i, :n] > 0),
         )
         for i in range(len(classifiers))
     ]

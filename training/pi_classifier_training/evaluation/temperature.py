@@ -18,6 +18,7 @@ from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.manifest import Manifest
 from pi_classifier.modelfile.tflite_graph import Activation
 from pi_classifier.system.files import write_atomic
+from pi_classifier_training.data.negatives import require_apart
 from pi_classifier_training.data.splits import SplitOptions
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.evaluate import evaluation_of, portable
@@ -35,6 +36,11 @@ from pi_classifier_training.evaluation.significance import (
     Interval,
     difference_interval,
     loss_column,
+)
+from pi_classifier_training.evaluation.unknown import (
+    open_uncalibrated,
+    rejection_lines,
+    unknown_entry,
 )
 from pi_classifier_training.modelfile.writer import with_manifest_entries
 
@@ -101,28 +107,28 @@ def calibrate_model(
     output: Path | None = None,
     progress: PhotoProgress = iter,
     splits: SplitOptions | None = None,
+    negatives: Sequence[Path] = (),
 ) -> Iterator[str]:
     """Choose a model file's temperature and write it into the file; yield lines to print.
 
     It is chosen on the validation photos, then judged on the test photos by running the
-    file with it. Only ``pi_classifier.json`` changes, the network not by a byte. Raises
-    TrainingError, with nothing written, where the test photos' cross-entropy gets
-    clearly worse, or where the file has no ``pi_classifier.json``.
+    file with it. With `negatives`, folders of photos that show none of the labels, so is the
+    score by which frames unlike every label are told (`fit_unknown`). Only
+    ``pi_classifier.json`` changes, the network not by a byte. Raises TrainingError, with
+    nothing written, where the test photos' cross-entropy gets clearly worse, or where the file
+    has no ``pi_classifier.json``.
     """
     with contextlib.closing(_opened(path)) as classifier:
         manifest = classifier.model.manifest
         _require_own(path, manifest)
         parts = held_out(image_dirs, [classifier], splits)
-        validation = [p for part in parts for p in part.validation]
-        scored = score_photos(classifier, validation, progress)
-        sigmoid = classifier.model.activation == "sigmoid"
-        temperature = fit_temperature(scored, sigmoid=sigmoid, given=manifest.temperature)
-        temperature = round(temperature, 4)
-        n = len(scored.truth)
-        changes: dict[str, Any] = {"calibration": {"temperature": temperature, "n": n}}
-        trial = _tried(classifier, changes, parts, progress)
-    yield f"temperature {temperature:g}, chosen on {n} validation photos"
+        require_apart(negatives, image_dirs)
+        changes = _chosen(classifier, parts, negatives, progress)
+        trial = _tried(classifier, changes, parts, negatives, progress)
+    chosen = changes["calibration"]
+    yield f"temperature {chosen['temperature']:g}, chosen on {chosen['n']} validation photos"
     yield from _before_and_after(trial.before, trial.after)
+    yield from trial.unknown
     _require_no_worse(path, trial)
     own = {"evaluation": trial.first_folder, "thresholds": {"high": trial.announce_from}}
     changes |= {key: manifest.details.get(key, {}) | value for key, value in own.items()}
@@ -133,6 +139,26 @@ def calibrate_model(
         f"{trial.announce_from:g} or more were right on the validation photos (a start "
         "for decision.threshold_high)"
     )
+
+
+def _chosen(
+    classifier: ModelClassifier,
+    parts: Sequence[HeldOut],
+    negatives: Sequence[Path],
+    progress: PhotoProgress,
+) -> dict[str, Any]:
+    """The manifest's entries that the validation photos ask for."""
+    sigmoid = classifier.model.activation == "sigmoid"
+    with contextlib.closing(open_uncalibrated(classifier.model.path)) as plain:
+        validation = [p for part in parts for p in part.validation]
+        scored = score_photos(plain, validation, progress)
+        temperature = round(fit_temperature(scored, sigmoid=sigmoid), 4)
+        changes: dict[str, Any] = {
+            "calibration": {"temperature": temperature, "n": len(scored.truth)}
+        }
+        if negatives:
+            changes["unknown"] = unknown_entry(plain, scored, temperature, negatives, progress)
+    return changes
 
 
 def _require_own(path: Path, manifest: Manifest) -> None:
@@ -158,7 +184,8 @@ class _Trial:
     """What a file does with its new entries: evaluations before and after, and more.
 
     `loss_change` is the interval of the cross-entropy's change, `first_folder` what goes
-    into the model file, `announce_from` chosen on the validation photos.
+    into the model file, `announce_from` chosen on the validation photos, `unknown` the lines
+    that tell of unknown rejection.
     """
 
     before: dict[str, Any]
@@ -166,12 +193,14 @@ class _Trial:
     loss_change: Interval
     first_folder: dict[str, Any]
     announce_from: float
+    unknown: tuple[str, ...] = ()
 
 
 def _tried(
     classifier: ModelClassifier,
     changes: dict[str, Any],
     parts: Sequence[HeldOut],
+    negatives: Sequence[Path],
     progress: PhotoProgress,
 ) -> _Trial:
     """Run the file with its new entries, as the daemon would, beside the old one."""
@@ -187,6 +216,10 @@ def _tried(
             (own,) = classify_photos([changed], first.test, progress)
         validation = [p for part in parts for p in part.validation]
         (chosen_on,) = classify_photos([changed], validation, progress)
+        unknown: tuple[str, ...] = ()
+        if negatives:
+            pair = (classifier, changed)
+            unknown = tuple(rejection_lines(pair, (before, after), negatives, progress))
     return _Trial(
         evaluation_of(classifier, before, "test"),
         evaluation_of(classifier, after, "test"),
@@ -196,6 +229,7 @@ def _tried(
             **portable(evaluation_of(classifier, own, "test")),
         },
         announce_from(chosen_on),
+        unknown,
     )
 
 

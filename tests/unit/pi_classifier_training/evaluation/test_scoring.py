@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -152,9 +153,17 @@ class TestAnswers:
         ]
         again = concatenated(parts)
         for name in Outcomes.__slots__:
-            if name not in ("photos", "unreadable"):
+            if name not in ("photos", "unreadable", "unknown"):
                 assert getattr(again, name).tolist() == getattr(whole, name).tolist(), name
         assert len(again.photos) == len(whole.photos)
+
+    def test_unknown_photos_stay_unknown_when_parts_are_joined(self) -> None:
+        known = outcomes_of(scores_of([[1.0, 0.0]] * 2, [0, 0]))
+        unknown = replace(known, unknown=np.array([False, True]))
+        joined = concatenated([known, unknown]).unknown
+        assert joined is not None
+        assert joined.tolist() == [False, False, False, True]
+        assert concatenated([known, known]).unknown is None
 
 
 def _cut(
