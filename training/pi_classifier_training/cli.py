@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
@@ -16,10 +17,12 @@ from pi_classifier.errors import (
     EXIT_SYSTEM,
     PiClassifierError,
 )
+from pi_classifier.inference.native_stderr import captured_stderr
 from pi_classifier.logs.handlers import LineFormatter
 from pi_classifier.printable import printable
 from pi_classifier_training.commands import MODULES
 from pi_classifier_training.errors import EXIT_UNAVAILABLE
+from pi_classifier_training.progress import working
 
 PROGRAM = "pi-classifier-train"
 # An error may quote what it complains of.
@@ -80,11 +83,25 @@ def _run(arguments: Sequence[str] | None) -> int:
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.INFO, handlers=[handler]
     )
-    # TensorFlow's own start-up lines say nothing a user could act on.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    if options.starts_tensorflow:
+        _start_tensorflow()
     code: int = options.run(options)
     return code
+
+
+def _start_tensorflow() -> None:
+    """Import TensorFlow, whose start-up lines say nothing a user could act on.
+
+    With ``--verbose`` they are logged.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # no stderr: nobody to tell
+            shown = stack.enter_context(os.fdopen(os.dup(2), "w"))
+            stack.enter_context(working("starting TensorFlow", shown))
+        stack.enter_context(captured_stderr())
+        import_module("tensorflow")
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -104,6 +121,7 @@ def parser() -> Parser:
     )
     top.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     top.add_argument("--verbose", action="store_true", help="log details")
+    top.set_defaults(starts_tensorflow=False)
     commands = top.add_subparsers(required=True, dest="command", metavar="COMMAND")
     for module in MODULES:
         import_module(f"pi_classifier_training.commands.{module}").add(commands)

@@ -5,13 +5,14 @@ The only module importing tqdm.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TextIO, TypeVar
 
 from tqdm import tqdm
 
@@ -20,30 +21,48 @@ T = TypeVar("T")
 _TERMINAL_EVERY_S = 0.5
 # A log that is silent for longer than three seconds looks like a program that hangs.
 _LOG_EVERY_S = 2.5
+# A bar in a log is a line each time: rare ones keep it readable.
+_LOG_BAR_EVERY_S = 30.0
 _overall: Overall | None = None
 
 
 class Progress:
     """A bar with an estimate of the time left; rare lines where there is no terminal.
 
-    Under an `Overall` it is a part of that display instead of a bar.
+    Its clock goes on while nothing advances, so that a long step does not look like a
+    program that hangs. Without a `total` it shows what is being done and for how long
+    already. Under an `Overall` it is a part of that display instead of a bar. `file` is
+    where it is shown while stderr is captured.
     """
 
-    def __init__(self, title: str, total: int | None, done: int = 0) -> None:
+    def __init__(
+        self, title: str, total: int | None, done: int = 0, file: TextIO | None = None
+    ) -> None:
         self._overall = _overall
         self._title, self._total, self._done = title, total, done
         if self._overall is not None:
             self._overall.part(title, done, total)
             return
-        # Without a terminal one line every 30 s keeps a log readable.
+        file = file or sys.stderr
+        terminal = file.isatty()
         self._bar = tqdm(
             total=total,
             initial=done,
             desc=title,
-            file=sys.stderr,
-            mininterval=0.2 if sys.stderr.isatty() else 30,
+            file=file,
+            bar_format=None if total is not None else "{desc} ({elapsed}){postfix}",
+            mininterval=0.2 if terminal else _LOG_BAR_EVERY_S,
             dynamic_ncols=True,
         )
+        self._ended = threading.Event()
+        every_s = _TERMINAL_EVERY_S if terminal else _LOG_BAR_EVERY_S
+        threading.Thread(
+            target=self._refresh_on, args=(every_s,), name="progress", daemon=True
+        ).start()
+
+    def _refresh_on(self, every_s: float) -> None:
+        while not self._ended.wait(every_s):
+            self._bar.refresh()
 
     def step(self, count: int = 1, note: str = "") -> None:
         """Advance by `count`, with a short note behind the bar."""
@@ -65,6 +84,7 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         if self._overall is None:
+            self._ended.set()
             self._bar.close()
 
 
@@ -159,3 +179,10 @@ def with_progress(title: str, items: Sequence[T]) -> Iterable[T]:
         for item in items:
             yield item
             progress.step()
+
+
+@contextlib.contextmanager
+def working(title: str, file: TextIO | None = None) -> Iterator[None]:
+    """Say what is being done while there is nothing to count, and for how long already."""
+    with Progress(title, None, file=file):
+        yield

@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
         "the best model for the board. One that was stopped goes on when the same command is "
         "given again.",
         describe=_describe_auto,
-    ).set_defaults(run=_auto)
+    ).set_defaults(run=_auto, starts_tensorflow=True)
 
 
 def _describe_auto(parser: argparse.ArgumentParser) -> None:
@@ -33,13 +33,17 @@ def _describe_auto(parser: argparse.ArgumentParser) -> None:
 
 
 def _auto(options: argparse.Namespace) -> int:
+    from pi_classifier_training.retraining.run_folder import RunFolder
     from pi_classifier_training.search.auto import search, table
     from pi_classifier_training.search.options import AutoOptions
 
-    found = search(
-        options.image_dir, options.output_dir, read_options(options, AutoOptions),
-        force=options.force,
-    )  # fmt: skip
+    with RunFolder(options.output_dir).held():
+        found = search(
+            options.image_dir,
+            options.output_dir,
+            read_options(options, AutoOptions),
+            force=options.force,
+        )
     print_lines(table(found))
     for one in found.finalists:
         print(f"{one.result.run}: {one.candidate.name}, {100 * one.result.accuracy:.1f} %")

@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
         "quantize",
         help="write a run or a float model in 8 or 16 bits and compare it with the floats",
         describe=_describe_quantize,
-    ).set_defaults(run=_quantize)
+    ).set_defaults(run=_quantize, starts_tensorflow=True)
     commands.add_parser(
         "round",
         help="round a float model's weights so that it compresses",
@@ -41,7 +41,7 @@ def add(commands: Any) -> None:
         description="Compare a trained network as it stands with the model file that is "
         "delivered: operations, size, time, and that the scores are the same.",
         describe=_describe_measure_folding,
-    ).set_defaults(run=_measure_folding)
+    ).set_defaults(run=_measure_folding, starts_tensorflow=True)
 
 
 def _describe_quantize(parser: argparse.ArgumentParser) -> None:
@@ -63,15 +63,17 @@ def _quantize(options: argparse.Namespace) -> int:
     from pi_classifier_training.compression.quantization_aware import AwareOptions
     from pi_classifier_training.compression.quantization_text import quantized_lines
     from pi_classifier_training.data.splits import SplitOptions
+    from pi_classifier_training.retraining.run_folder import held_source
 
     training = read_options(options, AwareOptions)
     splits = read_options(options, SplitOptions)
-    result = quantize(
-        options.source,
-        options.image_dir,
-        read_options(options, QuantizeOptions, training=training, splits=splits),
-        options.output,
-    )
+    with held_source(options.source):
+        result = quantize(
+            options.source,
+            options.image_dir,
+            read_options(options, QuantizeOptions, training=training, splits=splits),
+            options.output,
+        )
     if options.json:
         print(json.dumps(result.as_dict()))
         return 0

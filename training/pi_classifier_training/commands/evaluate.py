@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
         "report",
         help="write one page: how good the model is, what it confuses, what to copy",
         describe=_describe_report,
-    ).set_defaults(run=_report)
+    ).set_defaults(run=_report, starts_tensorflow=True)
 
 
 def _describe_evaluate(parser: argparse.ArgumentParser) -> None:

@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
         description="Write model files of a finished run, or of a float model file (as import "
         "makes it). What is not said of the model, its name and so on, stays as it is.",
         describe=_describe_export,
-    ).set_defaults(run=_export)
+    ).set_defaults(run=_export, starts_tensorflow=True)
     commands.add_parser(
         "import",
         help="make a model from elsewhere (Teachable Machine, TensorFlow, Keras) a model file",
@@ -62,6 +62,7 @@ def _export(options: argparse.Namespace) -> int:
         open_source,
     )
     from pi_classifier_training.modelfile.model_card import ModelCard
+    from pi_classifier_training.retraining.run_folder import held_source
 
     kinds = tuple(dict.fromkeys(options.kind or DEFAULT_KINDS))
     if options.output is not None and len(kinds) != 1:
@@ -69,9 +70,11 @@ def _export(options: argparse.Namespace) -> int:
             f"--output {options.output} is one file; say which with one --kind "
             f"({', '.join(EXPORTED_KINDS)})"
         )
-    source = open_source(options.source, options.image_dir, read_options(options, SplitOptions))
-    card = replace(source.card, **given_options(options, ModelCard))
-    return print_lines(export_source(source, kinds, card, options.output))
+    splits = read_options(options, SplitOptions)
+    with held_source(options.source):
+        source = open_source(options.source, options.image_dir, splits)
+        card = replace(source.card, **given_options(options, ModelCard))
+        return print_lines(export_source(source, kinds, card, options.output))
 
 
 def _describe_import(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ def add(commands: Any) -> None:
         description="Train a model on a folder of photos. A training that was stopped goes on "
         "when the same command is given again.",
         describe=_describe_retrain,
-    ).set_defaults(run=_retrain)
+    ).set_defaults(run=_retrain, starts_tensorflow=True)
     commands.add_parser(
         "experiments",
         help="compare the runs in a folder",
@@ -59,17 +59,16 @@ def _retrain(options: argparse.Namespace) -> int:
     from pi_classifier_training.retraining.retrain import retrain
     from pi_classifier_training.retraining.run_folder import RunFolder
 
-    choices = choices_of(options)
-    retrain(options.image_dir, options.output_dir, choices, force=options.force)
-    if set(DEFAULT_KINDS) <= RunFolder(options.output_dir).summary().get("evaluation", {}).keys():
-        print(f"{options.output_dir}: finished before; its files are as they were (see --force)")
-        return 0
-    print_lines(export_source(open_run(options.output_dir, options.image_dir)))
-    return print_lines(
-        report_after_training(
-            options.output_dir, options.image_dir, choices.weights, choices.cache_dir
+    choices, run = choices_of(options), RunFolder(options.output_dir)
+    with run.held():
+        retrain(options.image_dir, run.path, choices, force=options.force)
+        if set(DEFAULT_KINDS) <= run.summary().get("evaluation", {}).keys():
+            print(f"{run.path}: finished before; its files are as they were (see --force)")
+            return 0
+        print_lines(export_source(open_run(run.path, options.image_dir)))
+        return print_lines(
+            report_after_training(run.path, options.image_dir, choices.weights, choices.cache_dir)
         )
-    )
 
 
 def choices_of(options: argparse.Namespace) -> RetrainOptions:

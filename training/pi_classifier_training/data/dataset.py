@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import tempfile
@@ -228,12 +229,14 @@ def decode(
     """Decode photos one at a time into a temporary memory-mapped file.
 
     `transform` turns a photo into uint8 ``[side, side, 3]``. A photo that cannot be
-    read is left out and listed, never fatal.
+    read is left out and listed, never fatal. Raises OSError where the disk has no room.
     """
     index = {label: i for i, label in enumerate(labels)}
     # The file has no name any more once it is open: nothing is left behind, whatever happens.
     with tempfile.TemporaryFile(prefix="pi-classifier-photos-") as file:
         shape = (max(1, len(photos)), side, side, 3)
+        # Where a mapped file has no room, writing to it ends the program with a signal.
+        os.posix_fallocate(file.fileno(), 0, math.prod(shape))
         pixels = np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)
     kept: list[Photo] = []
     aspects: list[float] = []

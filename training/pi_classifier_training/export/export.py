@@ -21,6 +21,7 @@ from pi_classifier_training.modelfile.golden import golden_vectors
 from pi_classifier_training.modelfile.model_card import ModelCard
 from pi_classifier_training.modelfile.writer import write_model_file
 from pi_classifier_training.networks.network import Network
+from pi_classifier_training.progress import working
 
 # A full-integer model differs between processors by a few of its 256 steps; with
 # dynamic ranges runtimes round activations each in its own way.
@@ -60,17 +61,25 @@ def export(
     """
     if isinstance(network, Network):
         require_raw_pixels_wanted(network.inference_model())
-    bare = bare or convert(network, kind, calibration)
+    if bare is None:
+        with working(f"making {path.name}"):
+            bare = convert(network, kind, calibration)
     contents = _contents(network, kind, card) | manifest
     labels = list(network.labels)
     trial = write_model_file(bare, labels, contents)
-    with contextlib.closing(open_model_bytes(trial, path.name, TRIAL)) as classifier:
+    with (
+        working(f"checking {path.name}"),
+        contextlib.closing(open_model_bytes(trial, path.name, TRIAL)) as classifier,
+    ):
         require_parity(classifier, network, calibration.pixels, kind)
         vectors = golden_vectors(classifier, labels, seed=1)
     tolerance = golden_tolerance(kind, bare, vectors, classifier.input_size)
     contents["golden"] = {"tolerance": tolerance, "vectors": vectors}
     trial = write_model_file(bare, labels, contents)
-    with contextlib.closing(open_with_golden(trial, path.name)) as classifier:
+    with (
+        working(f"measuring {path.name}"),
+        contextlib.closing(open_with_golden(trial, path.name)) as classifier,
+    ):
         if evaluation is not None:
             contents["evaluation"] = evaluation(classifier)
     path.parent.mkdir(parents=True, exist_ok=True)

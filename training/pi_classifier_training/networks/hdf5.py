@@ -1,8 +1,10 @@
-"""HDF5 files that hold what they show: none of it lies in another file."""
+"""HDF5 files: read only where all they show lies in them, written where there is room."""
 
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +14,12 @@ from pi_classifier_training.errors import ExportError
 
 if TYPE_CHECKING:
     import h5py
+    import keras
 
 LARGEST_BYTES = 4 << 30
 LARGEST_OBJECTS = 100_000
+# What HDF5 writes around each array: names, types, alignment.
+_AROUND_AN_ARRAY = 4096
 
 
 @contextlib.contextmanager
@@ -79,3 +84,15 @@ def _refused(path: Path, name: str, what: str) -> ExportError:
         f"{path}: {name[:60]!r} is {what}, which is refused: HDF5 would read other files for it. "
         "Save the model again as one file"
     )
+
+
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Write the weights as a Keras ``.weights.h5`` file over the file `path`.
+
+    Raises OSError where the disk has no room. HDF5 must not be the one to find that out:
+    it fails twice, the second time by ending the program with a signal.
+    """
+    size_bytes = sum(4 * math.prod(weight.shape) + _AROUND_AN_ARRAY for weight in model.weights)
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, size_bytes)
+    model.save_weights(path)

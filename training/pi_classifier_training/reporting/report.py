@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pi_classifier.errors import PiClassifierError
 from pi_classifier.system.files import write_atomic
+from pi_classifier_training.progress import working
 from pi_classifier_training.reporting import (
     contents,
     file_table,
@@ -84,12 +85,13 @@ def write_report(
     there is no usable model file or no held-out photo; a section that cannot be had is left
     out, and the page says why.
     """
-    subject = read_subject(source, image_dirs, options or ReportOptions())
+    with working("writing the report"):
+        subject = read_subject(source, image_dirs, options or ReportOptions())
+        page = page_of(subject, first)
     beside = source / REPORT_FILE
     if source.is_file():
         beside = source.with_name(f"{source.stem}-{REPORT_FILE}")
     output = output or beside
-    page = page_of(subject, first)
     write_atomic(output, render(page))
     return WrittenReport(output, page.headline.in_short)
 

@@ -16,6 +16,7 @@ from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.features.bottlenecks import BottleneckCache
 from pi_classifier_training.features.row_store import Keys
 from pi_classifier_training.networks.network import Network, load_weights, weights_id
+from pi_classifier_training.progress import working
 from pi_classifier_training.retraining.checkpoint import CHECKPOINT_FILE, Checkpoint
 from pi_classifier_training.retraining.epochs import Row
 from pi_classifier_training.retraining.options import RetrainOptions, versions
@@ -44,8 +45,9 @@ def retrain(
     photos += negatives.photos
     labels = require_trainable(photos)
     teachers = _load_teachers(options, labels)
-    network = Network(options.network, labels)
-    _begin_with_weights(network, options)
+    with working("building the network"):
+        network = Network(options.network, labels)
+        _begin_with_weights(network, options)
     if options.fine_tune:
         network.freeze_below(options.blocks)
     with BottleneckCache.at(options.cache_dir) as cache:

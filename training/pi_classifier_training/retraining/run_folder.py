@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,13 @@ from pi_classifier.system.files import (
 )
 from pi_classifier_training.data.splits import SplitOptions, SplitRule
 from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.networks.hdf5 import save_weights
 from pi_classifier_training.networks.network import Network, NetworkSpec
 
 RUN_FILE = "run.json"
 WEIGHTS_FILE = "network.weights.h5"
+# Hidden: it means nothing to whoever looks into the folder.
+_LOCK_FILE = ".lock"
 _LARGEST_SUMMARY = 16 << 20
 _LONGEST_REASON = 300
 
@@ -37,10 +42,28 @@ class RunFolder:
         """Save the weights and the summary of the run (any JSON values)."""
         self.path.mkdir(parents=True, exist_ok=True)
         with replacing(self.path / WEIGHTS_FILE) as weights:
-            network.inference_model().save_weights(weights)
+            save_weights(network.inference_model(), weights)
         write_atomic(self.path / LABELS_NAME, label_text(network.labels).encode())
         header = {"network": network.spec.as_dict(), "labels": list(network.labels)}
         write_json(self.path / RUN_FILE, {**header, **summary})
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other programs from writing into the folder while inside; make it if need be.
+
+        The kernel gives the lock back however the program ends. Raises TrainingError when
+        another one has it, and OSError where the folder cannot be made.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / _LOCK_FILE).open("a+b") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise TrainingError(
+                    f"{self.path}: another pi-classifier-train is working in this folder; wait "
+                    "until it has ended, or name another folder"
+                ) from None
+            yield
 
     def clear_partial(self) -> None:
         """Remove what a killed run left of files it was writing."""
@@ -98,3 +121,8 @@ class RunFolder:
         count = len(network.backbone.weights)
         network.backbone.set_weights([w.numpy() for w in model.weights[:count]])
         return network
+
+
+def held_source(path: Path) -> contextlib.AbstractContextManager[None]:
+    """What `RunFolder.held` does where `path` is a run's folder; nothing for a model file."""
+    return RunFolder(path).held() if path.is_dir() else contextlib.nullcontext()
