@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tomllib
@@ -22,6 +23,7 @@ from pi_classifier_training.modelfile.writer import write_model_file
 from pi_classifier.inference.classifier import open_classifier
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.model_file import read_model_file
+from pi_classifier.types import Frame
 
 from .conftest import PHOTOS
 
@@ -183,14 +185,24 @@ def test_a_cascade_that_cannot_win_is_warned_of_with_numbers(
     run: Path, photos: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     model = str(run / "int8.tflite")
-    toml = str(tmp_path / "cascade.toml")
+    folder, elsewhere = tmp_path / "birds", tmp_path / "on the Pi"
     # No score reaches 1.0: every photo is passed on to the same network again.
-    more = ["--image-dir", str(photos), "-o", toml, "--accept", "1.0"]
+    more = ["--image-dir", str(photos), "-o", str(folder), "--accept", "1.0"]
     assert main(["calibrate", model, model, *more]) == 0
     said = capsys.readouterr().out
     assert "passed on: 100.0% of the photos" in said
     assert "warning: this cascade cannot win: discs takes" in said
     assert "it answers 0%" in said
+    assert f"{folder / 'cascade.toml'}: discs answers alone from a score of 1 on" in said
+    # The folder holds all that the Pi needs, wherever it is put.
+    folder.rename(elsewhere)
+    held = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
+    files = ("cascade.toml", "first.tflite", "second.tflite")
+    assert held == ["on the Pi", *(f"on the Pi/{name}" for name in files)]
+    with contextlib.closing(open_classifier(ModelSettings(path=str(elsewhere)))) as classifier:
+        assert classifier.name == "birds"
+        answer = classifier.classify(Frame(np.zeros((48, 64, 3), np.uint8), 0, 0))
+    assert answer.stage == 1
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,9 @@ def _describe(parser: argparse.ArgumentParser) -> None:
     add_output(
         parser,
         "FILE",
-        "cascade.toml to write; of one model a new file, which else is changed in place",
+        "of several: a folder to make, which holds the models too and can be copied to the Pi, "
+        "or a cascade.toml that names them where they lie; of one model a new file, which else is "
+        "changed in place",
     )
     parser.add_argument(
         "--negatives",
@@ -62,7 +64,8 @@ def _run(options: argparse.Namespace) -> int:
     from pi_classifier_training.evaluation.thresholds import ThresholdPolicy
     from pi_classifier_training.progress import with_progress
 
-    require_folder(options.output)
+    if len(options.models) == 1 or not (options.output and options.output.is_dir()):
+        require_folder(options.output)
     require_folder(options.plot)
     splits = read_options(options, SplitOptions)
     progress = partial(with_progress, "classifying")
@@ -76,9 +79,10 @@ def _run(options: argparse.Namespace) -> int:
     if options.negatives:
         options.parser.error("--negatives is for one model; calibrate each by itself first")
     if options.output is None:
-        options.parser.error("a cascade needs a file to be written to: -o cascade.toml")
+        options.parser.error("a cascade needs a folder to be written to: -o birds")
     policy = read_options(options, ThresholdPolicy)
-    name = options.name or options.output.resolve().parent.name
+    whole = options.output.resolve()
+    name = options.name or (whole.parent if whole.suffix == ".toml" else whole).name
     return print_lines(
         make_cascade(
             options.models,

@@ -15,7 +15,6 @@ import numpy as np
 from pi_classifier.inference.cascade import Cascade, Stage
 from pi_classifier.inference.classifier import ModelClassifier, open_classifier, open_model
 from pi_classifier.inference.settings import ModelSettings
-from pi_classifier.system.files import write_atomic
 from pi_classifier_training.data.splits import SplitOptions
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.cascade_plot import plot_cascade
@@ -44,6 +43,11 @@ from pi_classifier_training.evaluation.thresholds import (
 )
 from pi_classifier_training.evaluation.timing import frame_ms, network_ms
 from pi_classifier_training.modelfile.cascade_file import StageThresholds, toml_text
+from pi_classifier_training.modelfile.model_folder import (
+    TOML,
+    require_model_folder,
+    write_cascade,
+)
 from pi_classifier_training.plots import require_picture_name
 
 OTHER_LOSSES = (0.0, 0.003, 0.01, 0.02)
@@ -59,13 +63,16 @@ def make_cascade(
     progress: PhotoProgress = iter,
     splits: SplitOptions | None = None,
 ) -> Iterator[str]:
-    """Choose accept thresholds of models, cheapest first, and write cascade.toml.
+    """Choose accept thresholds of models, cheapest first, and write the cascade.
 
-    They are chosen on the validation photos of all folders together; then the cascade,
+    `output` is the file cascade.toml, or a folder, which then holds the models too. They are
+    chosen on the validation photos of all folders together; then the cascade,
     opened from its file as the daemon would, is measured on the test photos. `plot`
     names a picture of the frontier. Yields lines to print. Raises TrainingError.
     """
     _require_usable(models, policy)
+    if output.suffix != TOML:
+        require_model_folder(output)
     if plot is not None:
         require_picture_name(plot)
     with contextlib.ExitStack() as opened:
@@ -81,8 +88,8 @@ def make_cascade(
             own = label_thresholds(data.validation, thresholds.accept, classifiers[0].labels)
             thresholds = replace(thresholds, labels=own)
         measured, test = _verified(data, classifiers, name, output, thresholds, progress)
-    write_atomic(output, toml_text(models, name, output, thresholds, measured).encode())
-    yield from cascade_lines(output, measured, thresholds.note)
+    written = write_cascade(models, name, output, thresholds, measured)
+    yield from cascade_lines(written, measured, thresholds.note)
     yield from _other_choices(frontier, data)
     if plot is not None:
         plot_cascade(plot, name, data, frontier, measured, test)
