@@ -66,15 +66,7 @@ def export(
             bare = convert(network, kind, calibration)
     contents = _contents(network, kind, card) | manifest
     labels = list(network.labels)
-    trial = write_model_file(bare, labels, contents)
-    with (
-        working(f"checking {path.name}"),
-        contextlib.closing(open_model_bytes(trial, path.name, TRIAL)) as classifier,
-    ):
-        require_parity(classifier, network, calibration.pixels, kind)
-        vectors = golden_vectors(classifier, labels, seed=1)
-    tolerance = golden_tolerance(kind, bare, vectors, classifier.input_size)
-    contents["golden"] = {"tolerance": tolerance, "vectors": vectors}
+    contents["golden"] = _self_test(network, kind, bare, contents, calibration, path.name)
     trial = write_model_file(bare, labels, contents)
     with (
         working(f"measuring {path.name}"),
@@ -85,6 +77,27 @@ def export(
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, write_model_file(bare, labels, contents))
     return contents
+
+
+def _self_test(
+    network: Convertible,
+    kind: Kind,
+    bare: bytes,
+    contents: dict[str, Any],
+    calibration: Images,
+    name: str,
+) -> dict[str, Any]:
+    """The golden vectors and their tolerance, of a file that does what the network does."""
+    labels = list(network.labels)
+    trial = write_model_file(bare, labels, contents)
+    with (
+        working(f"checking {name}"),
+        contextlib.closing(open_model_bytes(trial, name, TRIAL)) as classifier,
+    ):
+        require_parity(classifier, network, calibration.pixels, kind)
+        vectors = golden_vectors(classifier, labels, seed=1)
+        tolerance = golden_tolerance(kind, bare, vectors, classifier.input_size)
+    return {"tolerance": tolerance, "vectors": vectors}
 
 
 def golden_tolerance(

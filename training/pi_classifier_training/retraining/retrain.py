@@ -45,11 +45,7 @@ def retrain(
     photos += negatives.photos
     labels = require_trainable(photos)
     teachers = _load_teachers(options, labels)
-    with working("building the network"):
-        network = Network(options.network, labels)
-        _begin_with_weights(network, options)
-    if options.fine_tune:
-        network.freeze_below(options.blocks)
+    network = _network(options, labels)
     with BottleneckCache.at(options.cache_dir) as cache:
         contents = cache.contents(photos)
         recipe = _recipe(network, photos, contents, options)
@@ -88,6 +84,16 @@ def _load_teachers(options: RetrainOptions, labels: tuple[str, ...]) -> tuple[Ne
             "--teacher-cache keeps what teachers say; name at least one: --teacher RUN"
         )
     return tuple(RunFolder(run).load() for run in options.teachers)
+
+
+def _network(options: RetrainOptions, labels: tuple[str, ...]) -> Network:
+    """The network with the weights it begins with; what shall not change is frozen."""
+    with working("building the network"):
+        network = Network(options.network, labels)
+        _begin_with_weights(network, options)
+    if options.fine_tune:
+        network.freeze_below(options.blocks)
+    return network
 
 
 def _begin_with_weights(network: Network, options: RetrainOptions) -> None:
