@@ -190,8 +190,6 @@ def false_announcements(
     n, hits = len(told), int(told.sum())
     labels = Counter(classifier.labels[i] for i in answers.given[told])
     right, wrong = known.scores * outcomes.right, known.scores * ~outcomes.right
-    count = len(outcomes.photos)
-    true, mistaken = (wilson(int((part >= threshold).sum()), count) for part in (right, wrong))
     return {
         "folders": list(unknowns.folders),
         "held_out": unknowns.held_out,
@@ -203,16 +201,25 @@ def false_announcements(
         "share": hits / n,
         "share_interval": list(share_interval(told, sources)),
         "labels": dict(labels.most_common()),
-        "known": {
-            "n": count,
-            "announced": true.value,
-            "announced_interval": [true.low, true.high],
-            "mistaken": mistaken.value,
-            "mistaken_interval": [mistaken.low, mistaken.high],
-        },
+        "known": _announced(right, wrong, threshold),
         "area": area(known.scores, answers.scores),
         "curve": _curve(right, wrong, answers.scores),
         "worst": _worst(classifier, answers, threshold),
+    }
+
+
+def _announced(
+    right: NDArray[np.float64], wrong: NDArray[np.float64], threshold: float
+) -> dict[str, Any]:
+    """The shares of the labels' own photos that are announced, rightly and as another label."""
+    n = len(right)
+    true, mistaken = (wilson(int((part >= threshold).sum()), n) for part in (right, wrong))
+    return {
+        "n": n,
+        "announced": true.value,
+        "announced_interval": [true.low, true.high],
+        "mistaken": mistaken.value,
+        "mistaken_interval": [mistaken.low, mistaken.high],
     }
 
 
