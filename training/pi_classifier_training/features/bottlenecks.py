@@ -174,10 +174,10 @@ class BottleneckCache:
     ) -> float:
         """How many photos a second become features here, reading their files included.
 
-        The first batch, in which TensorFlow compiles the network, is not counted.
+        The first of two batches, in which TensorFlow compiles the network, is not counted.
         """
         preprocessor = Preprocessor((network.spec.resolution,) * 2, resize)
-        todo = np.resize(np.arange(len(photos)), 3 * BATCH)
+        todo = np.resize(np.arange(len(photos)), 2 * BATCH)
         made = _computed(self._embed(network), preprocessor, photos, todo, {}, 1)
         next(made)
         started = time.monotonic()

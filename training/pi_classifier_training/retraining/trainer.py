@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,8 @@ LARGEST_DECAY = 0.998
 LARGEST_NORM_DECAY = 0.99
 
 Arrays = list[NDArray[Any]]
+Enough = Callable[[], bool]
+"""Whether training has lasted long enough, asked after every step."""
 
 
 class WholeNetworkTrainer:
@@ -131,12 +134,14 @@ class WholeNetworkTrainer:
         *,
         on_epoch: OnEpoch = lambda _: None,
         checkpoint: Checkpoint | None = None,
+        enough: Enough = lambda: False,
     ) -> list[Row]:
         """Run all epochs; return a row for each, also passed to `on_epoch`.
 
         The weights end as the running average over the last steps, which validates
         better than the last step's own; with `patience` as that of the best validated
-        epoch. With a `checkpoint` training goes on where an earlier one was ended.
+        epoch. With a `checkpoint` training goes on where an earlier one was ended. It ends
+        early, within an epoch, once `enough` says so.
         """
         steps_an_epoch = math.ceil(len(training) / self.options.batch)
         self.epochs, steps = epoch_plan(self.options.epochs, self.options.steps, steps_an_epoch)
@@ -145,9 +150,10 @@ class WholeNetworkTrainer:
         for row in history:
             on_epoch(row)
         with Progress(self.phase, steps, sum(row["steps"] for row in history)) as bar:
-            while len(history) < self.epochs and not early_stopping.ended:
+            while len(history) < self.epochs and not early_stopping.ended and not enough():
                 left = steps - len(history) * steps_an_epoch
-                row = self._run_epoch(len(history), training, min(left, steps_an_epoch), bar)
+                count = min(left, steps_an_epoch)
+                row = self._run_epoch(len(history), training, count, bar, enough)
                 with self._averaged():
                     row |= validate(self.network, validation)
                     early_stopping.update(row, self._weights)
@@ -160,9 +166,12 @@ class WholeNetworkTrainer:
             self._set_weights(early_stopping.best)
         return history
 
-    def _run_epoch(self, epoch: int, training: Images, steps: int, bar: Progress) -> Row:
+    def _run_epoch(
+        self, epoch: int, training: Images, steps: int, bar: Progress, enough: Enough
+    ) -> Row:
         import tensorflow as tf
 
+        started = time.monotonic()
         options = self.options
         share = epoch / self.epochs
         hint_weight = tf.constant(max(0.0, 1.0 - share / HINTED_SHARE))
@@ -189,6 +198,8 @@ class WholeNetworkTrainer:
             sums += figures * len(rows)
             photos += len(rows)
             bar.step(note=f"epoch {epoch + 1} of {self.epochs}, loss {figures[0]:.3f}")
+            if enough():
+                break
         loss, entropy, accuracy = (sums / photos).tolist()
         return {
             "epoch": epoch + 1,
@@ -198,6 +209,7 @@ class WholeNetworkTrainer:
             "cross_entropy": entropy,
             "accuracy": accuracy,
             "learning_rate": float(self.optimizer.learning_rate),
+            "seconds": round(time.monotonic() - started, 2),
         }
 
     @contextlib.contextmanager

@@ -16,8 +16,10 @@ from pi_classifier_training.networks.imagenet import mmacs
 from pi_classifier_training.search.candidates import Candidate, in_turn
 from pi_classifier_training.search.trials import TrialResult
 
-# The share of the time for trials that is over at the end of each rung.
+# The share of the time for trials that is over at the end of each rung, and that may be over
+# at the end of a rung's first trial.
 RUNGS = {"few photos": 0.25, "all photos": 0.5, "short tuning": 0.7, "long tuning": 1.0}
+FIRST_SHARE = 0.85
 FEW_PER_LABEL = 40
 FEWEST, MOST_OF_FEW = 200, 1_000
 SHORT_EPOCHS = 4
@@ -54,16 +56,15 @@ def few_photos(training: int, labels: int) -> int | None:
     return few if training > 1.5 * few else None
 
 
-def better_half(tried: Sequence[Tried]) -> list[Tried]:
-    """The better half of every class of cost, in the order to go on with."""
-    ranked = sorted(tried, key=lambda t: t.rank)
-    classes = {t.candidate.cost_class for t in tried}
-    kept: set[str] = set()
-    for number in classes:
-        own = [t for t in ranked if t.candidate.cost_class == number]
-        kept |= {t.candidate.name for t in own[: math.ceil(len(own) / 2)]}
-    by_candidate = {t.candidate: t for t in ranked if t.candidate.name in kept}
-    return [by_candidate[candidate] for candidate in in_turn(by_candidate)]
+def better_half(tried: Sequence[Tried]) -> list[Candidate]:
+    """The better half of every class of cost, the best of all first, then class by class."""
+    ranked = [t.candidate for t in sorted(tried, key=lambda t: t.rank)]
+    kept: list[Candidate] = []
+    for number in {candidate.cost_class for candidate in ranked}:
+        own = [candidate for candidate in ranked if candidate.cost_class == number]
+        kept += own[: math.ceil(len(own) / 2)]
+    in_order = in_turn(candidate for candidate in ranked if candidate in kept)
+    return list(dict.fromkeys([*ranked[:1], *in_order]))
 
 
 def stages(tried: Sequence[Tried], count: int) -> list[Tried]:
@@ -90,18 +91,17 @@ def stages(tried: Sequence[Tried], count: int) -> list[Tried]:
 class Speed:
     """How long trials take here, from what earlier ones took."""
 
-    results: tuple[TrialResult, ...]
+    results: tuple[TrialResult, ...] = ()
 
     def photos_s(self, candidate: Candidate) -> float:
         """Photos a second that become features."""
-        own = [r.photos_s for r in self.results if r.spec.network == candidate.network]
-        measured = [rate for rate in own if rate]
-        if measured:
-            return measured[-1]
-        work = [r.photos_s * mmacs(r.spec.network) for r in self.results if r.photos_s]
-        rate = min(work, default=SUPPOSED_MMACS_S) / mmacs(candidate.network)
+        rates = {r.spec.network: r.photos_s for r in self.results if r.photos_s}
+        if candidate.network in rates:
+            return rates[candidate.network]
+        work = [rate * mmacs(network) for network, rate in rates.items()]
         # Reading files takes its time, however small the network.
-        return min([rate, *(r.photos_s for r in self.results if r.photos_s)])
+        computed = min(work, default=SUPPOSED_MMACS_S) / mmacs(candidate.network)
+        return min([computed, *rates.values()])
 
     def head_s(self, candidate: Candidate, photos: int) -> float:
         """Seconds to make features of so many photos and fit a head."""
@@ -109,24 +109,22 @@ class Speed:
 
     def epoch_s(self, candidate: Candidate, photos: int) -> float:
         """Seconds of an epoch of fine-tuning on so many photos."""
-        own = [r for r in self.results if r.spec.network == candidate.network and r.epoch_s]
-        if own and own[-1].epoch_s:
-            return own[-1].epoch_s
-        slowness = [
-            r.epoch_s / (r.photos / rate)
+        measured = {r.spec.network: r.epoch_s for r in self.results if r.epoch_s}
+        if candidate.network in measured:
+            return measured[candidate.network]
+        # How many photos' features take as long as one photo's training, where that is known.
+        ratios = [
+            r.epoch_s / r.photos * self.photos_s(Candidate(r.spec.network, candidate.cost))
             for r in self.results
-            if r.epoch_s and r.photos and (rate := self._rate_of(r))
+            if r.epoch_s
         ]
-        factor = max(slowness, default=TRAINED_PHOTO)
-        return factor * photos / self.photos_s(candidate)
-
-    def _rate_of(self, result: TrialResult) -> float | None:
-        rates = [r.photos_s for r in self.results if r.spec.network == result.spec.network]
-        return next((rate for rate in reversed(rates) if rate), None)
+        return max(ratios, default=TRAINED_PHOTO) * photos / self.photos_s(candidate)
 
     def tuning_s(self, candidate: Candidate, photos: int, epochs: int) -> float:
         """Seconds of a fine-tuning trial."""
-        return TUNING_OVERHEAD_S + epochs * self.epoch_s(candidate, photos)
+        rest = [r.seconds - r.epochs_done * r.epoch_s for r in self.results if r.epoch_s]
+        overhead = max(rest, default=TUNING_OVERHEAD_S)
+        return overhead + epochs * self.epoch_s(candidate, photos)
 
 
 def long_epochs(
@@ -139,7 +137,7 @@ def long_epochs(
     epochs: list[int] = []
     left = seconds
     for number, candidate in enumerate(chosen):
-        share = left / (len(chosen) - number) - TUNING_OVERHEAD_S
+        share = left / (len(chosen) - number) - speed.tuning_s(candidate, photos, 0)
         count = int(share / speed.epoch_s(candidate, photos))
         count = min(count, LONGEST_EPOCHS) if count > SHORT_EPOCHS else 0
         epochs.append(count)

@@ -15,6 +15,8 @@ from pi_classifier_training.progress import Overall
 from pi_classifier_training.search.candidates import Candidate
 from pi_classifier_training.search.executor import Executor
 from pi_classifier_training.search.plan import (
+    FIRST_SHARE,
+    HEAD_OVERHEAD_S,
     RUNGS,
     SHORT_EPOCHS,
     Speed,
@@ -108,8 +110,9 @@ class Search:
         few = few_photos(self.subject.training_photos, self.subject.labels)
         tried = self._rung("few photos", lambda: self._head_specs(list(self.contenders), few))
         if few is not None:
-            kept = [t.candidate for t in better_half(tried)]
-            tried = self._rung("all photos", lambda: self._head_specs(kept, None)) or tried
+            kept = better_half(tried)
+            seen_all = self._rung("all photos", lambda: self._head_specs(kept, None))
+            tried = seen_all or [self._affordable(tried)]
         frozen = {t.candidate: t for t in tried}
         chosen = [t.candidate for t in stages(tried, TUNED_AT_MOST)]
         short = self._rung("short tuning", lambda: self._tuning_specs(chosen))
@@ -123,6 +126,19 @@ class Search:
     def tried(self) -> list[Tried]:
         """Everything tried so far, in its order, what was dropped too."""
         return [Tried(self._by_network[r.spec.network], r) for r in self.results]
+
+    def _affordable(self, tried: Sequence[Tried]) -> Tried:
+        """The best of whose features on all photos there is time for, or else the fastest."""
+        left, speed = self._left_s(1.0), self._speed()
+        seconds = {t: speed.head_s(t.candidate, 2 * self.subject.training_photos) for t in tried}
+        fitting = [t for t in tried if seconds[t] <= left]
+        return (
+            min(fitting, key=lambda t: t.rank) if fitting else min(tried, key=seconds.__getitem__)
+        )
+
+    def _left_s(self, share: float) -> float:
+        """Seconds until a share of the time is over; what has to follow in any case is kept."""
+        return self.budget.until_s(share) - FINISHED_STAGES * HEAD_OVERHEAD_S
 
     def _best_of(self, tried: Sequence[Tried]) -> list[Tried]:
         """The best result of each candidate, the best candidate first."""
@@ -161,7 +177,7 @@ class Search:
         return [self._spec(c, f"tuned-{SHORT_EPOCHS}", epochs=SHORT_EPOCHS) for c in chosen]
 
     def _long_specs(self, chosen: Sequence[Candidate]) -> list[TrialSpec]:
-        seconds = self.budget.until_s(RUNGS["long tuning"])
+        seconds = self._left_s(RUNGS["long tuning"])
         counts = long_epochs(chosen, self.subject.training_photos, seconds, self._speed())
         return [
             self._spec(c, f"tuned-{epochs}", epochs=epochs)
@@ -195,7 +211,7 @@ class Search:
         self, specs: Sequence[TrialSpec], share: float, must: bool
     ) -> Iterator[TrialSpec]:
         """The trials for which there is time; what is dropped is on record."""
-        for spec in specs:
+        for number, spec in enumerate(specs):
             known = read_result(spec)
             if known is not None and known.dropped:
                 self.results.append(known)
@@ -204,7 +220,8 @@ class Search:
                 self.budget.go_on_at(self.budget.now_s() + known.seconds / self.executor.slots)
                 yield spec
                 continue
-            left = self.budget.until_s(share)
+            # The best of all comes first, and is worth more than a further rung for others.
+            left = self._left_s(share if number else max(share, FIRST_SHARE))
             needed = self._seconds(spec)
             if needed > left and not must and self.results:
                 reason = (
@@ -214,7 +231,7 @@ class Search:
                 log.debug("%s: not tried, %s", spec.name, reason)
                 continue
             self.display.doing(f"trying {self._by_network[spec.network].title}")
-            yield replace(spec, limit_s=max(left, needed))
+            yield replace(spec, limit_s=None if must else round(left, 1))
 
     def _seconds(self, spec: TrialSpec) -> float:
         candidate, subject = self._by_network[spec.network], self.subject

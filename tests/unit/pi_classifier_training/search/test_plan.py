@@ -1,0 +1,151 @@
+"""What is tried next, and whether there is time for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.networks.spec import NetworkSpec
+from pi_classifier_training.search.candidates import (
+    Candidate,
+    Cost,
+    Weights,
+    candidates,
+    contenders,
+    in_turn,
+    mmacs,
+)
+from pi_classifier_training.search.plan import (
+    LONGEST_EPOCHS,
+    SHORT_EPOCHS,
+    Speed,
+    Tried,
+    better_half,
+    few_photos,
+    long_epochs,
+    stages,
+)
+from pi_classifier_training.search.trials import TrialResult, TrialSpec
+
+V1 = NetworkSpec("mobilenet_v1", 0.25, 128)
+
+
+def candidate(ms: float, width: float = 0.25, side: int = 128) -> Candidate:
+    return Candidate(NetworkSpec("mobilenet_v1", width, side), Cost(ms, 10 * ms))
+
+
+def tried(one: Candidate, accuracy: float, cross_entropy: float = 0.5) -> Tried:
+    spec = TrialSpec(one.name, one.network, "weights.h5", ("photos",), "trials")
+    return Tried(one, TrialResult(spec, accuracy, cross_entropy))
+
+
+SMALL, MIDDLE, LARGE = candidate(10), candidate(35, 0.5, 160), candidate(150, 0.75, 224)
+
+
+def cost_of(network: NetworkSpec) -> Cost:
+    return Cost(mmacs(network), 1000 * network.width)
+
+
+def test_the_board_s_limits_leave_out_what_is_too_slow_or_too_large() -> None:
+    allowed = candidates(cost_of, max_ms=40, max_kb=500)
+    assert allowed
+    assert all(c.cost.ms <= 40 and c.cost.kb <= 500 for c in allowed)
+    assert [c.cost.ms for c in allowed] == sorted(c.cost.ms for c in allowed)
+
+
+def test_limits_that_leave_nothing_are_refused_with_what_there_is() -> None:
+    with pytest.raises(TrainingError, match=r"--max-ms 1 .*fastest takes about 13 ms"):
+        candidates(cost_of, max_ms=1)
+
+
+def test_only_networks_whose_weights_are_here_are_tried(tmp_path: Path) -> None:
+    file = tmp_path / "mobilenet_2_5_224_tf_no_top.h5"
+    file.touch()
+    weights = Weights(tmp_path)
+    chosen = contenders(candidates(cost_of), 100, weights)
+    assert {(c.network.name, c.network.width) for c in chosen} == {("mobilenet_v1", 0.25)}
+    assert {c.network.resolution for c in chosen} == {128, 160, 192, 224}
+    assert set(chosen.values()) == {file}
+    assert weights.missing_line().count("mobilenet_v2 1") >= 1
+
+
+def test_a_folder_without_weights_is_refused_with_the_name_of_a_file(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"has none .* such as .*\.h5"):
+        contenders(candidates(cost_of), 3, Weights(tmp_path))
+
+
+def test_every_class_of_cost_has_its_turn_before_a_class_has_its_second() -> None:
+    cheap, cheaper = candidate(11, 0.5), candidate(9, 0.25)
+    assert in_turn([LARGE, cheap, MIDDLE, cheaper]) == [cheap, MIDDLE, LARGE, cheaper]
+
+
+def test_half_of_every_class_goes_on_and_the_best_is_first() -> None:
+    worse = candidate(11, 1.0)
+    kept = better_half([tried(SMALL, 0.8), tried(worse, 0.7), tried(LARGE, 0.9)])
+    assert kept == [LARGE, SMALL]
+
+
+def test_equal_accuracy_is_decided_by_cross_entropy_then_by_cost() -> None:
+    surer = better_half([tried(SMALL, 0.8, 0.6), tried(candidate(11, 1.0), 0.8, 0.5)])
+    assert [c.network.width for c in surer] == [1.0]
+    cheaper = better_half([tried(candidate(11, 1.0), 0.8), tried(SMALL, 0.8)])
+    assert cheaper == [SMALL]
+
+
+def test_the_stages_are_the_best_and_a_much_cheaper_one() -> None:
+    chosen = stages([tried(SMALL, 0.8), tried(MIDDLE, 0.85), tried(LARGE, 0.9)], 2)
+    assert [t.candidate for t in chosen] == [LARGE, MIDDLE]
+
+
+def test_what_is_dearer_and_no_better_is_no_stage() -> None:
+    chosen = stages([tried(SMALL, 0.9), tried(LARGE, 0.85)], 2)
+    assert [t.candidate for t in chosen] == [SMALL]
+    assert stages([], 2) == []
+
+
+@pytest.mark.parametrize(
+    ("training", "labels", "few"), [(250, 2, None), (3000, 5, 200), (50_000, 10, 400)]
+)
+def test_the_first_rung_looks_at_some_photos_of_many(
+    training: int, labels: int, few: int | None
+) -> None:
+    assert few_photos(training, labels) == few
+
+
+def measured(one: Candidate, **values: float) -> TrialResult:
+    spec = TrialSpec(one.name, one.network, "weights.h5", ("photos",), "trials")
+    return TrialResult(spec, **values)  # type: ignore[arg-type]
+
+
+def test_a_network_s_own_speed_counts_before_that_of_others() -> None:
+    speed = Speed((measured(SMALL, photos_s=200.0), measured(LARGE, photos_s=10.0)))
+    assert speed.photos_s(LARGE) == 10.0
+    # As slow for its work as the slowest measured, and never faster than files are read.
+    work = 10.0 * mmacs(LARGE.network)
+    assert speed.photos_s(MIDDLE) == pytest.approx(min(10.0, work / mmacs(MIDDLE.network)))
+
+
+def test_one_network_s_training_tells_how_long_another_trains() -> None:
+    known = measured(SMALL, photos_s=100.0, epoch_s=40.0, seconds=100.0)
+    known = TrialResult(known.spec, photos_s=100.0, epoch_s=40.0, seconds=100.0, epochs_done=2,
+                        photos=1000)  # fmt: skip
+    speed = Speed((known, measured(LARGE, photos_s=20.0)))
+    # 1000 photos trained take as long as 4000 made into features.
+    assert speed.epoch_s(LARGE, 500) == pytest.approx(500 * 4 / 20)
+    assert speed.tuning_s(SMALL, 1000, 3) == pytest.approx(20 + 3 * 40)
+
+
+def test_the_time_left_becomes_epochs_of_the_last_rung() -> None:
+    speed = Speed((measured(SMALL, photos_s=100.0), measured(LARGE, photos_s=20.0)))
+    slow, fast = long_epochs([LARGE, SMALL], 400, 2000, speed)
+    assert (slow, fast) == (9, LONGEST_EPOCHS)
+    seconds = speed.tuning_s(LARGE, 400, slow) + speed.tuning_s(SMALL, 400, fast)
+    assert seconds <= 2000
+
+
+def test_no_more_epochs_than_the_short_rung_had_are_not_worth_it() -> None:
+    speed = Speed((measured(SMALL, photos_s=100.0),))
+    epoch_s = speed.epoch_s(SMALL, 400)
+    assert long_epochs([SMALL], 400, 30 + SHORT_EPOCHS * epoch_s, speed) == [0]
+    assert long_epochs([SMALL], 400, 31 + (SHORT_EPOCHS + 1) * epoch_s, speed) == [5]
