@@ -171,32 +171,27 @@ class WholeNetworkTrainer:
     ) -> Row:
         import tensorflow as tf
 
-        started = time.monotonic()
-        options = self.options
-        share = epoch / self.epochs
-        hint_weight = tf.constant(max(0.0, 1.0 - share / HINTED_SHARE))
+        started, options = time.monotonic(), self.options
+        hint_weight = tf.constant(max(0.0, 1.0 - epoch / self.epochs / HINTED_SHARE))
         view, area = self._view(epoch)
+        min_area, side = tf.constant(area), self._side(epoch)
         draws = draw_views(len(training), options.seed, view)
         teacher_scores = np.zeros((len(training), 1), np.float32)
         if self.teacher_targets is not None:
             teacher_scores = self.teacher_targets.scores(view, area)
-        min_area, side = tf.constant(area), self._side(epoch)
         reseed([self.network.backbone, self.network.head], options.seed, epoch)
-        sums, photos = np.zeros(3), 0
         batches = _batches(epoch_rng(options.seed, epoch), len(training), options.batch)
+        sums, photos = np.zeros(3), 0
         for rows in itertools.islice(batches, steps):
             figures = self._step(
-                tf.constant(training.pixels[rows]),
-                tf.constant(training.aspects[rows]),
-                tf.constant(training.indices[rows]),
+                *_tensors(training, rows),
                 tf.constant(draws[rows]),
                 tf.constant(teacher_scores[rows]),
                 side,
                 min_area,
                 hint_weight,
             ).numpy()
-            sums += figures * len(rows)
-            photos += len(rows)
+            sums, photos = sums + figures * len(rows), photos + len(rows)
             bar.step(note=f"epoch {epoch + 1} of {self.epochs}, loss {figures[0]:.3f}")
             if enough():
                 break
@@ -290,6 +285,15 @@ def _optimizer(options: TrainingOptions, steps: int, decay: float) -> Any:
     # Decay pulls on the weights of convolutions only, not on scales and offsets.
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return optimizer
+
+
+def _tensors(images: Images, rows: NDArray[np.intp]) -> tuple[Any, Any, Any]:
+    """Pixels, aspects and label indices of some photos."""
+    import tensorflow as tf
+
+    columns = (images.pixels, images.aspects, images.indices)
+    pixels, aspects, indices = (tf.constant(column[rows]) for column in columns)
+    return pixels, aspects, indices
 
 
 def _batches(rng: np.random.Generator, n: int, batch: int) -> Iterator[NDArray[np.intp]]:

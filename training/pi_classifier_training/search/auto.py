@@ -12,23 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.system.files import read_regular_file, write_json
-from pi_classifier_training.data.dataset import Photo, require_trainable, scan
+from pi_classifier_training.data.dataset import Photo, labels_of, require_trainable, scan
+from pi_classifier_training.data.negatives import Negatives
+from pi_classifier_training.data_check.check import check
 from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.evaluation.boards import board_cost
 from pi_classifier_training.features.bottlenecks import BottleneckCache
-from pi_classifier_training.networks.imagenet import mmacs
-from pi_classifier_training.networks.spec import NetworkSpec
-from pi_classifier_training.progress import Overall
+from pi_classifier_training.progress import Overall, with_progress
 from pi_classifier_training.retraining.recipe import flat, photos_id
 from pi_classifier_training.search.candidates import (
     Candidate,
-    Cost,
     Weights,
     candidates,
     contenders,
 )
 from pi_classifier_training.search.executor import Executor, SerialExecutor
 from pi_classifier_training.search.options import AutoOptions
-from pi_classifier_training.search.plan import Tried
+from pi_classifier_training.search.plan import RUNGS, Tried
 from pi_classifier_training.search.search import Budget, Search, Subject
 
 log = logging.getLogger(__name__)
@@ -49,11 +49,6 @@ class Found:
     tried: tuple[Tried, ...]
 
 
-def cost_of(network: NetworkSpec) -> Cost:
-    """About what a network costs on the board."""
-    return Cost(mmacs(network) / 2.0, 4.0 * mmacs(network))
-
-
 def search(
     image_dirs: Sequence[Path],
     output_dir: Path,
@@ -68,30 +63,68 @@ def search(
     message.
     """
     budget = Budget(60 * options.minutes, reserve_s(options))
-    photos = scan(image_dirs)
+    own = scan(image_dirs)
+    photos = [*own, *Negatives.joining(own, image_dirs, options.negatives).photos]
     labels = require_trainable(photos)
+    allowed = candidates(
+        lambda network: board_cost(network, options.board, labels=len(labels)),
+        options.max_ms,
+        options.max_kb,
+    )
     folder = output_dir / SEARCH_FOLDER
-    _begin(folder, _recipe(photos, options), force=force)
-    weights = Weights(Path(options.weights_dir) if options.weights_dir else None)
-    allowed = candidates(cost_of, options.max_ms, options.max_kb)
-    count = int(budget.until_s(0.25) / _FIRST_TRIAL_S)
-    chosen = contenders(allowed, max(2, min(MOST_CONTENDERS, count)), weights)
+    with Overall(lambda: budget.total_s - budget.now_s()) as display:
+        display.doing("checking the photos")
+        _begin(folder, _recipe(photos, options), force=force)
+        display.say(checked(image_dirs, len(own)))
+        chosen = _contenders(allowed, budget, options, display)
+        subject = _subject(image_dirs, folder, photos, options)
+        run = Search(subject, chosen, executor or SerialExecutor(), budget, display)
+        finalists = run.run()
+        return Found(tuple(finalists), tuple(run.tried()))
+
+
+def _subject(
+    image_dirs: Sequence[Path], folder: Path, photos: Sequence[Photo], options: AutoOptions
+) -> Subject:
     counts = Counter(photo.split for photo in photos)
-    subject = Subject(
+    return Subject(
         tuple(image_dirs),
         folder,
-        len(labels),
+        len(labels_of(photos)),
         counts["training"],
         counts["validation"],
         options.cache_dir,
         options.seed,
+        options.negatives,
     )
-    with Overall(lambda: budget.total_s - budget.now_s()) as display:
-        if weights.missing:
-            display.say(weights.missing_line())
-        run = Search(subject, chosen, executor or SerialExecutor(), budget, display)
-        finalists = run.run()
-        return Found(tuple(finalists), tuple(run.tried()))
+
+
+def checked(image_dirs: Sequence[Path], count: int) -> str:
+    """Whether anything is wrong with the photos, in a sentence or two."""
+    result = check(image_dirs, lambda paths: with_progress("photos", paths))
+    bad = [finding for finding in result.findings if finding.severity != "note"]
+    start = f"{count} photos of {len(result.counts)} labels"
+    if not bad:
+        return f"{start}; nothing is wrong with them."
+    told = "; ".join(
+        f"{finding.message}" + (f" ({len(finding.groups)})" if finding.groups else "")
+        for finding in bad[:2]
+    )
+    more = f", and {len(bad) - 2} more" if len(bad) > 2 else ""
+    return f"{start}. Look at these{more} with 'pi-classifier-train check-data': {told}."
+
+
+def _contenders(
+    allowed: Sequence[Candidate], budget: Budget, options: AutoOptions, display: Overall
+) -> dict[Candidate, Path]:
+    """As many candidates as there is time for, once their weights are here."""
+    display.doing("looking for published weights")
+    weights = Weights(Path(options.weights_dir) if options.weights_dir else None)
+    count = int(RUNGS["few photos"] * (budget.total_s - budget.reserve_s) / _FIRST_TRIAL_S)
+    chosen = contenders(allowed, max(2, min(MOST_CONTENDERS, count)), weights)
+    if weights.missing:
+        display.say(weights.missing_line())
+    return chosen
 
 
 def reserve_s(options: AutoOptions) -> float:
@@ -120,7 +153,7 @@ def _begin(folder: Path, recipe: dict[str, Any], *, force: bool) -> None:
         raise TrainingError(
             f"{path}: cannot be read ({error}); begin anew with --force"
         ) from error
-    if earlier != recipe:
+    if earlier != json.loads(json.dumps(recipe)):
         raise TrainingError(
             f"{folder.parent}: holds a search of {_difference(earlier, recipe)}; name another "
             "--output-dir, or begin anew with --force"

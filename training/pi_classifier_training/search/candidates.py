@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.networks.imagenet import PUBLISHED, imagenet_top1
@@ -27,12 +28,18 @@ USUAL_MAX_MS = 500.0
 CLASS_FACTOR = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a network costs on the board: milliseconds a picture, kilobytes of its file."""
+class Cost(Protocol):
+    """What a network costs on the board: milliseconds a picture, kB of its file."""
 
-    ms: float
-    kb: float
+    @property
+    def ms(self) -> float:
+        """The milliseconds to plan with."""
+        ...
+
+    @property
+    def kb(self) -> float:
+        """The size of its file."""
+        ...
 
 
 CostOf = Callable[[NetworkSpec], Cost]

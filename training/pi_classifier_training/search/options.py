@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 from pi_classifier.setting import LARGEST_SEED, setting
-
-Board = Literal["zero-2-w", "3", "4", "5"]
+from pi_classifier_training.inspection.estimates import BOARD_KEYS
 
 
 @dataclass(frozen=True, slots=True)
 class AutoOptions:
     """What `auto` may choose among, and how long it may take."""
 
-    board: Board = setting("zero-2-w", "the Raspberry Pi the model is for")
+    board: str = setting(
+        "zero-2-w", "the Raspberry Pi the model is for", choices=BOARD_KEYS, metavar="BOARD"
+    )
     minutes: float = setting(
         30.0, "how long all of it may take, within a tenth", above=0, maximum=100_000, metavar="M"
     )
@@ -30,6 +32,13 @@ class AutoOptions:
         "downloaded",
         metavar="DIR",
     )
+    negatives: tuple[Path, ...] = setting(
+        (),
+        "folder of photos that show none of the labels, a sub-folder for each place they come "
+        "from: the model learns to be silent about them; may be given several times",
+        option="--negatives",
+        metavar="DIR",
+    )
     seed: int = setting(1, "other random numbers", minimum=0, maximum=LARGEST_SEED)
     cache_dir: str | None = setting(
         None,
@@ -41,5 +50,6 @@ class AutoOptions:
     def as_dict(self) -> dict[str, Any]:
         """The options that decide the result."""
         options = asdict(self)
+        options["negatives"] = [str(folder.resolve()) for folder in self.negatives]
         del options["cache_dir"]
         return options

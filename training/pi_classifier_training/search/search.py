@@ -83,6 +83,7 @@ class Subject:
     validation_photos: int
     cache_dir: str | None = None
     seed: int = 1
+    negatives: tuple[Path, ...] = ()
 
 
 class Search:
@@ -107,21 +108,26 @@ class Search:
 
         Every one of them has a run folder. Raises what a trial raises that cannot be made.
         """
-        few = few_photos(self.subject.training_photos, self.subject.labels)
-        tried = self._rung("few photos", lambda: self._head_specs(list(self.contenders), few))
-        if few is not None:
-            kept = better_half(tried)
-            seen_all = self._rung("all photos", lambda: self._head_specs(kept, None))
-            tried = seen_all or [self._affordable(tried)]
-        frozen = {t.candidate: t for t in tried}
+        tried = self._heads()
         chosen = [t.candidate for t in stages(tried, TUNED_AT_MOST)]
         short = self._rung("short tuning", lambda: self._tuning_specs(chosen))
-        best = self._best_of([*frozen.values(), *short])
+        best = self._best_of([*tried, *short])
         finalists = [t.candidate for t in stages(best, FINISHED_STAGES)]
         long = self._rung("long tuning", lambda: self._long_specs(finalists))
         best = self._best_of([*best, *long])
         finalists = [t.candidate for t in stages(best, FINISHED_STAGES)]
         return self._finished(finalists, best)
+
+    def _heads(self) -> list[Tried]:
+        """Heads on frozen features: of some photos first where there are many."""
+        few = few_photos(self.subject.training_photos, self.subject.labels)
+        chosen = list(self.contenders)
+        if few is None:
+            return self._rung("all photos", lambda: self._head_specs(chosen, None))
+        tried = self._rung("few photos", lambda: self._head_specs(chosen, few))
+        better = better_half(tried)
+        seen_all = self._rung("all photos", lambda: self._head_specs(better, None))
+        return seen_all or [self._affordable(tried)]
 
     def tried(self) -> list[Tried]:
         """Everything tried so far, in its order, what was dropped too."""
@@ -165,6 +171,7 @@ class Search:
             tuple(map(str, self.subject.image_dirs)),
             str(self.subject.folder / TRIALS_FOLDER / name),
             self.subject.cache_dir,
+            negatives=tuple(map(str, self.subject.negatives)),
             seed=self.subject.seed,
             **values,
         )

@@ -25,6 +25,7 @@ from pi_classifier_training.data.dataset import (
     require_trainable,
     scan,
 )
+from pi_classifier_training.data.negatives import Negatives
 from pi_classifier_training.features.bottlenecks import BottleneckCache, Bottlenecks
 from pi_classifier_training.networks.network import Network, load_weights
 from pi_classifier_training.networks.spec import NetworkSpec
@@ -46,11 +47,12 @@ _LARGEST_RESULT = 1 << 20
 class TrialSpec:
     """All that decides a trial.
 
-    `weights` is a file of published weights, or ``imagenet``. `epochs` None fits a head
-    on features alone and keeps no network; a number leaves a run folder as ``retrain``
-    does, with the head alone (0) or fine-tuned for so many epochs. `photos` is how many
-    photos to train with, and to validate with, are looked at, evenly over the labels;
-    None all. Fine-tuning that has taken `limit_s` seconds ends with what it has reached.
+    `weights` is a file of published weights. `negatives` are folders of photos of anything
+    else. `epochs` None fits a head on features alone and keeps no network; a number leaves a
+    run folder as ``retrain`` does, with the head alone (0) or fine-tuned for so many epochs.
+    `photos` is how many photos to train with, and to validate with, are looked at, evenly
+    over the labels; None all. Fine-tuning that has taken `limit_s` seconds ends with what it
+    has reached.
     """
 
     name: str
@@ -59,6 +61,7 @@ class TrialSpec:
     image_dirs: tuple[str, ...]
     folder: str
     cache_dir: str | None = None
+    negatives: tuple[str, ...] = ()
     photos: int | None = None
     epochs: int | None = None
     limit_s: float | None = None
@@ -158,8 +161,16 @@ def write_result(result: TrialResult) -> TrialResult:
     return result
 
 
+def photos_of(spec: TrialSpec) -> list[Photo]:
+    """The photos of a trial, those of nothing last. Raises DatasetError."""
+    image_dirs = [Path(folder) for folder in spec.image_dirs]
+    photos = scan(image_dirs)
+    negatives = [Path(folder) for folder in spec.negatives]
+    return [*photos, *Negatives.joining(photos, image_dirs, negatives).photos]
+
+
 def _head_trial(spec: TrialSpec) -> TrialResult:
-    photos = scan([Path(folder) for folder in spec.image_dirs])
+    photos = photos_of(spec)
     labels = require_trainable(photos)
     network = Network(spec.network, labels)
     load_weights(network.backbone, spec.network, spec.weights)
@@ -225,25 +236,29 @@ def _run_trial(spec: TrialSpec, epochs: int) -> TrialResult:
         fine_tune=epochs,
         training=TrainingOptions(seed=spec.seed),
         cache_dir=spec.cache_dir,
+        negatives=tuple(map(Path, spec.negatives)),
     )
     run = spec.path / RUN_FOLDER
-    image_dirs = [Path(folder) for folder in spec.image_dirs]
-    retrain(image_dirs, run, options)
-    logits, indices = _validation_logits(run, image_dirs)
+    retrain([Path(folder) for folder in spec.image_dirs], run, options)
+    photos = photos_of(spec)
+    logits, indices = _validation_logits(run, photos)
     figures = _keep_scores(spec, logits, indices)
     tuned = [row for row in RunFolder(run).summary()["history"] if row["phase"] == "fine-tuning"]
+    # TensorFlow compiles the training step in the first epoch.
+    seconds = [row["seconds"] for row in tuned[1:] or tuned]
     return TrialResult(
         spec,
         figures["validation_accuracy"],
         figures["validation_cross_entropy"],
+        epoch_s=float(np.median(seconds)) if seconds else None,
         epochs_done=len(tuned),
-        photos=sum(p.split == "training" for p in scan(image_dirs)),
+        photos=sum(p.split == "training" for p in photos),
         run=str(run),
     )
 
 
 def _validation_logits(
-    run: Path, image_dirs: Sequence[Path]
+    run: Path, photos: Sequence[Photo]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     import tensorflow as tf
 
@@ -251,8 +266,8 @@ def _validation_logits(
 
     network = RunFolder(run).load()
     side = network.side
-    photos = [p for p in scan(image_dirs) if p.split == "validation"]
-    images = decode(photos, network.labels, Preprocessor((side, side), "crop"), side)
+    held_out = [p for p in photos if p.split == "validation"]
+    images = decode(held_out, network.labels, Preprocessor((side, side), "crop"), side)
     batches = [
         network(tf.constant(images.pixels[start : start + 64], tf.float32), training=False)[2]
         for start in range(0, len(images), 64)

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.evaluation.boards import BoardCost
+from pi_classifier_training.networks.imagenet import mmacs
 from pi_classifier_training.networks.spec import NetworkSpec
 from pi_classifier_training.search.candidates import (
     Candidate,
-    Cost,
     Weights,
     candidates,
     contenders,
     in_turn,
-    mmacs,
 )
 from pi_classifier_training.search.plan import (
     LONGEST_EPOCHS,
@@ -32,7 +32,7 @@ V1 = NetworkSpec("mobilenet_v1", 0.25, 128)
 
 
 def candidate(ms: float, width: float = 0.25, side: int = 128) -> Candidate:
-    return Candidate(NetworkSpec("mobilenet_v1", width, side), Cost(ms, 10 * ms))
+    return Candidate(NetworkSpec("mobilenet_v1", width, side), BoardCost(0, ms, 10 * ms))
 
 
 def tried(one: Candidate, accuracy: float, cross_entropy: float = 0.5) -> Tried:
@@ -43,8 +43,8 @@ def tried(one: Candidate, accuracy: float, cross_entropy: float = 0.5) -> Tried:
 SMALL, MIDDLE, LARGE = candidate(10), candidate(35, 0.5, 160), candidate(150, 0.75, 224)
 
 
-def cost_of(network: NetworkSpec) -> Cost:
-    return Cost(mmacs(network), 1000 * network.width)
+def cost_of(network: NetworkSpec) -> BoardCost:
+    return BoardCost(0, mmacs(network), 1000 * network.width)
 
 
 def test_the_board_s_limits_leave_out_what_is_too_slow_or_too_large() -> None:

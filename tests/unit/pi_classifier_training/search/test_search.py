@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from pi_classifier_training.evaluation.boards import BoardCost
+from pi_classifier_training.networks.imagenet import mmacs
 from pi_classifier_training.networks.spec import NetworkSpec
 from pi_classifier_training.progress import Overall
-from pi_classifier_training.search.candidates import Candidate, Cost, mmacs
+from pi_classifier_training.search.candidates import Candidate
 from pi_classifier_training.search.plan import Tried
 from pi_classifier_training.search.search import Budget, Search, Subject
 from pi_classifier_training.search.trials import (
@@ -26,7 +28,8 @@ NETWORKS = [
     for side in (128, 160, 192, 224)
 ]
 CONTENDERS = {
-    Candidate(network, Cost(mmacs(network), 100.0)): Path("weights.h5") for network in NETWORKS
+    Candidate(network, BoardCost(0, mmacs(network), 100.0)): Path("weights.h5")
+    for network in NETWORKS
 }
 PHOTOS = 2000
 
