@@ -30,7 +30,7 @@ from pi_classifier_training.retraining.photo_sets import (
     require_all_labels,
 )
 from pi_classifier_training.retraining.teacher_targets import TeacherTargets
-from pi_classifier_training.retraining.trainer import WholeNetworkTrainer
+from pi_classifier_training.retraining.trainer import Enough, WholeNetworkTrainer
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +60,11 @@ class Training:
         return tuple(labels.index(label) for label in silent_labels(labels))
 
 
-def run_phases(training: Training, output_dir: Path) -> list[Row]:
-    """The head on bottlenecks, then the whole network, each where it is called for."""
+def run_phases(training: Training, output_dir: Path, enough: Enough) -> list[Row]:
+    """The head on bottlenecks, then the whole network, each where it is called for.
+
+    Training the whole network ends early once `enough` says so.
+    """
     options = training.options
     events = EventLog(output_dir, training.network)
     history: list[Row] = []
@@ -69,7 +72,7 @@ def run_phases(training: Training, output_dir: Path) -> list[Row]:
         if not options.from_scratch and not options.resumes:
             history += _head(training, events)
         if options.from_scratch or options.fine_tune:
-            history += _whole(training, events)
+            history += _whole(training, events, enough)
     finally:
         events.close()
     return history
@@ -125,7 +128,7 @@ def _features(training: Training, split: str) -> Bottlenecks:
     return features
 
 
-def _whole(training: Training, events: EventLog) -> list[Row]:
+def _whole(training: Training, events: EventLog, enough: Enough) -> list[Row]:
     options, network = training.options, training.network
     sets: PhotoSets = decode_sets(
         training.photos, network.labels, options.network.resolution, options.resize
@@ -137,11 +140,8 @@ def _whole(training: Training, events: EventLog) -> list[Row]:
     settings, scratch = options.training, options.from_scratch
     if not scratch:
         # Published weights are near their goal: a small rate keeps them there.
-        settings = replace(
-            settings,
-            epochs=options.fine_tune,
-            rate=settings.rate * FINE_TUNE_RATE_SHARE,
-        )
+        rate = settings.rate * FINE_TUNE_RATE_SHARE
+        settings = replace(settings, epochs=options.fine_tune, rate=rate)
 
     def on_epoch(row: Row) -> None:
         events(row)
@@ -160,7 +160,11 @@ def _whole(training: Training, events: EventLog) -> list[Row]:
         phase="scratch" if scratch else "fine-tuning",
     )
     return trainer.train(
-        sets.squares, sets.validation, on_epoch=on_epoch, checkpoint=training.checkpoint
+        sets.squares,
+        sets.validation,
+        on_epoch=on_epoch,
+        checkpoint=training.checkpoint,
+        enough=enough,
     )
 
 

@@ -24,17 +24,23 @@ from pi_classifier_training.retraining.phases import Training, run_phases
 from pi_classifier_training.retraining.photo_sets import label_counts
 from pi_classifier_training.retraining.recipe import finished, photos_id, recipe_id
 from pi_classifier_training.retraining.run_folder import RUN_FILE, WEIGHTS_FILE, RunFolder
+from pi_classifier_training.retraining.trainer import Enough
 
 log = logging.getLogger(__name__)
 
 
 def retrain(
-    image_dirs: Sequence[Path], output_dir: Path, options: RetrainOptions, *, force: bool = False
+    image_dirs: Sequence[Path],
+    output_dir: Path,
+    options: RetrainOptions,
+    *,
+    force: bool = False,
+    enough: Enough = lambda: False,
 ) -> None:
     """Train a network and save it in the run folder `output_dir`.
 
-    A training that was killed goes on; one that is finished stays as it is, unless
-    `force` begins it anew. Raises DatasetError and TrainingError with one clear message.
+    A training that was killed goes on; one that is finished stays, unless `force` begins it
+    anew. It ends early once `enough` says so. Raises DatasetError and TrainingError.
     """
     import keras
 
@@ -50,21 +56,29 @@ def retrain(
         contents = cache.contents(photos)
         recipe = _recipe(network, photos, contents, options)
         if force:
-            (output_dir / RUN_FILE).unlink(missing_ok=True)
-            (output_dir / CHECKPOINT_FILE).unlink(missing_ok=True)
+            _forget(output_dir)
         if finished(output_dir, recipe, *_asked_for(options)):
             log.info("%s: already trained with these options and photos", output_dir)
             return
-        # Hours of training must not end in a folder that cannot be written.
-        output_dir.mkdir(parents=True, exist_ok=True)
-        RunFolder(output_dir).clear_partial()
+        _begin(output_dir)
         checkpoint = Checkpoint(output_dir / CHECKPOINT_FILE, recipe)
         training = Training(
             network, teachers, photos, negatives, contents, options, cache, checkpoint, started
         )
-        history = run_phases(training, output_dir)
+        history = run_phases(training, output_dir, enough)
     RunFolder(output_dir).save(network, _record(training, image_dirs, history, recipe))
     checkpoint.remove()
+
+
+def _forget(output_dir: Path) -> None:
+    for file in (RUN_FILE, CHECKPOINT_FILE):
+        (output_dir / file).unlink(missing_ok=True)
+
+
+def _begin(output_dir: Path) -> None:
+    # Hours of training must not end in a folder that cannot be written.
+    output_dir.mkdir(parents=True, exist_ok=True)
+    RunFolder(output_dir).clear_partial()
 
 
 def _asked_for(options: RetrainOptions) -> tuple[dict[str, Any], dict[str, Any]]:

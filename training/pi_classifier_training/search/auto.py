@@ -14,6 +14,7 @@ from typing import Any
 from pi_classifier.system.files import read_regular_file, write_json
 from pi_classifier_training.data.dataset import Photo, labels_of, require_trainable, scan
 from pi_classifier_training.data.negatives import Negatives
+from pi_classifier_training.data.splits import SplitRule
 from pi_classifier_training.data_check.check import check
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.boards import board_cost
@@ -63,7 +64,7 @@ def search(
     message.
     """
     budget = Budget(60 * options.minutes, reserve_s(options))
-    own = scan(image_dirs)
+    own = scan(image_dirs, options.splits)
     photos = [*own, *Negatives.joining(own, image_dirs, options.negatives).photos]
     labels = require_trainable(photos)
     allowed = candidates(
@@ -75,7 +76,7 @@ def search(
     with Overall(lambda: budget.total_s - budget.now_s()) as display:
         display.doing("checking the photos")
         _begin(folder, _recipe(photos, options), force=force)
-        display.say(checked(image_dirs, len(own)))
+        display.say(checked(image_dirs, len(own), options.splits))
         chosen = _contenders(allowed, budget, options, display)
         subject = _subject(image_dirs, folder, photos, options)
         run = Search(subject, chosen, executor or SerialExecutor(), budget, display)
@@ -96,12 +97,13 @@ def _subject(
         options.cache_dir,
         options.seed,
         options.negatives,
+        options.splits,
     )
 
 
-def checked(image_dirs: Sequence[Path], count: int) -> str:
+def checked(image_dirs: Sequence[Path], count: int, rule: SplitRule) -> str:
     """Whether anything is wrong with the photos, in a sentence or two."""
-    result = check(image_dirs, lambda paths: with_progress("photos", paths))
+    result = check(image_dirs, lambda paths: with_progress("photos", paths), rule)
     bad = [finding for finding in result.findings if finding.severity != "note"]
     start = f"{count} photos of {len(result.counts)} labels"
     if not bad:

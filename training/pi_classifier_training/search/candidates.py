@@ -175,13 +175,19 @@ def contenders(
     Raises TrainingError where no weights can be had.
     """
     likeliest = sorted(allowed, key=lambda c: (-c.expected, c.cost.ms, c.name))
+    # Asked for one by one: what has to be downloaded is, only if its turn comes.
+    classes = {
+        number: iter([c for c in likeliest if c.cost_class == number])
+        for number in sorted({c.cost_class for c in likeliest})
+    }
     chosen: dict[Candidate, Path] = {}
-    for candidate in in_turn(likeliest):
-        if len(chosen) == count:
-            break
-        path = weights.file_of(candidate.network)
-        if path is not None:
-            chosen[candidate] = path
+    while classes and len(chosen) < count:
+        for number, waiting in list(classes.items()):
+            pair = next(_with_weights(waiting, weights), None)
+            if pair is None:
+                del classes[number]
+            elif len(chosen) < count:
+                chosen[pair[0]] = pair[1]
     if chosen:
         return chosen
     example = weight_files(likeliest[0].network)[0]
@@ -191,3 +197,12 @@ def contenders(
         f"files without top layers, such as {example}"
         + ("" if weights.folder else " (--weights-dir DIR), or connect to the internet")
     )
+
+
+def _with_weights(
+    waiting: Iterable[Candidate], weights: Weights
+) -> Iterator[tuple[Candidate, Path]]:
+    for candidate in waiting:
+        path = weights.file_of(candidate.network)
+        if path is not None:
+            yield candidate, path

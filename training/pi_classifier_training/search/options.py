@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.setting import LARGEST_SEED, setting
+from pi_classifier_training.data.splits import SplitRule
 from pi_classifier_training.inspection.estimates import BOARD_KEYS
 
 
@@ -39,6 +40,7 @@ class AutoOptions:
         option="--negatives",
         metavar="DIR",
     )
+    splits: SplitRule = SplitRule()
     seed: int = setting(1, "other random numbers", minimum=0, maximum=LARGEST_SEED)
     cache_dir: str | None = setting(
         None,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.system.files import read_regular_file, write_json
+from pi_classifier_training.data.splits import SplitRule
 from pi_classifier_training.progress import Overall
 from pi_classifier_training.search.candidates import Candidate
 from pi_classifier_training.search.executor import Executor
@@ -84,6 +85,7 @@ class Subject:
     cache_dir: str | None = None
     seed: int = 1
     negatives: tuple[Path, ...] = ()
+    splits: SplitRule = SplitRule()
 
 
 class Search:
@@ -172,6 +174,7 @@ class Search:
             str(self.subject.folder / TRIALS_FOLDER / name),
             self.subject.cache_dir,
             negatives=tuple(map(str, self.subject.negatives)),
+            splits=self.subject.splits,
             seed=self.subject.seed,
             **values,
         )

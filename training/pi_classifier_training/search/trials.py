@@ -26,10 +26,12 @@ from pi_classifier_training.data.dataset import (
     scan,
 )
 from pi_classifier_training.data.negatives import Negatives
+from pi_classifier_training.data.splits import SplitRule
 from pi_classifier_training.features.bottlenecks import BottleneckCache, Bottlenecks
 from pi_classifier_training.networks.network import Network, load_weights
 from pi_classifier_training.networks.spec import NetworkSpec
 from pi_classifier_training.retraining.epochs import figures_of
+from pi_classifier_training.retraining.head import fit_head
 from pi_classifier_training.retraining.options import RetrainOptions, TrainingOptions
 from pi_classifier_training.retraining.photo_sets import require_all_labels
 from pi_classifier_training.retraining.retrain import retrain
@@ -62,6 +64,7 @@ class TrialSpec:
     folder: str
     cache_dir: str | None = None
     negatives: tuple[str, ...] = ()
+    splits: SplitRule = SplitRule()
     photos: int | None = None
     epochs: int | None = None
     limit_s: float | None = None
@@ -80,7 +83,11 @@ class TrialSpec:
     def of(cls, entries: dict[str, Any]) -> TrialSpec:
         """The description that `as_dict` made."""
         texts = {k: tuple(v) if isinstance(v, list) else v for k, v in entries.items()}
-        values: dict[str, Any] = {**texts, "network": NetworkSpec(**entries["network"])}
+        values: dict[str, Any] = {
+            **texts,
+            "network": NetworkSpec(**entries["network"]),
+            "splits": SplitRule(**entries["splits"]),
+        }
         return cls(**values)
 
 
@@ -164,7 +171,7 @@ def write_result(result: TrialResult) -> TrialResult:
 def photos_of(spec: TrialSpec) -> list[Photo]:
     """The photos of a trial, those of nothing last. Raises DatasetError."""
     image_dirs = [Path(folder) for folder in spec.image_dirs]
-    photos = scan(image_dirs)
+    photos = scan(image_dirs, spec.splits)
     negatives = [Path(folder) for folder in spec.negatives]
     return [*photos, *Negatives.joining(photos, image_dirs, negatives).photos]
 
@@ -181,8 +188,9 @@ def _head_trial(spec: TrialSpec) -> TrialResult:
         require_all_labels(features.indices, labels, "training")
         validation = _features(cache, network, held_out)
         require_all_labels(validation.indices, labels, "validation")
-        kernel, bias = fitted_head(features, len(labels))
-        logits = validation.gather(np.arange(len(validation))) @ kernel + bias
+        views = len(features.rows)
+        head = fit_head(features, np.tile(features.indices, views), len(labels), views=views)
+        logits = head.logits(validation)
     figures = _keep_scores(spec, logits, validation.indices)
     return TrialResult(
         spec,
@@ -211,24 +219,6 @@ def _features(
     return cache.features(network, "crop", photos, contents, mirrored=mirrored, title=title)
 
 
-def fitted_head(
-    features: Bottlenecks, labels: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Kernel ``[channels, labels]`` and bias ``[labels]`` of a head on features."""
-    from sklearn.linear_model import LogisticRegression
-
-    samples = np.arange(len(features))
-    values = features.gather(samples)
-    mean, deviation = values.mean(axis=0), values.std(axis=0) + 1e-3
-    solver = LogisticRegression(C=len(samples) / (8 * labels), max_iter=300)
-    solver.fit((values - mean) / deviation, features.labels_of(samples))
-    rows, offsets = solver.coef_, solver.intercept_
-    if labels == 2:  # one row tells two labels apart
-        rows, offsets = np.concatenate([-rows, rows]) / 2, np.concatenate([-offsets, offsets]) / 2
-    kernel = (rows / deviation).T
-    return kernel.astype(np.float32), (offsets - mean @ kernel).astype(np.float32)
-
-
 def _run_trial(spec: TrialSpec, epochs: int) -> TrialResult:
     options = RetrainOptions(
         network=spec.network,
@@ -237,9 +227,16 @@ def _run_trial(spec: TrialSpec, epochs: int) -> TrialResult:
         training=TrainingOptions(seed=spec.seed),
         cache_dir=spec.cache_dir,
         negatives=tuple(map(Path, spec.negatives)),
+        splits=spec.splits,
     )
     run = spec.path / RUN_FOLDER
-    retrain([Path(folder) for folder in spec.image_dirs], run, options)
+    began, limit_s = time.monotonic(), spec.limit_s
+    retrain(
+        [Path(folder) for folder in spec.image_dirs],
+        run,
+        options,
+        enough=lambda: limit_s is not None and time.monotonic() - began > limit_s,
+    )
     photos = photos_of(spec)
     logits, indices = _validation_logits(run, photos)
     figures = _keep_scores(spec, logits, indices)

@@ -70,6 +70,17 @@ def test_only_networks_whose_weights_are_here_are_tried(tmp_path: Path) -> None:
     assert weights.missing_line().count("mobilenet_v2 1") >= 1
 
 
+def test_a_class_whose_likeliest_weights_are_missing_has_its_turn_all_the_same(
+    tmp_path: Path,
+) -> None:
+    for alpha in ("2_5", "7_5"):
+        (tmp_path / f"mobilenet_{alpha}_224_tf_no_top.h5").touch()
+    allowed = candidates(cost_of)
+    classes = {c.cost_class for c in contenders(allowed, 100, Weights(tmp_path))}
+    first = list(contenders(allowed, len(classes), Weights(tmp_path)))
+    assert [c.cost_class for c in first] == sorted(classes)
+
+
 def test_a_folder_without_weights_is_refused_with_the_name_of_a_file(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"has none .* such as .*\.h5"):
         contenders(candidates(cost_of), 3, Weights(tmp_path))
