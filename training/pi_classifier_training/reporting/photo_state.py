@@ -3,40 +3,58 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pi_classifier.errors import PiClassifierError
 from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.data_check.findings import CheckResult
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.progress import with_progress
+from pi_classifier_training.reporting.pictures import PhotoGroup, photo_groups
 from pi_classifier_training.reporting.subject import Subject
 
 # Beyond so many photos, checking them all would keep a person waiting.
 MOST_CHECKED = 20_000
 
 
+# Findings that are looked at rather than read: which of the photos is the right one?
+PICTURED = {
+    "two-labels",
+    "copy-across-splits",
+    "alike-two-labels",
+    "alike-across-splits",
+    "copy",
+    "one-color",
+    "tiny",
+    "alike",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Photos:
     """Photos of each label for training, validation and test; what the check came upon.
 
-    Where `findings` is None, `unchecked` says why.
+    Where `findings` is None, `unchecked` says why. `groups` are the photos concerned by kind of
+    finding, as pictures.
     """
 
     counts: tuple[tuple[str, int, int, int], ...]
     findings: CheckResult | None
     unchecked: str
+    groups: Mapping[str, tuple[PhotoGroup, ...]] = field(default_factory=dict)
 
 
 def photos(subject: Subject) -> Photos:
     """The photos counted and, unless they are too many, checked."""
-    findings, unchecked = None, ""
+    counts = _counts(subject.photos)
     try:
-        findings = _checked(subject)
+        checked = _checked(subject)
     except (PiClassifierError, ImportError) as error:
-        unchecked = str(error)
-    return Photos(_counts(subject.photos), findings, unchecked)
+        return Photos(counts, None, str(error))
+    pictured = [finding for finding in checked.findings if finding.kind in PICTURED]
+    groups = {finding.kind: photo_groups(finding, checked) for finding in pictured}
+    return Photos(counts, checked, "", groups)
 
 
 def _checked(subject: Subject) -> CheckResult:

@@ -1,4 +1,4 @@
-"""Photos shown in the report: small copies of those that were named wrongly."""
+"""Photos shown in the report: small copies of those named wrongly, and of those that are alike."""
 
 from __future__ import annotations
 
@@ -13,17 +13,24 @@ from PIL import Image
 
 from pi_classifier.errors import ImageError
 from pi_classifier.preprocessing.photos import load_image
+from pi_classifier_training.data_check.findings import CheckResult, Finding
 from pi_classifier_training.evaluation.evaluate import Mistake
 from pi_classifier_training.evaluation.evaluate import mistakes as worst_mistakes
 from pi_classifier_training.evaluation.scoring import Outcomes
 from pi_classifier_training.reporting.subject import Subject
 
 WORST_MISTAKES = 12
-# Twice the size shown, for sharp screens; about 6 kB each.
+# The further ones are folded away, with smaller pictures; the last without any.
+PICTURED_MISTAKES = 100
+LISTED_MISTAKES = 1000
+# Twice the size shown, for sharp screens; about 6 kB each, and 2 kB.
 THUMBNAIL_SIDE = 220
+SMALL_SIDE = 110
 THUMBNAIL_QUALITY = 68
-# A photo need not be decoded whole to become this small.
-DECODED_SIDE = 2 * THUMBNAIL_SIDE
+# Photos that belong together: so many groups of a kind, and of each so many photos.
+GROUPS = 6
+GROUPS_OF_NOTES = 2
+PHOTOS_OF_GROUP = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +56,47 @@ class MistakeCard:
 
 
 @dataclass(frozen=True, slots=True)
+class MistakeRow:
+    """One of the further mistakes, with a very small picture or none."""
+
+    name: str
+    true: str
+    given: str
+    score: float
+    picture: Thumbnail | None
+
+
+@dataclass(frozen=True, slots=True)
 class Mistakes:
-    """The worst of `total` wrong answers on `photos` test photos."""
+    """The `total` wrong answers on `photos` test photos, those the model was surest of first.
+
+    The worst are `cards`, the next ones `rows`.
+    """
 
     cards: tuple[MistakeCard, ...]
+    rows: tuple[MistakeRow, ...]
     total: int
     photos: int
 
 
+@dataclass(frozen=True, slots=True)
+class PhotoGroup:
+    """Photos that belong together, side by side; `more` further ones are not shown."""
+
+    pictures: tuple[Thumbnail, ...]
+    names: tuple[str, ...]
+    more: int
+
+
 def mistakes(subject: Subject) -> Mistakes:
-    """The answers that were wrong though the model was sure of them."""
-    outcomes = subject.chosen.outcomes
-    cards = mistake_cards(outcomes, subject.chosen.labels)
-    return Mistakes(tuple(cards), int((~outcomes.right).sum()), len(outcomes.photos))
+    """The answers that were wrong."""
+    outcomes, labels = subject.chosen.outcomes, subject.chosen.labels
+    return Mistakes(
+        tuple(mistake_cards(outcomes, labels)),
+        tuple(mistake_rows(outcomes, labels)),
+        int((~outcomes.right).sum()),
+        len(outcomes.photos),
+    )
 
 
 def mistake_cards(outcomes: Outcomes, labels: Sequence[str]) -> list[MistakeCard]:
@@ -83,20 +118,58 @@ def mistake_cards(outcomes: Outcomes, labels: Sequence[str]) -> list[MistakeCard
     return cards
 
 
-def thumbnail(photo: Path) -> Thumbnail | None:
+def mistake_rows(outcomes: Outcomes, labels: Sequence[str]) -> list[MistakeRow]:
+    """The mistakes behind the worst ones, as lines of a list of bounded length."""
+    further = worst_mistakes(outcomes, LISTED_MISTAKES)[WORST_MISTAKES:]
+    return [
+        MistakeRow(
+            _name(mistake.photo),
+            labels[mistake.true],
+            labels[mistake.given],
+            mistake.score,
+            thumbnail(mistake.photo, SMALL_SIDE) if place < PICTURED_MISTAKES else None,
+        )
+        for place, mistake in enumerate(further, start=WORST_MISTAKES)
+    ]
+
+
+def photo_groups(finding: Finding, checked: CheckResult) -> tuple[PhotoGroup, ...]:
+    """What a finding is about as pictures, as far as it can be read: of its first groups."""
+    most = GROUPS_OF_NOTES if finding.severity == "note" else GROUPS
+    groups = []
+    for names in finding.groups[:most]:
+        shown = names[:PHOTOS_OF_GROUP]
+        pictures = [thumbnail(checked.path_of(name), SMALL_SIDE) for name in shown]
+        told = [
+            f"{name} ({checked.splits[name]})" if name in checked.splits else name
+            for name in shown
+        ]
+        readable = [(p, name) for p, name in zip(pictures, told, strict=True) if p is not None]
+        if readable:
+            small, captions = zip(*readable, strict=True)
+            groups.append(PhotoGroup(small, captions, len(names) - len(shown)))
+    return tuple(groups)
+
+
+def thumbnail(photo: Path, side: int = THUMBNAIL_SIDE) -> Thumbnail | None:
     """Make a photo small; None when it cannot be read (any more).
 
     Nothing of the photo's metadata (place, camera) comes along.
     """
     try:
-        picture = Image.fromarray(load_image(photo, min_side=DECODED_SIDE))
+        # A photo need not be decoded whole to become this small.
+        picture = Image.fromarray(load_image(photo, min_side=2 * side))
     except ImageError:
         return None
-    picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    picture.thumbnail((side, side))
     data = io.BytesIO()
     picture.save(data, "JPEG", quality=THUMBNAIL_QUALITY, optimize=True)
     address = "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
-    return Thumbnail(address, *picture.size, f"{photo.parent.name}/{photo.name}")
+    return Thumbnail(address, *picture.size, _name(photo))
+
+
+def _name(photo: Path) -> str:
+    return f"{photo.parent.name}/{photo.name}"
 
 
 def _card(

@@ -53,7 +53,7 @@ class Outline:
 SECTIONS = (
     Outline("copy", "Which file to copy?", "files.html.j2", file_table.files),
     Outline("confusion", "What does it confuse?", "confusion.html.j2", contents.confusion),
-    Outline("mistakes", "The worst mistakes", "mistakes.html.j2", pictures.mistakes),
+    Outline("mistakes", "What did it get wrong?", "mistakes.html.j2", pictures.mistakes),
     Outline("more", "Would more photos help?", "more_photos.html.j2", more_photos.more),
     Outline("trust", "Can its scores be believed?", "trust.html.j2", contents.trust),
     Outline("photos", "Are the photos in good order?", "photos.html.j2", photo_state.photos),

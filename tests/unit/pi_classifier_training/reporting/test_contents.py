@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pi_classifier_training.data.dataset import Photo
+from pi_classifier_training.data_check.findings import CheckResult, Finding, Severity
 from pi_classifier_training.evaluation.scoring import Outcomes
 from pi_classifier_training.reporting.contents import (
     MATRIX_LABELS,
@@ -15,7 +16,16 @@ from pi_classifier_training.reporting.contents import (
     settings_of,
     trust_of,
 )
-from pi_classifier_training.reporting.pictures import WORST_MISTAKES, mistake_cards
+from pi_classifier_training.reporting.pictures import (
+    GROUPS,
+    GROUPS_OF_NOTES,
+    LISTED_MISTAKES,
+    PICTURED_MISTAKES,
+    WORST_MISTAKES,
+    mistake_cards,
+    mistake_rows,
+    photo_groups,
+)
 from PIL import Image
 
 from tests.unit.pi_classifier_training.outcomes import outcomes_with
@@ -87,6 +97,61 @@ class TestMistakes:
             outcomes.own[:3], outcomes.rank[:3], outcomes.stages[:3], outcomes.latencies_ns[:3],
         )  # fmt: skip
         assert [card.example for card in mistake_cards(wrong, ["a", "b"])] == [None] * 3
+
+    def test_the_further_ones_follow_surest_first_with_pictures_up_to_a_number(
+        self, tmp_path: Path
+    ) -> None:
+        """Every photo is the same file, so that a thousand of them cost nothing."""
+        path = tmp_path / "one.png"
+        Image.new("RGB", (40, 30)).save(path)
+        n = LISTED_MISTAKES + 5
+        zeros, tops = np.zeros(n, np.int64), np.linspace(1, 0, n).astype(np.float32)
+        photos = (Photo(path, "b"),) * n
+        wrong = Outcomes(photos, zeros + 1, zeros, tops, 1 - tops, zeros, zeros, zeros)
+        rows = mistake_rows(wrong, ["a", "b"])
+        assert len(rows) == LISTED_MISTAKES - WORST_MISTAKES
+        assert [row.score for row in rows] == tops[WORST_MISTAKES:LISTED_MISTAKES].tolist()
+        pictured = [row.picture is not None for row in rows]
+        assert pictured.index(False) == PICTURED_MISTAKES - WORST_MISTAKES
+        assert not any(pictured[PICTURED_MISTAKES - WORST_MISTAKES :])
+
+    def test_a_dozen_leaves_nothing_to_be_folded_away(self, outcomes: Outcomes) -> None:
+        assert mistake_rows(outcomes, ["a", "b"]) == []
+
+
+class TestPhotosThatBelongTogether:
+    def checked(self, folder: Path) -> CheckResult:
+        for number in range(5):
+            Image.new("RGB", (400, 30)).save(folder / f"{number}.png")
+        splits = {"0.png": "training", "1.png": "test"}
+        return CheckResult((str(folder),), (), {}, splits)  # type: ignore[arg-type]
+
+    def test_they_stand_side_by_side_with_their_names_and_splits(self, tmp_path: Path) -> None:
+        finding = Finding("copy", "warning", "", "", (("0.png", "1.png", "2.png", "gone.png"),))
+        (group,) = photo_groups(finding, self.checked(tmp_path))
+        assert group.names == ("0.png (training)", "1.png (test)", "2.png")
+        assert len(group.pictures) == 3
+        assert group.pictures[0].width <= 110
+        assert group.more == 0
+
+    def test_of_many_the_first_are_shown_and_the_others_counted(self, tmp_path: Path) -> None:
+        names = tuple(f"{number}.png" for number in range(5))
+        finding = Finding("copy", "warning", "", "", (names,))
+        (group,) = photo_groups(finding, self.checked(tmp_path))
+        assert (len(group.pictures), group.more) == (4, 1)
+
+    @pytest.mark.parametrize(
+        ("severity", "most"), [("warning", GROUPS), ("note", GROUPS_OF_NOTES)]
+    )
+    def test_the_number_of_groups_is_bounded(
+        self, severity: Severity, most: int, tmp_path: Path
+    ) -> None:
+        finding = Finding("copy", severity, "", "", (("0.png", "1.png"),) * 9)
+        assert len(photo_groups(finding, self.checked(tmp_path))) == most
+
+    def test_those_that_are_all_gone_are_left_out(self, tmp_path: Path) -> None:
+        finding = Finding("copy", "warning", "", "", (("gone.png",), ("0.png",)))
+        assert len(photo_groups(finding, self.checked(tmp_path))) == 1
 
 
 def test_trust_is_the_calibration_error_in_words() -> None:
