@@ -14,21 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pi_classifier_training.retraining.head import STRENGTH, ClassWeights, Head, fit_head
+
 # Steps of √2 from an eighth up: enough points for three parameters and a trial forecast.
 SHARES = (0.125, 0.177, 0.25, 0.354, 0.5, 0.707, 1.0)
 SEEDS = 3
-# As `retrain` trains its head, so that the curve is that of a user who has fewer photos.
-EPOCHS = 60
-BATCH = 64
-RATE = 3e-3
-LABEL_SMOOTHING = 0.1
-DROPOUT = 0.2
 RESAMPLES = 400
 EXPONENTS = np.linspace(0.05, 1.5, 30)
 # Below these counts the points say more about chance than about photos.
 FEWEST_PHOTOS, FEWEST_CHECKS = 80, 60
-# Beyond this many multiplications a step the curve would take longer than the training.
-LARGEST_STEP = 4e9
+# Beyond this many multiplications an iteration the curve would take more than some minutes.
+LARGEST_STEP = 1e9
 # The trial forecast may miss by two standard errors, or by this much.
 TRIAL_SLACK = 0.01
 # An interval of the remaining share of mistakes wider than this says nothing.
@@ -37,10 +33,32 @@ WIDEST = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeadInputs:
-    """What the untrained-on network says of photos: float32 ``[n, channels]``, int64 ``[n]``."""
+    """What the untrained-on network says of photos, and which labels these show.
+
+    `values` are float32 ``[views · n, channels]``, view after view; `indices` int64 ``[n]``.
+    """
 
     values: NDArray[np.float32]
     indices: NDArray[np.int64]
+
+    def some(self, rows: NDArray[np.intp]) -> HeadInputs:
+        """Those of some photos, in all their views."""
+        n = len(self.indices)
+        samples = np.concatenate([rows + n * view for view in range(self.views)])
+        return HeadInputs(self.values[samples], self.indices[rows])
+
+    @property
+    def views(self) -> int:
+        """How often every photo comes."""
+        return len(self.values) // max(1, len(self.indices))
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSettings:
+    """How the run fits its head: the strength of its penalty, the weights of rare labels."""
+
+    strength: float = STRENGTH
+    class_weights: ClassWeights = "auto"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,36 +107,38 @@ class Forecast:
     doubt: str
 
 
-def too_much(training: int, channels: int, labels: int) -> bool:
+def too_much(samples: int, channels: int, labels: int) -> bool:
     """Whether the curve would need too much computing to be worth it."""
-    return float(training) * channels * labels > LARGEST_STEP
+    return float(samples) * channels * labels > LARGEST_STEP
 
 
 def measure(
     training: HeadInputs,
     checks: HeadInputs,
     labels: int,
+    settings: HeadSettings | None = None,
     seeds: int = SEEDS,
     step: Callable[[], None] = lambda: None,
 ) -> Curve:
-    """Train a head on nested shares of the photos, evenly over labels; err on `checks`.
+    """Fit a head to nested shares of the photos, evenly over labels; err on `checks`.
 
-    `step` is called after every head: ``len(SHARES) * seeds`` times.
+    It is the head that `retrain` fits, so that the curve is that of a user who has fewer
+    photos. `step` is called after every head: ``len(SHARES) * seeds`` times.
     """
+    settings = settings or HeadSettings()
     counts = np.zeros(len(SHARES))
     wrong = np.zeros((len(SHARES), seeds, len(checks.indices)), np.bool_)
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
         order = [rng.permutation(np.flatnonzero(training.indices == k)) for k in range(labels)]
+        head: Head | None = None
         for i, share in enumerate(SHARES):
             rows = _share_of(order, share)
             # Nested shares: a larger one only adds photos, so that points differ by the number
-            # of photos and not by which were drawn.
+            # of photos and not by which were drawn; and the next head is near the last.
             counts[i] = len(rows)
-            weights = _head(training.values[rows], training.indices[rows], labels, rng)
-            wrong[i, seed] = (checks.values @ weights[:-1] + weights[-1]).argmax(1) != (
-                checks.indices
-            )
+            head = _head(training.some(np.sort(rows)), labels, settings, head)
+            wrong[i, seed] = head.logits(checks.values).argmax(1) != checks.indices
             step()
     return Curve(counts, wrong)
 
@@ -128,55 +148,16 @@ def _share_of(order: list[NDArray[np.intp]], share: float) -> NDArray[np.intp]:
     return np.concatenate([rows[: max(1, round(share * len(rows)))] for rows in order])
 
 
-def _head(
-    inputs: NDArray[np.float32],
-    indices: NDArray[np.int64],
-    labels: int,
-    rng: np.random.Generator,
-) -> NDArray[np.float32]:
-    """Train a head by Adam (Kingma and Ba 2015): weights, bias last, ``[channels+1, labels]``."""
-    n, channels = inputs.shape
-    padded = np.concatenate([inputs, np.ones((n, 1), np.float32)], axis=1)
-    targets = np.full((n, labels), LABEL_SMOOTHING / labels, np.float32)
-    targets[np.arange(n), indices] += 1 - LABEL_SMOOTHING
-    limit = np.sqrt(6 / (channels + labels))
-    weights = rng.uniform(-limit, limit, (channels + 1, labels)).astype(np.float32)
-    weights[-1] = 0
-    mean, square = np.zeros_like(weights), np.zeros_like(weights)
-    step = 0
-    for _ in range(EPOCHS):
-        order = rng.permutation(n)
-        for start in range(0, n, BATCH):
-            step += 1
-            gradient = _gradient(
-                weights,
-                padded[order[start : start + BATCH]],
-                targets[order[start : start + BATCH]],
-                rng,
-            )
-            mean += 0.1 * (gradient - mean)
-            square += 0.001 * (gradient**2 - square)
-            rate = RATE * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
-            weights -= np.float32(rate) * mean / (np.sqrt(square) + 1e-7)
-    return weights
-
-
-def _gradient(
-    weights: NDArray[np.float32],
-    batch: NDArray[np.float32],
-    targets: NDArray[np.float32],
-    rng: np.random.Generator,
-) -> NDArray[np.float32]:
-    """The gradient of the mean cross-entropy, with dropout of inputs but never of the bias."""
-    kept = rng.random(batch.shape, np.float32) >= DROPOUT
-    kept[:, -1] = True
-    dropped = batch * kept
-    dropped[:, :-1] /= 1 - DROPOUT
-    logits = dropped @ weights
-    scores = np.exp(logits - logits.max(axis=1, keepdims=True))
-    scores /= scores.sum(axis=1, keepdims=True)
-    gradient: NDArray[np.float32] = dropped.T @ (scores - targets) / np.float32(len(batch))
-    return gradient
+def _head(inputs: HeadInputs, labels: int, settings: HeadSettings, start: Head | None) -> Head:
+    return fit_head(
+        inputs.values,
+        np.tile(inputs.indices, inputs.views),
+        labels,
+        strength=settings.strength,
+        class_weights=settings.class_weights,
+        views=inputs.views,
+        start=start,
+    )
 
 
 def fit(counts: NDArray[np.float64], errors: NDArray[np.float64]) -> PowerLaw:

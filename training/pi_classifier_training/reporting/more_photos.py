@@ -11,12 +11,18 @@ from typing import Any
 import numpy as np
 
 from pi_classifier_training.data.dataset import Photo
+from pi_classifier_training.data.negatives import recorded_negatives
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.features.bottlenecks import BottleneckCache
 from pi_classifier_training.networks.network import Network, NetworkSpec, load_weights
 from pi_classifier_training.progress import Progress
 from pi_classifier_training.reporting import figures, learning_curve
-from pi_classifier_training.reporting.learning_curve import Curve, Forecast, HeadInputs
+from pi_classifier_training.reporting.learning_curve import (
+    Curve,
+    Forecast,
+    HeadInputs,
+    HeadSettings,
+)
 from pi_classifier_training.reporting.page import Figure
 from pi_classifier_training.reporting.subject import Subject
 from pi_classifier_training.reporting.words import head_sentence, more_photos_sentence
@@ -86,14 +92,29 @@ def more_photos(
         network = Network(NetworkSpec(**summary["network"]), summary["labels"])
         load_weights(network.backbone, network.spec, weights or _published(summary))
     resize = summary["options"]["resize"]
+    # Photos of nothing are learned from as well; the mistakes are those on the user's own.
+    known = [*photos, *recorded_negatives(summary)]
     with BottleneckCache.at(cache_dir) as cache:
-        training = _features(cache, network, resize, photos, ("training",))
+        training = _features(cache, network, resize, known, ("training",))
         checks = _features(cache, network, resize, photos, ("validation", "test"))
-    _require_possible(training, checks, len(network.labels))
+    labels = len(network.labels)
+    _require_possible(training, checks, labels)
     with Progress("learning curve", len(learning_curve.SHARES) * learning_curve.SEEDS) as bar:
-        curve = learning_curve.measure(training, checks, len(network.labels), step=bar.step)
+        curve = learning_curve.measure(
+            training, checks, labels, _head_settings(summary), step=bar.step
+        )
     forecast = learning_curve.forecast(curve)
     return MorePhotos(curve, forecast, _sentence(forecast, right, exact=exact), exact)
+
+
+def _head_settings(summary: Mapping[str, Any]) -> HeadSettings:
+    """How the run fitted its head; the usual where it had none, or an older way."""
+    usual = HeadSettings()
+    strengths = [row["strength"] for row in summary["history"] if "strength" in row]
+    return HeadSettings(
+        strengths[0] if strengths else usual.strength,
+        summary["options"].get("class_weights", usual.class_weights),
+    )
 
 
 def _sentence(forecast: Forecast, right: float, *, exact: bool) -> str:
@@ -147,8 +168,10 @@ def _features(
     if not chosen:
         raise TrainingError(f"no photo belongs to {' or '.join(splits)}")
     title = f"bottlenecks, {' and '.join(splits)}"
+    # As in training: there a photo and its mirror image are learned from.
+    mirrored = splits == ("training",)
     bottlenecks = cache.features(
-        network, resize, chosen, cache.contents(chosen), mirrored=False, title=title
+        network, resize, chosen, cache.contents(chosen), mirrored=mirrored, title=title
     )
     samples = np.arange(len(bottlenecks), dtype=np.int64)
     return HeadInputs(bottlenecks.gather(samples), bottlenecks.indices)
@@ -158,5 +181,6 @@ def _require_possible(training: HeadInputs, checks: HeadInputs, labels: int) -> 
     seen = Counter(training.indices.tolist())
     if len(seen) < labels or not len(checks.indices):
         raise TrainingError("a label has no readable photo to train on, or none is held out")
-    if learning_curve.too_much(len(training.indices), training.values.shape[1], labels):
+    samples, channels = training.values.shape
+    if learning_curve.too_much(samples, channels, labels):
         raise TrainingError("so many photos and labels would take longer than the training did")
