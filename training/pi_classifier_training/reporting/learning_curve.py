@@ -55,10 +55,11 @@ class HeadInputs:
 
 @dataclass(frozen=True, slots=True)
 class HeadSettings:
-    """How the run fits its head: the strength of its penalty, the weights of rare labels."""
+    """How the run fits its head: the strength of its penalty, the weights of its labels."""
 
     strength: float = STRENGTH
     class_weights: ClassWeights = "auto"
+    silent: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,6 +156,7 @@ def _head(inputs: HeadInputs, labels: int, settings: HeadSettings, start: Head |
         labels,
         strength=settings.strength,
         class_weights=settings.class_weights,
+        silent=settings.silent,
         views=inputs.views,
         start=start,
     )

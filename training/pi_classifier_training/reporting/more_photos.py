@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pi_classifier.modelfile.labels import silent_labels
 from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.data.negatives import recorded_negatives
 from pi_classifier_training.errors import TrainingError
@@ -109,11 +110,12 @@ def more_photos(
 
 def _head_settings(summary: Mapping[str, Any]) -> HeadSettings:
     """How the run fitted its head; the usual where it had none, or an older way."""
-    usual = HeadSettings()
+    usual, labels = HeadSettings(), summary["labels"]
     strengths = [row["strength"] for row in summary["history"] if "strength" in row]
     return HeadSettings(
         strengths[0] if strengths else usual.strength,
         summary["options"].get("class_weights", usual.class_weights),
+        tuple(map(labels.index, silent_labels(labels))),
     )
 
 
