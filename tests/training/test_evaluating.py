@@ -18,14 +18,14 @@ from pi_classifier_training.evaluation.scoring import (
     outcomes_of,
     score_photos,
 )
-from pi_classifier_training.modelfile.writer import write_model_file
+from pi_classifier_training.modelfile.writer import with_manifest_entries, write_model_file
 
 from pi_classifier.inference.classifier import open_classifier
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.types import Frame
 
-from .conftest import PHOTOS
+from .conftest import PHOTOS, draw_photos
 
 Capture = pytest.CaptureFixture[str]
 
@@ -56,6 +56,48 @@ def test_the_validation_split_holds_other_photos(run: Path, photos: Path, capsys
         n[split] = json.loads(capsys.readouterr().out)["n"]
     assert n["validation"] == sum(p.split == "validation" for p in scan([photos]))
     assert n["all"] == PHOTOS
+
+
+def test_the_whole_of_a_folder_is_taken_that_was_not_trained_on(
+    run: Path, photos: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    def photos_of(model: Path, folder: Path) -> tuple[str, str, int]:
+        assert main(["evaluate", str(model), "--image-dir", str(folder), "--json"]) == 0
+        record = json.loads(capsys.readouterr().out)
+        return record["split"], record["photos"]["reason"], record["n"]
+
+    model, held_out = run / "float32.tflite", sum(p.split == "test" for p in scan([photos]))
+    assert photos_of(model, photos) == ("test", "trained", held_out)
+    new = draw_photos(tmp_path / "new", seed=2)
+    assert photos_of(model, new) == ("all", "new", PHOTOS)
+    assert main(["evaluate", str(model), "--image-dir", str(new)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(
+        f"discs on all {PHOTOS} photos: the model was trained on none of them\n"
+    )
+    # A few of the photos it was trained on, among the new ones.
+    for photo in [p for p in scan([photos]) if p.split == "training"][::3]:
+        shutil.copy(photo.path, new / photo.label / f"old-{photo.name}")
+    assert photos_of(model, new)[:2] == ("test", "trained")
+    # A file made before sketches were kept.
+    training = dict(read_model_file(model).manifest.details["training"])
+    training["data"] = {k: v for k, v in training["data"].items() if k != "photo_sketch"}
+    old = tmp_path / "old.tflite"
+    old.write_bytes(with_manifest_entries(model.read_bytes(), {"training": training}))
+    assert photos_of(old, photos) == ("test", "unknown", held_out)
+
+
+def test_another_split_than_that_of_training_is_refused(
+    run: Path, photos: Path, capsys: Capture
+) -> None:
+    folder = ["--image-dir", str(photos), "--test-percent", "20"]
+    model = str(run / "int8.tflite")
+    for command in (["evaluate", model], ["calibrate", model], ["quantize", str(run)],
+                    ["report", str(run)], ["export", str(run)]):  # fmt: skip
+        assert main([*command, *folder]) == 78
+        said = capsys.readouterr().err
+        assert "--test-percent 20: " in said
+        assert "was trained with --test-percent 10" in said
 
 
 def test_folders_named_otherwise_need_a_map(

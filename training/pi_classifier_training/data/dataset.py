@@ -19,16 +19,16 @@ from PIL import Image
 from pi_classifier.errors import ImageError
 from pi_classifier.preprocessing.photos import load_image
 from pi_classifier_training.data.earlier_splits import earlier_splits
-from pi_classifier_training.data.label_folders import LabelFolder, label_folders, passed_over
+from pi_classifier_training.data.label_folders import (
+    PHOTO_SUFFIXES,
+    LabelFolder,
+    label_folders,
+    passed_over,
+)
 from pi_classifier_training.data.scenes import scenes
 from pi_classifier_training.data.sharing import Listed, shared_out
 from pi_classifier_training.data.splits import SPLITS, Split, SplitRule, video_split
 from pi_classifier_training.errors import DatasetError
-
-# Browsers and old cameras write JPEG files as .jfif and .jpe.
-PHOTO_SUFFIXES = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, init=False)

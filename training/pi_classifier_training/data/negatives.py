@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.modelfile.labels import silent_labels
-from pi_classifier_training.data.dataset import PHOTO_SUFFIXES, Photo, labels_of, walk
+from pi_classifier_training.data.dataset import Photo, labels_of, walk
+from pi_classifier_training.data.label_folders import PHOTO_SUFFIXES
 from pi_classifier_training.data.splits import SPLITS, Split, group_of, stated_split
 from pi_classifier_training.errors import DatasetError
 

@@ -21,7 +21,7 @@ from PIL import Image
 from pi_classifier.cameras.video.pyav import MediaAddress
 from pi_classifier.preprocessing.area_average import Pixels
 from pi_classifier.setting import setting
-from pi_classifier_training.data.dataset import PHOTO_SUFFIXES
+from pi_classifier_training.data.label_folders import PHOTO_SUFFIXES
 from pi_classifier_training.data.sharing import Listed, shared_out
 from pi_classifier_training.data.similarity import correlation, gray_thumbnail
 from pi_classifier_training.data.splits import VIDEO_MARKER, Split, SplitRule, video_split

@@ -17,14 +17,8 @@ from PIL import Image
 
 from pi_classifier.errors import ImageError
 from pi_classifier.preprocessing.photos import PHOTO_FORMATS, load_image
-from pi_classifier_training.data.dataset import (
-    PHOTO_SUFFIXES,
-    Photo,
-    listed_in,
-    split_photos,
-    walk,
-)
-from pi_classifier_training.data.label_folders import label_folders
+from pi_classifier_training.data.dataset import Photo, listed_in, split_photos, walk
+from pi_classifier_training.data.label_folders import PHOTO_SUFFIXES, label_folders
 from pi_classifier_training.data.near_duplicates import DisjointSets, similar_pairs
 from pi_classifier_training.data.sharing import Listed
 from pi_classifier_training.data.similarity import GRAY_SIDE

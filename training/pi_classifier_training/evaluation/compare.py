@@ -14,7 +14,6 @@ from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.evaluate import (
     EvaluationOptions,
     evaluation_of,
-    measured_photos,
 )
 from pi_classifier_training.evaluation.report_text import SIGNIFICANT, between, difference_words
 from pi_classifier_training.evaluation.scoring import Outcomes, PhotoProgress, classify_photos
@@ -49,12 +48,12 @@ def compare(
             for m in models
         ]
         _require_same_labels(classifiers)
-        photos = measured_photos(classifiers, image_dirs, options)
-        outcomes = classify_photos(classifiers, photos, progress)
+        chosen = options.photos_for(classifiers, image_dirs)
+        outcomes = classify_photos(classifiers, chosen.photos, progress)
         shown = outcomes[0].photos[:: max(1, len(outcomes[0].photos) // ROUNDS)][:ROUNDS]
         times_ms = frame_ms(classifiers, [load_image(photo.path) for photo in shown])
         evaluations = [
-            evaluation_of(c, o, options.split) for c, o in zip(classifiers, outcomes, strict=True)
+            evaluation_of(c, o, chosen) for c, o in zip(classifiers, outcomes, strict=True)
         ]
     for evaluation, file, time_ms in zip(evaluations, models, times_ms, strict=True):
         evaluation["file"], evaluation["frame_ms"] = file, time_ms
@@ -103,7 +102,8 @@ def comparison_lines(evaluations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     first = evaluations[0]
     names = _short_names([evaluation["file"] for evaluation in evaluations])
     width = max(len(name) for name in names)
-    heading = f"top-1 on {first['n']} photos ({first['split']})"
+    heading = f"top-1 on {first['n']} photos"
+    yield f"on {first['photos']['words']}"
     yield (
         f"{'':{width}}  {heading:28} {'cross-entropy':21} {'calibration error':20} "
         f"{'size':>8} {'a frame':>9}"

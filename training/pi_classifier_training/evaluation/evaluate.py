@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -16,16 +16,14 @@ from pi_classifier.inference.classifier import model_files, open_classifier
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.setting import setting
 from pi_classifier.types import Classifier
-from pi_classifier_training.data.dataset import Photo
-from pi_classifier_training.data.splits import SplitOptions
-from pi_classifier_training.errors import DatasetError
+from pi_classifier_training.data.splits import Split, SplitOptions
 from pi_classifier_training.evaluation.false_announcements import (
     ask,
     brief,
     false_announcements,
     unknown_photos,
 )
-from pi_classifier_training.evaluation.held_out import photos_beside
+from pi_classifier_training.evaluation.held_out import ChosenPhotos, SplitChoice, chosen_photos
 from pi_classifier_training.evaluation.labeling import match_labels, read_map
 from pi_classifier_training.evaluation.metrics import (
     calibration_bins,
@@ -63,8 +61,6 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-SplitChoice = Literal["all", "test", "validation"]
-
 # A full confusion matrix of more labels would hold mostly zeros.
 MATRIX_LABELS = 50
 PORTABLE_LABELS = 20
@@ -74,14 +70,16 @@ PORTABLE_LABELS = 20
 class EvaluationOptions:
     """Which photos a model is measured on, and which of its labels they show.
 
-    `split` ``test`` or ``validation`` takes only those held-out photos (by the hash of the
-    file name), ``all`` takes every photo: right only for photos the model has never seen.
+    `split` ``test`` or ``validation`` takes only those held-out photos, by the rule that the
+    model was trained with; ``all`` takes every photo, which is right only for photos it has
+    never seen; ``auto`` finds out which of the two they are.
     """
 
     split: SplitChoice = setting(
-        "test",
-        "test: the held-out tenth; validation: the tenth that choices are made on; all: for "
-        "photos never trained on",
+        "auto",
+        "auto: all photos of a folder that the model was not trained on, of another as test; "
+        "test: the held-out photos; validation: those that choices are made on; all: for photos "
+        "never trained on",
     )
     labels: str | None = setting(None, "label file of a model without labels", metavar="FILE")
     map: Path | None = setting(
@@ -111,6 +109,16 @@ class EvaluationOptions:
         """Settings that open `model` with these labels and with all its scores."""
         settings = settings or ModelSettings(labels=self.labels)
         return replace(settings, path=model, top_k=0)
+
+    def photos_for(
+        self, classifiers: Sequence[Classifier], image_dirs: Sequence[Path]
+    ) -> ChosenPhotos:
+        """The photos to measure classifiers on, under the first's labels. Raises DatasetError."""
+        models = [model for classifier in classifiers for model in model_files(classifier)]
+        chosen = chosen_photos(models, image_dirs, self.split, self.splits)
+        first = classifiers[0]
+        photos = match_labels(chosen.photos, first.labels, first.name, self.label_names())
+        return replace(chosen, photos=photos)
 
     def label_names(self) -> dict[str, str] | None:
         """Which label a folder means, see `match_labels`; None without a map.
@@ -212,33 +220,6 @@ def calibration_curve(result: Scores | Outcomes) -> list[tuple[float, float, int
     ]
 
 
-def chosen_split(photos: Sequence[Photo], split: SplitChoice) -> list[Photo]:
-    """Those photos that belong to `split`. Raises DatasetError for none."""
-    if split == "all":
-        return list(photos)
-    chosen = [p for p in photos if p.split == split]
-    if not chosen:
-        raise DatasetError(
-            f"none of the {len(photos)} photos belongs to the {split} split (about one in ten "
-            "does); use --split all for photos the model was not trained on"
-        )
-    return chosen
-
-
-def measured_photos(
-    classifiers: Sequence[Classifier], image_dirs: Sequence[Path], options: EvaluationOptions
-) -> list[Photo]:
-    """The photos of the folders that classifiers are measured on, under the first's labels.
-
-    Raises DatasetError where there are none, or of labels that it does not know.
-    """
-    models = [model for classifier in classifiers for model in model_files(classifier)]
-    photos = photos_beside(models, image_dirs, options.splits)
-    photos = chosen_split(photos, options.split)
-    first = classifiers[0]
-    return match_labels(photos, first.labels, first.name, options.label_names())
-
-
 def evaluate(
     model: str,
     image_dirs: Sequence[Path],
@@ -263,9 +244,9 @@ def evaluate_classifier(
 ) -> dict[str, Any]:
     """Evaluate a classifier that gives all its scores (`top_k` 0) on photos."""
     options = options or EvaluationOptions()
-    photos = measured_photos([classifier], image_dirs, options)
-    (outcomes,) = classify_photos([classifier], photos, progress)
-    record = evaluation_of(classifier, outcomes, options.split)
+    chosen = options.photos_for([classifier], image_dirs)
+    (outcomes,) = classify_photos([classifier], chosen.photos, progress)
+    record = evaluation_of(classifier, outcomes, chosen)
     if options.unknown:
         (record["unknown"],) = evaluate_unknown([classifier], [outcomes], options, progress)
     return record
@@ -281,7 +262,9 @@ def evaluate_unknown(
 
     `outcomes` are those of photos that show its labels; see `false_announcements`.
     """
-    split = None if options.split == "all" else options.split
+    split: Split | None = "test"
+    if options.split != "auto":
+        split = None if options.split == "all" else options.split
     unknowns = unknown_photos(classifiers, options.unknown, split)
     return [
         false_announcements(classifier, unknowns, answers, known, options.threshold)
@@ -292,7 +275,7 @@ def evaluate_unknown(
 
 
 def evaluation_of(
-    classifier: Classifier, outcomes: Outcomes, split: SplitChoice
+    classifier: Classifier, outcomes: Outcomes, chosen: ChosenPhotos | Split
 ) -> dict[str, Any]:
     """The evaluation of a classifier from its outcomes; logs what was unreadable."""
     for message in outcomes.unreadable:
@@ -301,7 +284,7 @@ def evaluation_of(
     files = list(model_files(classifier))
     return {
         "model": classifier.name,
-        "split": split,
+        **(chosen.record() if isinstance(chosen, ChosenPhotos) else {"split": chosen}),
         **figures(outcomes),
         "unreadable": len(outcomes.unreadable),
         "labels": labels,
@@ -319,7 +302,7 @@ def portable(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     Times depend on the machine, size and checksum on the file; what is said of each of
     many labels would take more room than it is worth on the device.
     """
-    left_out = {"model", "latency_ms", "labels", "size_bytes", "files"}
+    left_out = {"model", "photos", "latency_ms", "labels", "size_bytes", "files"}
     if len(evaluation["labels"]) > PORTABLE_LABELS:
         left_out |= {"per_label", "confusion"}
     kept = {key: value for key, value in evaluation.items() if key not in left_out}

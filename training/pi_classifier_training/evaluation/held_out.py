@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pi_classifier.inference.classifier import ModelClassifier
 from pi_classifier.modelfile.model_file import ModelFile
 from pi_classifier_training.data.dataset import Photo, scan
-from pi_classifier_training.data.splits import SplitOptions, SplitRule
+from pi_classifier_training.data.photo_sketch import any_sketched, recorded_sketch
+from pi_classifier_training.data.splits import Split, SplitOptions, SplitRule
 from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.evaluation.labeling import match_labels
+
+SplitChoice = Literal["auto", "all", "test", "validation"]
+_PURPOSES: Mapping[Split, str] = {
+    "training": "training",
+    "validation": "choosing",
+    "test": "testing",
+}
 
 
 def training_of(model: ModelFile) -> Mapping[str, Any]:
@@ -46,6 +54,68 @@ def photos_beside(
             for one, other in zip(photos, scan(image_dirs, rule), strict=True)
         ]
     return photos
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenPhotos:
+    """The photos a model is measured on: `split` of `of` photos, and why these."""
+
+    photos: list[Photo]
+    split: Split | Literal["all"]
+    reason: Literal["asked", "new", "trained", "unknown"]
+    of: int
+
+    def record(self) -> dict[str, Any]:
+        """What an evaluation says of its photos."""
+        about = {"of": self.of, "reason": self.reason, "words": self._words()}
+        return {"split": self.split, "photos": about}
+
+    def _words(self) -> str:
+        count = len(self.photos)
+        if self.split == "all":
+            known = "" if self.reason == "asked" else ": the model was trained on none of them"
+            return f"all {count} photos{known}"
+        words = f"the {count} of {self.of} photos kept for {_PURPOSES[self.split]}"
+        return words + {
+            "trained": ": the model was trained on others of this folder",
+            "unknown": ", in case it was trained on the others; --split all takes all",
+        }.get(self.reason, "")
+
+
+def chosen_photos(
+    models: Sequence[ModelFile],
+    image_dirs: Sequence[Path],
+    split: SplitChoice = "auto",
+    options: SplitOptions | None = None,
+) -> ChosenPhotos:
+    """The photos of folders to measure models on.
+
+    With `split` ``auto`` these are all, where no model was trained on any of them, as
+    sketches of what they were trained on show; else the test photos of all models. Raises
+    DatasetError where there are none.
+    """
+    photos = photos_beside(models, image_dirs, options or SplitOptions())
+    if split != "auto":
+        return ChosenPhotos(chosen_split(photos, split), split, "asked", len(photos))
+    sketches = [recorded_sketch(training_of(model)) for model in models]
+    if not all(sketches):
+        return ChosenPhotos(chosen_split(photos, "test"), "test", "unknown", len(photos))
+    if any_sketched(photos, frozenset().union(*sketches)):
+        return ChosenPhotos(chosen_split(photos, "test"), "test", "trained", len(photos))
+    return ChosenPhotos(photos, "all", "new", len(photos))
+
+
+def chosen_split(photos: Sequence[Photo], split: Split | Literal["all"]) -> list[Photo]:
+    """Those photos that belong to `split`. Raises DatasetError for none."""
+    if split == "all":
+        return list(photos)
+    chosen = [p for p in photos if p.split == split]
+    if not chosen:
+        raise DatasetError(
+            f"none of the {len(photos)} photos belongs to the {split} split (about one in ten "
+            "does); use --split all for photos the model was not trained on"
+        )
+    return chosen
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def between(evaluation: Mapping[str, Any], key: str, form: str) -> str:
 def evaluation_lines(evaluation: Mapping[str, Any]) -> list[str]:
     """The lines ``evaluate`` prints."""
     lines = [
-        f"{evaluation['model']} on {evaluation['n']} photos (split: {evaluation['split']})",
+        f"{evaluation['model']} on {evaluation['photos']['words']}",
         f"  top-1          {share(evaluation, 'top1')}",
         f"  top-3          {share(evaluation, 'top3')}",
         f"  top-5          {share(evaluation, 'top5')}",

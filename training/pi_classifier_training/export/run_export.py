@@ -16,7 +16,8 @@ from pi_classifier_training.data.dataset import Images, Photo, scan
 from pi_classifier_training.data.negatives import recorded_negatives
 from pi_classifier_training.data.splits import SplitOptions, SplitRule
 from pi_classifier_training.errors import ExportError
-from pi_classifier_training.evaluation.evaluate import chosen_split, evaluation_of, portable
+from pi_classifier_training.evaluation.evaluate import evaluation_of, portable
+from pi_classifier_training.evaluation.held_out import chosen_split
 from pi_classifier_training.evaluation.labeling import match_labels
 from pi_classifier_training.evaluation.report_text import share
 from pi_classifier_training.evaluation.scoring import classify_photos

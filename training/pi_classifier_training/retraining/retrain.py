@@ -7,14 +7,16 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pi_classifier_training.data.dataset import Photo, require_trainable, scan
 from pi_classifier_training.data.negatives import Negatives
+from pi_classifier_training.data.photo_sketch import sketch
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.features.bottlenecks import BottleneckCache
-from pi_classifier_training.features.row_store import Keys
+from pi_classifier_training.features.row_store import KEY_BYTES, Keys
 from pi_classifier_training.networks.network import Network, load_weights, weights_id
 from pi_classifier_training.progress import working
 from pi_classifier_training.retraining.checkpoint import CHECKPOINT_FILE, Checkpoint
@@ -155,6 +157,17 @@ def _recipe(
     )
 
 
+def _sketch(training: Training) -> list[str]:
+    """A sketch of the photos that trained, or that choices were made on."""
+    own = zip(training.photos, training.contents.tolist(), strict=True)
+    count = len(training.photos) - len(training.negatives.photos)
+    return sketch(
+        content.ljust(KEY_BYTES, b"\0")
+        for photo, content in islice(own, count)
+        if photo.split != "test"
+    )
+
+
 def _record(
     training: Training, image_dirs: Sequence[Path], history: list[Row], recipe: str
 ) -> dict[str, Any]:
@@ -165,6 +178,7 @@ def _record(
             "name": " + ".join(d.resolve().name for d in image_dirs),
             "split_rule": options.splits.words(),
             "splits": options.splits.as_dict(),
+            "photo_sketch": _sketch(training),
             "photos": len(training.photos) - len(training.negatives.photos),
             **training.negatives.record(),
             "counts": label_counts(training.photos, training.network.labels),

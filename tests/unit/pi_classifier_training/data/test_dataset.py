@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pi_classifier_training.data.dataset import (
-    PHOTO_SUFFIXES,
     Photo,
     decode,
     evenly_over_labels,
@@ -21,6 +20,7 @@ from pi_classifier_training.data.dataset import (
     squeeze,
 )
 from pi_classifier_training.data.earlier_splits import earlier_splits
+from pi_classifier_training.data.label_folders import PHOTO_SUFFIXES
 from pi_classifier_training.data.splits import SPLITS, SplitRule
 from pi_classifier_training.errors import DatasetError
 from PIL import Image

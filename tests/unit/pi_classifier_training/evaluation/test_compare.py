@@ -12,6 +12,7 @@ from pi_classifier_training.evaluation.compare import compare, comparison_lines,
 
 def record(file: str, difference: float | None = None, p_value: float = 0.5) -> dict[str, Any]:
     found: dict[str, Any] = {
+        "photos": {"words": "the 331 of 3304 photos kept for testing"},
         "file": file, "n": 331, "split": "test", "size_bytes": 812_000, "frame_ms": 3.456,
         "top1": 0.9, "top1_interval": [0.87, 0.93],
         "cross_entropy": 0.3, "cross_entropy_interval": [0.25, 0.35],
@@ -50,19 +51,20 @@ def test_lines_name_files_without_the_folders_all_share() -> None:
     files = "run/x/float32.tflite", "run/x/int8.tflite", "run/y/int8.tflite"
     records = [record(files[0]), record(files[1], -0.02), record(files[2], 0.02, 0.001)]
     lines = list(comparison_lines(records))
-    assert "top-1 on 331 photos (test)" in lines[0]
-    assert lines[1].startswith("x/float32.tflite  90.0% (87.0%–93.0%)")
-    assert lines[1].endswith("812 kB   3.46 ms")
-    assert lines[5].startswith("x/int8.tflite against x/float32.tflite: -2.0 points")
-    assert lines[6] == (
+    assert lines[0] == "on the 331 of 3304 photos kept for testing"
+    assert "top-1 on 331 photos" in lines[1]
+    assert lines[2].startswith("x/float32.tflite  90.0% (87.0%–93.0%)")
+    assert lines[2].endswith("812 kB   3.46 ms")
+    assert lines[6].startswith("x/int8.tflite against x/float32.tflite: -2.0 points")
+    assert lines[7] == (
         "  3 photos are right only with x/int8.tflite, 7 only with x/float32.tflite"
     )
-    assert lines[7].endswith("clearly better (p = 0.001)")
+    assert lines[8].endswith("clearly better (p = 0.001)")
 
 
 def test_equal_file_names_in_one_folder_keep_their_name() -> None:
     lines = list(comparison_lines([record("run/a.tflite"), record("run/a.tflite", 0.0)]))
-    assert lines[1].startswith("a.tflite")
+    assert lines[2].startswith("a.tflite")
 
 
 def test_one_model_is_nothing_to_compare() -> None:

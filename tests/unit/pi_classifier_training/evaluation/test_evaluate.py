@@ -14,12 +14,12 @@ from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.evaluation.evaluate import (
     MATRIX_LABELS,
     calibration_curve,
-    chosen_split,
     figures,
     label_evaluation,
     mistakes,
     portable,
 )
+from pi_classifier_training.evaluation.held_out import chosen_split
 from pi_classifier_training.evaluation.report_text import confusion_list, evaluation_lines
 from pi_classifier_training.evaluation.scoring import (
     Outcomes,
@@ -160,7 +160,8 @@ def test_a_thousand_labels_stay_readable() -> None:
     outcomes, labels = thousand()
     record = {
         "model": "m", "split": "all", "n": 300, "labels": labels, "size_bytes": 1, "unreadable": 0,
-        "latency_ms": 1.0, **label_evaluation(outcomes, labels),
+        "latency_ms": 1.0, "photos": {"words": "all 300 photos"},
+        **label_evaluation(outcomes, labels),
     }  # fmt: skip
     for key in ("top1", "top3", "top5", "cross_entropy", "calibration_error"):
         record |= {key: 0.5, f"{key}_interval": [0.4, 0.6]}

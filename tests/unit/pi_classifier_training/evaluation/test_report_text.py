@@ -83,6 +83,7 @@ def evaluation_of(labels: int, **more: Any) -> dict[str, Any]:
     record: dict[str, Any] = {
         "model": "flowers", "split": "test", "n": 10 * labels, "size_bytes": 319_454,
         "latency_ms": 1.234, "unreadable": 0, "labels": names,
+        "photos": {"words": f"all {10 * labels} photos"},
         "per_label": {
             name: {"n": 10, "precision": None if i == 0 else 0.5, "recall": i / labels,
                    "f1": i / labels}
@@ -98,7 +99,7 @@ def evaluation_of(labels: int, **more: Any) -> dict[str, Any]:
 class TestEvaluationLines:
     def test_the_figures(self) -> None:
         lines = evaluation_lines(evaluation_of(3))
-        assert lines[0] == "flowers on 30 photos (split: test)"
+        assert lines[0] == "flowers on all 30 photos"
         assert "  top-1          50.0% (40.0%–60.0%, n = 30)" in lines
         assert "  calibration    off by 50.0% (40.0%–60.0%) on average" in lines
         assert "  size           319 kB" in lines
