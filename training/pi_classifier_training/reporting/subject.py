@@ -27,6 +27,12 @@ class ReportOptions:
     """What to put in: the learning curve or not, and where its weights and features lie."""
 
     learning_curve: bool = setting(True, "leave out whether more photos would help: quicker")
+    unknown: tuple[Path, ...] = setting(
+        (),
+        "folder of photos that show none of the labels: what will it say to them? (default: the "
+        "run's own --negatives)",
+        metavar="DIR",
+    )
     weights: str | None = setting(
         None,
         "published weights for the learning curve, where the run does not tell them",
