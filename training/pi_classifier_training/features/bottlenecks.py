@@ -13,34 +13,29 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier.errors import ImageError
-from pi_classifier.preprocessing.photos import PIXELS_VERSION, load_image
-from pi_classifier.preprocessing.preprocessor import Preprocessor, Resize
+from pi_classifier.preprocessing.photos import PIXELS_VERSION
+from pi_classifier.preprocessing.preprocessor import Resize
 from pi_classifier.system.files import write_json
 from pi_classifier.system.folders import cache_folder
 from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.errors import CacheError
+from pi_classifier_training.features.computing import BATCH, Compute, ComputedHere, Work
 from pi_classifier_training.features.photo_hashes import hash_photos
 from pi_classifier_training.features.row_store import KEY_BYTES, Keys, RowStore
-from pi_classifier_training.networks.network import Network, as_list, weights_id
+from pi_classifier_training.networks.network import Network, weights_id
 from pi_classifier_training.progress import Progress
 
 log = logging.getLogger(__name__)
 
 NONE = "none"
-BATCH = 32
-Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-"""A whole batch of pixels to its features."""
-
 _FREE_MARGIN_BYTES = 16 * 1024 * 1024
 
 
@@ -93,18 +88,20 @@ class BottleneckCache:
     With `folder` None the same is kept in files without a name, for this run only.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, compute: Compute | None = None) -> None:
+        """Keep rows in `folder`; what is missing is made by `compute`, None: by this process."""
         self.folder = folder
         self._open_stores: list[RowStore] = []
-        self._compiled: tuple[Network, Embed] | None = None
+        self._here = ComputedHere()
+        self._compute = compute or self._here
         self._contents = self._store("", "photos", KEY_BYTES)
 
     @classmethod
-    def at(cls, text: str | None) -> BottleneckCache:
+    def at(cls, text: str | None, compute: Compute | None = None) -> BottleneckCache:
         """The cache a user names: a folder, ``none``, or None for the usual one."""
         if text == NONE:
-            return cls(None)
-        return cls(cache_folder() / "bottlenecks" if text is None else Path(text))
+            return cls(None, compute)
+        return cls(cache_folder() / "bottlenecks" if text is None else Path(text), compute)
 
     def __enter__(self) -> Self:
         return self
@@ -155,9 +152,8 @@ class BottleneckCache:
             missing |= store.find(keys[wanted]) < 0
         todo = wanted[missing]
         self._require_space(len(todo) * len(stores) * 4 * channels)
-        failed: dict[int, str] = {}
-        preprocessor = Preprocessor((network.spec.resolution,) * 2, resize)
-        made = _computed(self._embed(network), preprocessor, photos, todo, failed, len(stores))
+        work = Work(network, resize, photos, keys, todo, len(stores))
+        made = self._compute(work)
         with Progress(title, len(todo)) as progress:
             for rows, views in made:
                 for store, features in zip(stores, views, strict=True):
@@ -166,7 +162,7 @@ class BottleneckCache:
         for store in stores:
             store.refresh()
         rows = np.stack([store.find(keys) for store in stores])
-        reasons = _reasons(photos, keys, inverse, failed)
+        reasons = _reasons(photos, keys, inverse, work.failed)
         return _as_bottlenecks(photos, network.labels, stores, rows, reasons)
 
     def features_per_second(
@@ -176,19 +172,12 @@ class BottleneckCache:
 
         The first of two batches, in which TensorFlow compiles the network, is not counted.
         """
-        preprocessor = Preprocessor((network.spec.resolution,) * 2, resize)
         todo = np.resize(np.arange(len(photos)), 2 * BATCH)
-        made = _computed(self._embed(network), preprocessor, photos, todo, {}, 1)
+        made = self._here(Work(network, resize, photos, np.empty(0, "S32"), todo, 1))
         next(made)
         started = time.monotonic()
         count = sum(len(rows) for rows, _ in made)
         return count / (time.monotonic() - started)
-
-    def _embed(self, network: Network) -> Embed:
-        """The compiled network; training and validation photos share it."""
-        if self._compiled is None or self._compiled[0] is not network:
-            self._compiled = network, _embedding(network)
-        return self._compiled[1]
 
     def _part(self, network: Network, resize: Resize) -> str:
         about = {
@@ -224,57 +213,6 @@ def preprocessing_id() -> str:
     from importlib.metadata import version
 
     return f"{PIXELS_VERSION}, pillow {version('pillow')}"
-
-
-def _computed(
-    embed: Embed,
-    preprocessor: Preprocessor,
-    photos: Sequence[Photo],
-    todo: NDArray[np.int64],
-    failed: dict[int, str],
-    count: int,
-) -> Iterator[tuple[NDArray[np.int64], list[NDArray[np.float32]]]]:
-    """Yield photo numbers and the features of `count` views of each, batch by batch.
-
-    One thread reads photos ahead while the network computes. What cannot be read goes
-    into `failed`.
-    """
-
-    def read(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-        # Always a whole batch: a photo's features must not depend on how many came along.
-        pixels = np.zeros((BATCH, *preprocessor.size, 3), np.uint8)
-        kept: list[int] = []
-        for number in numbers.tolist():
-            try:
-                pixels[len(kept)] = preprocessor(load_image(photos[number].path))
-            except ImageError as error:
-                failed[number] = str(error)
-            else:
-                kept.append(number)
-        return np.array(kept, np.int64), pixels
-
-    batches = [todo[start : start + BATCH] for start in range(0, len(todo), BATCH)]
-    with ThreadPoolExecutor(1) as pool:
-        ahead = [pool.submit(read, batch) for batch in batches[:1]]
-        for following in range(1, len(batches) + 1):
-            kept, pixels = ahead.pop().result()
-            ahead += [pool.submit(read, batch) for batch in batches[following : following + 1]]
-            views = (pixels, pixels[:, :, ::-1])[:count]
-            yield kept, [embed(view)[: len(kept)] for view in views]
-
-
-def _embedding(network: Network) -> Embed:
-    import tensorflow as tf
-
-    @tf.function  # type: ignore[untyped-decorator]
-    def embed(pixels: Any) -> Any:
-        return as_list(network.backbone(tf.cast(pixels, tf.float32), training=False))[-1]
-
-    def embedded(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        features: NDArray[np.float32] = embed(tf.constant(pixels)).numpy()
-        return features
-
-    return embedded
 
 
 def _add_missing(store: RowStore, keys: Keys, features: NDArray[np.float32]) -> None:
