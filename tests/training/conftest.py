@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Ray, which reads this when it is imported: the ports of a cluster are open to the network, and
+# only who knows the token may use them.
+os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 
 COLORS = {"cyan": (0, 230, 230), "magenta": (230, 0, 230), "yellow": (230, 230, 0)}
 # 144 of all are for training: batches of 16 or 48 come out even. TensorFlow traces a training

@@ -3,6 +3,7 @@
 TrainingError      exit 78: what was asked for cannot be had of these files
 ├─ DatasetError    exit 65: the photos
 ├─ CacheError      exit 74: the folder in which bottlenecks are kept
+├─ ClusterError    exit 74: the machines that were to help
 ├─ ExportError     exit 78: the model file cannot be made of what was given
 └─ ParityError     exit 70: an exported file does not do what its original does
 """
@@ -45,6 +46,12 @@ class CacheError(TrainingError):
             f"{folder}: bottlenecks cannot be kept there ({error.strerror}); {fix} another "
             "folder with --cache-dir, or keep none with --cache-dir none"
         )
+
+
+class ClusterError(TrainingError):
+    """The machines of a cluster do not do what they are asked."""
+
+    exit_code = EXIT_SYSTEM
 
 
 class ExportError(TrainingError):

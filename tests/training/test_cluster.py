@@ -1,0 +1,132 @@
+"""Several machines: two nodes of Ray, of which the second sees neither photos nor weights."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pi_classifier_training.cluster.connection import Cluster, joined
+from pi_classifier_training.cluster.features import ComputedByCluster
+from pi_classifier_training.cluster.trials import RayExecutor
+from pi_classifier_training.data.dataset import scan
+from pi_classifier_training.features.bottlenecks import BottleneckCache
+from pi_classifier_training.networks.network import Network, NetworkSpec
+from pi_classifier_training.networks.published import published_network
+from pi_classifier_training.search.executor import SerialExecutor
+from pi_classifier_training.search.trials import TrialResult, TrialSpec
+
+from tests.training.conftest import draw_photos
+from tests.training.two_nodes import TwoNodes, two_nodes
+
+NETWORK = NetworkSpec("mobilenet_v1", 0.25, 96)
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos and weights, in a folder that only this machine sees."""
+    folder = tmp_path_factory.mktemp("here")
+    draw_photos(folder / "discs")
+    (folder / "discs/cyan/damaged.png").write_bytes(b"no photo")
+    published_network(NETWORK, None).save_weights(folder / "small.weights.h5")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def nodes(here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoNodes]:
+    with two_nodes(here, tmp_path_factory.mktemp("caches")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def cluster(nodes: TwoNodes) -> Iterator[Cluster]:
+    with joined(nodes.address) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def executor(cluster: Cluster) -> Iterator[RayExecutor]:
+    with RayExecutor(cluster) as executor:
+        yield executor
+
+
+def trials(here: Path, folder: Path, sizes: tuple[int, ...]) -> list[TrialSpec]:
+    return [
+        TrialSpec(
+            f"head on {size}",
+            NETWORK,
+            str(here / "small.weights.h5"),
+            (str(here / "discs"),),
+            str(folder / f"trial-{size}"),
+            photos=size,
+        )
+        for size in sizes
+    ]
+
+
+def assert_same(made: list[TrialResult], expected: list[TrialResult]) -> None:
+    found = {result.name: result for result in made}
+    assert found.keys() == {result.name for result in expected}
+    for result in expected:
+        other = found[result.name]
+        assert (other.accuracy, other.cross_entropy) == (result.accuracy, result.cross_entropy)
+        for theirs, ours in zip(other.scores(), result.scores(), strict=True):
+            assert np.array_equal(theirs, ours)
+
+
+def test_both_nodes_are_found_the_own_first(cluster: Cluster) -> None:
+    assert [node.address for node in cluster.nodes] == ["127.0.0.2", "127.0.0.3"]
+    assert cluster.slots(1) == 2
+
+
+def test_features_of_a_cluster_are_those_of_one_machine(
+    cluster: Cluster, here: Path, tmp_path: Path
+) -> None:
+    photos = scan([here / "discs"])
+    network = Network(NETWORK, ("cyan", "magenta", "yellow"))
+    made = []
+    for name, compute in (("one", None), ("two", ComputedByCluster(cluster))):
+        with BottleneckCache(tmp_path / name, compute) as cache:
+            found = cache.features(
+                network, "crop", photos, cache.contents(photos), mirrored=True, title=name
+            )
+            made.append((found.gather(np.arange(len(found))), found.unreadable))
+    assert np.array_equal(made[0][0], made[1][0])
+    assert made[0][1] == made[1][1]
+    assert "damaged.png" in made[0][1][0]
+
+
+def test_trials_on_two_machines_leave_what_they_leave_on_one(
+    executor: RayExecutor, nodes: TwoNodes, here: Path, tmp_path: Path
+) -> None:
+    assert executor.slots == 2
+    sizes = (30, 60)
+    expected = list(SerialExecutor().run(trials(here, tmp_path / "serial", sizes)))
+    made = list(executor.run(trials(here, tmp_path / "ray", sizes)))
+    assert_same(made, expected)
+    # The second node had to have the photos sent.
+    copies = list((nodes.second_cache / "photos").glob("*/discs/*/*.png"))
+    assert len(copies) == 187
+    assert list((nodes.second_cache / "trials").iterdir()) == []
+
+
+def test_the_trials_of_a_killed_node_are_taken_over(
+    executor: RayExecutor, nodes: TwoNodes, here: Path, tmp_path: Path
+) -> None:
+    sizes = (24, 48)
+    expected = list(SerialExecutor().run(trials(here, tmp_path / "serial", sizes)))
+
+    def kill_when_busy() -> None:
+        while not list((nodes.second_cache / "trials").iterdir()):
+            time.sleep(0.05)
+        nodes.kill_second()
+
+    killing = threading.Thread(target=kill_when_busy, daemon=True)
+    killing.start()
+    made = list(executor.run(trials(here, tmp_path / "ray", sizes)))
+    killing.join(1)
+    assert nodes.second.poll() is not None
+    assert_same(made, expected)
