@@ -215,6 +215,7 @@ def _absolute(spec: TrialSpec) -> TrialSpec:
         spec,
         folder=str(spec.path.absolute()),
         image_dirs=tuple(str(Path(folder).absolute()) for folder in spec.image_dirs),
+        negatives=tuple(str(Path(folder).absolute()) for folder in spec.negatives),
         weights=str(Path(weights).absolute()) if Path(weights).is_file() else weights,
         cache_dir=cache if cache in (None, NONE) else str(Path(str(cache)).absolute()),
     )
@@ -243,6 +244,7 @@ def _make(asked: TrialSpec, absolute: TrialSpec, depot: Any) -> None:
             absolute,
             folder=str(own),
             image_dirs=tuple(local_folder(depot, d, cache) for d in absolute.image_dirs),
+            negatives=tuple(local_folder(depot, d, cache) for d in absolute.negatives),
             weights=local_file(depot, absolute.weights),
             cache_dir=cache,
         )
