@@ -141,7 +141,12 @@ def local_file(depot: Any, path: str) -> str:
 
 def listing(folder: str, cache_dir: str | None) -> Listing:
     """The photos in a folder and the folders in it."""
-    photos = [Photo.of(place, name, "") for place, name, kind in walk(folder) if kind == "photo"]
+    # Of a photo only the file matters here.
+    photos = [
+        Photo.of(place, name, "", "training")
+        for place, name, kind in walk(folder)
+        if kind == "photo"
+    ]
     with BottleneckCache.at(cache_dir) as cache:
         keys = cache.contents(photos)
     return [
