@@ -80,6 +80,7 @@ class Outcomes:
             self.stages[rows],
             self.latencies_ns[rows],
             self.unreadable,
+            None if self.unknown is None else self.unknown[rows],
         )
 
 

@@ -66,8 +66,12 @@ class Limits:
 
     def allow(self, options: Sequence[Option]) -> bool:
         """Whether all of `options`, asked one after the other, stay within."""
-        within_ms = self.max_ms is None or sum(o.ms for o in options) <= self.max_ms
-        return within_ms and (self.max_kb is None or sum(o.kb for o in options) <= self.max_kb)
+        return self.allow_cost(sum(o.ms for o in options), sum(o.kb for o in options))
+
+    def allow_cost(self, ms: float, kb: float) -> bool:
+        """Whether so many milliseconds and kilobytes stay within."""
+        within_ms = self.max_ms is None or ms <= self.max_ms
+        return within_ms and (self.max_kb is None or kb <= self.max_kb)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,220 @@
+"""From the chosen networks' run folders to one folder that is copied to the Pi.
+
+Everything is done beside and takes its place at the end. What lies in the run folders
+already is not made again, so that a delivery that was killed goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pi_classifier.inference.classifier import open_classifier
+from pi_classifier.inference.settings import ModelSettings
+from pi_classifier.modelfile.locate import CASCADE
+from pi_classifier.system.files import read_regular_file, write_atomic, write_json
+from pi_classifier.types import Classifier
+from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.evaluation.boards import BoardCost, board_cost
+from pi_classifier_training.evaluation.cascades import make_cascade
+from pi_classifier_training.evaluation.temperature import calibrate_model
+from pi_classifier_training.evaluation.thresholds import ThresholdPolicy
+from pi_classifier_training.modelfile.model_card import ModelCard
+from pi_classifier_training.modelfile.model_folder import (
+    SETTINGS_FILE,
+    replacing_folder,
+    stage_files,
+)
+from pi_classifier_training.networks.spec import NetworkSpec
+from pi_classifier_training.progress import with_progress
+from pi_classifier_training.reporting.copying import copy_lines
+from pi_classifier_training.retraining.run_folder import RunFolder
+from pi_classifier_training.search.choice import Limits
+from pi_classifier_training.search.file_kinds import ChosenKind, KindRules, choose_kind
+from pi_classifier_training.search.held_out import (
+    HeldOutFigures,
+    measure_delivery,
+    validation_deferral,
+)
+
+COPY_FOLDER = "copy"
+DELIVERY_FILE = "delivery.json"
+_LARGEST_RECORD = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be delivered: run folders, the cheaper first, and what they were chosen for.
+
+    `max_loss` is the share of photos that a cascade may lose against its second network, as
+    `choice.Choice` has it; `training` whether there is time to train for 8 bits.
+    """
+
+    runs: tuple[Path, ...]
+    image_dirs: tuple[Path, ...]
+    name: str
+    board: str
+    negatives: tuple[Path, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    max_loss: float = 0.0
+    training: bool = True
+
+    def recipe(self) -> dict[str, Any]:
+        """What decides the result, in JSON's types."""
+        return {
+            "runs": [RunFolder(run).summary()["recipe"] for run in self.runs],
+            "name": self.name,
+            "board": self.board,
+            "negatives": [str(folder.resolve()) for folder in self.negatives],
+            "limits": [self.limits.max_ms, self.limits.max_kb],
+            "max_loss": self.max_loss,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """A network on its way into the folder."""
+
+    network: NetworkSpec
+    chosen: ChosenKind
+    cost: BoardCost
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self, file: str) -> dict[str, Any]:
+        return {
+            "file": file,
+            "network": self.network.as_dict(),
+            "kind": self.chosen.kind,
+            "why": self.chosen.why,
+            "right_on_validation": self.chosen.right,
+            "low_ms": self.cost.low_ms,
+            "high_ms": self.cost.high_ms,
+            "notes": list(self.notes),
+        }
+
+
+def deliver(order: Order, output_dir: Path) -> dict[str, Any]:
+    """Write ``copy/`` in `output_dir`; return what it holds and how good it is.
+
+    The same stands in ``delivery.json`` beside it. What was delivered before stays. The figures
+    are from test photos, which nothing was chosen by. Raises TrainingError and DatasetError.
+    """
+    recipe, target = order.recipe(), output_dir / COPY_FOLDER
+    known = _delivered(output_dir)
+    if known is not None and known["recipe"] == recipe:
+        return known
+    names = [order.name] if len(order.runs) == 1 else [f"{order.name}-{n}" for n in (1, 2)]
+    stages = [_stage(order, run, name) for run, name in zip(order.runs, names, strict=True)]
+    with replacing_folder(target) as folder:
+        stages = _fill(folder, order, stages)
+        with contextlib.closing(_opened(folder)) as classifier:
+            figures = measure_delivery(classifier, order.image_dirs, order.negatives)
+        settings = copy_lines(target, order.name, figures.threshold).settings
+        write_atomic(folder / SETTINGS_FILE, f"{_SETTINGS_NOTE}\n{settings}".encode())
+        record = _record(folder, order, stages, figures) | {"recipe": recipe}
+    write_json(output_dir / DELIVERY_FILE, record)
+    return record
+
+
+_SETTINGS_NOTE = """\
+# For /etc/pi-classifier/config.toml on the Pi, once this folder lies in
+# /var/lib/pi-classifier/models. To try it where this folder lies:
+#     pi-classifier run --config pi_classifier.toml
+# in the folder above this one."""
+
+
+def _delivered(output_dir: Path) -> dict[str, Any] | None:
+    """The record of an earlier delivery whose folder is still there."""
+    try:
+        data = read_regular_file(output_dir / DELIVERY_FILE, _LARGEST_RECORD)
+        record: dict[str, Any] = json.loads(data)
+        files = [*(stage["file"] for stage in record["models"]), SETTINGS_FILE]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    whole = all((output_dir / COPY_FOLDER / name).is_file() for name in files)
+    return record if whole and "recipe" in record else None
+
+
+def _stage(order: Order, run: Path, name: str) -> _Stage:
+    summary = RunFolder(run).summary()
+    network, labels = NetworkSpec(**summary["network"]), len(summary["labels"])
+    floats = board_cost(network, order.board, "float32", labels)
+    rules = KindRules(
+        replace(ModelCard(**summary["card"]), name=name),
+        order.limits.allow_cost(floats.ms, floats.kb),
+        order.training,
+    )
+    chosen = choose_kind(run, order.image_dirs, rules)
+    kind = "float32" if chosen.kind == "float32" else "int8"
+    return _Stage(network, chosen, board_cost(network, order.board, kind, labels))
+
+
+def _fill(folder: Path, order: Order, stages: Sequence[_Stage]) -> list[_Stage]:
+    """Put the calibrated models into the folder, joined to a cascade where they are two."""
+    if len(stages) == 1:
+        return [_calibrated(folder / f"{order.name}.tflite", order, stages[0])]
+    files = [folder / name for name in stage_files(len(stages))]
+    done = [_calibrated(f, order, s) for f, s in zip(files, stages, strict=True)]
+    policy = ThresholdPolicy(max_loss=order.max_loss)
+    for _ in make_cascade(
+        files, order.image_dirs, order.name, folder / CASCADE, policy, progress=_progress
+    ):
+        pass
+    with contextlib.closing(_opened(folder)) as cascade:
+        deferral = validation_deferral(cascade, order.image_dirs)
+    first, second = done
+    if first.cost.ms + deferral * second.cost.ms < second.cost.ms:
+        return done
+    # 8 bits have changed the scores: what was to save time would cost some.
+    (folder / CASCADE).unlink()
+    files[0].unlink()
+    files[1].rename(folder / f"{order.name}.tflite")
+    alone = f"alone: a cascade would pass {deferral:.0%} of the validation photos on"
+    return [replace(second, notes=(*second.notes, alone))]
+
+
+def _calibrated(file: Path, order: Order, stage: _Stage) -> _Stage:
+    """Write a stage's file with temperature and unknown rejection, as far as they can be had."""
+    notes: list[str] = []
+    for negatives in dict.fromkeys((order.negatives, ())):
+        try:
+            for _ in calibrate_model(
+                stage.chosen.path, order.image_dirs, file, _progress, negatives=negatives
+            ):
+                pass
+            return replace(stage, notes=tuple(notes))
+        except TrainingError as error:
+            what = "unknown rejection" if negatives else "calibration"
+            notes.append(f"without {what}: {error}")
+    shutil.copyfile(stage.chosen.path, file)
+    return replace(stage, notes=tuple(notes))
+
+
+def _progress(items: Sequence[Any]) -> Any:
+    return with_progress("calibrating", items)
+
+
+def _opened(folder: Path) -> Classifier:
+    """Open the folder as the daemon does, which replays the models' self-tests."""
+    return open_classifier(ModelSettings(path=str(folder.resolve()), cache_dir="", top_k=0))
+
+
+def _record(
+    folder: Path, order: Order, stages: Sequence[_Stage], figures: HeldOutFigures
+) -> dict[str, Any]:
+    files = sorted(folder.glob("*.tflite"))
+    asked = [1.0, figures.deferral][: len(stages)]
+    return {
+        "name": order.name,
+        "board": order.board,
+        "models": [s.as_dict(f.name) for s, f in zip(stages, files, strict=True)],
+        "kb": round(sum(file.stat().st_size for file in files) / 1000, 1),
+        "low_ms": sum(s.cost.low_ms * share for s, share in zip(stages, asked, strict=True)),
+        "high_ms": sum(s.cost.high_ms * share for s, share in zip(stages, asked, strict=True)),
+        **figures.as_dict(),
+    }

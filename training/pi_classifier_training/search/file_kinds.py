@@ -1,0 +1,123 @@
+"""Which kind of file a chosen network is delivered as: 8 bits, unless that costs too much."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pi_classifier.inference.classifier import open_model
+from pi_classifier_training.compression.quantization import QuantizeOptions, quantize
+from pi_classifier_training.conversion.conversion import Kind
+from pi_classifier_training.errors import ExportError
+from pi_classifier_training.evaluation.scoring import classify_photos
+from pi_classifier_training.export.export import TRIAL
+from pi_classifier_training.export.run_export import FinishedRun, export_source, open_run
+from pi_classifier_training.modelfile.model_card import ModelCard
+from pi_classifier_training.progress import with_progress
+
+# Of the validation photos, so many may be lost to 8 bits before anything is done about it.
+LOSS = 0.003
+# Floats take about twice the time: only for a loss that anybody would notice.
+LOSS_WORTH_FLOATS = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenKind:
+    """The file to deliver of a run, and why it is this one.
+
+    `right` are the shares of validation photos that the files made of the run get right.
+    """
+
+    kind: Kind
+    path: Path
+    right: dict[str, float]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class KindRules:
+    """What may be made of a run: `floats` within the board's limits, `training` in the time left.
+
+    `card` is what the files say of themselves.
+    """
+
+    card: ModelCard = field(default_factory=ModelCard)
+    floats: bool = True
+    training: bool = True
+
+
+def choose_kind(run_dir: Path, image_dirs: Sequence[Path], rules: KindRules) -> ChosenKind:
+    """Make the files of a run that come into question; say which to deliver.
+
+    Full-integer, as long as it gets at most `LOSS` of the validation photos less right than
+    the float network; else the same trained for it. Files made before stay. Raises
+    TrainingError and DatasetError.
+    """
+    run = open_run(run_dir, image_dirs)
+    made = run.summary.get("evaluation", {})
+    missing: list[Kind] = [
+        kind for kind in ("float32", "int8") if kind not in made or not run.file_of(kind).is_file()
+    ]
+    for _ in export_source(run, missing, rules.card):
+        pass
+    right = _right(run, ("float32", "int8"))
+    if _lost(right, "int8") <= LOSS:
+        return ChosenKind("int8", run.file_of("int8"), right, f"8 bits {_cost(right, 'int8')}")
+    why_not = _quantization_aware(run, image_dirs, rules)
+    if not why_not:
+        right |= _right(run, ("qat",))
+    return _of_integers(run, right, why_not, rules)
+
+
+def _of_integers(
+    run: FinishedRun, right: dict[str, float], why_not: str, rules: KindRules
+) -> ChosenKind:
+    """The better of both full-integer files; floats where even that loses too much."""
+    kind: Kind = "qat" if right.get("qat", 0.0) > right["int8"] else "int8"
+    trained = f"; {why_not}" if why_not else f"; trained for it, they {_cost(right, 'qat')}"
+    why = f"8 bits {_cost(right, 'int8')}{trained}"
+    if rules.floats and _lost(right, kind) > LOSS_WORTH_FLOATS:
+        return ChosenKind("float32", run.file_of("float32"), right, f"{why}. So it keeps floats")
+    return ChosenKind(kind, run.file_of(kind), right, why)
+
+
+def _lost(right: dict[str, float], kind: str) -> float:
+    return round(right["float32"] - right[kind], 9)
+
+
+def _cost(right: dict[str, float], kind: str) -> str:
+    lost = 100 * _lost(right, kind)
+    if lost <= 0:
+        return "lose nothing on the validation photos"
+    return f"lose {lost:.1f} points on the validation photos"
+
+
+def _right(run: FinishedRun, kinds: Sequence[Kind]) -> dict[str, float]:
+    """The share of validation photos that each file gets right, as the daemon runs it."""
+    photos = [photo for photo in run.photos() if photo.split == "validation"]
+    with contextlib.ExitStack() as opened:
+        classifiers = [
+            opened.enter_context(contextlib.closing(open_model(run.file_of(kind), TRIAL)))
+            for kind in kinds
+        ]
+        outcomes = classify_photos(
+            classifiers, photos, lambda items: with_progress("comparing files", items)
+        )
+    return {kind: float(one.right.mean()) for kind, one in zip(kinds, outcomes, strict=True)}
+
+
+def _quantization_aware(run: FinishedRun, image_dirs: Sequence[Path], rules: KindRules) -> str:
+    """Train the network for 8 bits; what keeps it from that, in words, else nothing."""
+    known = run.file_of("qat").is_file() and "qat" in run.summary.get("evaluation", {})
+    if known:
+        return ""
+    if not rules.training:
+        return "there was no time left to train it for them"
+    try:
+        quantize(run.path, list(image_dirs), QuantizeOptions("qat"))
+    except ExportError:
+        name = run.network.spec.name
+        return f"{name} has operations that cannot be trained for them"
+    return ""

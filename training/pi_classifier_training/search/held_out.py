@@ -1,0 +1,155 @@
+"""How good a delivery is, on test photos, which nothing was chosen by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pi_classifier.decision import SmootherSettings
+from pi_classifier.inference.cascade import Cascade
+from pi_classifier.inference.classifier import ModelClassifier
+from pi_classifier.types import Classifier
+from pi_classifier_training.data.dataset import Photo
+from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.evaluation.evaluate import label_evaluation
+from pi_classifier_training.evaluation.false_announcements import (
+    ask,
+    brief,
+    false_announcements,
+    known_answers,
+    silent_labels_of,
+    unknown_photos,
+)
+from pi_classifier_training.evaluation.held_out import held_out
+from pi_classifier_training.evaluation.metrics import announcements, wilson
+from pi_classifier_training.evaluation.scoring import Outcomes, classify_photos
+from pi_classifier_training.evaluation.temperature import announce_from
+from pi_classifier_training.progress import with_progress
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOutFigures:
+    """Answers to the test photos, and from which score on labels should be announced.
+
+    `threshold` was chosen on the validation photos. `unknown` is what it says of test photos
+    of nothing, where there are some (`false_announcements.brief`).
+    """
+
+    labels: tuple[str, ...]
+    silent: tuple[int, ...]
+    outcomes: Outcomes
+    said_scores: Any
+    threshold: float
+    accept: tuple[float, ...]
+    unknown: dict[str, Any] | None
+
+    @property
+    def deferral(self) -> float:
+        """The share of test photos that the first network passes on."""
+        return float((self.outcomes.stages > 0).mean())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures in JSON's types; shares are fractions with 95 % intervals."""
+        outcomes, n = self.outcomes, len(self.outcomes.photos)
+        right = wilson(int(outcomes.right.sum()), n)
+        speaking = ~np.isin(outcomes.truth, self.silent)
+        said = self._announced(speaking)
+        quiet = self._announced(~speaking)
+        return {
+            "threshold": self.threshold,
+            "accept": list(self.accept),
+            "deferral": self.deferral,
+            "here_ms": float(outcomes.latencies_ns.mean()) / 1e6,
+            "test": {
+                "n": n,
+                "top1": right.value,
+                "top1_interval": [right.low, right.high],
+                "said": said,
+                "said_of_silent": quiet,
+                "labels": list(self.labels),
+                **label_evaluation(outcomes, self.labels),
+            },
+            "unknown": self.unknown,
+        }
+
+    def _announced(self, rows: Any) -> dict[str, int]:
+        """How many of these test photos get a label aloud, and how many another than theirs."""
+        of = self.outcomes
+        counted = announcements(
+            of.truth[rows], of.given[rows], self.said_scores[rows], self.threshold
+        )
+        return {"n": counted.n, "named": counted.named, "wrong": counted.wrong}
+
+
+def measure_delivery(
+    classifier: Classifier, image_dirs: Sequence[Path], negatives: Sequence[Path]
+) -> HeldOutFigures:
+    """Show a delivered model or cascade the test photos, and those of nothing.
+
+    Raises DatasetError, and TrainingError for a classifier of another kind.
+    """
+    parts = held_out(image_dirs, models_of(classifier))
+    threshold = announcing_threshold(
+        _classified(classifier, [p for part in parts for p in part.validation])
+    )
+    outcomes = _classified(classifier, [p for part in parts for p in part.test])
+    unknown = None
+    if negatives:
+        unknowns = unknown_photos([classifier], negatives)
+        (answers,) = ask(
+            [classifier], unknowns.photos, lambda p: with_progress("photos of nothing", p)
+        )
+        unknown = brief(false_announcements(classifier, unknowns, answers, outcomes, threshold))
+    silent = silent_labels_of(classifier)
+    return HeldOutFigures(
+        tuple(classifier.labels),
+        tuple(i for i, label in enumerate(classifier.labels) if label in silent),
+        outcomes,
+        known_answers(classifier, outcomes).scores,
+        threshold,
+        accepts_of(classifier),
+        unknown,
+    )
+
+
+def validation_deferral(cascade: Classifier, image_dirs: Sequence[Path]) -> float:
+    """The share of the validation photos that a cascade's first model passes on."""
+    parts = held_out(image_dirs, models_of(cascade))
+    outcomes = _classified(cascade, [p for part in parts for p in part.validation])
+    return float((outcomes.stages > 0).mean())
+
+
+def models_of(classifier: Classifier) -> list[ModelClassifier]:
+    """The models behind a classifier, in the order they are asked. Raises TrainingError."""
+    stages = [s.classifier for s in classifier.stages] if isinstance(classifier, Cascade) else []
+    models = [c for c in stages or [classifier] if isinstance(c, ModelClassifier)]
+    if not models:
+        raise TrainingError(f"{classifier.name}: is neither a model file nor a cascade of them")
+    return models
+
+
+def accepts_of(classifier: Classifier) -> tuple[float, ...]:
+    """The scores from which the stages but the last answer alone."""
+    if not isinstance(classifier, Cascade):
+        return ()
+    return tuple(stage.accept for stage in classifier.stages[:-1])
+
+
+def announcing_threshold(validation: Outcomes) -> float:
+    """The score from which the device should announce.
+
+    The usual one, unless on the validation photos answers are right often enough only from
+    a higher one on: below the usual one, what shows no label would be announced more often.
+    """
+    return max(SmootherSettings().threshold_high, announce_from(validation))
+
+
+def _classified(classifier: Classifier, photos: Sequence[Photo]) -> Outcomes:
+    (outcomes,) = classify_photos(
+        [classifier], photos, lambda items: with_progress("measuring", items)
+    )
+    return outcomes
