@@ -133,6 +133,19 @@ def _log(arguments: argparse.Namespace) -> None:
     _sections(arguments, log.sections(arguments))
 
 
+# The bench need not be installed for the other benchmarks.
+def _unknown(arguments: argparse.Namespace) -> None:
+    from benchmarks import unknown
+
+    unknown.run(arguments)
+
+
+def _unknown_parser() -> argparse.ArgumentParser:
+    from benchmarks import unknown
+
+    return unknown.parser()
+
+
 def _sections(arguments: argparse.Namespace, sections: Iterable[list[Figure]]) -> None:
     facts = report.machine()
     print(report.heading(facts), flush=True)
@@ -152,6 +165,7 @@ _SUBJECTS: Mapping[str, tuple[_Run, Callable[[], argparse.ArgumentParser]]] = {
     "log": (_log, log.parser),
     "camera": (_camera, camera.parser),
     "eyes": (eyes.run, eyes.parser),
+    "unknown": (_unknown, _unknown_parser),
 }
 
 

@@ -147,7 +147,7 @@ def fit_unknown(
     written = [float(f"{weight:.{_DIGITS}g}") for weight in weights]
     sure = known[right & announced]
     scores = _unknown_scores(sure, np.array(written, np.float32), floor)
-    threshold, silenced = _threshold(scores, max_silenced)
+    threshold, silenced = silencing_threshold(scores, max_silenced)
     return {
         "score": UNKNOWN_SCORE,
         "weights": written,
@@ -209,7 +209,7 @@ def _fitted_weights(
     return weights
 
 
-def _threshold(sure: NDArray[np.float64], max_silenced: float) -> tuple[float, float]:
+def silencing_threshold(sure: NDArray[np.float64], max_silenced: float) -> tuple[float, float]:
     """The score above which frames are unknown, and the share of these answers above it."""
     n = len(sure)
     place = int(max_silenced * (n + 1))

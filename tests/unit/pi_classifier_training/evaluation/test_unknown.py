@@ -164,7 +164,9 @@ def test_the_command_writes_what_the_device_applies(
     said = capsys.readouterr().out
     manifest = read_model_file(model).manifest
     assert manifest.unknown is not None
-    assert manifest.details["unknown"]["fitted"]["negatives"]["name"] == "nothing"
+    # Seven of the eight places: the other one judges.
+    fitted = manifest.details["unknown"]["fitted"]["negatives"]
+    assert fitted == {"photos": 7 * 12, "name": "nothing"}
     assert manifest.golden
     classifier = open_classifier(ModelSettings(path=str(model), cache_dir=""))
     for color, unknown in ((PINK, True), (COLORS["magenta"], False), (COLORS["cyan"], False)):
@@ -182,6 +184,20 @@ def test_the_command_writes_what_the_device_applies(
     assert record["share"] == 0
     # A third of them shows the silent label, which is never announced.
     assert record["known"]["announced"] > 0.6
+
+
+def test_a_model_is_not_asked_about_places_that_it_has_learned(
+    photos: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "model.tflite"
+    learned = {"data": {"negatives": {"name": "nothing"}}}
+    content = (DATA / "int8.tflite").read_bytes()
+    model.write_bytes(with_manifest_entries(content, {"training": learned}))
+    assert calibrate(model, photos) == 0
+    entry = read_model_file(model).manifest.details["unknown"]
+    assert entry["fitted"]["negatives"]["photos"] == 12
+    # So few fit no weights; the silent label's own score is taken.
+    assert entry["weights"] == [1.0, 0.0, 0.0, 0.0]
 
 
 def test_independent_scores_and_cascades_are_refused(
