@@ -1,0 +1,119 @@
+"""The best model in one command: a small search for real, also one that is killed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+from pi_classifier_training.cli import main
+from pi_classifier_training.networks.published import published_network
+from pi_classifier_training.retraining.run_folder import RunFolder
+
+# Kills the process, as the operating system would, when a file is to get its
+# final name for the n-th time.
+KILLED = """
+import os, signal, sys
+name, left = sys.argv[1], int(sys.argv[2])
+def watch(what, arguments):
+    global left
+    if what == "os.rename" and str(arguments[1]).endswith(name):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(watch)
+from pi_classifier_training.cli import main
+sys.exit(main(sys.argv[3:]))
+"""
+
+
+@pytest.fixture(scope="module")
+def weights_dir(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights under the name, and in the form, in which Keras publishes MobileNet v1 0.25."""
+    folder = tmp_path_factory.mktemp("published")
+    network = RunFolder(run).load()
+    published = published_network(network.spec, None)
+    published.set_weights(network.backbone.get_weights())
+    with h5py.File(folder / "mobilenet_2_5_224_tf_no_top.h5", "w") as file:
+        layers = [layer for layer in published.layers if layer.weights]
+        file.attrs["layer_names"] = [layer.name for layer in layers]
+        for layer in layers:
+            group = file.create_group(layer.name)
+            group.attrs["weight_names"] = [f"{i}" for i in range(len(layer.weights))]
+            for i, weight in enumerate(layer.weights):
+                group[f"{i}"] = weight.numpy()
+    return folder
+
+
+def command(photos: Path, weights_dir: Path, out: Path, *words: str) -> list[str]:
+    """One network at two sizes, in a time in which only heads are tried."""
+    places = ["--image-dir", str(photos), "--output-dir", str(out)]
+    options = ["--weights-dir", str(weights_dir), "--minutes", "2", "--max-ms", "12"]
+    return ["auto", *places, *options, *words]
+
+
+def results(out: Path) -> dict[str, Any]:
+    """What every trial came to, without what differs from run to run."""
+    found = {}
+    for path in sorted(out.glob("search/trials/*/result.json")):
+        entries = json.loads(path.read_text())
+        found[path.parent.name] = [entries["accuracy"], entries["cross_entropy"]]
+    return found
+
+
+@pytest.fixture(scope="module")
+def finished(photos: Path, weights_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("auto") / "discs"
+    assert main(command(photos, weights_dir, out)) == 0
+    return out
+
+
+def test_a_network_is_left_that_tells_the_labels_apart(finished: Path) -> None:
+    [trained] = finished.glob("search/trials/*/run/run.json")
+    assert json.loads(trained.read_text())["validation_accuracy"] >= 0.9
+    assert "mobilenet_v1-0.25-128-all" in results(finished)
+
+
+def test_a_killed_search_goes_on_to_the_same_choice(
+    finished: Path, photos: Path, weights_dir: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "discs"
+    arguments = command(photos, weights_dir, out)
+    process = [sys.executable, "-c", KILLED, "result.json", "2", *arguments]
+    assert subprocess.run(process, check=False, capture_output=True).returncode == -signal.SIGKILL
+    [first] = out.glob("search/trials/*/result.json")
+    written = first.stat().st_mtime_ns
+    assert main(arguments) == 0
+    assert results(out) == results(finished)
+    assert first.stat().st_mtime_ns == written
+
+
+def test_what_is_finished_stays_when_the_command_is_given_again(
+    finished: Path, photos: Path, weights_dir: Path
+) -> None:
+    before = {
+        p: p.stat().st_mtime_ns for p in finished.glob("search/trials/*/run/*") if p.is_file()
+    }
+    assert main(command(photos, weights_dir, finished)) == 0
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+
+
+def test_other_options_in_the_same_folder_are_refused(
+    finished: Path, photos: Path, weights_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(photos, weights_dir, finished, "--seed", "2")) == 78
+    error = capsys.readouterr().err
+    assert "holds a search of other options (seed 1, now 2)" in error
+    assert "--force" in error
+
+
+def test_a_folder_without_weights_is_refused_before_anything_is_done(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(photos, tmp_path, tmp_path / "out")) == 78
+    assert "mobilenet_" in capsys.readouterr().err
