@@ -79,7 +79,7 @@ def assert_same(made: list[TrialResult], expected: list[TrialResult]) -> None:
 
 def test_both_nodes_are_found_the_own_first(cluster: Cluster) -> None:
     assert [node.address for node in cluster.nodes] == ["127.0.0.2", "127.0.0.3"]
-    assert cluster.slots(1) == 2
+    assert (cluster.processors, cluster.slots) == (1, 2)
 
 
 def test_features_of_a_cluster_are_those_of_one_machine(

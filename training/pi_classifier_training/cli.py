@@ -85,8 +85,20 @@ def _run(arguments: Sequence[str] | None) -> int:
     )
     if options.starts_tensorflow:
         _start_tensorflow()
+    _copy_photos(options)
     code: int = options.run(options)
     return code
+
+
+def _copy_photos(options: argparse.Namespace) -> None:
+    """Put folders in the place of addresses: no command need know of others."""
+    given = getattr(options, "image_dir", None)
+    if isinstance(given, list) and any(isinstance(place, str) for place in given):
+        from pi_classifier_training.data.mirror import local_copy
+
+        options.image_dir = [
+            local_copy(place) if isinstance(place, str) else place for place in given
+        ]
 
 
 def _start_tensorflow() -> None:

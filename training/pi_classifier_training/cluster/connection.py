@@ -23,6 +23,8 @@ from pi_classifier.system.python_child import run_to_end
 from pi_classifier_training.errors import ClusterError, TrainingError
 
 _ADDRESS = re.compile(r"auto|[^\s:/]+:\d{1,5}")
+# More make a small network hardly quicker; two tasks beside each other do.
+_MOST_PROCESSORS = 4
 _ANSWER_LIMIT_S = 15.0
 _NODE_LIMIT_S = 120.0
 # What decides the pixels and the numbers made of them.
@@ -53,9 +55,16 @@ class Cluster:
         """The node on this machine."""
         return self.nodes[0]
 
-    def slots(self, processors: int) -> int:
-        """How many tasks of so many processors run at the same time."""
-        return sum(node.processors // processors for node in self.nodes)
+    @property
+    def processors(self) -> int:
+        """How many a task is given: all of the smallest node, and no more than it can use."""
+        able = [node.processors for node in self.nodes if node.processors]
+        return min([_MOST_PROCESSORS, *able])
+
+    @property
+    def slots(self) -> int:
+        """How many tasks run at the same time."""
+        return max(1, sum(node.processors // self.processors for node in self.nodes))
 
 
 @contextlib.contextmanager

@@ -26,8 +26,6 @@ from pi_classifier_training.features.computing import (
 )
 from pi_classifier_training.networks.network import Network
 
-# More do not make a network quicker: reading photos keeps the others busy.
-_MOST_PROCESSORS = 4
 _MOST_BLOCKS = 1000
 
 
@@ -57,15 +55,14 @@ class ComputedByCluster:
         network = work.network
         weights = ray.put(network.backbone.get_weights())
         depot = opened_depot(self._cluster, None)
-        processors = min(_MOST_PROCESSORS, *(n.processors or 1 for n in self._cluster.nodes))
         made = ray.data.from_items(
             batches, override_num_blocks=min(len(batches), _MOST_BLOCKS)
         ).map_batches(
             _Worker,
             fn_constructor_args=(network.spec, weights, work.resize, work.views, depot),
             batch_size=1,
-            num_cpus=processors,
-            concurrency=(1, max(1, min(len(batches), self._cluster.slots(processors)))),
+            num_cpus=self._cluster.processors,
+            concurrency=(1, min(len(batches), self._cluster.slots)),
         )
         for row in made.iter_rows():
             kept = np.frombuffer(row["kept"], np.int64)

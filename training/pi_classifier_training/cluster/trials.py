@@ -43,21 +43,19 @@ _END_LIMIT_S = 30.0
 
 
 class RayExecutor:
-    """Makes trials on all nodes, each on `processors` of a node.
+    """Makes trials on all nodes.
 
     A trial whose node dies is made by another. What trials leave comes back to this machine,
     into the folders their descriptions name.
     """
 
-    def __init__(
-        self, cluster: Cluster, *, processors: int = 1, cache_dir: str | None = None
-    ) -> None:
-        self.slots = max(1, cluster.slots(processors))
+    def __init__(self, cluster: Cluster, cache_dir: str | None = None) -> None:
+        self.slots = cluster.slots
         self._depot = opened_depot(cluster, cache_dir)
         self._waiting = _Waiting()
         self._ended = _Ended()
         self._thread = threading.Thread(
-            target=self._tune, args=(processors,), name="trials", daemon=True
+            target=self._tune, args=(cluster.processors,), name="trials", daemon=True
         )
 
     def __enter__(self) -> Self:

@@ -16,6 +16,13 @@ def path_of(text: str) -> Path:
     return Path(text).expanduser()
 
 
+def photos_of(text: str) -> Path | str:
+    """An argument that names a folder of photos, or the address of one, as text."""
+    from pi_classifier_training.data.mirror import is_address
+
+    return text if is_address(text) else path_of(text)
+
+
 def add_image_dir(
     parser: argparse.ArgumentParser, *, required: bool = True, split: bool = True
 ) -> None:
@@ -27,16 +34,27 @@ def add_image_dir(
 
     parser.add_argument(
         "--image-dir",
-        type=path_of,
+        type=photos_of,
         action="append",
         required=required,
         default=None if required else [],
         metavar="DIR",
-        help="folder of photos, one sub-folder per label; may be given several times",
+        help="folder of photos, one sub-folder per label, or its address (s3://…, sftp://…, "
+        "zip://…); may be given several times",
     )
     if split:
         title = "which photos train, validate and test"
         add_options(parser.add_argument_group(title), SplitOptions)
+
+
+def add_ray(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add ``--ray``: several machines for `what`."""
+    parser.add_argument(
+        "--ray",
+        metavar="auto|ADDRESS",
+        help=f"{what} on all machines of a cluster of Ray (HOST:PORT; auto: the one this machine "
+        "is in)",
+    )
 
 
 def add_source(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from typing import Any
 
 from pi_classifier.config.options import add_options, read_options
-from pi_classifier_training.commands.arguments import add_image_dir, path_of, print_lines
+from pi_classifier_training.commands.arguments import add_image_dir, add_ray, path_of, print_lines
 
 
 def add(commands: Any) -> None:
@@ -29,6 +30,7 @@ def _describe_auto(parser: argparse.ArgumentParser) -> None:
         "--output-dir", type=path_of, required=True, metavar="OUT", help="a folder for the result"
     )
     parser.add_argument("--force", action="store_true", help="begin anew in a folder already used")
+    add_ray(parser, "make the trials")
     add_options(parser, AutoOptions)
 
 
@@ -37,12 +39,18 @@ def _auto(options: argparse.Namespace) -> int:
     from pi_classifier_training.search.auto import search, table
     from pi_classifier_training.search.options import AutoOptions
 
-    with RunFolder(options.output_dir).held():
+    choices = read_options(options, AutoOptions)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(RunFolder(options.output_dir).held())
+        executor = None
+        if options.ray is not None:
+            from pi_classifier_training.cluster.connection import joined
+            from pi_classifier_training.cluster.trials import RayExecutor
+
+            cluster = stack.enter_context(joined(options.ray))
+            executor = stack.enter_context(RayExecutor(cluster, choices.cache_dir))
         found = search(
-            options.image_dir,
-            options.output_dir,
-            read_options(options, AutoOptions),
-            force=options.force,
+            options.image_dir, options.output_dir, choices, force=options.force, executor=executor
         )
     print_lines(table(found))
     for one in found.finalists:

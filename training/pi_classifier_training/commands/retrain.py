@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from pi_classifier.config.options import add_options, given_options, read_options
-from pi_classifier_training.commands.arguments import add_image_dir, path_of, print_lines
+from pi_classifier_training.commands.arguments import add_image_dir, add_ray, path_of, print_lines
 
 if TYPE_CHECKING:
     from pi_classifier_training.retraining.options import RetrainOptions
@@ -41,6 +42,7 @@ def _describe_retrain(parser: argparse.ArgumentParser) -> None:
         "--output-dir", type=path_of, required=True, metavar="OUT", help="the run's folder"
     )
     parser.add_argument("--force", action="store_true", help="train anew in a folder already used")
+    add_ray(parser, "compute the features of photos")
     network = parser.add_argument_group("the network")
     add_options(network, NetworkSpec, configured=True)
     add_options(network, RetrainOptions, ("weights", "resize", "cache_dir"))
@@ -61,7 +63,14 @@ def _retrain(options: argparse.Namespace) -> int:
 
     choices, run = choices_of(options), RunFolder(options.output_dir)
     with run.held():
-        retrain(options.image_dir, run.path, choices, force=options.force)
+        with contextlib.ExitStack() as stack:
+            compute = None
+            if options.ray is not None:
+                from pi_classifier_training.cluster.connection import joined
+                from pi_classifier_training.cluster.features import ComputedByCluster
+
+                compute = ComputedByCluster(stack.enter_context(joined(options.ray)))
+            retrain(options.image_dir, run.path, choices, force=options.force, compute=compute)
         if set(DEFAULT_KINDS) <= run.summary().get("evaluation", {}).keys():
             print(f"{run.path}: finished before; its files are as they were (see --force)")
             return 0

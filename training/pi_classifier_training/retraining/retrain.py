@@ -16,6 +16,7 @@ from pi_classifier_training.data.negatives import Negatives
 from pi_classifier_training.data.photo_sketch import sketch
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.features.bottlenecks import BottleneckCache
+from pi_classifier_training.features.computing import Compute
 from pi_classifier_training.features.row_store import KEY_BYTES, Keys
 from pi_classifier_training.networks.network import Network, load_weights, weights_id
 from pi_classifier_training.progress import working
@@ -38,11 +39,13 @@ def retrain(
     *,
     force: bool = False,
     enough: Enough = lambda: False,
+    compute: Compute | None = None,
 ) -> None:
     """Train a network and save it in the run folder `output_dir`.
 
     A training that was killed goes on; one that is finished stays, unless `force` begins it
-    anew. It ends early once `enough` says so. Raises DatasetError and TrainingError.
+    anew. It ends early once `enough` says so. Features come from `compute`, None: from this
+    process. Raises DatasetError and TrainingError.
     """
     import keras
 
@@ -54,7 +57,7 @@ def retrain(
     labels = require_trainable(photos)
     teachers = _load_teachers(options, labels)
     network = _network(options, labels)
-    with BottleneckCache.at(options.cache_dir) as cache:
+    with BottleneckCache.at(options.cache_dir, compute) as cache:
         contents = cache.contents(photos)
         recipe = _recipe(network, photos, contents, options)
         if force:
