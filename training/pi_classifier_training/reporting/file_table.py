@@ -9,7 +9,7 @@ from typing import Any
 from pi_classifier.errors import PiClassifierError
 from pi_classifier_training.evaluation.metrics import Accuracy
 from pi_classifier_training.reporting import figures, words
-from pi_classifier_training.reporting.copying import CopyLines, copy_lines
+from pi_classifier_training.reporting.copying import CopyLines
 from pi_classifier_training.reporting.model_files import MeasuredFile
 from pi_classifier_training.reporting.page import Figure
 from pi_classifier_training.reporting.subject import Subject
@@ -20,6 +20,7 @@ EXPLAINED = {
     "dynamic": "weights with 8 bits, computing with 32 (dynamic-range quantized)",
     "int8": "weights and computing with 8 bits (full-integer quantized)",
     "qat": "as int8, but trained for it (quantization-aware trained)",
+    "cascade": "the models together: the first answers alone where it is sure",
     "rounded": "as float32, but made to compress well (rounded)",
 }
 
@@ -64,8 +65,8 @@ def files(subject: Subject) -> Files:
     boards = tuple(dict.fromkeys(board for row in rows for board in row.boards))
     basis = next((str(i["estimates_basis"]) for i in inspected if i), "")
     chosen = subject.chosen
-    copying = copy_lines(chosen.path, subject.name, chosen.threshold)
-    return Files(rows, boards, basis, _figure(rows), len(chosen.outcomes.photos), copying)
+    photos = len(chosen.outcomes.photos)
+    return Files(rows, boards, basis, _figure(rows), photos, subject.copying)
 
 
 def file_row(file: MeasuredFile, *, chosen: bool, boards: Mapping[str, str]) -> FileRow:

@@ -13,9 +13,10 @@ import numpy as np
 
 from pi_classifier.decision import SmootherSettings
 from pi_classifier.errors import PiClassifierError
-from pi_classifier.inference.classifier import ModelClassifier, open_model
+from pi_classifier.inference.classifier import model_files, open_classifier
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.manifest import Manifest
+from pi_classifier.types import Classifier
 from pi_classifier_training.data.dataset import Photo, labels_of
 from pi_classifier_training.data.splits import Split
 from pi_classifier_training.errors import DatasetError, TrainingError
@@ -31,7 +32,7 @@ from pi_classifier_training.progress import with_progress
 log = logging.getLogger(__name__)
 
 # Fastest on a Raspberry Pi first: integers, then fewer bytes to read, then floats.
-PREFERRED = ("qat", "int8", "dynamic", "float16", "rounded", "float32")
+PREFERRED = ("cascade", "qat", "int8", "dynamic", "float16", "rounded", "float32")
 # A faster file is taken while it is at most this much less accurate, on validation photos.
 WORTH_THE_SPEED = 0.01
 
@@ -95,7 +96,8 @@ def measure_files(
         )
     messages: list[str] = []
     with contextlib.ExitStack() as opened:
-        classifiers: list[ModelClassifier] = []
+        classifiers: list[Classifier] = []
+        usable: list[Path] = []
         for path in paths:
             try:
                 classifier = _open(path, labels_of(photos))
@@ -103,6 +105,7 @@ def measure_files(
                 messages.append(f"{path.name}: {error}")
                 continue
             classifiers.append(opened.enter_context(contextlib.closing(classifier)))
+            usable.append(path)
         if not classifiers:
             why = f" ({messages[0]})" if messages else ""
             raise TrainingError(
@@ -114,7 +117,8 @@ def measure_files(
         validation: Sequence[Outcomes | None] = [None] * len(classifiers)
         if others:
             validation = _outcomes(classifiers, others, "validation photos")
-    files = [_measured(c, v, a) for c, v, a in zip(classifiers, validation, outcomes, strict=True)]
+        measured = zip(usable, classifiers, validation, outcomes, strict=True)
+        files = [_measured(*one) for one in measured]
     return sorted(files, key=_preference), messages
 
 
@@ -141,9 +145,9 @@ def _of(photos: Sequence[Photo], split: Split) -> list[Photo]:
     return [photo for photo in photos if photo.split == split]
 
 
-def _open(path: Path, labels: Sequence[str]) -> ModelClassifier:
+def _open(path: Path, labels: Sequence[str]) -> Classifier:
     # Packed weights are kept for programs that start often; here they would only be litter.
-    classifier = open_model(path, ModelSettings(path=str(path), top_k=0, cache_dir=""))
+    classifier = open_classifier(ModelSettings(path=str(path.resolve()), top_k=0, cache_dir=""))
     unknown = [label for label in labels if label not in classifier.labels]
     if unknown:
         classifier.close()
@@ -152,26 +156,29 @@ def _open(path: Path, labels: Sequence[str]) -> ModelClassifier:
 
 
 def _outcomes(
-    classifiers: Sequence[ModelClassifier], photos: Sequence[Photo], title: str
+    classifiers: Sequence[Classifier], photos: Sequence[Photo], title: str
 ) -> list[Outcomes]:
     return classify_photos(classifiers, photos, lambda p: with_progress(title, p))
 
 
 def _measured(
-    classifier: ModelClassifier, validation: Outcomes | None, test: Outcomes
+    path: Path, classifier: Classifier, validation: Outcomes | None, test: Outcomes
 ) -> MeasuredFile:
-    path = classifier.model.path
+    """A model file, or a cascade's: of all its models together."""
+    models = list(model_files(classifier))
+    kind = "cascade" if len(models) > 1 else models[0].manifest.details.get("kind", "unknown")
+    contents = [model.path.read_bytes() for model in models]
     return MeasuredFile(
         path,
-        str(classifier.model.manifest.details.get("kind", "unknown")),
+        str(kind),
         tuple(classifier.labels),
-        path.stat().st_size,
-        len(gzip.compress(path.read_bytes(), mtime=0)),
+        sum(map(len, contents)),
+        sum(len(gzip.compress(content, mtime=0)) for content in contents),
         None if validation is None else _accuracy(validation),
         _accuracy(test),
         float(np.median(test.latencies_ns)) / 1e6,
         test,
-        classifier.model.manifest,
+        models[-1].manifest,
     )
 
 

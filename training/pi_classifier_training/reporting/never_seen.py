@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pi_classifier.inference.classifier import open_model
+from pi_classifier.inference.classifier import open_classifier
 from pi_classifier_training.evaluation.false_announcements import (
     ask,
     false_announcements,
@@ -55,7 +55,8 @@ def never_seen(subject: Subject) -> NeverSeen:
     if not dirs:
         return NeverSeen(None, (), taught, command)
     chosen = subject.chosen
-    with contextlib.closing(open_model(chosen.path, TRIAL)) as classifier:
+    settings = replace(TRIAL, path=str(chosen.path.resolve()))
+    with contextlib.closing(open_classifier(settings)) as classifier:
         unknowns = unknown_photos([classifier], dirs)
         (answers,) = ask(
             [classifier],

@@ -10,12 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pi_classifier.modelfile.locate import CASCADE
 from pi_classifier.modelfile.model_file import ModelFile, read_model_file
 from pi_classifier.setting import setting
 from pi_classifier_training.data.dataset import Photo, scan
 from pi_classifier_training.data.splits import SplitOptions
 from pi_classifier_training.evaluation.held_out import recorded_rule
 from pi_classifier_training.evaluation.labeling import match_labels
+from pi_classifier_training.reporting.copying import CopyLines, copy_lines
 from pi_classifier_training.reporting.model_files import MeasuredFile, choose, measure_files
 from pi_classifier_training.retraining.run_folder import RunFolder
 
@@ -23,8 +25,27 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Delivered:
+    """A folder that is copied whole: a model or a cascade, made of the run that is reported on.
+
+    `threshold` is the score from which the configuration beside it lets labels be announced.
+    """
+
+    folder: Path
+    name: str
+    threshold: float
+
+    def files(self) -> list[Path]:
+        """Its cascade, if it is one, then its models."""
+        return [*sorted(self.folder.glob(CASCADE)), *sorted(self.folder.glob("*.tflite"))]
+
+
+@dataclass(frozen=True, slots=True)
 class ReportOptions:
-    """What to put in: the learning curve or not, and where its weights and features lie."""
+    """What to put in: the learning curve or not, and where its weights and features lie.
+
+    With `delivered` the report is on that instead of the files of the run.
+    """
 
     learning_curve: bool = setting(True, "leave out whether more photos would help: quicker")
     unknown: tuple[Path, ...] = setting(
@@ -42,6 +63,7 @@ class ReportOptions:
         None, "folder of the bottleneck cache; 'none' keeps none", metavar="DIR"
     )
     splits: SplitOptions = SplitOptions()
+    delivered: Delivered | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +84,28 @@ class Subject:
     @cached_property
     def chosen(self) -> MeasuredFile:
         """The file to copy, whose answers the report is on."""
-        return choose(self.files)
+        return choose(self.files) if self.options.delivered is None else self.files[0]
+
+    @property
+    def copying(self) -> CopyLines:
+        """The lines that bring it to the Pi."""
+        if (delivered := self.options.delivered) is not None:
+            return copy_lines(delivered.folder, delivered.name, delivered.threshold)
+        return copy_lines(self.chosen.path, self.name, self.chosen.threshold)
+
+    @property
+    def copied(self) -> str:
+        """The name of the file or folder that is copied."""
+        delivered = self.options.delivered
+        return (
+            self.chosen.path.name if delivered is None else f"the folder {delivered.folder.name}"
+        )
 
     @property
     def name(self) -> str:
         """What the model is called, else its run or file."""
+        if self.options.delivered is not None:
+            return self.options.delivered.name
         card = self.summary.get("card", {})
         return str(card.get("name") or self.source.resolve().name)
 
@@ -99,6 +138,8 @@ def read_subject(source: Path, image_dirs: Sequence[Path], options: ReportOption
         photos = scan(image_dirs, run.split_rule(options.splits))
         photos = match_labels(photos, run.labels(), source.name)
         paths = sorted(source.glob("*.tflite"))
+    if options.delivered is not None:
+        paths = options.delivered.files()
     files, messages = measure_files(source, paths, photos)
     for message in messages:
         log.warning("left out: %s", message)

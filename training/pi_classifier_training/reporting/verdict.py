@@ -10,7 +10,6 @@ from pi_classifier.decision import SmootherSettings
 from pi_classifier_training.reporting import words
 from pi_classifier_training.reporting.advice import Advice
 from pi_classifier_training.reporting.contents import Confusion
-from pi_classifier_training.reporting.copying import copy_lines
 from pi_classifier_training.reporting.model_files import MeasuredFile
 from pi_classifier_training.reporting.more_photos import More
 from pi_classifier_training.reporting.page import Headline
@@ -28,7 +27,7 @@ def headline(
         sentences.append(words.confusion_sentence(confusion.pairs))
     if isinstance(more := contents_of.get("more"), More):
         sentences.append(more.result.sentence)
-    sentences.append(words.copy_sentence(chosen.path.name, chosen.size_bytes))
+    sentences.append(words.copy_sentence(subject.copied, chosen.size_bytes))
     if not subject.is_run:
         sentences.append(words.SEEN_PERHAPS)
     in_short = (first, *_next_steps(subject, steps))
@@ -48,7 +47,7 @@ def speaking(file: MeasuredFile) -> Iterator[str]:
 
 
 def _next_steps(subject: Subject, steps: Sequence[Advice]) -> Iterator[str]:
-    yield f"Copy it to the Raspberry Pi: {copy_lines(subject.chosen.path, subject.name).send}"
+    yield f"Copy it to the Raspberry Pi: {subject.copying.send}"
     if steps:
         yield f"What would help most: {steps[0].title}:"
         yield from (f"  {line}" for line in steps[0].command.splitlines())

@@ -17,6 +17,7 @@ from typing import Any
 from pi_classifier.inference.classifier import open_classifier
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.locate import CASCADE
+from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.system.files import read_regular_file, write_atomic, write_json
 from pi_classifier.types import Classifier
 from pi_classifier_training.errors import TrainingError
@@ -30,6 +31,7 @@ from pi_classifier_training.modelfile.model_folder import (
     replacing_folder,
     stage_files,
 )
+from pi_classifier_training.modelfile.writer import with_manifest_entries
 from pi_classifier_training.networks.spec import NetworkSpec
 from pi_classifier_training.progress import with_progress
 from pi_classifier_training.reporting.copying import copy_lines
@@ -38,8 +40,9 @@ from pi_classifier_training.search.choice import Limits
 from pi_classifier_training.search.file_kinds import ChosenKind, KindRules, choose_kind
 from pi_classifier_training.search.held_out import (
     HeldOutFigures,
+    announcing_threshold,
     measure_delivery,
-    validation_deferral,
+    validation_outcomes,
 )
 
 COPY_FOLDER = "copy"
@@ -111,11 +114,11 @@ def deliver(order: Order, output_dir: Path) -> dict[str, Any]:
     names = [order.name] if len(order.runs) == 1 else [f"{order.name}-{n}" for n in (1, 2)]
     stages = [_stage(order, run, name) for run, name in zip(order.runs, names, strict=True)]
     with replacing_folder(target) as folder:
-        stages = _fill(folder, order, stages)
-        with contextlib.closing(_opened(folder)) as classifier:
-            figures = measure_delivery(classifier, order.image_dirs, order.negatives)
-        settings = copy_lines(target, order.name, figures.threshold).settings
+        stages, threshold = _fill(folder, order, stages)
+        settings = copy_lines(target, order.name, threshold).settings
         write_atomic(folder / SETTINGS_FILE, f"{_SETTINGS_NOTE}\n{settings}".encode())
+        with contextlib.closing(_opened(folder)) as classifier:
+            figures = measure_delivery(classifier, order.image_dirs, order.negatives, threshold)
         record = _record(folder, order, stages, figures) | {"recipe": recipe}
     write_json(output_dir / DELIVERY_FILE, record)
     return record
@@ -154,10 +157,28 @@ def _stage(order: Order, run: Path, name: str) -> _Stage:
     return _Stage(network, chosen, board_cost(network, order.board, kind, labels))
 
 
-def _fill(folder: Path, order: Order, stages: Sequence[_Stage]) -> list[_Stage]:
-    """Put the calibrated models into the folder, joined to a cascade where they are two."""
+def _fill(folder: Path, order: Order, stages: Sequence[_Stage]) -> tuple[list[_Stage], float]:
+    """Put the calibrated models into the folder, joined to a cascade where they are two.
+
+    Returns them with the score from which labels should be announced, which they hold too.
+    """
     if len(stages) == 1:
-        return [_calibrated(folder / f"{order.name}.tflite", order, stages[0])]
+        stages = [_calibrated(folder / f"{order.name}.tflite", order, stages[0])]
+    else:
+        stages = _joined(folder, order, stages)
+    with contextlib.closing(_opened(folder)) as classifier:
+        threshold = announcing_threshold(validation_outcomes(classifier, order.image_dirs))
+    for file in folder.glob("*.tflite"):
+        advice = {
+            **read_model_file(file).manifest.details.get("thresholds", {}),
+            "high": threshold,
+        }
+        write_atomic(file, with_manifest_entries(file.read_bytes(), {"thresholds": advice}))
+    return list(stages), threshold
+
+
+def _joined(folder: Path, order: Order, stages: Sequence[_Stage]) -> list[_Stage]:
+    """Two calibrated models as a cascade; the second alone where a cascade would cost time."""
     files = [folder / name for name in stage_files(len(stages))]
     done = [_calibrated(f, order, s) for f, s in zip(files, stages, strict=True)]
     policy = ThresholdPolicy(max_loss=order.max_loss)
@@ -166,7 +187,7 @@ def _fill(folder: Path, order: Order, stages: Sequence[_Stage]) -> list[_Stage]:
     ):
         pass
     with contextlib.closing(_opened(folder)) as cascade:
-        deferral = validation_deferral(cascade, order.image_dirs)
+        deferral = float((validation_outcomes(cascade, order.image_dirs).stages > 0).mean())
     first, second = done
     if first.cost.ms + deferral * second.cost.ms < second.cost.ms:
         return done

@@ -86,16 +86,18 @@ class HeldOutFigures:
 
 
 def measure_delivery(
-    classifier: Classifier, image_dirs: Sequence[Path], negatives: Sequence[Path]
+    classifier: Classifier,
+    image_dirs: Sequence[Path],
+    negatives: Sequence[Path],
+    threshold: float,
 ) -> HeldOutFigures:
     """Show a delivered model or cascade the test photos, and those of nothing.
+
+    `threshold` is the score from which it may announce.
 
     Raises DatasetError, and TrainingError for a classifier of another kind.
     """
     parts = held_out(image_dirs, models_of(classifier))
-    threshold = announcing_threshold(
-        _classified(classifier, [p for part in parts for p in part.validation])
-    )
     outcomes = _classified(classifier, [p for part in parts for p in part.test])
     unknown = None
     if negatives:
@@ -116,11 +118,10 @@ def measure_delivery(
     )
 
 
-def validation_deferral(cascade: Classifier, image_dirs: Sequence[Path]) -> float:
-    """The share of the validation photos that a cascade's first model passes on."""
-    parts = held_out(image_dirs, models_of(cascade))
-    outcomes = _classified(cascade, [p for part in parts for p in part.validation])
-    return float((outcomes.stages > 0).mean())
+def validation_outcomes(classifier: Classifier, image_dirs: Sequence[Path]) -> Outcomes:
+    """What a delivered model or cascade says of the validation photos, to choose by."""
+    parts = held_out(image_dirs, models_of(classifier))
+    return _classified(classifier, [p for part in parts for p in part.validation])
 
 
 def models_of(classifier: Classifier) -> list[ModelClassifier]:

@@ -1,0 +1,231 @@
+"""From what a search found to the folder that is copied, its report and the words about it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pi_classifier_training.evaluation.boards import board_cost
+from pi_classifier_training.inspection.estimates import board_called
+from pi_classifier_training.reporting.page import Section
+from pi_classifier_training.reporting.report import REPORT_FILE, write_report
+from pi_classifier_training.reporting.subject import Delivered, ReportOptions
+from pi_classifier_training.search.candidates import Candidate
+from pi_classifier_training.search.choice import Choice, Limits, choose, option_of
+from pi_classifier_training.search.delivery import COPY_FOLDER, Order, deliver
+from pi_classifier_training.search.options import AutoOptions
+from pi_classifier_training.search.plan import Tried
+from pi_classifier_training.search.trials import TrialResult, TrialSpec, run_trial
+
+log = logging.getLogger(__name__)
+
+# An epoch with simulated rounding takes about so many ordinary ones.
+QUANTIZATION_AWARE_EPOCHS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenRow:
+    """A network of the table of what was tried; shares and times as text."""
+
+    network: str
+    frozen: str
+    tuned: str
+    ms: str
+    size_bytes: int
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What the report says of the choice."""
+
+    chosen: str
+    reason: str
+    told: tuple[str, ...]
+    rows: tuple[ChosenRow, ...]
+    board: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finishing:
+    """What was found of what was asked for, and how much time is left for the rest."""
+
+    tried: Sequence[Tried]
+    image_dirs: tuple[Path, ...]
+    output_dir: Path
+    options: AutoOptions
+    left_s: float
+
+    @property
+    def limits(self) -> Limits:
+        """What the board allows."""
+        return Limits(self.options.max_ms, self.options.max_kb)
+
+    def chosen(self) -> tuple[Choice, list[Tried]]:
+        """One network or two, by what all that saw all photos said of the validation photos."""
+        by_name = {t.result.name: t for t in self.tried if _comparable(t.result)}
+        scores = {name: t.result.scores() for name, t in by_name.items()}
+        _, first = next(iter(scores.values()))
+        options = [
+            option_of(name, t.candidate.cost.ms, t.candidate.cost.kb, rows, indices)
+            for name, t in by_name.items()
+            for rows, indices in [scores[name]]
+            # A photo that one of them could not read would put all others out of step.
+            if np.array_equal(indices, first)
+        ]
+        choice = choose(options, self.limits)
+        return choice, [by_name[option.name] for option in choice.options]
+
+
+def _comparable(result: TrialResult) -> bool:
+    return not result.dropped and result.spec.photos is None
+
+
+def finish(finishing: Finishing) -> Iterator[str]:
+    """Choose, deliver, report; yield what a person should read. Raises TrainingError."""
+    choice, chosen = finishing.chosen()
+    options, output = finishing.options, finishing.output_dir
+    name = output.resolve().name
+    order = Order(
+        tuple(_run_of(tried.result) for tried in chosen),
+        finishing.image_dirs,
+        name,
+        options.board,
+        options.negatives,
+        finishing.limits,
+        choice.max_loss,
+        _time_to_train(finishing, chosen),
+    )
+    record = deliver(order, output)
+    titles = " and ".join(_title(tried) for tried in chosen)
+    told = tuple(_told(record))
+    story = Chosen(titles, choice.reason, told, _rows(finishing, chosen), _board(options.board))
+    yield ""
+    yield f"Chosen: {titles}. {choice.reason[0].upper()}{choice.reason[1:]}."
+    yield from told
+    delivered = Delivered(output / COPY_FOLDER, name, record["threshold"])
+    yield from _reported(finishing, order.runs[-1], story, delivered, chosen[-1].result.spec)
+
+
+def _run_of(result: TrialResult) -> Path:
+    """The run folder of a trial; of one that only fitted a head, one is made."""
+    if result.run is None:
+        name = f"{result.name}-run"
+        spec = replace(
+            result.spec, name=name, epochs=0, folder=str(result.spec.path.with_name(name))
+        )
+        result = run_trial(spec)
+    if result.run is None:
+        raise AssertionError(f"{result.name} left no run folder")
+    return Path(result.run)
+
+
+def _time_to_train(finishing: Finishing, chosen: Sequence[Tried]) -> bool:
+    """Whether all chosen could be trained for 8 bits in the time left."""
+    seconds = 0.0
+    for tried in chosen:
+        result = tried.result
+        epochs = [r.epoch_s for r in _results_of(finishing, tried.candidate) if r.epoch_s]
+        # Five times as long as making features of the photos, as the plan supposes.
+        guess = 5 * result.photos / (result.photos_s or 20.0)
+        seconds += QUANTIZATION_AWARE_EPOCHS * (epochs[-1] if epochs else guess)
+    return seconds < finishing.left_s
+
+
+def _results_of(finishing: Finishing, candidate: Candidate) -> list[TrialResult]:
+    return [t.result for t in finishing.tried if t.candidate == candidate]
+
+
+def _title(tried: Tried) -> str:
+    epochs = tried.result.epochs_done
+    how = f"fine-tuned {epochs} epochs" if epochs else "its last layer alone trained"
+    return f"{tried.candidate.title}, {how}"
+
+
+def _board(key: str) -> str:
+    return board_called(key).name
+
+
+def _told(record: dict[str, Any]) -> Iterator[str]:
+    """How good the delivery is, on photos that chose nothing, and what it costs."""
+    test, said = record["test"], record["test"]["said"]
+    low, high = test["top1_interval"]
+    right = f"{test['top1']:.1%} right ({low:.1%} to {high:.1%})"
+    yield f"On {test['n']} photos that chose nothing: {right}"
+    if said["n"]:
+        spoken, wrong = said["named"] / said["n"], said["wrong"] / said["n"]
+        yield (
+            f"Shown {said['n']} of these one by one it would speak of {spoken:.0%} and be wrong "
+            f"about {wrong:.1%} (scores from {record['threshold']:g} on; in use several frames "
+            "must agree)"
+        )
+    if (unknown := record["unknown"]) is not None:
+        low, high = unknown["share_interval"]
+        yield (
+            f"Of {unknown['n']} photos of nothing it would announce {unknown['share']:.1%} "
+            f"({low:.1%} to {high:.1%})"
+        )
+    yield (
+        f"A picture takes about {record['low_ms']:.0f} to {record['high_ms']:.0f} ms on a "
+        f"{_board(record['board'])} (estimated), {record['here_ms']:.1f} ms here; "
+        f"{record['kb']:.0f} kB in all"
+    )
+    if record["accept"]:
+        yield (
+            f"{record['models'][0]['file']} answers alone from a score of {record['accept'][0]:g} "
+            f"on; {record['deferral']:.0%} of the photos go on to {record['models'][1]['file']}"
+        )
+    for model in record["models"]:
+        yield f"{model['file']}: {model['why']}"
+        yield from (f"{model['file']}: {note}" for note in model["notes"])
+
+
+def _rows(finishing: Finishing, chosen: Sequence[Tried]) -> tuple[ChosenRow, ...]:
+    candidates = dict.fromkeys(t.candidate for t in finishing.tried)
+    return tuple(
+        _row(finishing, candidate, chosen=any(t.candidate == candidate for t in chosen))
+        for candidate in sorted(candidates, key=lambda c: (c.cost.ms, c.name))
+    )
+
+
+def _row(finishing: Finishing, candidate: Candidate, *, chosen: bool) -> ChosenRow:
+    made = [r for r in _results_of(finishing, candidate) if not r.dropped]
+    cost = board_cost(candidate.network, finishing.options.board)
+    return ChosenRow(
+        candidate.title,
+        _best([r for r in made if not r.spec.epochs]),
+        _best([r for r in made if r.spec.epochs]),
+        f"{cost.low_ms:.2g}–{cost.high_ms:.2g}",
+        round(1000 * candidate.cost.kb),
+        chosen,
+    )
+
+
+def _best(results: Sequence[TrialResult]) -> str:
+    return f"{100 * max(r.accuracy for r in results):.1f}" if results else "–"
+
+
+def _reported(
+    finishing: Finishing, run: Path, story: Chosen, delivered: Delivered, spec: TrialSpec
+) -> Iterator[str]:
+    """Write the report; yield what it says in short.
+
+    Whatever goes wrong is a warning: it must not make a finished search fail.
+    """
+    section = Section("chosen", "What was tried, and what was chosen?", "chosen.html.j2", story)
+    options = ReportOptions(weights=spec.weights, cache_dir=spec.cache_dir, delivered=delivered)
+    path = finishing.output_dir / REPORT_FILE
+    try:
+        report = write_report(run, finishing.image_dirs, path, options, first=[section])
+    except Exception as error:
+        log.warning("no report was written: %s", error)
+        log.debug("", exc_info=True)
+    else:
+        yield ""
+        yield from report.in_short
+        yield f"All of it, with pictures: {report.path} (open it in a browser)"
