@@ -37,6 +37,7 @@ def _describe_auto(parser: argparse.ArgumentParser) -> None:
 def _auto(options: argparse.Namespace) -> int:
     from pi_classifier_training.retraining.run_folder import RunFolder
     from pi_classifier_training.search.auto import search, table
+    from pi_classifier_training.search.finish import Finishing, finish
     from pi_classifier_training.search.options import AutoOptions
 
     choices = read_options(options, AutoOptions)
@@ -52,7 +53,7 @@ def _auto(options: argparse.Namespace) -> int:
         found = search(
             options.image_dir, options.output_dir, choices, force=options.force, executor=executor
         )
-    print_lines(table(found))
-    for one in found.finalists:
-        print(f"{one.result.run}: {one.candidate.name}, {100 * one.result.accuracy:.1f} %")
-    return 0
+        print_lines(table(found))
+        dirs = tuple(options.image_dir)
+        finishing = Finishing(found.tried, dirs, options.output_dir, choices, found.left_s)
+        return print_lines(finish(finishing))

@@ -66,9 +66,8 @@ def make_cascade(
     """Choose accept thresholds of models, cheapest first, and write the cascade.
 
     `output` is the file cascade.toml, or a folder, which then holds the models too. They are
-    chosen on the validation photos of all folders together; then the cascade, opened as the
-    daemon would, is measured on the test photos. `plot` names a picture of the frontier.
-    Yields lines to print. Raises TrainingError.
+    chosen on the validation photos of all folders together; the cascade, opened as by the daemon,
+    is measured on the test photos; `plot` shows both. Yields lines to print. Raises TrainingError.
     """
     _require_usable(models, policy)
     if output.suffix != TOML:

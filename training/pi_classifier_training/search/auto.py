@@ -44,10 +44,14 @@ _FIRST_TRIAL_S = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search ends with: the networks worth finishing, best first, and all it tried."""
+    """What a search ends with: the networks worth finishing, best first, and all it tried.
+
+    `left_s` seconds of the time given are left for finishing.
+    """
 
     finalists: tuple[Tried, ...]
     tried: tuple[Tried, ...]
+    left_s: float = 0.0
 
 
 def search(
@@ -81,7 +85,8 @@ def search(
         subject = _subject(image_dirs, folder, photos, options)
         run = Search(subject, chosen, executor or SerialExecutor(), budget, display)
         finalists = run.run()
-        return Found(tuple(finalists), tuple(run.tried()))
+        left_s = budget.total_s - budget.now_s()
+        return Found(tuple(finalists), tuple(run.tried()), left_s)
 
 
 def _subject(

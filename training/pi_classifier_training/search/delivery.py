@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,7 +35,7 @@ from pi_classifier_training.modelfile.model_folder import (
 from pi_classifier_training.modelfile.writer import with_manifest_entries
 from pi_classifier_training.networks.spec import NetworkSpec
 from pi_classifier_training.progress import with_progress
-from pi_classifier_training.reporting.copying import copy_lines
+from pi_classifier_training.reporting.copying import MODELS_DIR, copy_lines
 from pi_classifier_training.retraining.run_folder import RunFolder
 from pi_classifier_training.search.choice import Limits
 from pi_classifier_training.search.file_kinds import ChosenKind, KindRules, choose_kind
@@ -116,7 +117,7 @@ def deliver(order: Order, output_dir: Path) -> dict[str, Any]:
     with replacing_folder(target) as folder:
         stages, threshold = _fill(folder, order, stages)
         settings = copy_lines(target, order.name, threshold).settings
-        write_atomic(folder / SETTINGS_FILE, f"{_SETTINGS_NOTE}\n{settings}".encode())
+        write_atomic(folder / SETTINGS_FILE, _settings_text(settings).encode())
         with contextlib.closing(_opened(folder)) as classifier:
             figures = measure_delivery(classifier, order.image_dirs, order.negatives, threshold)
         record = _record(folder, order, stages, figures) | {"recipe": recipe}
@@ -124,11 +125,15 @@ def deliver(order: Order, output_dir: Path) -> dict[str, Any]:
     return record
 
 
-_SETTINGS_NOTE = """\
-# For /etc/pi-classifier/config.toml on the Pi, once this folder lies in
-# /var/lib/pi-classifier/models. To try it where this folder lies:
-#     pi-classifier run --config pi_classifier.toml
-# in the folder above this one."""
+def _settings_text(settings: str) -> str:
+    """The file beside the models: what to do with them, and the configuration's lines."""
+    name = tomllib.loads(settings)["model"]["path"]
+    return f"""\
+# To try it on the Pi, where the folder {name} lies:
+#     pi-classifier run --config {name}/{SETTINGS_FILE}
+# For good: {name} goes into {MODELS_DIR}, and these lines into
+# /etc/pi-classifier/config.toml.
+{settings}"""
 
 
 def _delivered(output_dir: Path) -> dict[str, Any] | None:

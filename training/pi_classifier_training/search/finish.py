@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,15 +13,21 @@ import numpy as np
 
 from pi_classifier_training.evaluation.boards import board_cost
 from pi_classifier_training.inspection.estimates import board_called
+from pi_classifier_training.progress import Overall
 from pi_classifier_training.reporting.page import Section
 from pi_classifier_training.reporting.report import REPORT_FILE, write_report
 from pi_classifier_training.reporting.subject import Delivered, ReportOptions
 from pi_classifier_training.search.candidates import Candidate
 from pi_classifier_training.search.choice import Choice, Limits, choose, option_of
-from pi_classifier_training.search.delivery import COPY_FOLDER, Order, deliver
+from pi_classifier_training.search.delivery import COPY_FOLDER, DELIVERY_FILE, Order, deliver
 from pi_classifier_training.search.options import AutoOptions
 from pi_classifier_training.search.plan import Tried
-from pi_classifier_training.search.trials import TrialResult, TrialSpec, run_trial
+from pi_classifier_training.search.trials import (
+    RUN_FOLDER,
+    TrialResult,
+    TrialSpec,
+    run_trial,
+)
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +68,11 @@ class Finishing:
     options: AutoOptions
     left_s: float
 
+    def display(self) -> Overall:
+        """The display of the search, gone on with."""
+        began = time.monotonic()
+        return Overall(lambda: max(0.0, self.left_s - (time.monotonic() - began)))
+
     @property
     def limits(self) -> Limits:
         """What the board allows."""
@@ -68,7 +80,13 @@ class Finishing:
 
     def chosen(self) -> tuple[Choice, list[Tried]]:
         """One network or two, by what all that saw all photos said of the validation photos."""
-        by_name = {t.result.name: t for t in self.tried if _comparable(t.result)}
+        runs = {t.candidate for t in self.tried if t.result.run and not t.result.spec.epochs}
+        by_name = {
+            t.result.name: t
+            for t in self.tried
+            # What was fitted on features alone is the same as the run made of it.
+            if _comparable(t.result) and (t.result.run or t.candidate not in runs)
+        }
         scores = {name: t.result.scores() for name, t in by_name.items()}
         _, first = next(iter(scores.values()))
         options = [
@@ -91,17 +109,19 @@ def finish(finishing: Finishing) -> Iterator[str]:
     choice, chosen = finishing.chosen()
     options, output = finishing.options, finishing.output_dir
     name = output.resolve().name
-    order = Order(
-        tuple(_run_of(tried.result) for tried in chosen),
-        finishing.image_dirs,
-        name,
-        options.board,
-        options.negatives,
-        finishing.limits,
-        choice.max_loss,
-        _time_to_train(finishing, chosen),
-    )
-    record = deliver(order, output)
+    with finishing.display() as display:
+        display.doing("making the files for the Pi")
+        order = Order(
+            tuple(_run_of(tried) for tried in chosen),
+            finishing.image_dirs,
+            name,
+            options.board,
+            options.negatives,
+            finishing.limits,
+            choice.max_loss,
+            _time_to_train(finishing, chosen),
+        )
+        record = deliver(order, output)
     titles = " and ".join(_title(tried) for tried in chosen)
     told = tuple(_told(record))
     story = Chosen(titles, choice.reason, told, _rows(finishing, chosen), _board(options.board))
@@ -112,17 +132,14 @@ def finish(finishing: Finishing) -> Iterator[str]:
     yield from _reported(finishing, order.runs[-1], story, delivered, chosen[-1].result.spec)
 
 
-def _run_of(result: TrialResult) -> Path:
-    """The run folder of a trial; of one that only fitted a head, one is made."""
+def _run_of(tried: Tried) -> Path:
+    """The run folder of a trial; of one that fitted a head on features alone, one is made."""
+    result = tried.result
     if result.run is None:
-        name = f"{result.name}-run"
-        spec = replace(
-            result.spec, name=name, epochs=0, folder=str(result.spec.path.with_name(name))
-        )
-        result = run_trial(spec)
-    if result.run is None:
-        raise AssertionError(f"{result.name} left no run folder")
-    return Path(result.run)
+        name = f"{tried.candidate.name}-head"
+        folder = str(result.spec.path.with_name(name))
+        result = run_trial(replace(result.spec, name=name, epochs=0, folder=folder))
+    return Path(result.spec.folder, RUN_FOLDER)
 
 
 def _time_to_train(finishing: Finishing, chosen: Sequence[Tried]) -> bool:
@@ -220,8 +237,13 @@ def _reported(
     section = Section("chosen", "What was tried, and what was chosen?", "chosen.html.j2", story)
     options = ReportOptions(weights=spec.weights, cache_dir=spec.cache_dir, delivered=delivered)
     path = finishing.output_dir / REPORT_FILE
+    if _is_newer(path, finishing.output_dir / DELIVERY_FILE):
+        yield f"All of it, with pictures: {path} (written before)"
+        return
     try:
-        report = write_report(run, finishing.image_dirs, path, options, first=[section])
+        with finishing.display() as display:
+            display.doing("writing the report")
+            report = write_report(run, finishing.image_dirs, path, options, first=[section])
     except Exception as error:
         log.warning("no report was written: %s", error)
         log.debug("", exc_info=True)
@@ -229,3 +251,7 @@ def _reported(
         yield ""
         yield from report.in_short
         yield f"All of it, with pictures: {report.path} (open it in a browser)"
+
+
+def _is_newer(path: Path, than: Path) -> bool:
+    return path.exists() and path.stat().st_mtime_ns >= than.stat().st_mtime_ns
