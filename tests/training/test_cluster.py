@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
-from pi_classifier_training.cluster.connection import Cluster, joined
+import yaml
+from jsonschema import ValidationError
+from pi_classifier_training.cli import main
+from pi_classifier_training.cluster.connection import Cluster, joined, require_same
 from pi_classifier_training.cluster.features import ComputedByCluster
 from pi_classifier_training.cluster.trials import RayExecutor
 from pi_classifier_training.data.dataset import scan
+from pi_classifier_training.errors import ClusterError, TrainingError
 from pi_classifier_training.features.bottlenecks import BottleneckCache
 from pi_classifier_training.networks.network import Network, NetworkSpec
 from pi_classifier_training.networks.published import published_network
@@ -22,6 +28,7 @@ from pi_classifier_training.search.trials import TrialResult, TrialSpec
 from tests.training.conftest import draw_photos
 from tests.training.two_nodes import TwoNodes, two_nodes
 
+EXAMPLE = Path(__file__).parents[2] / "docs/training/cluster.yaml"
 NETWORK = NetworkSpec("mobilenet_v1", 0.25, 96)
 
 
@@ -80,6 +87,52 @@ def assert_same(made: list[TrialResult], expected: list[TrialResult]) -> None:
 def test_both_nodes_are_found_the_own_first(cluster: Cluster) -> None:
     assert [node.address for node in cluster.nodes] == ["127.0.0.2", "127.0.0.3"]
     assert (cluster.processors, cluster.slots) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("address", "told", "code"),
+    [
+        ("ray://127.0.0.1:10001", "is not the address of a cluster", 78),
+        ("127.0.0.1", "is not the address of a cluster", 78),
+        ("127.0.0.1:1", "no cluster of Ray answers there", 74),
+        ("127.0.0.1:99999", "no cluster of Ray answers there", 74),
+    ],
+)
+def test_an_address_without_a_cluster_is_told_at_once(
+    address: str, told: str, code: int, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    options = ["--image-dir", str(tmp_path), "--output-dir", str(tmp_path / "run")]
+    assert main(["retrain", *options, "--ray", address]) == code
+    assert f"--ray {address}: {told}" in capsys.readouterr().err
+
+
+def test_the_example_of_a_cluster_is_one_that_ray_takes() -> None:
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    example = yaml.safe_load(EXAMPLE.read_text("utf-8"))
+    validate_config(prepare_config(example))
+    with pytest.raises(ValidationError):
+        validate_config(prepare_config({**example, "worker_ip": "192.168.1.11"}))
+
+
+def test_a_server_that_is_none_of_ray_s_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pi_classifier_training.cluster.connection._ANSWER_LIMIT_S", 4.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(ClusterError, match="no cluster of Ray answers there"), joined(address):
+            pass
+
+
+def test_a_node_with_other_versions_is_named(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pillow-0.1.dist-info").mkdir()
+    (tmp_path / "pillow-0.1.dist-info/METADATA").write_text("Name: pillow\nVersion: 0.1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(TrainingError) as caught:
+        require_same(cluster.nodes)
+    assert f"node 127.0.0.3 has pillow {PIL.__version__}, here it is 0.1" in str(caught.value)
+    assert str(caught.value).endswith("install the same versions on every node")
 
 
 def test_features_of_a_cluster_are_those_of_one_machine(

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import re
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from pi_classifier_training.errors import ClusterError, TrainingError
 _ADDRESS = re.compile(r"auto|[^\s:/]+:\d{1,5}")
 # More make a small network hardly quicker; two tasks beside each other do.
 _MOST_PROCESSORS = 4
+_CONNECT_LIMIT_S = 4.0
 _ANSWER_LIMIT_S = 15.0
 _NODE_LIMIT_S = 120.0
 # What decides the pixels and the numbers made of them.
@@ -84,7 +86,7 @@ def joined(address: str) -> Iterator[Cluster]:
         ) from error
     try:
         nodes = _nodes()
-        _require_same(nodes)
+        require_same(nodes)
         yield Cluster(nodes)
     finally:
         ray.shutdown()
@@ -97,7 +99,19 @@ def _require_answer(address: str) -> None:
             f"--ray {address}: is not the address of a cluster; expected 'auto', or HOST:PORT as "
             "'ray start --head' prints it, for example 192.168.1.10:6379"
         )
-    where = () if address == "auto" else ("--address", address)
+    refused = ClusterError(
+        f"--ray {address}: no cluster of Ray answers there; start one on its first machine, 'ray "
+        "start --head', and join it with every other, 'ray start --address=HEAD:6379'. "
+        "If one runs, look at the firewall, and at RAY_AUTH_MODE where it wants a token"
+    )
+    where: tuple[str, ...] = ()
+    if address != "auto":
+        where = ("--address", address)
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), _CONNECT_LIMIT_S).close()
+        except (OSError, OverflowError):
+            raise refused from None
     command = (sys.executable, "-m", "ray.scripts.scripts", "health-check", *where)
     ended = run_to_end(command, b"", _ANSWER_LIMIT_S)
     if ended.code == 0:
@@ -108,11 +122,7 @@ def _require_answer(address: str) -> None:
             f"--ray {address}: the cluster runs another version of Ray or Python than this "
             f"machine ({ended.last_lines[-1].strip()}); install the same on all"
         )
-    raise ClusterError(
-        f"--ray {address}: no cluster of Ray answers there; start one on its first machine, 'ray "
-        "start --head', and join it with every other, 'ray start --address=HEAD:6379'. "
-        "If one runs, look at the firewall, and at RAY_AUTH_MODE where it wants a token"
-    )
+    raise refused
 
 
 def _nodes() -> tuple[Node, ...]:
@@ -125,8 +135,11 @@ def _nodes() -> tuple[Node, ...]:
     return tuple(sorted(alive, key=lambda node: (node.name != here, node.address)))
 
 
-def _require_same(nodes: Sequence[Node]) -> None:
-    """Refuse nodes that would compute something else, or nothing at all."""
+def require_same(nodes: Sequence[Node]) -> None:
+    """Refuse nodes that would compute something else, or nothing at all.
+
+    Raises TrainingError naming the versions that differ, ClusterError for a node that fails.
+    """
 
     # Inside a function, so that Ray sends its text: a node may lack this package.
     def installed(names: tuple[str, ...]) -> dict[str, str]:

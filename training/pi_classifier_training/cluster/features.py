@@ -17,6 +17,7 @@ from pi_classifier.preprocessing.photos import read_photo
 from pi_classifier.preprocessing.preprocessor import Preprocessor, Resize
 from pi_classifier_training.cluster.connection import Cluster
 from pi_classifier_training.cluster.depot import opened_depot, photo_bytes
+from pi_classifier_training.errors import ClusterError
 from pi_classifier_training.features.computing import (
     Computed,
     Work,
@@ -64,12 +65,19 @@ class ComputedByCluster:
             num_cpus=self._cluster.processors,
             concurrency=(1, min(len(batches), self._cluster.slots)),
         )
-        for row in made.iter_rows():
-            kept = np.frombuffer(row["kept"], np.int64)
-            features = np.frombuffer(row["features"], np.float32)
-            work.failed.update(zip(row["failed"], row["reasons"], strict=True))
-            yield kept, list(features.reshape(work.views, len(kept), -1))
-        ray.kill(depot)
+        try:
+            for row in made.iter_rows():
+                kept = np.frombuffer(row["kept"], np.int64)
+                features = np.frombuffer(row["features"], np.float32)
+                work.failed.update(zip(row["failed"], row["reasons"], strict=True))
+                yield kept, list(features.reshape(work.views, len(kept), -1))
+        except ray.exceptions.RayError as error:
+            lines = str(error).strip().splitlines() or [repr(error)]
+            raise ClusterError(
+                f"features cannot be computed on the cluster ({lines[-1]})"
+            ) from error
+        finally:
+            ray.kill(depot)
 
 
 class _Worker:

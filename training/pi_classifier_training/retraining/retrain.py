@@ -41,11 +41,10 @@ def retrain(
     enough: Enough = lambda: False,
     compute: Compute | None = None,
 ) -> None:
-    """Train a network and save it in the run folder `output_dir`.
+    """Train a network and save it in the run folder `output_dir`; go on with a killed training.
 
-    A training that was killed goes on; one that is finished stays, unless `force` begins it
-    anew. It ends early once `enough` says so. Features come from `compute`, None: from this
-    process. Raises DatasetError and TrainingError.
+    One that is finished stays, unless `force` begins it anew. It ends early once `enough` says
+    so; who computes features is `compute`. Raises DatasetError and TrainingError.
     """
     import keras
 
