@@ -145,3 +145,14 @@ def test_the_report_says_what_it_would_call_other_things(
     page = " ".join(out.read_text().split())
     assert "6 photos of other things, from 1 places" in page
     assert "none of which it was trained on" in page
+
+
+def test_models_are_compared_on_other_things_too(
+    run: Path, photos: Path, negatives: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = [str(run / f"{kind}.tflite") for kind in ("float32", "int8")]
+    words = ["--image-dir", str(photos), "--unknown", str(negatives), "--threshold", "0.01"]
+    assert main(["compare", *models, *words]) == 0
+    told = capsys.readouterr().out
+    assert "announced falsely, of 48 others" in told
+    assert told.count("100.0% (92.6%–100.0%)") == 2

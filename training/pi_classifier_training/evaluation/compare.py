@@ -13,6 +13,7 @@ from pi_classifier.types import Classifier
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.evaluate import (
     EvaluationOptions,
+    evaluate_unknown,
     evaluation_of,
 )
 from pi_classifier_training.evaluation.report_text import SIGNIFICANT, between, difference_words
@@ -55,6 +56,10 @@ def compare(
         evaluations = [
             evaluation_of(c, o, chosen) for c, o in zip(classifiers, outcomes, strict=True)
         ]
+        if options.unknown:
+            unknown = evaluate_unknown(classifiers, outcomes, options, progress)
+            for evaluation, record in zip(evaluations, unknown, strict=True):
+                evaluation["unknown"] = record
     for evaluation, file, time_ms in zip(evaluations, models, times_ms, strict=True):
         evaluation["file"], evaluation["frame_ms"] = file, time_ms
     for evaluation, own in zip(evaluations[1:], outcomes[1:], strict=True):
@@ -115,11 +120,34 @@ def comparison_lines(evaluations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             f"{between(evaluation, 'calibration_error', '.1%'):20} "
             f"{evaluation['size_bytes'] / 1000:5.0f} kB {evaluation['frame_ms']:6.2f} ms"
         )
+    yield from _unknown_lines(names, evaluations)
     yield ""
     for name, evaluation in zip(names[1:], evaluations[1:], strict=True):
         words = difference_words(evaluation["against"], evaluation["n"])
         yield f"{name} against {names[0]}: {words}"
         yield f"  {_only(names[0], name, evaluation['against'])}"
+
+
+def _unknown_lines(
+    names: Sequence[str], evaluations: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    """What each announces of photos of nothing, and of its labels', where that was measured."""
+    if "unknown" not in evaluations[0]:
+        return
+    unknown = evaluations[0]["unknown"]
+    width = max(len(name) for name in names)
+    yield ""
+    yield (
+        f"{'':{width}}  {'announced falsely, of ' + str(unknown['n']) + ' others':33} "
+        f"{'rightly':22} area   at a score of"
+    )
+    for name, evaluation in zip(names, evaluations, strict=True):
+        own = evaluation["unknown"]
+        yield (
+            f"{name:{width}}  {between(own, 'share', '.1%'):33} "
+            f"{between(own['known'], 'announced', '.1%'):22} {own['area']:.3f}  "
+            f"{own['threshold']:g}"
+        )
 
 
 def _only(first: str, name: str, test: Mapping[str, Any]) -> str:

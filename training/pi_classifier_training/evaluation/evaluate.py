@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from pi_classifier.decision import SmootherSettings
 from pi_classifier.inference.classifier import model_files, open_classifier
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.setting import setting
@@ -21,6 +20,7 @@ from pi_classifier_training.evaluation.false_announcements import (
     ask,
     brief,
     false_announcements,
+    threshold_of,
     unknown_photos,
 )
 from pi_classifier_training.evaluation.held_out import ChosenPhotos, SplitChoice, chosen_photos
@@ -94,10 +94,10 @@ class EvaluationOptions:
         "from: how often would one be announced? May be given several times",
         metavar="DIR",
     )
-    threshold: float = setting(
-        SmootherSettings().threshold_high,
-        "score from which a label counts as announced, for --unknown; decision.threshold_high of "
-        "the device",
+    threshold: float | None = setting(
+        None,
+        "score from which a label counts as announced, for --unknown (default: what the model "
+        "file advises, else decision.threshold_high's default)",
         minimum=0,
         maximum=1,
         metavar="SCORE",
@@ -267,7 +267,9 @@ def evaluate_unknown(
         split = None if options.split == "all" else options.split
     unknowns = unknown_photos(classifiers, options.unknown, split)
     return [
-        false_announcements(classifier, unknowns, answers, known, options.threshold)
+        false_announcements(
+            classifier, unknowns, answers, known, threshold_of(classifier, options.threshold)
+        )
         for classifier, answers, known in zip(
             classifiers, ask(classifiers, unknowns.photos, progress), outcomes, strict=True
         )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pi_classifier.decision import SmootherSettings
 from pi_classifier.errors import ImageError
 from pi_classifier.inference.classifier import model_files
 from pi_classifier.modelfile.model_file import ModelFile
@@ -119,6 +120,15 @@ def silent_labels_of(classifier: Classifier) -> frozenset[str]:
     """The labels that are never announced."""
     files = model_files(classifier)
     return frozenset(label for file in files for label in file.manifest.silent_labels)
+
+
+def threshold_of(classifier: Classifier, stated: float | None = None) -> float:
+    """The score that announces: as `stated`, else as the model that decides last advises."""
+    if stated is not None:
+        return stated
+    advised = [model.manifest.thresholds.high for model in model_files(classifier)][-1:]
+    high = advised[0] if advised else None
+    return SmootherSettings().threshold_high if high is None else high
 
 
 def ask(
