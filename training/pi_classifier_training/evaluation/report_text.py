@@ -44,6 +44,8 @@ def evaluation_lines(evaluation: Mapping[str, Any]) -> list[str]:
     lines += [*_label_lines(evaluation["per_label"]), *_confusion_lines(evaluation)]
     if "unknown" in evaluation:
         lines += ["", *unknown_lines(evaluation["unknown"])]
+    if "in_words" in evaluation:
+        lines += ["", *(f"  {sentence}" for sentence in evaluation["in_words"])]
     return lines
 
 

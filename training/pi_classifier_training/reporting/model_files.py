@@ -20,12 +20,7 @@ from pi_classifier.types import Classifier
 from pi_classifier_training.data.dataset import Photo, labels_of
 from pi_classifier_training.data.splits import Split
 from pi_classifier_training.errors import DatasetError, TrainingError
-from pi_classifier_training.evaluation.metrics import (
-    Accuracy,
-    Announcements,
-    announcements,
-    wilson,
-)
+from pi_classifier_training.evaluation.metrics import Accuracy, wilson
 from pi_classifier_training.evaluation.scoring import Outcomes, classify_photos
 from pi_classifier_training.progress import with_progress
 
@@ -61,23 +56,6 @@ class MeasuredFile:
         """The score from which a label may be announced: the file's advice, else the default."""
         high = self.manifest.thresholds.high
         return SmootherSettings().threshold_high if high is None else high
-
-    @property
-    def silent(self) -> tuple[int, ...]:
-        """The indices of labels that are never announced."""
-        return tuple(self.labels.index(label) for label in self.manifest.silent_labels)
-
-    def said(self, *, of_silent: bool = False) -> Announcements:
-        """What it would say, photo by photo, of test photos that show its labels.
-
-        With `of_silent` of those instead that show a silent one.
-        """
-        outcomes = self.outcomes
-        rows = np.isin(outcomes.truth, self.silent) == of_silent
-        return announcements(
-            outcomes.truth[rows], outcomes.given[rows], outcomes.top[rows],
-            self.threshold, self.silent,
-        )  # fmt: skip
 
 
 def measure_files(

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pi_classifier_training.evaluation.announcing import of_100
 from pi_classifier_training.reporting import words
 
 TEMPLATE = "page.html.j2"
@@ -79,5 +80,5 @@ def _template() -> Any:
         lstrip_blocks=True,
     )
     environment.filters["kilobytes"] = words.kilobytes
-    environment.filters["of_100"] = words.of_100
+    environment.filters["of_100"] = of_100
     return environment.get_template(TEMPLATE)

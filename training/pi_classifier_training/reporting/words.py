@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pi_classifier_training.evaluation.metrics import Accuracy, Announcements, LabelFigures
+from pi_classifier_training.evaluation.announcing import counted, of_100
+from pi_classifier_training.evaluation.metrics import Accuracy, LabelFigures
 
 # Fewer photos of a label than this say little about it.
 FEW_PHOTOS = 20
@@ -53,67 +54,13 @@ def confused_pairs(
     return pairs[:count]
 
 
-def of_100(share: float) -> str:
-    """A share as whole photos of 100; a nearly perfect one is not rounded to all."""
-    whole = round(100 * share)
-    if whole == 100 and share < 1:
-        return "more than 99"
-    if whole == 0 and share > 0:
-        return "less than 1"
-    return str(whole)
-
-
 def accuracy_sentence(accuracy: Accuracy, n: int) -> str:
     """How many of 100 new photos are named rightly."""
     low, high = f"{100 * accuracy.low:.0f}", f"{100 * accuracy.high:.0f}"
     return (
         f"Of 100 new photos about {of_100(accuracy.value)} are named rightly (between {low} and "
-        f"{high}; measured on {_photos(n)} kept aside)."
+        f"{high}; measured on {counted(n)} kept aside)."
     )
-
-
-def guessing_sentence(accuracy: Accuracy, label: str, share: float) -> str:
-    """What always saying `label`, which a share of the photos shows, would get."""
-    if share >= 1:
-        return f"All photos kept aside show “{label}”: what it makes of others is not known."
-    guessed = f"always saying “{label}”, the commonest label, would be right {of_100(share)} times"
-    if accuracy.low > share:
-        return f"Guessing is worse: {guessed} in 100."
-    return f"That is not clearly better than guessing: {guessed} in 100."
-
-
-def speaking_sentence(said: Announcements, patience: int) -> str:
-    """How often it will speak of the photos of its labels, and how often wrongly."""
-    if said.named == 0:
-        return (
-            f"It will hardly ever speak: for none of the {_photos(said.n)} its score reached "
-            f"{said.threshold:g}, from which on it may."
-        )
-    text = f"It speaks from a score of {said.threshold:g} on: of 100 such photos it names "
-    text += f"{_of_100_or_all(said.named, said.n)}, {_none_or(said.wrong, said.n)} of them wrongly"
-    if said.named < said.n:
-        text += ", and keeps silent about the others"
-    text += ". That counts single pictures"
-    if patience > 1:
-        text += f"; in use {patience} in a row must agree, so that a single mistake is not heard"
-    return f"{text}."
-
-
-def silence_sentence(said: Announcements, labels: Sequence[str]) -> str:
-    """How often it speaks where it should be silent: of photos of its silent labels."""
-    listed = " or ".join(f"“{label}”" for label in labels)
-    return (
-        f"Of 100 photos of {listed}, about which it should be silent, it names "
-        f"{_none_or(said.named, said.n)} (measured on {said.n})."
-    )
-
-
-def _none_or(part: int, n: int) -> str:
-    return of_100(part / n) if part else "none"
-
-
-def _of_100_or_all(part: int, n: int) -> str:
-    return "all" if part == n else of_100(part / n)
 
 
 def confusion_sentence(pairs: Sequence[Pair]) -> str:
@@ -122,14 +69,10 @@ def confusion_sentence(pairs: Sequence[Pair]) -> str:
         return "No two labels were confused on the photos kept aside."
     pair = pairs[0]
     text = f"“{pair.first}” and “{pair.second}” are confused most: "
-    text += f"{_photos(pair.forward)} of “{pair.first}” {_was(pair.forward)} named “{pair.second}”"
+    text += f"{counted(pair.forward)} of “{pair.first}” {_was(pair.forward)} named “{pair.second}”"
     if pair.backward:
         text += f", {pair.backward} the other way round"
-    return f"{text} (of {_photos(pair.photos)} of the two)."
-
-
-def _photos(n: int) -> str:
-    return "1 photo" if n == 1 else f"{n} photos"
+    return f"{text} (of {counted(pair.photos)} of the two)."
 
 
 def _was(n: int) -> str:
@@ -189,7 +132,7 @@ def label_words(label: str, figures: LabelFigures) -> str:
             f"when the answer is “{label}”, it is right {of_100(figures.precision)} times in 100."
         )
     if figures.n < FEW_PHOTOS:
-        text += f" Only {_photos(figures.n)} to judge by."
+        text += f" Only {counted(figures.n)} to judge by."
     return text
 
 

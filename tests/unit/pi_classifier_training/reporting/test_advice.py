@@ -174,26 +174,19 @@ def test_every_command_is_one_that_is_understood(
                 assert "my photos" in capsys.readouterr().err
 
 
-class TestVerdict:
-    def test_the_files_own_threshold_is_the_one_that_counts(self) -> None:
-        above = Manifest(thresholds=Thresholds(high=0.95), silent_labels=())
-        said = " ".join(verdict.speaking(subject(manifest=above).chosen))
-        assert "none of the 100 photos its score reached 0.95" in said
-        usual = " ".join(verdict.speaking(subject(manifest=Manifest()).chosen))
-        assert "from a score of 0.7 on: of 100 such photos it names all, 20 of them" in usual
+def test_a_terminal_is_told_in_a_few_lines() -> None:
+    run = subject()
+    steps = advice(run, {})
+    head = verdict.headline(run, {}, steps)
+    assert head.in_short[0] == head.first
+    assert "scp runs/a/int8.tflite" in head.in_short[1]
+    assert steps[0].title in head.in_short[2]
+    assert len(verdict.headline(run, {}, ()).in_short) == 2
 
-    def test_photos_of_silent_labels_are_counted_apart(self) -> None:
-        silent = Manifest(silent_labels=("tulips",))
-        said = list(verdict.speaking(subject(manifest=silent).chosen))
-        # All 50 roses are named roses; of 50 tulips, which are silent, 20 are named roses.
-        assert "it names all, none of them wrongly" in said[1]
-        assert "Of 100 photos of “tulips”, about which it should be silent, it names 40" in said[2]
 
-    def test_a_terminal_is_told_in_a_few_lines(self) -> None:
-        run = subject()
-        steps = advice(run, {})
-        head = verdict.headline(run, {}, steps)
-        assert head.in_short[0] == head.first
-        assert "scp runs/a/int8.tflite" in head.in_short[1]
-        assert steps[0].title in head.in_short[2]
-        assert len(verdict.headline(run, {}, ()).in_short) == 2
+def test_the_files_own_threshold_is_the_one_that_counts() -> None:
+    above = Manifest(thresholds=Thresholds(high=0.95), silent_labels=())
+    said = " ".join(verdict.headline(subject(manifest=above), {}, ()).sentences)
+    assert "none of the 100 photos its score reached 0.95" in said
+    usual = " ".join(verdict.headline(subject(manifest=Manifest()), {}, ()).sentences)
+    assert "from a score of 0.7 on: of 100 such photos it names all, 20 of them" in usual

@@ -8,7 +8,8 @@ import tempfile
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pi_classifier_training.evaluation.metrics import Accuracy, Announcements, LabelFigures
+from pi_classifier_training.evaluation.announcing import of_100
+from pi_classifier_training.evaluation.metrics import Accuracy, LabelFigures
 from pi_classifier_training.reporting import words
 from pi_classifier_training.reporting.words import (
     FEW_PHOTOS,
@@ -20,7 +21,6 @@ from pi_classifier_training.reporting.words import (
     kilobytes,
     label_words,
     more_photos_sentence,
-    of_100,
 )
 
 
@@ -168,7 +168,7 @@ LABELS = ("daisy", "roses", "tulips")
     ],
 )
 def test_a_share_is_never_rounded_to_all_or_none(share: float, said: str) -> None:
-    assert words.of_100(share) == said
+    assert of_100(share) == said
 
 
 def test_the_headline() -> None:
@@ -231,55 +231,3 @@ def test_a_label_in_words() -> None:
     few = words.label_words("roses", LabelFigures(19, None, 0.0, None))
     assert few.endswith("“roses” was never the answer. Only 19 photos to judge by.")
     assert "nothing is known" in words.label_words("roses", LabelFigures(0, 0.0, None, None))
-
-
-def accuracy(low: float) -> Accuracy:
-    return Accuracy((low + 1) / 2, low, 1.0)
-
-
-@pytest.mark.parametrize(
-    ("low", "share", "said"),
-    [
-        (0.82, 0.26, "Guessing is worse: always saying “tulips”, the commonest label, would be"),
-        (0.26, 0.26, "That is not clearly better than guessing: always saying “tulips”"),
-        (0.26001, 0.26, "Guessing is worse"),
-        (0.82, 1.0, "All photos kept aside show “tulips”: what it makes of others is not known."),
-    ],
-)
-def test_what_guessing_would_get(low: float, share: float, said: str) -> None:
-    sentence = words.guessing_sentence(accuracy(low), "tulips", share)
-    assert sentence.startswith(said)
-    assert ("be right 26 times in 100." in sentence) == (share < 1)
-
-
-@pytest.mark.parametrize(
-    ("named", "wrong", "said"),
-    [
-        (132, 2, "of 100 such photos it names 66, 1 of them wrongly, and keeps silent about the"),
-        (200, 0, "of 100 such photos it names all, none of them wrongly. That counts"),
-        (199, 199, "it names more than 99, more than 99 of them wrongly, and keeps silent"),
-        (1, 0, "it names less than 1, none of them wrongly, and keeps silent about the others."),
-        (0, 0, "hardly ever speak: for none of the 200 photos its score reached 0.7, from which"),
-    ],
-)
-def test_how_often_it_speaks(named: int, wrong: int, said: str) -> None:
-    assert said in words.speaking_sentence(Announcements(200, named, wrong, 0.7), 3)
-
-
-def test_single_mistakes_are_heard_where_one_picture_is_enough() -> None:
-    said = Announcements(1, 1, 1, 0.55)
-    assert words.speaking_sentence(said, 2) == (
-        "It speaks from a score of 0.55 on: of 100 such photos it names all, 100 of them wrongly. "
-        "That counts single pictures; in use 2 in a row must agree, so that a single mistake is "
-        "not heard."
-    )
-    assert words.speaking_sentence(said, 1).endswith("That counts single pictures.")
-
-
-def test_how_often_it_speaks_where_it_should_be_silent() -> None:
-    said = Announcements(60, 3, 3, 0.7)
-    assert words.silence_sentence(said, ("background", "none")) == (
-        "Of 100 photos of “background” or “none”, about which it should be silent, it names 5 "
-        "(measured on 60)."
-    )
-    assert "it names none (" in words.silence_sentence(Announcements(60, 0, 0, 0.7), ("none",))
