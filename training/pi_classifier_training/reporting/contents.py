@@ -106,9 +106,10 @@ def _matrix(cells: Sequence[tuple[int, int, int]], labels: Sequence[str]) -> tup
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """How far the scores can be believed."""
+    """How far the scores can be believed, and what was done for it."""
 
     sentence: str
+    calibrated: str
     calibration_error: float
     figure: Figure
 
@@ -120,7 +121,8 @@ def trust(subject: Subject) -> Trust:
     bins = calibration_curve(outcomes)
     listed = "; ".join(f"{100 * s:.0f} %: {100 * r:.0f} % right of {n}" for s, r, n in bins)
     shows = f"Share of right answers by score. {sentence} {listed}."
-    return Trust(sentence, error, Figure(figures.calibration(bins), shows))
+    calibrated = words.calibrated_sentence(subject.chosen.manifest.details.get("calibration"))
+    return Trust(sentence, calibrated, error, Figure(figures.calibration(bins), shows))
 
 
 def trust_of(outcomes: Outcomes) -> tuple[float, str]:
@@ -130,13 +132,22 @@ def trust_of(outcomes: Outcomes) -> tuple[float, str]:
     return error, words.calibration_sentence(error, mean_score, right)
 
 
-def course(subject: Subject) -> Figure:
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How training went: in words, and drawn where it took several epochs."""
+
+    sentences: tuple[str, ...]
+    figure: Figure | None
+
+
+def course(subject: Subject) -> Course:
     """The course of training. Raises TrainingError where the summary holds none."""
     history = subject.summary.get("history", [])
-    drawing = figures.training_curves(history)
-    if drawing is None:
+    if not history:
         raise TrainingError("the summary of this run holds no course to draw")
-    return Figure(drawing, _course_words(history))
+    drawing = figures.training_curves(history)
+    figure = None if drawing is None else Figure(drawing, _course_words(history))
+    return Course(tuple(words.course_sentences(history)), figure)
 
 
 def _course_words(history: Sequence[Mapping[str, Any]]) -> str:

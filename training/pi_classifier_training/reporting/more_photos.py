@@ -128,9 +128,12 @@ def _sentence(forecast: Forecast, right: float, *, exact: bool) -> str:
 
 
 def _head_only(summary: Mapping[str, Any]) -> bool:
-    """Whether only a head was trained, on published features."""
-    head = all(row.get("phase") == "head" or row.get("epoch") == 0 for row in summary["history"])
-    return bool(summary["history"]) and head and published(_weights(summary))
+    """Whether the run ended with a new head alone, on published features."""
+    history = summary["history"]
+    if not history or not published(_weights(summary)):
+        return False
+    kept = [row for row in history if row.get("kept")] or history
+    return all(row.get("phase") == "head" for row in kept)
 
 
 def published(weights: str) -> bool:

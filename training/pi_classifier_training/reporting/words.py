@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pi_classifier_training.evaluation.announcing import counted, of_100
 from pi_classifier_training.evaluation.metrics import Accuracy, LabelFigures
@@ -149,3 +150,50 @@ def calibration_sentence(error: float, mean_score: float, right: float) -> str:
         f"The scores are too modest, by {100 * error:.0f} points on average: the model is right "
         "more often than it believes."
     )
+
+
+def calibrated_sentence(calibration: Mapping[str, Any] | None) -> str:
+    """Whether the scores were calibrated, on how many photos, and which way that went."""
+    if not calibration:
+        return (
+            "They are as the network gives them: 'pi-classifier-train calibrate' corrects scores "
+            "in a file, in seconds."
+        )
+    temperature = float(calibration.get("temperature", 1.0))
+    text = f"They were calibrated on {counted(int(calibration.get('n', 0)))} for validation"
+    if abs(temperature - 1) < 0.005:
+        return f"{text}, and needed no change."
+    before = "too modest" if temperature < 1 else "surer than they should be"
+    return f"{text}; before, they were {before} (temperature {temperature:.2f})."
+
+
+def course_sentences(history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What each phase of training came to on validation photos, and which was kept."""
+    phases: dict[str, list[Mapping[str, Any]]] = {}
+    for row in history:
+        phases.setdefault(str(row.get("phase", "training")), []).append(row)
+    for phase, rows in phases.items():
+        best = next((row for row in rows if row.get("kept")), rows[-1])
+        if "validation_accuracy" in best:
+            yield f"{_phase(phase, len(rows))}: {_right(best)} of 100 validation photos right."
+    kept = next((row for row in history if row.get("kept")), None)
+    if kept is not None and kept.get("phase") != history[-1].get("phase"):
+        yield (
+            "That was no better, so the network was kept as it was before. More photos, a lower "
+            "--rate or fewer --blocks may help."
+        )
+
+
+def _phase(phase: str, epochs: int) -> str:
+    lasted = "1 epoch" if epochs == 1 else f"{epochs} epochs"
+    known = {
+        "head": "A new last layer behind the published network",
+        "earlier run": "The earlier run it began with",
+        "fine-tuning": f"Then the whole network, fine-tuned for {lasted}",
+        "scratch": f"The whole network, trained from nothing for {lasted}",
+    }
+    return known.get(phase, f"Training for {lasted}")
+
+
+def _right(row: Mapping[str, Any]) -> str:
+    return f"{100 * float(row['validation_accuracy']):.1f}"

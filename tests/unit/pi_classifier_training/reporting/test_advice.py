@@ -19,6 +19,7 @@ from pi_classifier_training.reporting.advice import LEAST_GAIN, MOST_ADVICE, adv
 from pi_classifier_training.reporting.learning_curve import Curve, Forecast, PowerLaw
 from pi_classifier_training.reporting.model_files import MeasuredFile
 from pi_classifier_training.reporting.more_photos import More, MorePhotos
+from pi_classifier_training.reporting.never_seen import NeverSeen
 from pi_classifier_training.reporting.page import Figure
 from pi_classifier_training.reporting.photo_state import Photos
 from pi_classifier_training.reporting.subject import ReportOptions, Subject
@@ -51,10 +52,11 @@ def subject(
     history: list[dict[str, Any]] | None = None,
     options: Mapping[str, Any] | None = None,
     manifest: Manifest | None = None,
+    top: float = 0.9,
 ) -> Subject:
     """A run that names `right` of `n` photos rightly; all its mistakes are tulips."""
     truth = [0] * (n // 2) + [1] * (n - n // 2)
-    answers = outcomes([i < right for i in range(n)], truth)
+    answers = outcomes([i < right for i in range(n)], truth, top)
     accuracy = wilson(right, n)
     file = MeasuredFile(
         Path("runs/a/int8.tflite"), "int8", LABELS, 1, 1, accuracy, accuracy, 1.0, answers,
@@ -106,6 +108,38 @@ def test_a_model_that_knows_other_things_need_not_be_shown_them() -> None:
     assert other in titles(subject(manifest=Manifest()))
     assert other not in titles(subject(manifest=Manifest(silent_labels=("roses",))))
     assert other not in titles(subject(manifest=Manifest(details={"unknown": {}})))
+
+
+def test_what_was_measured_of_other_things_counts_not_what_is_usual() -> None:
+    """A model that hardly ever announces them needs no photos of them."""
+    for share, advised in ((0.65, True), (0.021, False)):
+        seen = NeverSeen({"share": share}, (), False, "")
+        steps = advice(subject(right=97, manifest=Manifest()), {"unseen": seen})
+        assert any("announces 65 (measured)" in step.brings for step in steps) == advised
+        assert ("show it other things too" in {step.title for step in steps}) == advised
+
+
+@pytest.mark.parametrize(
+    ("top", "right", "said"),
+    [
+        # Right 8 times of 10 with scores of 0.6: too modest by 20 points, and silent at 0.7.
+        (0.6, 80, "about 60 photos in 100 more named aloud and rightly (estimated"),
+        # As often right with scores of 0.95 that stay above 0.7: nothing would change.
+        (0.95, 80, None),
+        # Right 3 times of 10 with scores of 0.9: silence is better.
+        (0.9, 30, "of 100 photos about 70 photos fewer named wrongly"),
+    ],
+)  # fmt: skip
+def test_scores_that_nobody_set_right(top: float, right: int, said: str | None) -> None:
+    own = Manifest(flatbuffer_bytes=1)
+    steps = advice(subject(right=right, manifest=own, top=top), {})
+    told = [step.brings for step in steps if step.title == "calibrate it"]
+    assert bool(told) == (said is not None)
+    assert said is None or told[0].startswith(said)
+    done = Manifest(flatbuffer_bytes=1, details={"calibration": {}})
+    for manifest in (done, Manifest()):
+        steps = advice(subject(right=right, manifest=manifest, top=top), {})
+        assert "calibrate it" not in {step.title for step in steps}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -231,3 +232,54 @@ def test_a_label_in_words() -> None:
     few = words.label_words("roses", LabelFigures(19, None, 0.0, None))
     assert few.endswith("“roses” was never the answer. Only 19 photos to judge by.")
     assert "nothing is known" in words.label_words("roses", LabelFigures(0, 0.0, None, None))
+
+
+@pytest.mark.parametrize(
+    ("calibration", "said"),
+    [
+        (None, "They are as the network gives them: 'pi-classifier-train calibrate'"),
+        ({}, "They are as the network gives them"),
+        (
+            {"temperature": 0.7, "n": 334},
+            "334 photos for validation; before, they were too",
+        ),
+        ({"temperature": 1.3, "n": 1}, "1 photo for validation; before, they were surer than"),
+        ({"temperature": 1.001, "n": 60}, "60 photos for validation, and needed no change."),
+    ],
+)
+def test_what_was_done_for_the_scores(calibration: dict[str, float] | None, said: str) -> None:
+    sentence = words.calibrated_sentence(calibration)
+    assert sentence.removeprefix("They were calibrated on ").startswith(said)
+
+
+class TestHowTrainingWent:
+    HEAD: ClassVar[dict[str, Any]] = {"phase": "head", "validation_accuracy": 0.855, "kept": True}
+    TUNED: ClassVar[list[dict[str, Any]]] = [
+        {"phase": "fine-tuning", "validation_accuracy": accuracy}
+        for accuracy in (0.84, 0.88, 0.87)
+    ]
+
+    def test_a_head_alone(self) -> None:
+        assert list(words.course_sentences([self.HEAD])) == [
+            "A new last layer behind the published network: 85.5 of 100 validation photos right."
+        ]
+        assert list(words.course_sentences([])) == []
+
+    def test_fine_tuning_that_was_worth_it(self) -> None:
+        tuned = [self.TUNED[0], self.TUNED[1] | {"kept": True}, self.TUNED[2]]
+        head = {key: value for key, value in self.HEAD.items() if key != "kept"}
+        said = list(words.course_sentences([head, *tuned]))
+        assert said[1:] == [
+            "Then the whole network, fine-tuned for 3 epochs: 88.0 of 100 validation photos right."
+        ]
+
+    def test_fine_tuning_that_was_taken_back(self) -> None:
+        said = list(words.course_sentences([self.HEAD, self.TUNED[0]]))
+        assert said[1].startswith("Then the whole network, fine-tuned for 1 epoch: 84.0 of 100")
+        assert said[2].startswith("That was no better, so the network was kept as it was before.")
+        assert len(said) == 3
+
+    def test_a_run_of_an_earlier_version_tells_what_it_can(self) -> None:
+        assert list(words.course_sentences([{"epoch": 1}, {"validation_accuracy": 0.5}])) == [
+            "Training for 2 epochs: 50.0 of 100 validation photos right."
+        ]
