@@ -35,12 +35,14 @@ def _describe_auto(parser: argparse.ArgumentParser) -> None:
 
 
 def _auto(options: argparse.Namespace) -> int:
+    from pi_classifier_training.data.splits import SplitOptions
     from pi_classifier_training.retraining.run_folder import RunFolder
     from pi_classifier_training.search.auto import search, table
     from pi_classifier_training.search.finish import Finishing, finish
     from pi_classifier_training.search.options import AutoOptions
 
-    choices = read_options(options, AutoOptions)
+    rule = read_options(options, SplitOptions).applied_to(None)
+    choices = read_options(options, AutoOptions, splits=rule)
     with contextlib.ExitStack() as stack:
         stack.enter_context(RunFolder(options.output_dir).held())
         executor = None

@@ -38,7 +38,9 @@ log = logging.getLogger(__name__)
 
 PLAN_FILE = "plan.json"
 TRIALS_FOLDER = "trials"
-FINISHED_STAGES = 2
+# So many heads may have to be fitted anew in the end, for the files.
+STAGES = 2
+TUNED_LONG = 2
 TUNED_AT_MOST = 4
 _LARGEST_PLAN = 16 << 20
 
@@ -106,19 +108,17 @@ class Search:
         self._plan: dict[str, Any] = _read_plan(subject.folder / PLAN_FILE)
 
     def run(self) -> list[Tried]:
-        """Search; return the networks worth finishing, trained, the best first.
+        """Search; return the best result of each network that has seen all photos, best first.
 
-        Every one of them has a run folder. Raises what a trial raises that cannot be made.
+        Raises what a trial raises that cannot be made.
         """
-        tried = self._heads()
-        chosen = [t.candidate for t in stages(tried, TUNED_AT_MOST)]
+        heads = self._heads()
+        chosen = [t.candidate for t in stages(heads, TUNED_AT_MOST)]
         short = self._rung("short tuning", lambda: self._tuning_specs(chosen))
-        best = self._best_of([*tried, *short])
-        finalists = [t.candidate for t in stages(best, FINISHED_STAGES)]
+        best = self._best_of([*heads, *short])
+        finalists = [t.candidate for t in stages(best, TUNED_LONG)]
         long = self._rung("long tuning", lambda: self._long_specs(finalists))
-        best = self._best_of([*best, *long])
-        finalists = [t.candidate for t in stages(best, FINISHED_STAGES)]
-        return self._finished(finalists, best)
+        return self._best_of([*best, *long])
 
     def _heads(self) -> list[Tried]:
         """Heads on frozen features: of some photos first where there are many."""
@@ -129,7 +129,10 @@ class Search:
         tried = self._rung("few photos", lambda: self._head_specs(chosen, few))
         better = better_half(tried)
         seen_all = self._rung("all photos", lambda: self._head_specs(better, None))
-        return seen_all or [self._affordable(tried)]
+        if seen_all:
+            return seen_all
+        one = self._affordable(tried).candidate
+        return self._rung("head", lambda: [self._spec(one, "head", epochs=0)], must=True)
 
     def tried(self) -> list[Tried]:
         """Everything tried so far, in its order, what was dropped too."""
@@ -146,7 +149,7 @@ class Search:
 
     def _left_s(self, share: float) -> float:
         """Seconds until a share of the time is over; what has to follow in any case is kept."""
-        return self.budget.until_s(share) - FINISHED_STAGES * HEAD_OVERHEAD_S
+        return self.budget.until_s(share) - STAGES * HEAD_OVERHEAD_S
 
     def _best_of(self, tried: Sequence[Tried]) -> list[Tried]:
         """The best result of each candidate, the best candidate first."""
@@ -154,15 +157,6 @@ class Search:
         for one in sorted(tried, key=lambda t: t.rank):
             best.setdefault(one.candidate, one)
         return list(best.values())
-
-    def _finished(self, finalists: Sequence[Candidate], best: Sequence[Tried]) -> list[Tried]:
-        by_candidate = {t.candidate: t for t in best}
-        without = [c for c in finalists if by_candidate[c].result.run is None]
-        made = self._rung(
-            "head", lambda: [self._spec(c, "head", epochs=0) for c in without], must=True
-        )
-        by_candidate |= {t.candidate: t for t in made}
-        return [by_candidate[c] for c in finalists]
 
     def _spec(self, candidate: Candidate, kind: str, **values: Any) -> TrialSpec:
         name = f"{candidate.name}-{kind}"

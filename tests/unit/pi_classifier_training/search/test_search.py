@@ -90,11 +90,13 @@ def searched(folder: Path, bench: Bench, minutes: float) -> list[Tried]:
 
 
 @pytest.mark.parametrize("minutes", [2, 5, 10, 20, 60, 240])
-def test_the_time_is_kept_and_what_is_left_is_finished(tmp_path: Path, minutes: float) -> None:
+def test_the_time_is_kept_and_something_has_seen_all_photos(
+    tmp_path: Path, minutes: float
+) -> None:
     bench = Bench()
     finalists = searched(tmp_path, bench, minutes)
     assert finalists
-    assert all(t.result.run for t in finalists)
+    assert all(t.result.spec.photos is None for t in finalists)
     assert bench.now_s <= 60 * minutes - 60 + 6 * minutes
 
 
@@ -120,10 +122,11 @@ def test_more_time_finds_no_worse_model(tmp_path: Path) -> None:
     assert best == sorted(best)
 
 
-def test_two_stages_are_finished_where_time_allows(tmp_path: Path) -> None:
-    best, cheap = searched(tmp_path, Bench(), 60)
-    assert best.result.accuracy > cheap.result.accuracy
-    assert 3 * cheap.candidate.cost.ms <= best.candidate.cost.ms
+def test_a_cheap_network_is_trained_beside_the_best_where_time_allows(tmp_path: Path) -> None:
+    best, *others = searched(tmp_path, Bench(), 60)
+    cheap = [t for t in others if 3 * t.candidate.cost.ms <= best.candidate.cost.ms]
+    assert any(t.result.spec.epochs for t in cheap)
+    assert all(t.result.accuracy <= best.result.accuracy for t in others)
 
 
 def test_what_did_not_fit_is_on_record(tmp_path: Path) -> None:
