@@ -21,13 +21,11 @@ T = TypeVar("T")
 _TERMINAL_EVERY_S = 0.5
 # A log that is silent for longer than three seconds looks like a program that hangs.
 _LOG_EVERY_S = 2.5
-# A bar in a log is a line each time: rare ones keep it readable.
-_LOG_BAR_EVERY_S = 30.0
 _overall: Overall | None = None
 
 
 class Progress:
-    """A bar with an estimate of the time left; rare lines where there is no terminal.
+    """A bar with an estimate of the time left; plain lines where there is no terminal.
 
     Its clock goes on while nothing advances, so that a long step does not look like a
     program that hangs. Without a `total` it shows what is being done and for how long
@@ -51,11 +49,11 @@ class Progress:
             desc=title,
             file=file,
             bar_format=None if total is not None else "{desc} ({elapsed}){postfix}",
-            mininterval=0.2 if terminal else _LOG_BAR_EVERY_S,
+            mininterval=0.2 if terminal else _LOG_EVERY_S,
             dynamic_ncols=True,
         )
         self._ended = threading.Event()
-        every_s = _TERMINAL_EVERY_S if terminal else _LOG_BAR_EVERY_S
+        every_s = _TERMINAL_EVERY_S if terminal else _LOG_EVERY_S
         threading.Thread(
             target=self._refresh_on, args=(every_s,), name="progress", daemon=True
         ).start()

@@ -25,7 +25,7 @@ class Shown(io.StringIO):
 
 
 def test_a_bar_is_shown_again_while_nothing_advances(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_LOG_BAR_EVERY_S", 0.01)
+    monkeypatch.setattr(progress, "_LOG_EVERY_S", 0.01)
     shown = Shown(20)
     with progress.Progress("converting", 3, file=shown):
         assert shown.enough.wait(20)
