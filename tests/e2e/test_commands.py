@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pi_classifier_training.modelfile.writer import with_manifest_entries
 
 from pi_classifier import __version__
 
@@ -45,7 +46,8 @@ def test_classify_json(program: Program, photos: Path) -> None:
     lines = done.stdout.splitlines()
     assert len(lines) == 2
     found = json.loads(lines[0])
-    assert list(found) == ["image", "model", "categories", "stage", "latency_ms"]
+    assert list(found) == ["image", "model", "categories", "unknown", "stage", "latency_ms"]
+    assert found["unknown"] is False
     assert (found["image"], found["model"], found["stage"]) == (str(image), "colors-int8", 0)
     assert found["latency_ms"] > 0
     assert [list(each) for each in found["categories"]] == [["index", "label", "score"]] * 4
@@ -54,6 +56,24 @@ def test_classify_json(program: Program, photos: Path) -> None:
     scores = [each["score"] for each in found["categories"]]
     assert scores == sorted(scores, reverse=True)
     assert sum(scores) == pytest.approx(1, abs=0.05)
+
+
+def test_classify_says_of_a_photo_that_it_is_unlike_every_label(
+    program: Program, photos: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "model.tflite"
+    entry = {"score": "log-linear", "weights": [0.0] * 4, "floor": 0.001, "threshold": -1.0}
+    model.write_bytes(with_manifest_entries(MODEL.read_bytes(), {"unknown": entry}))
+    image = photos / "1-first-magenta.png"
+    said = program("classify", "--model", model, image).stdout.splitlines()
+    assert said[1] == "unknown: unlike everything the model has a label for"
+    assert said[2].startswith("magenta ")
+    assert json.loads(program("classify", "--json", "--model", model, image).stdout)["unknown"]
+    # The service is silent about it, unless it is told not to ask.
+    run = ("run", "--model", model, "--camera", f"replay:{photos}", "--fast", "--no-speech")
+    assert program(*run).stdout == ""
+    switched_off = program(*run, "--set", "model.unknown_rejection=off").stdout
+    assert "magenta" in switched_off.splitlines()
 
 
 def test_labels_in_any_alphabet_on_any_terminal(
