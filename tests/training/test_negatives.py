@@ -98,6 +98,8 @@ def test_right_answers_are_counted_on_the_users_labels_alone(trained: Path, phot
     assert evaluation["n"] == sum(
         own["test"] for label, own in counts.items() if label != "background"
     )
+    # What it says of photos of nothing stands apart.
+    assert (evaluation["unknown"]["n"], evaluation["unknown"]["sources"]) == (6, 1)
     assert record["data"]["photos"] == sum(
         sum(own.values()) for label, own in counts.items() if label != "background"
     )

@@ -98,24 +98,30 @@ class Negatives:
         }
 
 
+def recorded_dirs(run: Mapping[str, Any]) -> tuple[Path, ...]:
+    """The folders of photos of nothing that the summary of a run names, where still there."""
+    dirs = [Path(str(folder)) for folder in run.get("negatives") or ()]
+    return tuple(folder for folder in dirs if folder.is_dir())
+
+
 def recorded_negatives(run: Mapping[str, Any]) -> tuple[Photo, ...]:
-    """The photos of nothing that the summary of a run names, where they still lie.
+    """The photos in those folders, as the run was trained with them.
 
     Folders that are gone are left out with a warning. Photos that came later are among them,
     so that a source may have changed its split.
     """
-    stated = run.get("negatives") or ()
-    dirs = [Path(str(folder)) for folder in stated]
-    gone = [folder for folder in dirs if not folder.is_dir()]
-    if gone:
-        log.warning(
-            "%s: the run was trained with negatives from there, and there is no such folder any "
-            "more; they are left out",
-            gone[0],
-        )
-    label = run["data"]["negatives"]["label"] if stated else BACKGROUND
-    here = [folder for folder in dirs if folder not in gone]
-    return tuple(negative_photos(here, label, labels=run["labels"])) if here else ()
+    dirs = recorded_dirs(run)
+    for folder in map(str, run.get("negatives") or ()):
+        if folder not in map(str, dirs):
+            log.warning(
+                "%s: the run was trained with negatives from there, and there is no such folder "
+                "any more; they are left out",
+                folder,
+            )
+    if not dirs:
+        return ()
+    label = run["data"]["negatives"]["label"]
+    return tuple(negative_photos(dirs, label, labels=run["labels"]))
 
 
 def without_labels(

@@ -21,7 +21,6 @@ from pi_classifier_training.evaluation.false_announcements import (
     brief,
     false_announcements,
     threshold_of,
-    unknown_photos,
 )
 from pi_classifier_training.evaluation.held_out import ChosenPhotos, SplitChoice, chosen_photos
 from pi_classifier_training.evaluation.labeling import match_labels, read_map
@@ -45,6 +44,7 @@ from pi_classifier_training.evaluation.significance import (
     calibration_error_interval,
     cross_entropy_interval,
 )
+from pi_classifier_training.evaluation.unknown_photos import unknown_photos
 
 __all__ = [
     "EvaluationOptions",

@@ -14,45 +14,20 @@ from numpy.typing import NDArray
 from pi_classifier.decision import SmootherSettings
 from pi_classifier.errors import ImageError
 from pi_classifier.inference.classifier import model_files
-from pi_classifier.modelfile.model_file import ModelFile
 from pi_classifier.preprocessing.photos import load_image
 from pi_classifier.system.files import write_atomic
 from pi_classifier.types import Classifier, Frame, Prediction
 from pi_classifier_training.data.dataset import Photo
-from pi_classifier_training.data.negatives import (
-    BACKGROUND,
-    negative_photos,
-    negative_sources,
-    without_labels,
-)
-from pi_classifier_training.data.splits import Split
 from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.evaluation.metrics import wilson
 from pi_classifier_training.evaluation.scoring import Outcomes, PhotoProgress
 from pi_classifier_training.evaluation.significance import interval
+from pi_classifier_training.evaluation.unknown_photos import Unknowns, unknown_photos
 from pi_classifier_training.plots import picture_of
 
 # The curve is drawn through so many thresholds, evenly spaced from 0 to 1.
 CURVE_STEPS = 100
 WORST = 12
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Unknowns:
-    """Photos that show none of the labels: `sources` is the place each is from, int64 ``[n]``.
-
-    `held_out` where they are only those of sources that the model was not trained on.
-    """
-
-    photos: tuple[Photo, ...]
-    sources: NDArray[np.int64]
-    folders: tuple[str, ...]
-    held_out: bool
-
-    def chosen(self, photos: Sequence[Photo]) -> NDArray[np.int64]:
-        """The sources of some of them, in the order of `photos`."""
-        source_of = {p.path_text: s for p, s in zip(self.photos, self.sources, strict=True)}
-        return np.array([source_of[photo.path_text] for photo in photos], np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,53 +42,6 @@ class Answers:
     given: NDArray[np.int64]
     scores: NDArray[np.float64]
     unreadable: tuple[str, ...] = ()
-
-
-def unknown_photos(
-    classifiers: Sequence[Classifier], dirs: Sequence[Path], split: Split | None = "test"
-) -> Unknowns:
-    """The photos in `dirs`; of a folder that a classifier has learned from those of `split`.
-
-    A model file names the folders of its negatives, and of those that its unknown rejection
-    was fitted to. With `split` None all photos are taken. Raises DatasetError for a missing
-    folder and for one without photos.
-    """
-    known = _learned_from(classifiers) if split is not None else set()
-    learned_from = [directory for directory in dirs if directory.resolve().name in known]
-    learned = negative_photos(learned_from) if learned_from else []
-    held_out = {photo.path_text: photo.split for photo in learned}
-    photos: list[Photo] = []
-    sources: list[int] = []
-    labels = [label for classifier in classifiers for label in classifier.labels]
-    for number, source in enumerate(without_labels(negative_sources(dirs), labels)):
-        own = source.labeled(BACKGROUND, "test")
-        own = [p for p in own if held_out.get(p.path_text, split) == split]
-        photos += own
-        sources += [number] * len(own)
-    names = tuple(directory.resolve().name for directory in dirs)
-    return Unknowns(tuple(photos), np.array(sources, np.int64), names, bool(held_out))
-
-
-def _learned_from(classifiers: Sequence[Classifier]) -> set[str]:
-    """The names of the folders whose photos of nothing the models have learned from."""
-    files = [model for classifier in classifiers for model in model_files(classifier)]
-    names: set[str] = set()
-    for model in files:
-        for keys in (("training", "data", "negatives"), ("unknown", "fitted", "negatives")):
-            names.update(str(_stated(model.manifest.details, keys).get("name", "")).split(" + "))
-    return names
-
-
-def _stated(details: Any, keys: Sequence[str]) -> Mapping[str, Any]:
-    """What a model file says there; nothing where it says nothing, or something else."""
-    for key in keys:
-        details = details.get(key) if isinstance(details, Mapping) else None
-    return details if isinstance(details, Mapping) else {}
-
-
-def trained_with_negatives(model: ModelFile) -> bool:
-    """Whether a model file says that the network itself has learned from photos of nothing."""
-    return bool(_stated(model.manifest.details, ("training", "data", "negatives")))
 
 
 def silent_labels_of(classifier: Classifier) -> frozenset[str]:
@@ -195,26 +123,41 @@ def false_announcements(
     label can be announced with a higher score than one of nothing (ties count half).
     """
     known = known_answers(classifier, outcomes)
-    told = answers.scores >= threshold
-    sources = unknowns.chosen(answers.photos)
-    n, hits = len(told), int(told.sum())
-    labels = Counter(classifier.labels[i] for i in answers.given[told])
+    labels = Counter(classifier.labels[i] for i in answers.given[answers.scores >= threshold])
     right, wrong = known.scores * outcomes.right, known.scores * ~outcomes.right
     return {
-        "folders": list(unknowns.folders),
+        **_falsely(unknowns, answers, threshold),
         "held_out": unknowns.held_out,
-        "n": n,
-        "sources": len(np.unique(sources)),
         "unreadable": len(answers.unreadable),
-        "threshold": threshold,
-        "count": hits,
-        "share": hits / n,
-        "share_interval": list(share_interval(told, sources)),
         "labels": dict(labels.most_common()),
         "known": _announced(right, wrong, threshold),
         "area": area(known.scores, answers.scores),
         "curve": _curve(right, wrong, answers.scores),
         "worst": _worst(classifier, answers, threshold),
+    }
+
+
+def kept_aside_announced(classifier: Classifier, dirs: Sequence[Path]) -> dict[str, Any]:
+    """How often photos of nothing that the model was not trained on would be announced.
+
+    `dirs` are the folders that it was trained with: of them the places kept for testing.
+    """
+    unknowns = unknown_photos([classifier], dirs)
+    (answers,) = ask([classifier], unknowns.photos)
+    return _falsely(unknowns, answers, threshold_of(classifier))
+
+
+def _falsely(unknowns: Unknowns, answers: Answers, threshold: float) -> dict[str, Any]:
+    told = answers.scores >= threshold
+    sources = unknowns.chosen(answers.photos)
+    return {
+        "folders": list(unknowns.folders),
+        "n": len(told),
+        "sources": len(np.unique(sources)),
+        "threshold": threshold,
+        "count": int(told.sum()),
+        "share": float(told.mean()),
+        "share_interval": list(share_interval(told, sources)),
     }
 
 

@@ -24,8 +24,6 @@ from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.false_announcements import (
     ask,
     false_announcements,
-    trained_with_negatives,
-    unknown_photos,
 )
 from pi_classifier_training.evaluation.report_text import between
 from pi_classifier_training.evaluation.scoring import (
@@ -34,6 +32,7 @@ from pi_classifier_training.evaluation.scoring import (
     Scores,
     score_photos,
 )
+from pi_classifier_training.evaluation.unknown_photos import trained_with_negatives, unknown_photos
 from pi_classifier_training.modelfile.writer import with_manifest_entries
 
 # Of the answers that would be announced and are right, so many may be silenced.

@@ -13,10 +13,11 @@ from pi_classifier.preprocessing.preprocessor import Preprocessor
 from pi_classifier.system.files import write_json
 from pi_classifier_training.conversion.conversion import Kind
 from pi_classifier_training.data.dataset import Images, Photo, scan
-from pi_classifier_training.data.negatives import recorded_negatives
+from pi_classifier_training.data.negatives import recorded_dirs, recorded_negatives
 from pi_classifier_training.data.splits import SplitOptions, SplitRule
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.evaluation.evaluate import evaluation_of, portable
+from pi_classifier_training.evaluation.false_announcements import kept_aside_announced
 from pi_classifier_training.evaluation.held_out import chosen_split
 from pi_classifier_training.evaluation.labeling import match_labels
 from pi_classifier_training.evaluation.report_text import share
@@ -55,7 +56,13 @@ class FinishedRun:
     @property
     def evaluation(self) -> Evaluation:
         """Figures on the held-out photos, which the run has not trained on."""
-        return lambda classifier: evaluate_folders(classifier, self.image_dirs, self.rule)
+        return self._evaluated
+
+    def _evaluated(self, classifier: ModelClassifier) -> dict[str, Any]:
+        figures = evaluate_folders(classifier, self.image_dirs, self.rule)
+        if dirs := recorded_dirs(self.summary):
+            figures["unknown"] = kept_aside_announced(classifier, dirs)
+        return figures
 
     def entries(self) -> dict[str, Any]:
         """What ``pi_classifier.json`` says of the run."""
@@ -135,7 +142,9 @@ def export_source(
 
 def _right(source: Source, path: Path, contents: dict[str, Any]) -> str:
     if "evaluation" in contents:
-        return f", {share(contents['evaluation'], 'top1')} of held-out photos right"
+        right = f", {share(contents['evaluation'], 'top1')} of held-out photos right"
+        unknown = contents["evaluation"].get("unknown")
+        return right + (f"; {share(unknown, 'share')} of negatives announced" if unknown else "")
     if not any(photo.split == "test" for photo in source.photos()):
         return ""
     with contextlib.closing(open_model(path, TRIAL)) as classifier:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.inference.classifier import open_classifier
+from pi_classifier_training.data.negatives import recorded_dirs
 from pi_classifier_training.evaluation.false_announcements import (
     ask,
     false_announcements,
-    unknown_photos,
 )
+from pi_classifier_training.evaluation.unknown_photos import unknown_photos
 from pi_classifier_training.export.export import TRIAL
 from pi_classifier_training.progress import with_progress
 from pi_classifier_training.reporting.pictures import Thumbnail, thumbnail
@@ -50,7 +51,7 @@ def never_seen(subject: Subject) -> NeverSeen:
     places count that it has not seen. Raises DatasetError where none can be read.
     """
     taught = bool(subject.chosen.manifest.silent_labels)
-    dirs = subject.options.unknown or _of_run(subject)
+    dirs = subject.options.unknown or (recorded_dirs(subject.summary) if subject.is_run else ())
     command = _command(subject, taught=taught, measured=bool(dirs))
     if not dirs:
         return NeverSeen(None, (), taught, command)
@@ -69,12 +70,6 @@ def never_seen(subject: Subject) -> NeverSeen:
     pictures = [(thumbnail(Path(w["photo"])), w["label"], w["score"]) for w in measured["worst"]]
     cards = tuple(WrongCard(p, label, score) for p, label, score in pictures if p is not None)
     return NeverSeen(measured, cards, taught, command)
-
-
-def _of_run(subject: Subject) -> tuple[Path, ...]:
-    """The folders of negatives that a run was trained with, where they are still there."""
-    stated = subject.summary.get("negatives") if subject.is_run else None
-    return tuple(path for path in map(Path, stated or ()) if path.is_dir())
 
 
 def _command(subject: Subject, *, taught: bool, measured: bool) -> str:

@@ -22,12 +22,12 @@ from pi_classifier_training.evaluation.false_announcements import (
     false_announcements,
     known_answers,
     silent_labels_of,
-    unknown_photos,
 )
 from pi_classifier_training.evaluation.held_out import held_out
 from pi_classifier_training.evaluation.metrics import announcements, wilson
 from pi_classifier_training.evaluation.scoring import Outcomes, classify_photos
 from pi_classifier_training.evaluation.temperature import announce_from
+from pi_classifier_training.evaluation.unknown_photos import unknown_photos
 from pi_classifier_training.progress import with_progress
 
 

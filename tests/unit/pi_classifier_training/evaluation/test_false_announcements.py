@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.evaluation.false_announcements import (
     Answers,
-    Unknowns,
     area,
     brief,
     false_announcements,
@@ -19,6 +18,7 @@ from pi_classifier_training.evaluation.false_announcements import (
 )
 from pi_classifier_training.evaluation.report_text import unknown_lines
 from pi_classifier_training.evaluation.scoring import Outcomes
+from pi_classifier_training.evaluation.unknown_photos import Unknowns
 
 from pi_classifier.types import Frame, Prediction
 
