@@ -156,3 +156,17 @@ def test_a_file_that_is_no_weights_file_is_named(
     arguments = ["--image-dir", str(photos), "--output-dir", str(tmp_path / "out")]
     assert main(["retrain", "--weights", str(bad), *arguments]) == 78
     assert "the file must hold mobilenet_v1 of width 0.25" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["float32", "int8"])
+def test_its_files_are_calibrated_on_the_validation_photos(
+    run: Path, photos: Path, kind: str
+) -> None:
+    details = read_model_file(run / f"{kind}.tflite").manifest.details
+    validation = sum(p.split == "validation" for p in scan([photos]))
+    assert details["calibration"]["n"] == validation
+    assert details["calibration"]["temperature"] != 1.0
+    assert 0.5 <= details["thresholds"]["high"] <= 0.95
+    # What the file says of itself was measured with that temperature.
+    record = json.loads((run / "run.json").read_text())["evaluation"][kind]
+    assert record["cross_entropy"] == details["evaluation"]["cross_entropy"]

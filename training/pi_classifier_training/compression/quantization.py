@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pi_classifier.inference.classifier import open_model, open_model_bytes
+from pi_classifier.inference.classifier import open_model_bytes
 from pi_classifier.setting import setting
 from pi_classifier_training.compression.layer_errors import LayerError, layer_errors
 from pi_classifier_training.compression.quantization_aware import Aware, AwareOptions, train_aware
@@ -19,6 +19,7 @@ from pi_classifier_training.data.splits import SplitOptions
 from pi_classifier_training.evaluation.evaluate import figures
 from pi_classifier_training.evaluation.scoring import classify_photos
 from pi_classifier_training.evaluation.significance import paired
+from pi_classifier_training.evaluation.unknown import open_uncalibrated
 from pi_classifier_training.export.export import TRIAL
 from pi_classifier_training.export.run_export import export_kind, open_source
 from pi_classifier_training.export.source import Source, calibration_photos, drawn_photos
@@ -189,7 +190,8 @@ def _compared(source: Source, original: bytes, path: Path) -> dict[str, Comparis
             stack.enter_context(contextlib.closing(classifier))
             for classifier in (
                 open_model_bytes(trial, "float32.tflite", TRIAL),
-                open_model(path, TRIAL),
+                # Its temperature would make it look better, or worse, than rounding does.
+                open_uncalibrated(path),
             )
         ]
         for split in ("validation", "test"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.manifest import Manifest
 from pi_classifier.modelfile.tflite_graph import Activation
 from pi_classifier.system.files import write_atomic
+from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.data.negatives import require_apart
 from pi_classifier_training.data.splits import SplitOptions
 from pi_classifier_training.errors import TrainingError
@@ -30,6 +31,7 @@ from pi_classifier_training.evaluation.scoring import (
     PhotoProgress,
     Scores,
     classify_photos,
+    outcomes_of,
     score_photos,
 )
 from pi_classifier_training.evaluation.significance import (
@@ -99,6 +101,23 @@ def announce_from(outcomes: Outcomes) -> float:
             break
         chosen = float(score)
     return chosen
+
+
+def calibrated_entries(classifier: ModelClassifier, validation: Sequence[Photo]) -> dict[str, Any]:
+    """Entries of ``pi_classifier.json`` with which a model's scores mean what they say.
+
+    The temperature, and the score from which on to believe an answer, both chosen on
+    photos that the model was not trained on.
+    """
+    scored = score_photos(classifier, validation)
+    sigmoid = classifier.model.activation == "sigmoid"
+    given = classifier.model.manifest.temperature
+    temperature = round(fit_temperature(scored, sigmoid=sigmoid, given=given), 4)
+    rows = sharpened(scored.scores, temperature / given, sigmoid).astype(np.float32)
+    return {
+        "calibration": {"temperature": temperature, "n": len(scored.truth)},
+        "thresholds": {"high": announce_from(outcomes_of(replace(scored, scores=rows)))},
+    }
 
 
 def calibrate_model(

@@ -36,6 +36,9 @@ GOLDEN_TOLERANCE: dict[Kind, float] = {
 TRIAL = ModelSettings(cache_dir="", top_k=0)
 
 Evaluation = Callable[[ModelClassifier], dict[str, Any]]
+"""Figures of a finished file on photos that it was not trained on."""
+ScoreCalibration = Callable[[ModelClassifier], dict[str, Any]]
+"""Entries of ``pi_classifier.json`` with which a finished file's scores mean what they say."""
 
 
 def export(
@@ -47,13 +50,15 @@ def export(
     evaluation: Evaluation | None,
     path: Path,
     bare: bytes | None = None,
+    score_calibration: ScoreCalibration | None = None,
 ) -> dict[str, Any]:
     """Convert a network and write it as one model file to `path`, whole or not at all.
 
     `calibration` are training photos as the device sees them, from which a full-integer
     model takes its ranges, and on which every file must do what the network does.
-    `manifest` are further entries of ``pi_classifier.json``, which is returned. What `evaluation`
-    says of the finished file is written into it; None where photos may have been trained on.
+    `manifest` are further entries of ``pi_classifier.json``, which is returned. What
+    `score_calibration` and then `evaluation` say of the finished file is written into it; None
+    where photos may have been trained on.
     `bare` is the TFLite flatbuffer where it is not made by `convert`.
 
     Raises ExportError where the network cannot be converted or its input is not raw pixels,
@@ -67,16 +72,30 @@ def export(
     contents = _contents(network, kind, card) | manifest
     labels = list(network.labels)
     contents["golden"] = _self_test(network, kind, bare, contents, calibration, path.name)
-    trial = write_model_file(bare, labels, contents)
-    with (
-        working(f"measuring {path.name}"),
-        contextlib.closing(open_with_golden(trial, path.name)) as classifier,
-    ):
-        if evaluation is not None:
-            contents["evaluation"] = evaluation(classifier)
+    contents |= _asked(score_calibration, bare, labels, contents, path.name)
+    figures = _asked(evaluation, bare, labels, contents, path.name)
+    if evaluation is not None:
+        contents["evaluation"] = figures
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, write_model_file(bare, labels, contents))
     return contents
+
+
+def _asked(
+    ask: Evaluation | ScoreCalibration | None,
+    bare: bytes,
+    labels: Sequence[str],
+    contents: dict[str, Any],
+    name: str,
+) -> dict[str, Any]:
+    """What `ask` says of the finished file, which passes its self-test in any case."""
+    with (
+        working(f"measuring {name}"),
+        contextlib.closing(
+            open_with_golden(write_model_file(bare, labels, contents), name)
+        ) as classifier,
+    ):
+        return {} if ask is None else ask(classifier)
 
 
 def _self_test(

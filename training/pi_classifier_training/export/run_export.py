@@ -22,7 +22,8 @@ from pi_classifier_training.evaluation.held_out import chosen_split
 from pi_classifier_training.evaluation.labeling import match_labels
 from pi_classifier_training.evaluation.report_text import share
 from pi_classifier_training.evaluation.scoring import classify_photos
-from pi_classifier_training.export.export import TRIAL, Evaluation, export
+from pi_classifier_training.evaluation.temperature import calibrated_entries
+from pi_classifier_training.export.export import TRIAL, Evaluation, ScoreCalibration, export
 from pi_classifier_training.export.source import FloatModelFile, Source, calibration_photos
 from pi_classifier_training.modelfile.model_card import ModelCard
 from pi_classifier_training.networks.network import Network
@@ -63,6 +64,12 @@ class FinishedRun:
         if dirs := recorded_dirs(self.summary):
             figures["unknown"] = kept_aside_announced(classifier, dirs)
         return figures
+
+    @property
+    def score_calibration(self) -> ScoreCalibration:
+        """Temperature and threshold from the validation photos."""
+        validation = [photo for photo in self.photos() if photo.split == "validation"]
+        return lambda classifier: calibrated_entries(classifier, validation)
 
     def entries(self) -> dict[str, Any]:
         """What ``pi_classifier.json`` says of the run."""
@@ -138,6 +145,16 @@ def export_source(
         path = output or source.file_of(kind)
         contents = export_kind(source, kind, calibration, path, card)
         yield f"{path}: {path.stat().st_size / 1000:.0f} kB{_right(source, path, contents)}"
+        if "thresholds" in contents:
+            yield _calibrated_line(contents)
+
+
+def _calibrated_line(contents: dict[str, Any]) -> str:
+    n, temperature = (contents["calibration"][key] for key in ("n", "temperature"))
+    return (
+        f"  scores calibrated on {n} validation photos (temperature {temperature:g}); a start "
+        f"for decision.threshold_high: {contents['thresholds']['high']:g}"
+    )
 
 
 def _right(source: Source, path: Path, contents: dict[str, Any]) -> str:
@@ -182,6 +199,7 @@ def export_kind(
         source.evaluation,
         path,
         bare,
+        source.score_calibration,
     )
     source.record(kind, path, card, contents)
     return contents

@@ -16,7 +16,7 @@ from pi_classifier_training.data.splits import SplitOptions, SplitRule
 from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.evaluation.held_out import recorded_rule
 from pi_classifier_training.evaluation.labeling import match_labels
-from pi_classifier_training.export.export import Evaluation
+from pi_classifier_training.export.export import Evaluation, ScoreCalibration
 from pi_classifier_training.modelfile.model_card import ModelCard
 
 # Full-integer ranges and biases settle with a few dozen photos in all.
@@ -57,6 +57,11 @@ class Source(Protocol):
         """What measures a finished file; None where photos may have been trained on."""
         ...
 
+    @property
+    def score_calibration(self) -> ScoreCalibration | None:
+        """What makes a finished file's scores mean what they say; None likewise."""
+        ...
+
     def entries(self) -> dict[str, Any]:
         """Entries of ``pi_classifier.json`` that are true of any file made of it."""
         ...
@@ -83,6 +88,7 @@ class FloatModelFile:
     image_dirs: tuple[Path, ...]
     rule: SplitRule
     evaluation: None = None
+    score_calibration: None = None
 
     @classmethod
     def opened(
