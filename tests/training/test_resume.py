@@ -93,3 +93,21 @@ def test_killed_again_and_again_it_ends_the_same(
     assert sorted(p.name for p in out.iterdir()) == [
         "labels.txt", "logs", "network.weights.h5", "run.json",
     ]  # fmt: skip
+
+
+def test_what_fine_tuning_spoils_is_taken_back(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    short = [
+        "retrain", "--image-dir", str(photos), "--weights", str(weights), "--resolution", "96",
+        "--cache-dir", str(tmp_path / "cache"), "--head-strength", "32",
+    ]  # fmt: skip
+    expected, _ = undisturbed([*short, "--output-dir", str(tmp_path / "head")])
+    spoiling = ["--fine-tune", "1", "--batch", "48", "--rate", "10", "--blocks", "0"]
+    ended, record = undisturbed([*short, "--output-dir", str(tmp_path / "tuned"), *spoiling])
+    assert all(np.array_equal(a, b) for a, b in zip(expected, ended, strict=True))
+    history = record["history"]
+    assert isinstance(history, list)
+    assert [row.get("kept") for row in history] == [True, None]
+    assert history[1]["validation_accuracy"] < history[0]["validation_accuracy"]
+    assert record["validation_accuracy"] == history[0]["validation_accuracy"]

@@ -58,6 +58,7 @@ def _describe_retrain(parser: argparse.ArgumentParser) -> None:
 def _retrain(options: argparse.Namespace) -> int:
     from pi_classifier_training.export.run_export import DEFAULT_KINDS, export_source, open_run
     from pi_classifier_training.reporting.report import report_after_training
+    from pi_classifier_training.retraining.phases import outcome
     from pi_classifier_training.retraining.retrain import retrain
     from pi_classifier_training.retraining.run_folder import RunFolder
 
@@ -74,6 +75,7 @@ def _retrain(options: argparse.Namespace) -> int:
         if set(DEFAULT_KINDS) <= run.summary().get("evaluation", {}).keys():
             print(f"{run.path}: finished before; its files are as they were (see --force)")
             return 0
+        print(f"{run.path}: {outcome(run.summary()['history'])}")
         print_lines(export_source(open_run(run.path, options.image_dir)))
         return print_lines(
             report_after_training(run.path, options.image_dir, choices.weights, choices.cache_dir)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.networks.backbone import (
     as_list,
@@ -89,6 +91,16 @@ class Network:
                 # Keras runs a batch norm that cannot be trained as at inference.
                 layer.trainable = False
 
+    def get_weights(self) -> list[NDArray[Any]]:
+        """All weights, the backbone's first."""
+        return [*self.backbone.get_weights(), *self.head.get_weights()]
+
+    def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
+        """Take over what `get_weights` gave."""
+        count = len(self.backbone.weights)
+        self.backbone.set_weights(weights[:count])
+        self.head.set_weights(weights[count:])
+
     def take_weights(self, other: Network) -> None:
         """Take over all weights of another network of the same family and width.
 
@@ -99,8 +111,7 @@ class Network:
                 f"the earlier run trained {other.spec}, this one is to train {self.spec}; "
                 "give the same --network and --width"
             )
-        self.backbone.set_weights(other.backbone.get_weights())
-        self.head.set_weights(other.head.get_weights())
+        self.set_weights(other.get_weights())
 
     @property
     def name(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 Row = dict[str, Any]
 """One epoch: epoch (from 1 in each phase), phase, loss, cross_entropy, accuracy,
-learning_rate, and where validated validation_accuracy and validation_cross_entropy."""
+learning_rate, and where validated validation_accuracy and validation_cross_entropy; ``kept``
+where the weights are those that the run ended with."""
 OnEpoch = Callable[[Row], None]
 
 # From this ratio between the largest and the smallest label on, labels are weighted.
@@ -110,6 +111,12 @@ class EarlyStopping:
         entropy = saved["best_entropy"]
         self.best_entropy = math.inf if entropy is None else entropy
         self.waited, self.best = saved["waited"], best
+
+
+def best_of(history: Sequence[Row]) -> Row:
+    """The first epoch whose validation was best, as `EarlyStopping` judges."""
+    entropies = [row["validation_cross_entropy"] for row in history]
+    return history[int(np.argmin(np.nan_to_num(entropies, nan=math.inf)))]
 
 
 def epoch_plan(epochs: int, steps: int | None, steps_an_epoch: int) -> tuple[int, int]:

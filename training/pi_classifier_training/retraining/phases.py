@@ -30,11 +30,9 @@ from pi_classifier_training.retraining.photo_sets import (
     require_all_labels,
 )
 from pi_classifier_training.retraining.teacher_targets import TeacherTargets
-from pi_classifier_training.retraining.trainer import Enough, WholeNetworkTrainer
+from pi_classifier_training.retraining.trainer import Enough, WholeNetworkTrainer, validate
 
 log = logging.getLogger(__name__)
-
-FINE_TUNE_RATE_SHARE = 0.05
 
 
 @dataclass(slots=True, eq=False)
@@ -70,15 +68,38 @@ def run_phases(training: Training, output_dir: Path, enough: Enough) -> list[Row
     history: list[Row] = []
     try:
         if not options.from_scratch and not options.resumes:
-            history += _head(training, events)
-        if options.from_scratch or options.fine_tune:
-            history += _whole(training, events, enough)
+            history.append(_head(training, events))
+        if options.from_scratch:
+            history += _whole(training, _decoded(training), events, enough)
+        elif options.fine_tune:
+            history = _fine_tuned(training, history, events, enough)
     finally:
         events.close()
     return history
 
 
-def _head(training: Training, events: EventLog) -> list[Row]:
+def kept_row(history: Sequence[Row]) -> Row:
+    """The epoch whose weights the run ended with."""
+    return next(row for row in history if row.get("kept"))
+
+
+def outcome(history: Sequence[Row]) -> str:
+    """What training came to, in words: which phase is kept, and how good it is."""
+    kept, last = kept_row(history), history[-1]
+    words: str = f"{kept['validation_accuracy']:.1%} of the validation photos right: the "
+    if kept["phase"] in ("head", "earlier run"):
+        words += str(kept["phase"])
+        if last is not kept:
+            words += f"; fine-tuning ended with {last['validation_accuracy']:.1%}, it is not kept"
+        return words
+    first = history[0]
+    words += f"network after epoch {kept['epoch']} of {last['epoch']}"
+    if first["phase"] != kept["phase"]:
+        words += f"; the {first['phase']} alone {first['validation_accuracy']:.1%}"
+    return words
+
+
+def _head(training: Training, events: EventLog) -> Row:
     """Fit the head to the features of the training photos and of their mirror images."""
     known, validation = (_features(training, split) for split in ("training", "validation"))
     options, network = training.options, training.network
@@ -98,12 +119,12 @@ def _head(training: Training, events: EventLog) -> list[Row]:
         bar.step()
     network.head.set_weights([head.kernel, head.bias])
     accuracy, cross_entropy = head.figures(known, indices).values()
-    row: Row = {"epoch": 1, "phase": "head", "strength": strength}
+    row: Row = {"epoch": 1, "phase": "head", "strength": strength, "kept": True}
     row |= {"accuracy": accuracy, "cross_entropy": cross_entropy}
     row |= head.figures(validation, validation.indices)
     events(row)
     log.info("head fitted: validation accuracy %.1f %%", 100 * row["validation_accuracy"])
-    return [row]
+    return row
 
 
 def _groups(training: Training, photos: Sequence[Photo]) -> list[str]:
@@ -128,20 +149,55 @@ def _features(training: Training, split: str) -> Bottlenecks:
     return features
 
 
-def _whole(training: Training, events: EventLog, enough: Enough) -> list[Row]:
-    options, network = training.options, training.network
-    sets: PhotoSets = decode_sets(
-        training.photos, network.labels, options.network.resolution, options.resize
-    )
+def _fine_tuned(
+    training: Training, history: list[Row], events: EventLog, enough: Enough
+) -> list[Row]:
+    """Train what is there further, and take it back where validation says that it got worse."""
+    network, sets = training.network, _decoded(training)
+    if not history:
+        row = {"epoch": 0, "phase": "earlier run", **validate(network, sets.validation)}
+        history.append(row | {"kept": True})
+        events(history[0])
+    (before,), weights = history, network.get_weights()
+    tuned = _whole(training, sets, events, enough)
+    if not tuned:
+        return history
+    after = kept_row(tuned)
+    if _better(after, before):
+        del before["kept"]
+    else:
+        del after["kept"]
+        network.set_weights(weights)
+        log.warning(
+            "fine-tuning ended with %.1f %% of the validation photos right, %.1f %% before it: it "
+            "is not kept; try more photos, a lower --rate or fewer --blocks",
+            100 * after["validation_accuracy"], 100 * before["validation_accuracy"],
+        )  # fmt: skip
+    return [*history, *tuned]
+
+
+def _better(row: Row, other: Row) -> bool:
+    """Whether more validation photos are right, or as many and surer."""
+    a, b = ((r["validation_accuracy"], -r["validation_cross_entropy"]) for r in (row, other))
+    return a > b
+
+
+def _decoded(training: Training) -> PhotoSets:
+    """Training and validation photos, every label among them."""
+    options, labels = training.options, training.network.labels
+    sets = decode_sets(training.photos, labels, options.network.resolution, options.resize)
     _leave_out(training, sets.unreadable)
-    require_all_labels(sets.squares.indices, network.labels, "training")
-    require_all_labels(sets.validation.indices, network.labels, "validation")
+    require_all_labels(sets.squares.indices, labels, "training")
+    require_all_labels(sets.validation.indices, labels, "validation")
+    return sets
+
+
+def _whole(training: Training, sets: PhotoSets, events: EventLog, enough: Enough) -> list[Row]:
+    options, network = training.options, training.network
     _warn_of_few(training, sets.squares.indices)
-    settings, scratch = options.training, options.from_scratch
+    settings, scratch = replace(options.training, rate=options.rate), options.from_scratch
     if not scratch:
-        # Published weights are near their goal: a small rate keeps them there.
-        rate = settings.rate * FINE_TUNE_RATE_SHARE
-        settings = replace(settings, epochs=options.fine_tune, rate=rate)
+        settings = replace(settings, epochs=options.fine_tune)
 
     def on_epoch(row: Row) -> None:
         events(row)

@@ -14,7 +14,7 @@ from pi_classifier_training.features.row_store import Keys
 from pi_classifier_training.retraining.run_folder import RUN_FILE, RunFolder
 
 # To be counted up whenever training gives other weights for the same options.
-TRAINING_VERSION = 3
+TRAINING_VERSION = 4
 
 
 def photos_id(photos: Sequence[Photo], contents: Keys) -> str:

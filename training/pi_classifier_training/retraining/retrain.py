@@ -23,7 +23,7 @@ from pi_classifier_training.progress import working
 from pi_classifier_training.retraining.checkpoint import CHECKPOINT_FILE, Checkpoint
 from pi_classifier_training.retraining.epochs import Row
 from pi_classifier_training.retraining.options import RetrainOptions, versions
-from pi_classifier_training.retraining.phases import Training, run_phases
+from pi_classifier_training.retraining.phases import Training, kept_row, run_phases
 from pi_classifier_training.retraining.photo_sets import label_counts
 from pi_classifier_training.retraining.recipe import finished, photos_id, recipe_id
 from pi_classifier_training.retraining.run_folder import RUN_FILE, WEIGHTS_FILE, RunFolder
@@ -126,11 +126,6 @@ def _begin_with_weights(network: Network, options: RetrainOptions) -> None:
         load_weights(network.backbone, options.network, options.weights)
 
 
-def _accuracy(history: Sequence[Row]) -> float:
-    accuracy: float = history[-1]["validation_accuracy"]
-    return accuracy
-
-
 def _recipe(
     network: Network, photos: Sequence[Photo], contents: Keys, options: RetrainOptions
 ) -> str:
@@ -190,7 +185,7 @@ def _record(
         "negatives": [str(folder) for folder in training.negatives.dirs],
         "options": options.as_dict(),
         "history": history,
-        "validation_accuracy": _accuracy(history),
+        "validation_accuracy": kept_row(history)["validation_accuracy"],
         "recipe": recipe,
         "seconds": round(time.monotonic() - training.started, 1),
         "versions": versions(),

@@ -21,6 +21,7 @@ from pi_classifier_training.retraining.epochs import (
     EarlyStopping,
     OnEpoch,
     Row,
+    best_of,
     epoch_plan,
     epoch_rng,
     figures_of,
@@ -34,7 +35,7 @@ from pi_classifier_training.retraining.losses import (
     hints_missed,
     smoothed,
 )
-from pi_classifier_training.retraining.options import TrainingOptions
+from pi_classifier_training.retraining.options import SCRATCH_RATE, TrainingOptions
 from pi_classifier_training.retraining.teacher_targets import TeacherTargets
 
 # Distillation (Hinton et al. 2015): the share of the teachers' soft scores in the loss.
@@ -140,8 +141,8 @@ class WholeNetworkTrainer:
 
         The weights end as the running average over the last steps, which validates
         better than the last step's own; with `patience` as that of the best validated
-        epoch. With a `checkpoint` training goes on where an earlier one was ended. It ends
-        early, within an epoch, once `enough` says so.
+        epoch. The row of that epoch is marked ``kept``. With a `checkpoint` training goes on
+        where an earlier one was ended. It ends early, within an epoch, once `enough` says so.
         """
         steps_an_epoch = math.ceil(len(training) / self.options.batch)
         self.epochs, steps = epoch_plan(self.options.epochs, self.options.steps, steps_an_epoch)
@@ -156,14 +157,15 @@ class WholeNetworkTrainer:
                 row = self._run_epoch(len(history), training, count, bar, enough)
                 with self._averaged():
                     row |= validate(self.network, validation)
-                    early_stopping.update(row, self._weights)
+                    early_stopping.update(row, self.network.get_weights)
                 history.append(row)
                 if checkpoint is not None:
                     self._save(checkpoint, early_stopping, history)
                 on_epoch(row)
         self.optimizer.finalize_variable_values(self.variables)
         if early_stopping.best is not None:
-            self._set_weights(early_stopping.best)
+            self.network.set_weights(early_stopping.best)
+        _mark_kept(history, best=early_stopping.best is not None)
         return history
 
     def _run_epoch(
@@ -218,20 +220,12 @@ class WholeNetworkTrainer:
             for variable, value in zip(self.variables, own, strict=True):
                 variable.assign(value)
 
-    def _weights(self) -> Arrays:
-        return [*self.network.backbone.get_weights(), *self.network.head.get_weights()]
-
-    def _set_weights(self, weights: Arrays) -> None:
-        count = len(self.network.backbone.weights)
-        self.network.backbone.set_weights(weights[:count])
-        self.network.head.set_weights(weights[count:])
-
     def _save(
         self, checkpoint: Checkpoint, early_stopping: EarlyStopping, history: list[Row]
     ) -> None:
         extra = [v for adapter in self.adapters for v in adapter.variables]
         arrays = {
-            "weights": self._weights(),
+            "weights": self.network.get_weights(),
             "optimizer": [v.numpy() for v in [*self.optimizer.variables, *extra]],
             "best": early_stopping.best or [],
         }
@@ -243,7 +237,7 @@ class WholeNetworkTrainer:
         if saved is None:
             return []
         extra = [v for adapter in self.adapters for v in adapter.variables]
-        self._set_weights(saved.arrays["weights"])
+        self.network.set_weights(saved.arrays["weights"])
         variables = [*self.optimizer.variables, *extra]
         for variable, value in zip(variables, saved.arrays["optimizer"], strict=True):
             variable.assign(value)
@@ -264,16 +258,24 @@ class WholeNetworkTrainer:
         return max(32, round(full * self.options.small_scale / 32) * 32)
 
 
+def _mark_kept(history: list[Row], *, best: bool) -> None:
+    """Mark the epoch whose weights are kept: the best one, or the last."""
+    if history:
+        kept = best_of(history) if best else history[-1]
+        kept["kept"] = True
+
+
 def _optimizer(options: TrainingOptions, steps: int, decay: float) -> Any:
     """Adam with a warm-up, a rate that falls as a cosine, and averaged weights."""
     import keras
 
+    rate = SCRATCH_RATE if options.rate is None else options.rate
     warm_up = max(1, int(steps * WARM_UP_SHARE))
     optimizer = keras.optimizers.AdamW(
         keras.optimizers.schedules.CosineDecay(
-            options.rate / 20,
+            rate / 20,
             max(1, steps - warm_up),
-            warmup_target=options.rate,
+            warmup_target=rate,
             warmup_steps=warm_up,
             alpha=0.002,
         ),

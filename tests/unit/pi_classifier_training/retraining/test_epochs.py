@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pi_classifier_training.retraining.epochs import (
     EarlyStopping,
     Row,
+    best_of,
     epoch_plan,
     epoch_rng,
     figures_of,
@@ -218,3 +219,11 @@ def test_early_stopping_resumes_where_it_was() -> None:
     fresh = EarlyStopping(2)
     fresh.restore(EarlyStopping(2).as_dict(), None)
     assert fresh.best_entropy == math.inf
+
+
+def test_the_best_epoch_is_the_first_of_the_lowest_and_never_no_number() -> None:
+    entropies = [0.9, math.nan, 0.4, 0.4, 0.7]
+    rows: list[Row] = [
+        {"epoch": i, "validation_cross_entropy": e} for i, e in enumerate(entropies, start=1)
+    ]
+    assert best_of(rows)["epoch"] == 3
