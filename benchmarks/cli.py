@@ -12,6 +12,7 @@ from benchmarks import (
     camera,
     eyes,
     frame_time,
+    head,
     imports,
     log,
     memory,
@@ -140,6 +141,10 @@ def _unknown(arguments: argparse.Namespace) -> None:
     unknown.run(arguments)
 
 
+def _head(arguments: argparse.Namespace) -> None:
+    _sections(arguments, head.sections(arguments))
+
+
 def _unknown_parser() -> argparse.ArgumentParser:
     from benchmarks import unknown
 
@@ -165,6 +170,7 @@ _SUBJECTS: Mapping[str, tuple[_Run, Callable[[], argparse.ArgumentParser]]] = {
     "log": (_log, log.parser),
     "camera": (_camera, camera.parser),
     "eyes": (eyes.run, eyes.parser),
+    "head": (_head, head.parser),
     "unknown": (_unknown, _unknown_parser),
 }
 

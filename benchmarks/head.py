@@ -8,19 +8,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pi_classifier_training.data.dataset import Photo, labels_of, walk
-from pi_classifier_training.features.bottlenecks import BottleneckCache
-from pi_classifier_training.networks.network import Network, NetworkSpec, load_weights
-from pi_classifier_training.retraining.epochs import figures_of
-from pi_classifier_training.retraining.head import choose_strength, fit_head
 from PIL import Image
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Aim, Figure
 from pi_classifier.cameras.emulated.scenes import LABELS, Scene
+
+if TYPE_CHECKING:
+    from pi_classifier_training.data.dataset import Photo
 
 SECTION = "Mistakes of a head on photos left out"
 ABOUT = {
@@ -105,12 +104,14 @@ def draw_garden(folder: Path) -> None:
 
 def _photos(image_dir: Path, least: int) -> list[Photo]:
     """All photos below the sub-folders of `image_dir` that hold at least so many."""
+    from pi_classifier_training.data.dataset import Photo, walk
+
     if not image_dir.is_dir():
         raise BenchmarkError(f"{image_dir}: no such folder of photos")
     photos: list[Photo] = []
     for folder in sorted(path for path in image_dir.iterdir() if path.is_dir()):
         own = [
-            Photo.of(place, name, folder.name)
+            Photo.of(place, name, folder.name, "training")
             for place, name, kind in walk(str(folder))
             if kind == "photo"
         ]
@@ -119,6 +120,10 @@ def _photos(image_dir: Path, least: int) -> list[Photo]:
 
 
 def _known(photos: list[Photo], arguments: argparse.Namespace) -> Known:
+    from pi_classifier_training.data.dataset import labels_of
+    from pi_classifier_training.features.bottlenecks import BottleneckCache
+    from pi_classifier_training.networks.network import Network, NetworkSpec, load_weights
+
     spec = NetworkSpec("mobilenet_v1", float(arguments.width), int(arguments.resolution))
     network = Network(spec, labels_of(photos))
     load_weights(network.backbone, spec, arguments.weights)
@@ -131,6 +136,7 @@ def _known(photos: list[Photo], arguments: argparse.Namespace) -> Known:
 
 
 def _compared(subject: str, known: Known, seeds: int) -> Iterator[Figure]:
+    from pi_classifier_training.retraining.epochs import figures_of
     from sklearn.model_selection import StratifiedKFold
 
     wrong: dict[str, list[float]] = {name: [] for name in ("head", *PROBES)}
@@ -155,6 +161,8 @@ def _compared(subject: str, known: Known, seeds: int) -> Iterator[Figure]:
 
 
 def _head(known: Known, kept: NDArray[np.int64]) -> Logits:
+    from pi_classifier_training.retraining.head import choose_strength, fit_head
+
     indices = known.indices[kept]
     strength = choose_strength(known.features[0, kept], indices, known.labels)
     head = fit_head(

@@ -10,7 +10,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import camera, frame_time, imports, log, memory, service, speech, start, training
+from benchmarks import (
+    camera,
+    frame_time,
+    head,
+    imports,
+    log,
+    memory,
+    service,
+    speech,
+    start,
+    training,
+)
 from benchmarks.figures import Figure
 from pi_classifier import __version__
 
@@ -32,6 +43,7 @@ _ABOUT = {
     ),
     imports.SECTION: ("modules' own time up to the first label, by package; importtime slows it",),
     **training.ABOUT,
+    **head.ABOUT,
     **service.ABOUT,
     **speech.ABOUT,
     **log.ABOUT,
@@ -122,7 +134,7 @@ def _value(figure: Figure) -> str:
 
 
 def _digits(figure: Figure) -> int:
-    return {"ms": 3, "s": 3, "MB": 1, "of 10": 1}.get(figure.unit, 0)
+    return {"ms": 3, "s": 3, "MB": 1, "of 10": 1, "%": 1, "points": 2}.get(figure.unit, 0)
 
 
 def _beside(figure: Figure) -> tuple[str, ...]:
