@@ -281,7 +281,7 @@ def test_a_network_is_in_its_family_or_refused(name: str, width: float, resoluti
 
 
 def test_what_is_left_out_is_chosen() -> None:
-    assert network_spec("mobilenet_v1") == NetworkSpec("mobilenet_v1", 0.25, 128)
+    assert network_spec("mobilenet_v1") == NetworkSpec("mobilenet_v1", 0.25, 224)
     assert network_spec("inception_v3") == NetworkSpec("inception_v3", 1.0, 299)
     assert network_spec("mobilenet_v2", 1.4, 96) == NetworkSpec("mobilenet_v2", 1.4, 96)
 

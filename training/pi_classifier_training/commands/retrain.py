@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 from pi_classifier.config.options import add_options, given_options, read_options
 from pi_classifier_training.commands.arguments import add_image_dir, add_ray, path_of, print_lines
 
 if TYPE_CHECKING:
+    from pi_classifier_training.networks.spec import NetworkSpec
     from pi_classifier_training.retraining.options import RetrainOptions
+
+log = logging.getLogger(__name__)
 
 
 def add(commands: Any) -> None:
@@ -32,6 +36,7 @@ def add(commands: Any) -> None:
 
 
 def _describe_retrain(parser: argparse.ArgumentParser) -> None:
+    from pi_classifier_training.inspection.estimates import BOARD_KEYS
     from pi_classifier_training.modelfile.model_card import ModelCard
     from pi_classifier_training.networks.spec import NetworkSpec
     from pi_classifier_training.retraining.options import RetrainOptions, TrainingOptions
@@ -45,6 +50,11 @@ def _describe_retrain(parser: argparse.ArgumentParser) -> None:
     add_ray(parser, "compute the features of photos")
     network = parser.add_argument_group("the network")
     add_options(network, NetworkSpec, configured=True)
+    network.add_argument(
+        "--board",
+        choices=BOARD_KEYS,
+        help=f"the Raspberry Pi that --network auto is for (default: {BOARD_KEYS[0]})",
+    )
     add_options(network, RetrainOptions, ("weights", "resize", "cache_dir"))
     whole = parser.add_argument_group("training the whole network")
     add_options(whole, RetrainOptions, ("fine_tune", "blocks", "teachers", "teacher_cache"))
@@ -86,18 +96,40 @@ def choices_of(options: argparse.Namespace) -> RetrainOptions:
     """What was asked for on the command line."""
     from pi_classifier_training.data.splits import SplitOptions
     from pi_classifier_training.modelfile.model_card import ModelCard
-    from pi_classifier_training.networks.spec import NetworkSpec, network_spec
     from pi_classifier_training.retraining.options import RetrainOptions, TrainingOptions
 
     name = options.name or options.output_dir.resolve().name
     return read_options(
         options,
         RetrainOptions,
-        network=network_spec(**given_options(options, NetworkSpec)),
+        network=_network(options),
         training=read_options(options, TrainingOptions),
         card=read_options(options, ModelCard, name=name),
         splits=read_options(options, SplitOptions).applied_to(None),
     )
+
+
+def _network(options: argparse.Namespace) -> NetworkSpec:
+    """The network that was named, or the one that fits the board."""
+    from pi_classifier_training.evaluation.boards import board_cost, network_for
+    from pi_classifier_training.inspection.estimates import BOARD_KEYS, board_called
+    from pi_classifier_training.networks.spec import AUTO, NetworkSpec, network_spec
+
+    given = given_options(options, NetworkSpec)
+    if given.get("name") != AUTO:
+        if options.board is not None:
+            options.parser.error("--board says what --network auto is for; give both or neither")
+        return network_spec(**given)
+    if len(given) > 1:
+        options.parser.error("--network auto chooses width and resolution; leave them out")
+    board = options.board or BOARD_KEYS[0]
+    chosen, cost = network_for(board), board_cost(network_for(board), board)
+    log.info(
+        "network for %s: %s %g/%d, estimated at %.0f to %.0f ms a picture",
+        board_called(board).name, chosen.name, chosen.width, chosen.resolution,
+        cost.low_ms, cost.high_ms,
+    )  # fmt: skip
+    return chosen
 
 
 def _describe_experiments(parser: argparse.ArgumentParser) -> None:

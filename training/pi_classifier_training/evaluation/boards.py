@@ -11,8 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pi_classifier_training.inspection.estimates import Work, board_called, estimate
-from pi_classifier_training.networks.spec import NetworkSpec
+from pi_classifier_training.networks.imagenet import imagenet_top1
+from pi_classifier_training.networks.spec import FAMILIES, NetworkSpec
 
+# What a Pi may take for a picture, by the slow end of the estimate: 20 pictures a second.
+USUAL_MS = 50.0
+ROBUST_FAMILIES = ("mobilenet_v1", "mobilenet_v2", "efficientnet_lite0")
 # Labels, self-test, metadata and figures of a finished file; each label has its share.
 _FILE_BYTES, _FILE_BYTES_A_LABEL = 12_000, 200
 # The converted networks had so many labels.
@@ -127,6 +131,23 @@ def board_cost(spec: NetworkSpec, board: str, kind: str = "int8", labels: int = 
     """
     times = estimate(network_work(spec, kind, labels), kind, board_called(board))
     return BoardCost(times.low_ms, times.high_ms, _file_bytes(spec, kind, labels) / 1000)
+
+
+def network_for(board: str) -> NetworkSpec:
+    """The best network on ImageNet, as published, that takes no longer than `USUAL_MS` there.
+
+    Only of the families that lose least as full-integer files. Raises KeyError for a board
+    that there is not.
+    """
+    specs = [
+        NetworkSpec(name, width, resolution)
+        for name in ROBUST_FAMILIES
+        for width in FAMILIES[name].widths
+        for resolution in FAMILIES[name].resolutions
+    ]
+    costs = {spec: board_cost(spec, board).ms for spec in specs}
+    fitting = [spec for spec in specs if costs[spec] <= USUAL_MS]
+    return max(fitting, key=lambda spec: (imagenet_top1(spec), -costs[spec]))
 
 
 def _file_bytes(spec: NetworkSpec, kind: str, labels: int) -> float:

@@ -48,6 +48,8 @@ FAMILIES: Mapping[str, Family] = {
     "inception_v3": Family((1.0,), (128, 160, 192, 224, 299)),
 }
 NETWORKS = tuple(FAMILIES)
+# In place of a name: chosen by what the board computes in time.
+AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,8 @@ class NetworkSpec:
 
     name: str = setting(
         "mobilenet_v1",
-        f"{', '.join(NETWORKS)} (default: mobilenet_v1)",
-        choices=NETWORKS,
+        f"{', '.join(NETWORKS)}, or auto: what fits the --board (default: mobilenet_v1)",
+        choices=(*NETWORKS, AUTO),
         option="--network",
         metavar="NAME",
     )
@@ -68,8 +70,8 @@ class NetworkSpec:
         0.25, "width multiplier (default: the network's smallest)", above=0, maximum=10
     )
     resolution: int = setting(
-        128,
-        "input side in pixels (default: 128; 299 for inception_v3)",
+        224,
+        "input side in pixels (default: 224; 299 for inception_v3)",
         minimum=1,
         metavar="SIDE",
         maximum=4_096,
@@ -103,17 +105,17 @@ def network_spec(
 ) -> NetworkSpec:
     """The network called `name`; what is left out is chosen for it.
 
-    The width is then the family's smallest, the resolution 128, or Inception's own 299.
-    Raises TrainingError for a network that there is not.
+    The width is then the family's smallest, the resolution that its weights were published
+    for: a larger picture costs time, but not a byte. Raises TrainingError for a network that
+    there is not.
     """
     if name not in FAMILIES:
         return NetworkSpec(name)
     family = FAMILIES[name]
-    usual = family.resolutions[-1] if name == "inception_v3" else 128
     return NetworkSpec(
         name,
         family.widths[0] if width is None else width,
-        usual if resolution is None else resolution,
+        family.resolutions[-1] if resolution is None else resolution,
     )
 
 

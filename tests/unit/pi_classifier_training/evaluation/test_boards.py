@@ -6,10 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pi_classifier_training.evaluation.boards import board_cost, network_work
+from pi_classifier_training.evaluation.boards import (
+    ROBUST_FAMILIES,
+    USUAL_MS,
+    board_cost,
+    network_for,
+    network_work,
+)
 from pi_classifier_training.inspection.costs import layers
 from pi_classifier_training.inspection.estimates import BOARD_KEYS, estimates, work_of
 from pi_classifier_training.inspection.model_graph import read_model_graph
+from pi_classifier_training.networks.imagenet import imagenet_top1
 from pi_classifier_training.networks.spec import FAMILIES, NetworkSpec
 
 FLOWERS = Path(__file__).resolve().parents[4] / "models" / "flowers"
@@ -70,6 +77,20 @@ def test_all_networks_have_a_cost_and_larger_ones_a_larger(board: str) -> None:
         smaller = [side for side in spec.family.resolutions if side < spec.resolution]
         for side in smaller:
             assert board_cost(NetworkSpec(spec.name, spec.width, side), board).ms < whole.ms
+
+
+@pytest.mark.parametrize("board", BOARD_KEYS)
+def test_the_network_for_a_board_is_the_best_that_is_in_time(board: str) -> None:
+    chosen = network_for(board)
+    assert board_cost(chosen, board).ms <= USUAL_MS
+    better = [spec for spec in all_networks() if imagenet_top1(spec) > imagenet_top1(chosen)]
+    robust = [spec for spec in better if spec.name in ROBUST_FAMILIES]
+    assert all(board_cost(spec, board).ms > USUAL_MS for spec in robust)
+
+
+def test_a_faster_board_gets_a_better_network() -> None:
+    shares = [imagenet_top1(network_for(board)) for board in BOARD_KEYS]
+    assert shares == sorted(set(shares))
 
 
 def test_a_board_that_there_is_not_is_a_fault_of_the_caller() -> None:
