@@ -30,11 +30,9 @@ def announced(
     """
     silent = [labels.index(label) for label in silent_labels]
     rows = np.isin(outcomes.truth, silent) == of_silent
-    top = outcomes.top
-    if outcomes.unknown is not None:
-        # Whatever its score, a frame unlike every label is answered by silence.
-        top = np.where(outcomes.unknown, np.float32(-1), top)
-    return announcements(outcomes.truth[rows], outcomes.given[rows], top[rows], threshold, silent)
+    # Whatever its score, a frame unlike every label is answered by silence.
+    scores = outcomes.threshold_score[rows]
+    return announcements(outcomes.truth[rows], outcomes.given[rows], scores, threshold, silent)
 
 
 def announcing_sentences(

@@ -61,7 +61,8 @@ def count_frontier(
         right = [outcomes.right.astype(np.float64) for outcomes in stages]
     n = len(stages[0].truth)
     # Accepted at grid[j] exactly where more than j of the thresholds are reached.
-    reached = [np.searchsorted(grid, a.top.astype(np.float64), "right") for a in stages[:last]]
+    scores = [outcomes.threshold_score.astype(np.float64) for outcomes in stages[:last]]
+    reached = [np.searchsorted(grid, score, "right") for score in scores]
     shape = (len(grid),) * last
     accuracy, cost_ms, deferral = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for k in range(last + 1):

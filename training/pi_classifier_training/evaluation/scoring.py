@@ -68,6 +68,13 @@ class Outcomes:
         right: NDArray[np.bool_] = self.given == self.truth
         return right
 
+    @property
+    def threshold_score(self) -> NDArray[np.float32]:
+        """The score that thresholds meet, float32 ``[n]``: the best one; −1 of unknown photos."""
+        if self.unknown is None:
+            return self.top
+        return np.where(self.unknown, np.float32(-1), self.top)
+
     def of(self, rows: NDArray[np.int64]) -> Outcomes:
         """The answers on some of the photos: those at `rows`, int64 ``[m]``."""
         return Outcomes(

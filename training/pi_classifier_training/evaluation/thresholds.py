@@ -138,7 +138,8 @@ def label_thresholds(
             chosen = _lowest(outcomes, int(index), shared, outcomes.right.astype(int) - later)
             if chosen < shared:
                 own[labels[index]] = thresholds[index] = chosen
-        later = np.where(outcomes.top >= thresholds[outcomes.given], outcomes.right, later)
+        accepted = outcomes.threshold_score >= thresholds[outcomes.given]
+        later = np.where(accepted, outcomes.right, later)
         thresholds_by_stage.insert(0, own)
     return tuple(thresholds_by_stage)
 
@@ -150,7 +151,7 @@ def _lowest(
     of_label = outcomes.given == index
     if of_label.sum() < LEAST_ANSWERS:
         return shared
-    top, chosen = outcomes.top.astype(np.float64), shared
+    top, chosen = outcomes.threshold_score.astype(np.float64), shared
     # Downwards and only to the first step that loses: a lower threshold that happens to
     # break even again would rest on a loss in between.
     for threshold in THRESHOLDS[shared > THRESHOLDS][::-1]:

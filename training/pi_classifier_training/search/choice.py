@@ -173,7 +173,7 @@ def _cross_validated(first: Option, second: Option, best: Option) -> tuple[float
     for number in range(FOLDS):
         seen, unseen = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         accept, _ = _threshold(first, second, best, seen)
-        alone = first.outcomes.top[unseen].astype(np.float64) >= accept
+        alone = first.outcomes.threshold_score[unseen].astype(np.float64) >= accept
         answers = np.where(alone, first.outcomes.right[unseen], second.outcomes.right[unseen])
         right += int(answers.sum())
         passed_on += int((~alone).sum())

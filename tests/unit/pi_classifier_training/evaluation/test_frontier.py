@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,12 @@ class TestTwoStages:
         assert self.frontier(BELOW).cost_ms[half] == 11.0
         assert self.frontier(BELOW).cost_ms[half - 1] == 1.0
         assert self.frontier(ON).cost_ms[half + 1] == 11.0
+
+    def test_what_a_stage_finds_unknown_is_passed_on_at_any_threshold(self) -> None:
+        first = replace(outcomes_with([0.99, 0.99], [True, True]), unknown=np.array([True, False]))
+        frontier = count_frontier((first, outcomes_with([0.9] * 2, [True] * 2)), self.COSTS)
+        assert (frontier.deferral == 0.5).all()
+        assert (frontier.cost_ms == 6.0).all()
 
     def test_who_answers_decides_what_is_right(self) -> None:
         frontier = self.frontier(ON)
