@@ -25,7 +25,7 @@ from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.types import Frame
 
-from .conftest import PHOTOS, draw_photos
+from .conftest import PER_LABEL, PHOTOS, draw_photos
 
 Capture = pytest.CaptureFixture[str]
 
@@ -266,14 +266,72 @@ def test_what_cannot_be_done_is_said_and_nothing_written(
     assert list(tmp_path.iterdir()) == []
 
 
+def relabeled(model: Path, labels: tuple[str, ...], path: Path) -> Path:
+    details = read_model_file(model).manifest.details
+    path.write_bytes(write_model_file(model.read_bytes(), labels, details))
+    return path
+
+
+def test_models_of_other_labels_are_compared_on_those_that_both_know(
+    run: Path, photos: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    model = run / "int8.tflite"
+    other = relabeled(model, ("cyan", "magenta", "background"), tmp_path / "other.tflite")
+    for label in ("cyan", "magenta", "yellow"):
+        shutil.copytree(photos / label, tmp_path / "photos" / label)
+    shutil.copytree(photos / "cyan", tmp_path / "photos" / "background")
+    data = ["--image-dir", str(tmp_path / "photos")]
+    arguments = ["compare", str(model), str(other), *data, "--split", "all"]
+    assert main([*arguments, "--json"]) == 3
+    records = json.loads(capsys.readouterr().out)
+    for record in records:
+        shown = {label for label, own in record["per_label"].items() if own["n"]}
+        assert (record["n"], shown) == (2 * PER_LABEL, {"cyan", "magenta"})
+    assert main([*arguments, "--fail-if-worse", "100"]) == 3
+    said = capsys.readouterr().out
+    assert "compared on photos of the 2 labels that all of them know" in said
+    assert "other.tflite also knows background, which is wrong for all of these photos" in said
+
+
+def test_each_photo_and_all_mistakes(
+    run: Path, photos: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    turned = ("magenta", "yellow", "cyan")
+    model = relabeled(run / "int8.tflite", turned, tmp_path / "turned.tflite")
+    arguments = ["evaluate", str(model), "--image-dir", str(photos)]
+    assert main([*arguments, "--json", "--per-photo", "--mistakes"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    held_out = [p for p in scan([photos]) if p.split == "test"]
+    assert [entry["photo"] for entry in record["per_photo"]] == [
+        f"{p.label}/{p.name}" for p in held_out
+    ]
+    for entry in record["per_photo"]:
+        assert entry["true"] == entry["photo"].split("/")[0]
+        assert next(iter(entry["scores"])) == entry["given"]
+        assert sum(entry["scores"].values()) == pytest.approx(1, abs=0.02)
+        assert (entry["split"], entry["stage"], entry["unknown"]) == ("test", 0, False)
+    right = [entry["right"] for entry in record["per_photo"]]
+    assert sum(right) == pytest.approx(record["top1"] * record["n"])
+    wrong = {entry["photo"] for entry in record["per_photo"] if not entry["right"]}
+    assert {entry["photo"] for entry in record["mistakes"]} == wrong
+    scores = [entry["score"] for entry in record["mistakes"]]
+    assert scores == sorted(scores, reverse=True)
+    assert main([*arguments, "--mistakes"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"  all mistakes: {len(wrong)} of {len(held_out)} photos, the surest first" in lines
+    assert sum("but it shows" in line for line in lines) == len(wrong)
+    with pytest.raises(SystemExit, match="2"):
+        main([*arguments, "--per-photo"])
+    assert "--per-photo is for programs: add --json" in capsys.readouterr().err
+
+
 def test_other_labels_and_a_missing_folder_do_not_exit_as_a_worse_model(
     run: Path, photos: Path, tmp_path: Path, capsys: Capture
 ) -> None:
-    model, other = run / "int8.tflite", tmp_path / "other.tflite"
-    details = read_model_file(model).manifest.details
-    other.write_bytes(write_model_file(model.read_bytes(), ("a", "b", "c"), details))
+    model = run / "int8.tflite"
+    other = relabeled(model, ("cyan", "b", "c"), tmp_path / "other.tflite")
     data = ["--image-dir", str(photos)]
     assert main(["compare", str(model), str(other), *data, "--fail-if-worse"]) == 78
-    assert "have different labels" in capsys.readouterr().err
+    assert "these models share 1 labels, and comparing needs two" in capsys.readouterr().err
     assert main(["calibrate", str(model), *data, "-o", str(tmp_path / "no" / "x.tflite")]) == 78
     assert "there is no folder" in capsys.readouterr().err

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from pi_classifier_training.evaluation.evaluate import EvaluationOptions
 
 
+# Neither 1, by which --fail-if-worse says that a model is worse, nor 2, argparse's.
+EXIT_OTHER_LABELS = 3
+
+
 def add(commands: Any) -> None:
     """Name the commands; their arguments are added when one is used."""
     commands.add_parser(
@@ -32,6 +36,8 @@ def add(commands: Any) -> None:
     commands.add_parser(
         "compare",
         help="measure several models on the same photos: is one really better?",
+        description="Measure several models on the same photos. Where their labels differ, "
+        "photos of the labels that all know are taken, and the exit code is 3.",
         describe=_describe_compare,
     ).set_defaults(run=_compare)
     commands.add_parser(
@@ -73,6 +79,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     from pi_classifier_training.progress import with_progress
 
     choices = _choices(options)
+    if choices.per_photo and not options.json:
+        options.parser.error("--per-photo is for programs: add --json (--mistakes is for people)")
     if not choices.unknown and (options.plot is not None or options.most_false is not None):
         options.parser.error("--plot and --most-false need photos of nothing: --unknown DIR")
     require_folder(options.plot)
@@ -114,7 +122,7 @@ def _describe_compare(parser: argparse.ArgumentParser) -> None:
         "models", nargs="+", metavar="MODEL", help="the one to compare with, then the others"
     )
     add_image_dir(parser)
-    add_options(parser, EvaluationOptions)
+    add_options(parser, EvaluationOptions, ("split", "labels", "map", "unknown", "threshold"))
     parser.add_argument(
         "--fail-if-worse",
         nargs="?",
@@ -136,7 +144,12 @@ def _points(text: str) -> float:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from pi_classifier_training.evaluation.compare import compare, comparison_lines, worse
+    from pi_classifier_training.evaluation.compare import (
+        compare,
+        comparison_lines,
+        labels_differ,
+        worse,
+    )
     from pi_classifier_training.progress import with_progress
 
     records = compare(
@@ -149,12 +162,14 @@ def _compare(options: argparse.Namespace) -> int:
         print(json_text(records))
     else:
         print_lines(comparison_lines(records))
-    if options.fail_if_worse is False:
-        return 0
-    files = worse(records, options.fail_if_worse)
+    files = []
+    if options.fail_if_worse is not False:
+        files = worse(records, options.fail_if_worse)
     for file in files:
         print(f"{file} is worse than {options.models[0]}", file=sys.stderr)
-    return int(bool(files))
+    if files:
+        return 1
+    return EXIT_OTHER_LABELS if labels_differ(records) else 0
 
 
 def _describe_report(parser: argparse.ArgumentParser) -> None:

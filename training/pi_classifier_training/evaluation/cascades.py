@@ -75,10 +75,8 @@ def make_cascade(
     if plot is not None:
         require_picture_name(plot)
     with contextlib.ExitStack() as opened:
-        classifiers = [
-            opened.enter_context(contextlib.closing(open_model(m, ModelSettings(top_k=0))))
-            for m in models
-        ]
+        opening = (contextlib.closing(open_model(m, ModelSettings(top_k=0))) for m in models)
+        classifiers = [opened.enter_context(model) for model in opening]
         Cascade([Stage(c) for c in classifiers], name)  # refuses models that do not fit together
         data = _measured_models(models, classifiers, image_dirs, progress, splits)
         frontier = count_frontier(data.validation, data.costs.frame_ms)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pi_classifier.inference.classifier import open_classifier
 from pi_classifier.preprocessing.photos import load_image
 from pi_classifier.types import Classifier
-from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.errors import DatasetError, TrainingError
 from pi_classifier_training.evaluation.evaluate import (
     EvaluationOptions,
     evaluate_unknown,
     evaluation_of,
 )
+from pi_classifier_training.evaluation.held_out import ChosenPhotos
 from pi_classifier_training.evaluation.report_text import SIGNIFICANT, between, difference_words
 from pi_classifier_training.evaluation.scoring import Outcomes, PhotoProgress, classify_photos
 from pi_classifier_training.evaluation.significance import (
@@ -38,7 +40,8 @@ def compare(
     To each of `evaluate` is added ``file``, what was named, and ``frame_ms``, the time
     of one 640×480 frame, all models taking turns; to all but the first ``against``:
     how it differs from the first, and how likely chance alone makes such a difference.
-    Every photo is decoded once and shown to all. Raises TrainingError.
+    Every photo is decoded once and shown to all. Where their labels differ, photos of the
+    labels that all know are taken. Raises TrainingError.
     """
     if len(models) < 2:
         raise TrainingError("comparing needs two models or more; got one: use evaluate")
@@ -48,8 +51,7 @@ def compare(
             opened.enter_context(contextlib.closing(open_classifier(options.applied_to(None, m))))
             for m in models
         ]
-        _require_same_labels(classifiers)
-        chosen = options.photos_for(classifiers, image_dirs)
+        chosen = _shared(options.photos_for(classifiers, image_dirs), shared_labels(classifiers))
         outcomes = classify_photos(classifiers, chosen.photos, progress)
         shown = outcomes[0].photos[:: max(1, len(outcomes[0].photos) // ROUNDS)][:ROUNDS]
         times_ms = frame_ms(classifiers, [load_image(photo.path) for photo in shown])
@@ -67,14 +69,31 @@ def compare(
     return evaluations
 
 
-def _require_same_labels(classifiers: Sequence[Classifier]) -> None:
-    first, *others = classifiers
-    for classifier in others:
-        if sorted(classifier.labels) != sorted(first.labels):
-            raise TrainingError(
-                f"{classifier.name} and {first.name} have different labels; only models that "
-                "tell the same labels apart can be compared"
-            )
+def shared_labels(classifiers: Sequence[Classifier]) -> list[str]:
+    """The labels that all know, in the order of the first. Raises TrainingError without two."""
+    first = classifiers[0]
+    shared = [label for label in first.labels if all(label in c.labels for c in classifiers)]
+    if len(shared) < 2:
+        known = "; ".join(f"{c.name}: {', '.join(list(c.labels)[:20])}" for c in classifiers)
+        raise TrainingError(
+            f"these models share {len(shared)} labels, and comparing needs two or more ({known})"
+        )
+    return shared
+
+
+def _shared(chosen: ChosenPhotos, labels: Sequence[str]) -> ChosenPhotos:
+    """Those photos that show labels which all models know. Raises DatasetError for none."""
+    photos = [photo for photo in chosen.photos if photo.label in labels]
+    if not photos:
+        raise DatasetError(
+            f"none of the photos shows a label that all these models know: {', '.join(labels)}"
+        )
+    return replace(chosen, photos=photos)
+
+
+def labels_differ(evaluations: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether one of the models knows a label that another does not."""
+    return len({frozenset(evaluation["labels"]) for evaluation in evaluations}) > 1
 
 
 def _difference(first: Outcomes, own: Outcomes) -> dict[str, Any]:
@@ -109,6 +128,7 @@ def comparison_lines(evaluations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     width = max(len(name) for name in names)
     heading = f"top-1 on {first['n']} photos"
     yield f"on {first['photos']['words']}"
+    yield from _label_notes(names, evaluations)
     yield (
         f"{'':{width}}  {heading:28} {'cross-entropy':21} {'calibration error':20} "
         f"{'size':>8} {'a frame':>9}"
@@ -148,6 +168,19 @@ def _unknown_lines(
             f"{between(own['known'], 'announced', '.1%'):22} {own['area']:.3f}  "
             f"{own['threshold']:g}"
         )
+
+
+def _label_notes(names: Sequence[str], evaluations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What is said where the models know different labels."""
+    if not labels_differ(evaluations):
+        return
+    known = [set(evaluation["labels"]) for evaluation in evaluations]
+    shared = set.intersection(*known)
+    yield f"compared on photos of the {len(shared)} labels that all of them know"
+    for name, own in zip(names, known, strict=True):
+        if more := sorted(own - shared):
+            shown = ", ".join(more[:5]) + (f" and {len(more) - 5} more" if len(more) > 5 else "")
+            yield f"  {name} also knows {shown}, which is wrong for all of these photos"
 
 
 def _only(first: str, name: str, test: Mapping[str, Any]) -> str:

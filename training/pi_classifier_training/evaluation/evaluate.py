@@ -32,6 +32,7 @@ from pi_classifier_training.evaluation.metrics import (
     label_figures,
     wilson,
 )
+from pi_classifier_training.evaluation.per_photo import PhotoAnswers, mistake_entries
 from pi_classifier_training.evaluation.scoring import (
     Outcomes,
     PhotoProgress,
@@ -48,13 +49,11 @@ from pi_classifier_training.evaluation.unknown_photos import unknown_photos
 
 __all__ = [
     "EvaluationOptions",
-    "Mistake",
     "Outcomes",
     "Scores",
     "calibration_curve",
     "evaluate",
     "figures",
-    "mistakes",
     "outcomes_of",
     "score_photos",
 ]
@@ -103,6 +102,10 @@ class EvaluationOptions:
         metavar="SCORE",
     )
 
+    per_photo: bool = setting(
+        False, "with --json, also what is said of each photo: labels, scores, stage"
+    )
+    mistakes: bool = setting(False, "also list all photos that are given a wrong label")
     splits: SplitOptions = SplitOptions()
 
     def applied_to(self, settings: ModelSettings | None, model: str) -> ModelSettings:
@@ -113,11 +116,12 @@ class EvaluationOptions:
     def photos_for(
         self, classifiers: Sequence[Classifier], image_dirs: Sequence[Path]
     ) -> ChosenPhotos:
-        """The photos to measure classifiers on, under the first's labels. Raises DatasetError."""
+        """The photos to measure classifiers on, under their labels. Raises DatasetError."""
         models = [model for classifier in classifiers for model in model_files(classifier)]
         chosen = chosen_photos(models, image_dirs, self.split, self.splits)
-        first = classifiers[0]
-        photos = match_labels(chosen.photos, first.labels, first.name, self.label_names())
+        labels = list(dict.fromkeys(label for c in classifiers for label in c.labels))
+        name = " and ".join(dict.fromkeys(c.name for c in classifiers))
+        photos = match_labels(chosen.photos, labels, name, self.label_names())
         return replace(chosen, photos=photos)
 
     def label_names(self) -> dict[str, str] | None:
@@ -175,34 +179,6 @@ def label_evaluation(result: Scores | Outcomes, labels: Sequence[str]) -> dict[s
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """A photo given a wrong label: indices of the true and the given one, both scores."""
-
-    photo: Path
-    true: int
-    given: int
-    score: float
-    true_score: float
-
-
-def mistakes(result: Scores | Outcomes, count: int) -> list[Mistake]:
-    """The `count` worst mistakes, those the model was surest of first."""
-    outcomes = outcomes_of(result)
-    wrong = np.flatnonzero(~outcomes.right)
-    worst = wrong[np.argsort(-outcomes.top[wrong], kind="stable")][:count]
-    return [
-        Mistake(
-            outcomes.photos[i].path,
-            int(outcomes.truth[i]),
-            int(outcomes.given[i]),
-            float(outcomes.top[i]),
-            float(outcomes.own[i]),
-        )
-        for i in worst
-    ]
-
-
 def calibration_curve(result: Scores | Outcomes) -> list[tuple[float, float, int]]:
     """(mean score, share right, photos) of each tenth of the score that photos fall into.
 
@@ -245,8 +221,14 @@ def evaluate_classifier(
     """Evaluate a classifier that gives all its scores (`top_k` 0) on photos."""
     options = options or EvaluationOptions()
     chosen = options.photos_for([classifier], image_dirs)
-    (outcomes,) = classify_photos([classifier], chosen.photos, progress)
+    answers = PhotoAnswers(classifier.labels, image_dirs)
+    look = [answers.add] if options.per_photo else []
+    (outcomes,) = classify_photos([classifier], chosen.photos, progress, *look)
     record = evaluation_of(classifier, outcomes, chosen)
+    if options.per_photo:
+        record |= {"per_photo": answers.entries, "left_out": list(outcomes.unreadable)}
+    if options.mistakes:
+        record["mistakes"] = mistake_entries(outcomes, classifier.labels, image_dirs)
     if options.unknown:
         (record["unknown"],) = evaluate_unknown([classifier], [outcomes], options, progress)
     return record

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pi_classifier_training.evaluation.per_photo import mistake_lines
+
 # More labels than this are not listed one by one.
 LISTED_LABELS = 20
 WORST = 10
@@ -42,6 +44,8 @@ def evaluation_lines(evaluation: Mapping[str, Any]) -> list[str]:
     if evaluation["unreadable"]:
         lines.append(f"  left out       {evaluation['unreadable']} unreadable photos")
     lines += [*_label_lines(evaluation["per_label"]), *_confusion_lines(evaluation)]
+    if "mistakes" in evaluation:
+        lines += ["", *mistake_lines(evaluation)]
     if "unknown" in evaluation:
         lines += ["", *unknown_lines(evaluation["unknown"])]
     if "in_words" in evaluation:

@@ -196,11 +196,15 @@ def score_together(
 
 
 def classify_photos(
-    classifiers: Sequence[Classifier], photos: Sequence[Photo], progress: PhotoProgress = iter
+    classifiers: Sequence[Classifier],
+    photos: Sequence[Photo],
+    progress: PhotoProgress = iter,
+    look: Callable[[Sequence[Scores]], None] = lambda _: None,
 ) -> list[Outcomes]:
     """As `score_together`, but keeping only a few numbers a photo: memory stays flat.
 
-    Raises DatasetError for an unknown label, or when no photo can be read.
+    `look` is shown all scores, some photos at a time, before they are forgotten. Raises
+    DatasetError for an unknown label, or when no photo can be read.
     """
     parts: list[list[Outcomes]] = [[] for _ in classifiers]
     remaining = iter(progress(photos))
@@ -208,6 +212,7 @@ def classify_photos(
         block = score_together(
             classifiers, photos[start : start + BLOCK], lambda some: islice(remaining, len(some))
         )
+        look(block)
         for part, scored in zip(parts, block, strict=True):
             part.append(outcomes_of(scored))
     for _ in remaining:  # lets a progress bar end

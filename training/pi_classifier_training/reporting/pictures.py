@@ -14,8 +14,8 @@ from PIL import Image
 from pi_classifier.errors import ImageError
 from pi_classifier.preprocessing.photos import load_image
 from pi_classifier_training.data_check.findings import CheckResult, Finding
-from pi_classifier_training.evaluation.evaluate import Mistake
-from pi_classifier_training.evaluation.evaluate import mistakes as worst_mistakes
+from pi_classifier_training.evaluation.per_photo import Mistake
+from pi_classifier_training.evaluation.per_photo import mistakes as worst_mistakes
 from pi_classifier_training.evaluation.scoring import Outcomes
 from pi_classifier_training.reporting.subject import Subject
 

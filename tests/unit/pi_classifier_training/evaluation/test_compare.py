@@ -13,6 +13,7 @@ from pi_classifier_training.evaluation.compare import compare, comparison_lines,
 def record(file: str, difference: float | None = None, p_value: float = 0.5) -> dict[str, Any]:
     found: dict[str, Any] = {
         "photos": {"words": "the 331 of 3304 photos kept for testing"},
+        "labels": ["daisy", "rose"],
         "file": file, "n": 331, "split": "test", "size_bytes": 812_000, "frame_ms": 3.456,
         "top1": 0.9, "top1_interval": [0.87, 0.93],
         "cross_entropy": 0.3, "cross_entropy_interval": [0.25, 0.35],

@@ -16,10 +16,10 @@ from pi_classifier_training.evaluation.evaluate import (
     calibration_curve,
     figures,
     label_evaluation,
-    mistakes,
     portable,
 )
 from pi_classifier_training.evaluation.held_out import chosen_split
+from pi_classifier_training.evaluation.per_photo import mistakes
 from pi_classifier_training.evaluation.report_text import confusion_list, evaluation_lines
 from pi_classifier_training.evaluation.scoring import (
     Outcomes,
