@@ -52,8 +52,10 @@ class RunFolder:
         """Keep other programs from writing into the folder while inside; make it if need be.
 
         The kernel gives the lock back however the program ends. Raises TrainingError when
-        another one has it, and OSError where the folder cannot be made.
+        another one has it, and OSError where the folder cannot be made. A folder that was made
+        for this and stays empty is removed again.
         """
+        made = not self.path.exists()
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / _LOCK_FILE).open("a+b") as lock:
             try:
@@ -63,7 +65,12 @@ class RunFolder:
                     f"{self.path}: another pi-classifier-train is working in this folder; wait "
                     "until it has ended, or name another folder"
                 ) from None
-            yield
+            try:
+                yield
+            finally:
+                if made and [path.name for path in self.path.iterdir()] == [_LOCK_FILE]:
+                    (self.path / _LOCK_FILE).unlink()
+                    self.path.rmdir()
 
     def clear_partial(self) -> None:
         """Remove what a killed run left of files it was writing."""
