@@ -13,6 +13,7 @@ from typing import Any
 
 from pi_classifier.modelfile.labels import silent_labels
 from pi_classifier_training.data.dataset import Photo, labels_of, walk
+from pi_classifier_training.data.doubtful_negatives import without_copies
 from pi_classifier_training.data.label_folders import PHOTO_SUFFIXES
 from pi_classifier_training.data.splits import SPLITS, Split, group_of, stated_split
 from pi_classifier_training.errors import DatasetError
@@ -69,7 +70,7 @@ class Negatives:
         labels = labels_of(photos)
         silent = silent_labels(labels)
         label = silent[0] if silent else BACKGROUND
-        found = negative_photos(dirs, label, labels=labels)
+        found = without_copies(negative_photos(dirs, label, labels=labels), photos)
         kept = {(photo.folder, photo.name) for photo in found}
         sources = tuple(s for s in negative_sources(dirs) if s.photos[0] in kept)
         return cls(label, tuple(found), sources, tuple(d.resolve() for d in dirs))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pi_classifier.modelfile.labels import silent_labels
 from pi_classifier_training.data.dataset import Photo
+from pi_classifier_training.data.doubtful_negatives import name_doubtful
 from pi_classifier_training.data.negatives import Negatives
 from pi_classifier_training.data.splits import group_of
 from pi_classifier_training.features.bottlenecks import BottleneckCache, Bottlenecks
@@ -118,6 +119,8 @@ def _head(training: Training, events: EventLog) -> Row:
         )  # fmt: skip
         bar.step()
     network.head.set_weights([head.kernel, head.bias])
+    shown = head.logits(known)[: len(known.photos)]
+    name_doubtful(known.photos, shown, known.indices, network.labels, training.silent)
     accuracy, cross_entropy = head.figures(known, indices).values()
     row: Row = {"epoch": 1, "phase": "head", "strength": strength, "kept": True}
     row |= {"accuracy": accuracy, "cross_entropy": cross_entropy}

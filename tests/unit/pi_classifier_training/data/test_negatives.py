@@ -32,6 +32,16 @@ def made(root: Path, counts: Mapping[str, int]) -> Path:
     return root
 
 
+def own_photos(root: Path, *labels: str) -> list[Photo]:
+    """A photo of each label, unlike all of `made`."""
+    photos = []
+    for label in labels:
+        (root / label).mkdir(parents=True)
+        (root / label / "1.jpg").write_text(label)
+        photos.append(Photo(root / label / "1.jpg", label))
+    return photos
+
+
 def sources_of(sizes: Mapping[str, int]) -> list[NegativeSource]:
     return [
         NegativeSource("other", name, tuple((name, f"{i}.jpg") for i in range(size)))
@@ -134,7 +144,7 @@ class TestPhotos:
 
 class TestJoining:
     def test_they_join_the_silent_label_that_is_there(self, tmp_path: Path) -> None:
-        own = [Photo(tmp_path / label / "1.jpg", label) for label in ("daisy", "Nothing")]
+        own = own_photos(tmp_path / "photos", "daisy", "Nothing")
         folder = made(tmp_path / "other", {f"place {i}": 3 for i in range(4)})
         negatives = Negatives.joining(own, [tmp_path / "photos"], [folder])
         assert {p.label for p in negatives.photos} == {"Nothing"}
@@ -146,9 +156,7 @@ class TestJoining:
     def test_a_source_called_after_a_label_is_left_out_and_said(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        own = [
-            Photo(tmp_path / label / "1.jpg", label) for label in ("Sea-lions", "roses", "none")
-        ]
+        own = own_photos(tmp_path / "photos", "Sea-lions", "roses", "none")
         names = {"set/sea_lion": 4, "roses": 2, "none": 3, "rosewood": 3, "lions": 3}
         negatives = Negatives.joining(own, [], [made(tmp_path / "other", names)])
         assert {Path(p.folder).name for p in negatives.photos} == {"none", "rosewood", "lions"}
