@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,31 +63,39 @@ def choose_kind(run_dir: Path, image_dirs: Sequence[Path], rules: KindRules) -> 
     for _ in export_source(run, missing, rules.card):
         pass
     right = _right(run, ("float32", "int8"))
-    if _lost(right, "int8") <= LOSS:
-        return ChosenKind("int8", run.file_of("int8"), right, f"8 bits {_cost(right, 'int8')}")
-    why_not = _quantization_aware(run, image_dirs, rules)
-    if not why_not:
-        right |= _right(run, ("qat",))
-    return _of_integers(run, right, why_not, rules)
-
-
-def _of_integers(
-    run: FinishedRun, right: dict[str, float], why_not: str, rules: KindRules
-) -> ChosenKind:
-    """The better of both full-integer files; floats where even that loses too much."""
-    kind: Kind = "qat" if right.get("qat", 0.0) > right["int8"] else "int8"
-    trained = f"; {why_not}" if why_not else f"; trained for it, they {_cost(right, 'qat')}"
-    why = f"8 bits {_cost(right, 'int8')}{trained}"
-    if rules.floats and _lost(right, kind) > LOSS_WORTH_FLOATS:
-        return ChosenKind("float32", run.file_of("float32"), right, f"{why}. So it keeps floats")
+    why_not = ""
+    if _lost(right, "int8") > LOSS:
+        why_not = _quantization_aware(run, image_dirs, rules)
+        if not why_not:
+            right |= _right(run, ("qat",))
+    kind, why = decided_kind(right, why_not, floats=rules.floats)
     return ChosenKind(kind, run.file_of(kind), right, why)
 
 
-def _lost(right: dict[str, float], kind: str) -> float:
+def decided_kind(right: Mapping[str, float], why_not: str, *, floats: bool) -> tuple[Kind, str]:
+    """Which kind to deliver, and why, by the share that each gets right of the same photos.
+
+    `right` has ``float32``, ``int8`` and, where it was trained, ``qat``; `why_not` says why it
+    was not. Floats only where `floats` may be and even the better of the two loses more than
+    `LOSS_WORTH_FLOATS`.
+    """
+    why = f"8 bits {_cost(right, 'int8')}"
+    if _lost(right, "int8") <= LOSS:
+        return "int8", why
+    kind: Kind = "qat" if right.get("qat", 0.0) > right["int8"] else "int8"
+    why += (
+        f"; {why_not}" if "qat" not in right else f"; trained for it, they {_cost(right, 'qat')}"
+    )
+    if floats and _lost(right, kind) > LOSS_WORTH_FLOATS:
+        return "float32", f"{why}. So it keeps floats"
+    return kind, why
+
+
+def _lost(right: Mapping[str, float], kind: str) -> float:
     return round(right["float32"] - right[kind], 9)
 
 
-def _cost(right: dict[str, float], kind: str) -> str:
+def _cost(right: Mapping[str, float], kind: str) -> str:
     lost = 100 * _lost(right, kind)
     if lost <= 0:
         return "lose nothing on the validation photos"

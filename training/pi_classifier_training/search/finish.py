@@ -123,11 +123,11 @@ def finish(finishing: Finishing) -> Iterator[str]:
         )
         record = deliver(order, output)
     titles = " and ".join(_title(tried) for tried in chosen)
-    told = tuple(_told(record))
-    story = Chosen(titles, choice.reason, told, _rows(finishing, chosen), _board(options.board))
+    figures = tuple(told(record))
+    story = Chosen(titles, choice.reason, figures, _rows(finishing, chosen), _board(options.board))
     yield ""
     yield f"Chosen: {titles}. {choice.reason[0].upper()}{choice.reason[1:]}."
-    yield from told
+    yield from figures
     delivered = Delivered(output / COPY_FOLDER, name, record["threshold"])
     yield from _reported(finishing, order.runs[-1], story, delivered, chosen[-1].result.spec)
 
@@ -168,7 +168,7 @@ def _board(key: str) -> str:
     return board_called(key).name
 
 
-def _told(record: dict[str, Any]) -> Iterator[str]:
+def told(record: dict[str, Any]) -> Iterator[str]:
     """How good the delivery is, on photos that chose nothing, and what it costs."""
     test, said = record["test"], record["test"]["said"]
     low, high = test["top1_interval"]
