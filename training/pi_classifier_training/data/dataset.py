@@ -167,9 +167,13 @@ def require_trainable(photos: Sequence[Photo]) -> tuple[str, ...]:
     """
     labels = labels_of(photos)
     if len(labels) < 2:
+        within = {photo.folder for photo in photos}
+        hint = ""
+        if len(within) > 1:
+            hint = f". If its own sub-folders are the labels, give {os.path.commonpath(within)}"
         raise DatasetError(
             f"there is only one label ({labels[0]}); a classifier needs at least two "
-            "sub-folders to tell apart"
+            f"sub-folders to tell apart{hint}"
         )
     counts = Counter((photo.label, photo.split) for photo in photos)
     poor = [

@@ -65,7 +65,9 @@ def _checked(subject: Subject) -> CheckResult:
             f"looking at {len(subject.photos)} photos takes long; 'pi-classifier-train "
             "check-data' does it"
         )
-    return check(subject.image_dirs, lambda paths: with_progress("checking photos", paths))
+    return check(
+        subject.image_dirs, lambda paths: with_progress("checking photos", paths), subject.rule
+    )
 
 
 def _counts(photos: Sequence[Photo]) -> tuple[tuple[str, int, int, int], ...]:

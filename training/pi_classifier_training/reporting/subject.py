@@ -14,7 +14,7 @@ from pi_classifier.modelfile.locate import CASCADE
 from pi_classifier.modelfile.model_file import ModelFile, read_model_file
 from pi_classifier.setting import setting
 from pi_classifier_training.data.dataset import Photo, scan
-from pi_classifier_training.data.splits import SplitOptions
+from pi_classifier_training.data.splits import SplitOptions, SplitRule
 from pi_classifier_training.evaluation.held_out import recorded_rule
 from pi_classifier_training.evaluation.labeling import match_labels
 from pi_classifier_training.reporting.copying import CopyLines, copy_lines
@@ -113,6 +113,12 @@ class Subject:
     def description(self) -> str:
         """One line of its author's, often empty."""
         return str(self.summary.get("card", {}).get("description", ""))
+
+    @property
+    def rule(self) -> SplitRule:
+        """How its photos are shared out among the splits."""
+        recorded = SplitRule.recorded(self.summary)
+        return self.options.splits.applied_to(recorded, self.source.name)
 
     @property
     def is_run(self) -> bool:

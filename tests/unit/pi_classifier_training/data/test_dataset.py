@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -23,7 +24,10 @@ from pi_classifier_training.data.earlier_splits import earlier_splits
 from pi_classifier_training.data.label_folders import PHOTO_SUFFIXES
 from pi_classifier_training.data.splits import SPLITS, SplitRule
 from pi_classifier_training.errors import DatasetError
+from pi_classifier_training.evaluation.labeling import match_labels
 from PIL import Image
+
+from pi_classifier.modelfile.labels import label_text, parse_labels
 
 
 class TestPhoto:
@@ -238,6 +242,41 @@ def test_one_label_is_refused(tmp_path: Path) -> None:
     make_photo(tmp_path / "daisy" / "1.png")
     with pytest.raises(DatasetError, match=r"only one label \(daisy\)"):
         require_trainable(scan([tmp_path]))
+
+
+def test_a_folder_around_the_labels_is_told(tmp_path: Path) -> None:
+    make_set(tmp_path / "flowers", 3)
+    with pytest.raises(DatasetError, match=f"are the labels, give {tmp_path}/flowers$"):
+        require_trainable(scan([tmp_path]))
+
+
+@pytest.mark.parametrize(
+    ("folders", "labels"),
+    [
+        # Sorted as text, and with numbers that belong to the names.
+        ([f"{i} {name}" for i, name in enumerate("abcdefghijk")], None),
+        (["0 fingers", "1 fingers", "2 fingers"], None),
+        (["1 cent", "2 cent"], None),
+        (["red ", "green", " blue"], ("blue", "green", "red")),
+        (["gre\u2028en", "re\nd", "bl\tue"], ("bl ue", "gre en", "re d")),
+        ([os.fsdecode("Blüte".encode("latin-1")), "Rose"], ("Blüte", "Rose")),
+        (["u\u0308ber", "unter"], ("unter", "über")),
+        (["a:b", "c\\d", "'e'", '"f"'], ('"f"', "'e'", "a:b", "c\\d")),
+        (["{x}", "[y]", "item {"], ("[y]", "item {", "{x}")),
+        (["- a", "- b"], None),
+    ],
+)
+def test_any_names_of_folders_become_labels_that_a_file_keeps(
+    folders: list[str], labels: tuple[str, ...] | None, tmp_path: Path
+) -> None:
+    for folder in folders:
+        for i in range(3):
+            make_photo(tmp_path / folder / f"{i}.png", size=(2, 2))
+    photos = scan([tmp_path])
+    known = require_trainable(photos)
+    assert known == (labels or tuple(sorted(folders)))
+    assert parse_labels(label_text(known).encode(), "labels.txt") == known
+    assert match_labels(photos, known, "model") == photos
 
 
 def test_too_few_photos_name_the_label(tmp_path: Path) -> None:
