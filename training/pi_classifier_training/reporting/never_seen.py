@@ -65,7 +65,7 @@ def never_seen(subject: Subject) -> NeverSeen:
             lambda photos: with_progress("photos of anything else", photos),
         )
         measured = false_announcements(
-            classifier, unknowns, answers, chosen.outcomes, chosen.threshold
+            classifier, unknowns, answers, chosen.outcomes, subject.threshold
         )
     pictures = [(thumbnail(Path(w["photo"])), w["label"], w["score"]) for w in measured["worst"]]
     cards = tuple(WrongCard(p, label, score) for p, label, score in pictures if p is not None)

@@ -87,11 +87,17 @@ class Subject:
         return choose(self.files) if self.options.delivered is None else self.files[0]
 
     @property
+    def threshold(self) -> float:
+        """The score from which a label is announced, if the lines to copy are followed."""
+        delivered = self.options.delivered
+        return self.chosen.threshold if delivered is None else delivered.threshold
+
+    @property
     def copying(self) -> CopyLines:
         """The lines that bring it to the Pi."""
-        if (delivered := self.options.delivered) is not None:
-            return copy_lines(delivered.folder, delivered.name, delivered.threshold)
-        return copy_lines(self.chosen.path, self.name, self.chosen.threshold)
+        delivered = self.options.delivered
+        model = self.chosen.path if delivered is None else delivered.folder
+        return copy_lines(model, self.name, self.threshold)
 
     @property
     def copied(self) -> str:

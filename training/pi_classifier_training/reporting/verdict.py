@@ -21,7 +21,7 @@ def headline(
     first = words.accuracy_sentence(chosen.test, len(chosen.outcomes.photos))
     silent = chosen.manifest.silent_labels
     sentences = list(
-        announcing_sentences(chosen.outcomes, chosen.labels, silent, chosen.threshold)
+        announcing_sentences(chosen.outcomes, chosen.labels, silent, subject.threshold)
     )
     if isinstance(confusion := contents_of.get("confusion"), Confusion):
         sentences.append(words.confusion_sentence(confusion.pairs))

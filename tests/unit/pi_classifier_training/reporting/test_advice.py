@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,14 @@ def test_scores_that_nobody_set_right(top: float, right: int, said: str | None) 
 def test_only_a_new_head_is_advised_to_be_fine_tuned(phases: list[str], advised: bool) -> None:
     history = [{"phase": phase} for phase in phases]
     assert ("train the whole network" in titles(subject(history=history))) == advised
+
+
+@pytest.mark.parametrize(("training", "away"), [(2 * 150, 0.3), (2 * 150 - 1, 0.1)])
+def test_few_photos_gain_less_from_fine_tuning(training: int, away: float) -> None:
+    photos_of_run = [Photo(Path("a.jpg"), "roses", "training")] * training
+    run = replace(subject(right=80), photos=photos_of_run)
+    step = next(s for s in advice(run, {}) if s.title.startswith("train the whole"))
+    assert step.gain == pytest.approx(100 * 0.2 * away)
 
 
 def test_the_largest_network_is_advised_no_larger_one() -> None:
