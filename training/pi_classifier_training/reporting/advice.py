@@ -159,9 +159,9 @@ def _fine_tune(subject: Subject) -> Advice | None:
     return Advice(
         gain,
         "train the whole network (fine-tuning)",
-        f"about {_photos(gain)} in 100 more named rightly (estimated: with {like} flower photos of "
-        f"each label {100 * TUNED_AWAY[like]:.0f} of 100 mistakes went away); the Pi is as fast as "
-        "before, training takes minutes to hours",
+        f"about {_photos(gain)} in 100 more named rightly (estimated: with {like} flower photos "
+        f"of each label {100 * TUNED_AWAY[like]:.0f} of 100 mistakes went away); the Pi is as "
+        "fast as before, training takes minutes to hours",
         _retrain(
             subject, "tuned", "--weights", str(subject.source), "--fine-tune", str(TUNING_EPOCHS)
         ),
