@@ -25,7 +25,7 @@ from pi_classifier_training.networks.published import published_network
 from pi_classifier_training.search.executor import SerialExecutor
 from pi_classifier_training.search.trials import TrialResult, TrialSpec
 
-from tests.training.conftest import draw_photos
+from tests.training.conftest import PHOTOS, draw_photos
 from tests.training.two_nodes import TwoNodes, two_nodes
 
 EXAMPLE = Path(__file__).parents[2] / "docs/training/cluster.yaml"
@@ -60,7 +60,8 @@ def executor(cluster: Cluster) -> Iterator[RayExecutor]:
         yield executor
 
 
-def trials(here: Path, folder: Path, sizes: tuple[int, ...]) -> list[TrialSpec]:
+def trials(here: Path, folder: Path) -> list[TrialSpec]:
+    """A trial for each node."""
     return [
         TrialSpec(
             f"head on {size}",
@@ -70,7 +71,7 @@ def trials(here: Path, folder: Path, sizes: tuple[int, ...]) -> list[TrialSpec]:
             str(folder / f"trial-{size}"),
             photos=size,
         )
-        for size in sizes
+        for size in (30, 60)
     ]
 
 
@@ -152,26 +153,34 @@ def test_features_of_a_cluster_are_those_of_one_machine(
     assert "damaged.png" in made[0][1][0]
 
 
+@pytest.fixture(scope="module")
+def expected(here: Path, tmp_path_factory: pytest.TempPathFactory) -> list[TrialResult]:
+    """What one machine makes of the trials."""
+    return list(SerialExecutor().run(trials(here, tmp_path_factory.mktemp("serial"))))
+
+
 def test_trials_on_two_machines_leave_what_they_leave_on_one(
-    executor: RayExecutor, nodes: TwoNodes, here: Path, tmp_path: Path
+    executor: RayExecutor,
+    nodes: TwoNodes,
+    here: Path,
+    tmp_path: Path,
+    expected: list[TrialResult],
 ) -> None:
     assert executor.slots == 2
-    sizes = (30, 60)
-    expected = list(SerialExecutor().run(trials(here, tmp_path / "serial", sizes)))
-    made = list(executor.run(trials(here, tmp_path / "ray", sizes)))
-    assert_same(made, expected)
+    assert_same(list(executor.run(trials(here, tmp_path))), expected)
     # The second node had to have the photos sent.
     copies = list((nodes.second_cache / "photos").glob("*/discs/*/*.png"))
-    assert len(copies) == 187
+    assert len(copies) == PHOTOS + 1
     assert list((nodes.second_cache / "trials").iterdir()) == []
 
 
 def test_the_trials_of_a_killed_node_are_taken_over(
-    executor: RayExecutor, nodes: TwoNodes, here: Path, tmp_path: Path
+    executor: RayExecutor,
+    nodes: TwoNodes,
+    here: Path,
+    tmp_path: Path,
+    expected: list[TrialResult],
 ) -> None:
-    sizes = (24, 48)
-    expected = list(SerialExecutor().run(trials(here, tmp_path / "serial", sizes)))
-
     def kill_when_busy() -> None:
         while not list((nodes.second_cache / "trials").iterdir()):
             time.sleep(0.05)
@@ -179,7 +188,7 @@ def test_the_trials_of_a_killed_node_are_taken_over(
 
     killing = threading.Thread(target=kill_when_busy, daemon=True)
     killing.start()
-    made = list(executor.run(trials(here, tmp_path / "ray", sizes)))
+    made = list(executor.run(trials(here, tmp_path)))
     killing.join(1)
     assert nodes.second.poll() is not None
     assert_same(made, expected)
