@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 from typing import Any
 
 from pi_classifier.config.options import add_options, read_options
@@ -43,6 +44,9 @@ def _auto(options: argparse.Namespace) -> int:
 
     rule = read_options(options, SplitOptions).applied_to(None)
     choices = read_options(options, AutoOptions, splits=rule)
+    if not options.verbose:
+        # What single trainings say of themselves is told in the display.
+        logging.getLogger("pi_classifier_training.retraining").setLevel(logging.WARNING)
     with contextlib.ExitStack() as stack:
         stack.enter_context(RunFolder(options.output_dir).held())
         executor = None

@@ -40,6 +40,9 @@ _LARGEST_RECORD = 1 << 20
 MOST_CONTENDERS = 24
 # About what one contender's first trial takes, to choose how many there are.
 _FIRST_TRIAL_S = 8.0
+# Of finishing: seconds that it takes whatever the photos, and how many of these a second.
+_FINISHING_S, _FINISHED_PHOTOS_S = 45.0, 80.0
+_MOST_RESERVED = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +70,10 @@ def search(
     A search that was killed goes on. Raises DatasetError and TrainingError with one clear
     message.
     """
-    budget = Budget(60 * options.minutes, reserve_s(options))
     own = scan(image_dirs, options.splits)
     photos = [*own, *Negatives.joining(own, image_dirs, options.negatives).photos]
     labels = require_trainable(photos)
+    budget = Budget(60 * options.minutes, reserve_s(options, len(photos)))
     allowed = candidates(
         lambda network: board_cost(network, options.board, labels=len(labels)),
         options.max_ms,
@@ -134,9 +137,9 @@ def _contenders(
     return chosen
 
 
-def reserve_s(options: AutoOptions) -> float:
-    """Seconds that finishing takes: files, calibration, report."""
-    return min(90.0, 0.4 * 60 * options.minutes)
+def reserve_s(options: AutoOptions, photos: int) -> float:
+    """Seconds that finishing takes: files, calibration, figures, report."""
+    return min(_FINISHING_S + photos / _FINISHED_PHOTOS_S, _MOST_RESERVED * 60 * options.minutes)
 
 
 def _recipe(photos: Sequence[Photo], options: AutoOptions) -> dict[str, Any]:

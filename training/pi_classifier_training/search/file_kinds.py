@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +11,14 @@ from pathlib import Path
 from pi_classifier.inference.classifier import open_model
 from pi_classifier_training.compression.quantization import QuantizeOptions, quantize
 from pi_classifier_training.conversion.conversion import Kind
-from pi_classifier_training.errors import ExportError
+from pi_classifier_training.errors import ExportError, ParityError
 from pi_classifier_training.evaluation.scoring import classify_photos
 from pi_classifier_training.export.export import TRIAL
 from pi_classifier_training.export.run_export import FinishedRun, export_source, open_run
 from pi_classifier_training.modelfile.model_card import ModelCard
 from pi_classifier_training.progress import with_progress
+
+log = logging.getLogger(__name__)
 
 # Of the validation photos, so many may be lost to 8 bits before anything is done about it.
 LOSS = 0.003
@@ -60,8 +63,10 @@ def choose_kind(run_dir: Path, image_dirs: Sequence[Path], rules: KindRules) -> 
     missing: list[Kind] = [
         kind for kind in ("float32", "int8") if kind not in made or not run.file_of(kind).is_file()
     ]
-    for _ in export_source(run, missing, rules.card):
-        pass
+    unlike = _exported(run, missing, rules)
+    if unlike:
+        right = _right(run, ("float32",))
+        return ChosenKind("float32", run.file_of("float32"), right, unlike)
     right = _right(run, ("float32", "int8"))
     why_not = ""
     if _lost(right, "int8") > LOSS:
@@ -70,6 +75,20 @@ def choose_kind(run_dir: Path, image_dirs: Sequence[Path], rules: KindRules) -> 
             right |= _right(run, ("qat",))
     kind, why = decided_kind(right, why_not, floats=rules.floats)
     return ChosenKind(kind, run.file_of(kind), right, why)
+
+
+def _exported(run: FinishedRun, kinds: Sequence[Kind], rules: KindRules) -> str:
+    """Make files; why there is none with 8 bits, in words, where floats are left in its place."""
+    for kind in kinds:
+        try:
+            for _ in export_source(run, [kind], rules.card):
+                pass
+        except ParityError as error:
+            if kind == "float32" or not rules.floats:
+                raise
+            log.debug("%s", error)
+            return "with 8 bits it would not do what it was trained for, so it keeps floats"
+    return ""
 
 
 def decided_kind(right: Mapping[str, float], why_not: str, *, floats: bool) -> tuple[Kind, str]:

@@ -27,6 +27,8 @@ LONGEST_EPOCHS = 30
 # Building a network, loading its weights, having TensorFlow compile it: seconds.
 HEAD_OVERHEAD_S = 6.0
 TUNING_OVERHEAD_S = 30.0
+# Slower than that, and it is something else that takes the time.
+SLOWEST = 3.0
 # Million multiply-accumulates a second of any processor that trains, until one was measured.
 SUPPOSED_MMACS_S = 3_000.0
 # A photo trained on costs about so many whose features are made: forward, backward, the views.
@@ -103,9 +105,18 @@ class Speed:
         computed = min(work, default=SUPPOSED_MMACS_S) / mmacs(candidate.network)
         return min([computed, *rates.values()])
 
+    @property
+    def slowness(self) -> float:
+        """How much longer this computer takes than one that is free, from 1 to `SLOWEST`."""
+        heads = [r for r in self.results if r.photos_s and not r.spec.epochs]
+        # Mirrored ones are as many again; or as many held-out ones were seen, where few were.
+        overheads = [r.seconds - 2 * r.photos / r.photos_s for r in heads if r.photos_s]
+        usual = sorted(overheads)[len(overheads) // 2] if overheads else HEAD_OVERHEAD_S
+        return min(SLOWEST, max(1.0, usual / HEAD_OVERHEAD_S))
+
     def head_s(self, candidate: Candidate, photos: int) -> float:
         """Seconds to make features of so many photos and fit a head."""
-        return HEAD_OVERHEAD_S + photos / self.photos_s(candidate)
+        return HEAD_OVERHEAD_S * self.slowness + photos / self.photos_s(candidate)
 
     def epoch_s(self, candidate: Candidate, photos: int) -> float:
         """Seconds of an epoch of fine-tuning on so many photos."""

@@ -42,6 +42,7 @@ TRIALS_FOLDER = "trials"
 STAGES = 2
 TUNED_LONG = 2
 TUNED_AT_MOST = 4
+MOST_RESERVED = 0.6
 _LARGEST_PLAN = 16 << 20
 
 
@@ -70,9 +71,13 @@ class Budget:
         """Count from here as if so many seconds had been worked."""
         self.spent_s, self._began = spent_s, self.clock()
 
-    def until_s(self, share: float) -> float:
-        """Seconds left until a share of the time for trials is over."""
-        return share * (self.total_s - self.reserve_s) - self.now_s()
+    def until_s(self, share: float, slowness: float = 1.0) -> float:
+        """Seconds left until a share of the time for trials is over.
+
+        Finishing takes `slowness` times what was reserved, but never most of the time.
+        """
+        reserve_s = min(self.reserve_s * slowness, MOST_RESERVED * self.total_s)
+        return share * (self.total_s - max(reserve_s, self.reserve_s)) - self.now_s()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +154,9 @@ class Search:
 
     def _left_s(self, share: float) -> float:
         """Seconds until a share of the time is over; what has to follow in any case is kept."""
-        return self.budget.until_s(share) - STAGES * HEAD_OVERHEAD_S
+        slowness = self._speed().slowness
+        after_s = STAGES * HEAD_OVERHEAD_S * slowness
+        return self.budget.until_s(share, slowness) - after_s
 
     def _best_of(self, tried: Sequence[Tried]) -> list[Tried]:
         """The best result of each candidate, the best candidate first."""

@@ -42,12 +42,14 @@ class Killed(BaseException):
 class Bench:
     """A computer on which trials take as long as such trials take, on a clock that it turns.
 
-    `slowness` is how much longer fine-tuning takes than it promised.
+    `slowness` is how much longer fine-tuning takes than it promised, `busy` how much longer
+    everything takes than on a computer that does nothing else.
     """
 
     now_s: float = 0.0
     dies_after: int | None = None
     slowness: float = 1.0
+    busy: float = 1.0
     slots: int = 1
     made: list[str] = field(default_factory=list)
     features: set[NetworkSpec] = field(default_factory=set)
@@ -61,12 +63,12 @@ class Bench:
             self.now_s += 3.0  # lost with the process
             raise Killed
         self.made.append(spec.name)
-        rate = 4000 / mmacs(spec.network)
+        rate = 4000 / mmacs(spec.network) / self.busy
         photos = spec.photos or PHOTOS
         quality = mmacs(spec.network) ** 0.1 / 2 - (0.1 if spec.photos else 0.0)
         epochs, epoch_s = spec.epochs or 0, None
         # Features of all photos are kept for the next trial.
-        seconds = 5.0 + (0 if spec.network in self.features else 2 * photos / rate)
+        seconds = 5.0 * self.busy + (0 if spec.network in self.features else 2 * photos / rate)
         if not spec.photos:
             self.features.add(spec.network)
         if epochs:
@@ -112,6 +114,12 @@ def test_a_computer_slower_than_promised_is_stopped_in_time(tmp_path: Path) -> N
     bench = Bench(slowness=3.0)
     searched(tmp_path, bench, 20)
     assert bench.now_s <= 1.1 * 20 * 60 - 60
+
+
+def test_on_a_busy_computer_more_time_is_kept_for_the_end(tmp_path: Path) -> None:
+    bench = Bench(busy=3.0)
+    searched(tmp_path, bench, 10)
+    assert bench.now_s <= 1.1 * 600 - 3 * 60
 
 
 def test_more_time_finds_no_worse_model(tmp_path: Path) -> None:
