@@ -145,7 +145,7 @@ def test_the_report_says_what_it_would_call_other_things(
     # A run that was trained with negatives is measured on those it kept aside.
     assert main(["report", str(trained), *places]) == 0
     page = " ".join(out.read_text().split())
-    assert "6 photos of other things, from 1 places" in page
+    assert "6 photos of other things, from 1 place or collection" in page
     assert "none of which it was trained on" in page
 
 

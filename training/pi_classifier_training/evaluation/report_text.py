@@ -53,11 +53,15 @@ def evaluation_lines(evaluation: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def unknown_lines(unknown: Mapping[str, Any]) -> Iterator[str]:
     """What is announced of photos that show none of the labels, and what of the others."""
     held_out = ", of places that it was not trained on" if unknown["held_out"] else ""
     yield (
-        f"  {unknown['n']} photos of nothing from {unknown['sources']} places in "
+        f"  {unknown['n']} photos of nothing from {_counted(unknown['sources'], 'place')} in "
         f"{', '.join(unknown['folders'])}{held_out}"
     )
     known = unknown["known"]
