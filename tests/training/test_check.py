@@ -150,6 +150,26 @@ def test_folders_that_state_the_split(tmp_path: Path) -> None:
     assert [str(step.source.relative_to(tmp_path)) for step in steps] == ["test/rose/copy.png"]
 
 
+def test_labels_that_look_like_data_sets_of_their_own_are_named(
+    sound: Path, tmp_path: Path
+) -> None:
+    for name in ("flowers", "others"):
+        shutil.copytree(sound, tmp_path / "sets" / name)
+    assert found(check([tmp_path / "sets"]))["folders-within"] == (("flowers", "others"),)
+    shutil.copytree(sound / "rose", tmp_path / "sets" / "direct")
+    assert "folders-within" not in found(check([tmp_path / "sets"]))
+
+
+def test_nothing_is_amiss_with_a_layout_one_folder_further_down(
+    sound: Path, tmp_path: Path
+) -> None:
+    for part in ("train", "test"):
+        shutil.copytree(sound, tmp_path / "set" / "images" / part)
+    groups = found(check([tmp_path / "set"]))
+    assert groups["stated-splits"] == (("images/test",), ("images/train",))
+    assert "ignored" not in groups
+
+
 def test_rare_labels_are_named(sound: Path) -> None:
     (sound / "tulip").mkdir()
     for i, split in enumerate(("training",) * 6 + ("validation", "test")):

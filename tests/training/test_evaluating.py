@@ -100,6 +100,23 @@ def test_another_split_than_that_of_training_is_refused(
         assert "was trained with --test-percent 10" in said
 
 
+def test_the_photos_of_another_data_set_are_refused(
+    run: Path, photos: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    shutil.copytree(photos / "cyan", tmp_path / "data" / "cat")
+    shutil.copytree(photos / "cyan", tmp_path / "data" / "dog")
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    model = str(run / "int8.tflite")
+    for command in (["evaluate", model], ["calibrate", model], ["quantize", str(run)],
+                    ["report", str(run)], ["export", str(run)]):  # fmt: skip
+        assert main([*command, "--image-dir", str(tmp_path / "data")]) == 65
+        said = capsys.readouterr().err
+        assert f"{PER_LABEL} photos lie in the folder 'cat', and discs has no label 'cat'" in said
+        assert main([*command, "--image-dir", str(photos / "cyan")]) == 65
+        assert "is the folder of one label, give the folder above it" in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
 def test_folders_named_otherwise_need_a_map(
     run: Path, photos: Path, tmp_path: Path, capsys: Capture
 ) -> None:

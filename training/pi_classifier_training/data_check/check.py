@@ -18,7 +18,7 @@ from PIL import Image
 from pi_classifier.errors import ImageError
 from pi_classifier.preprocessing.photos import PHOTO_FORMATS, load_image
 from pi_classifier_training.data.dataset import Photo, listed_in, split_photos, walk
-from pi_classifier_training.data.label_folders import PHOTO_SUFFIXES, label_folders
+from pi_classifier_training.data.label_folders import PHOTO_SUFFIXES, LabelFolder, label_folders
 from pi_classifier_training.data.near_duplicates import DisjointSets, similar_pairs
 from pi_classifier_training.data.sharing import Listed
 from pi_classifier_training.data.similarity import GRAY_SIDE
@@ -90,16 +90,8 @@ class _Listing:
     def _list(self, image_dir: Path) -> list[Listed]:
         photos: list[Listed] = []
         folders = label_folders(image_dir)
-        above = {folder.path.parent for folder in folders}
-        listed = above | {folder.path for folder in folders}
-        for place in sorted({image_dir, *above}):
-            for path in sorted(place.iterdir()):
-                if path not in listed:
-                    lost = path.name.lower().endswith(PHOTO_SUFFIXES) and path.name[0] != "."
-                    self.note("no-label" if lost else "ignored", (str(path),))
-        if any(folder.split for folder in folders):
-            for place in sorted(above):
-                self.note("stated-splits", (str(place),))
+        self._note_around(image_dir, folders)
+        nested = 0
         for folder in folders:
             before = len(photos)
             self.labels.add(folder.label)
@@ -110,7 +102,26 @@ class _Listing:
                     self._note_other(f"{place_text}/{name}", kind)
             if len(photos) == before:
                 self.note("empty-label", (str(folder.path),))
+            places = {photo.folder for photo in photos[before:]}
+            nested += len(places) > 1 and str(folder.path) not in places
+        if nested == len(folders) and not any(folder.split for folder in folders):
+            self.note("folders-within", tuple(folder.label for folder in folders))
         return photos
+
+    def _note_around(self, image_dir: Path, folders: Sequence[LabelFolder]) -> None:
+        """What lies beside the folders of labels, and around them."""
+        above = {folder.path.parent for folder in folders}
+        around = {image_dir, *above} | {p for place in above for p in place.parents}
+        within = {place for place in around if place.is_relative_to(image_dir)}
+        listed = within | {folder.path for folder in folders}
+        for place in sorted(within):
+            for path in sorted(place.iterdir()):
+                if path not in listed:
+                    lost = path.name.lower().endswith(PHOTO_SUFFIXES) and path.name[0] != "."
+                    self.note("no-label" if lost else "ignored", (str(path),))
+        if any(folder.split for folder in folders):
+            for place in sorted(above):
+                self.note("stated-splits", (str(place),))
 
     def _note_other(self, path: str, kind: str) -> None:
         ending = Path(path).suffix.lower()

@@ -93,6 +93,12 @@ KINDS: dict[str, FindingKind] = {
     "alike": FindingKind(
         "note", "near-duplicates in the same split", "no harm, but they teach little new"
     ),
+    "folders-within": FindingKind(
+        "warning",
+        "labels whose photos all lie in further folders",
+        "if those are the labels, give the folder around them with --image-dir; if photos of one "
+        "of them look alike, say --group-by folder",
+    ),
     "turned": FindingKind("note", "photos turned by their EXIF data", "nothing: they are turned"),
     "transparent": FindingKind("note", "photos with transparency", "nothing: it becomes white"),
     "animated": FindingKind("note", "animations", "nothing: their first picture is used"),
