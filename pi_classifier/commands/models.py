@@ -186,6 +186,8 @@ def _training(training: object) -> str:
     if not isinstance(training, Mapping) or not isinstance(data, Mapping):
         return _pairs(training)
     words = f"{data.get('photos')} photos of {data.get('name')} ({data.get('split_rule')})"
+    if isinstance(negatives := data.get("negatives"), Mapping):
+        words += f", {negatives.get('photos')} of anything else ({negatives.get('name')})"
     options = training.get("options")
     if isinstance(options, Mapping):
         scratch = options.get("weights") == "none"
@@ -203,7 +205,16 @@ def _accuracy(evaluation: Mapping[str, Any]) -> str:
     if isinstance(interval, list) and len(interval) == 2:
         words += f" (95 % interval {interval[0]:.1%} to {interval[1]:.1%})"
     source = f" of {evaluation['data']}" if "data" in evaluation else ""
-    return f"{words} on {n} photos{source}, {evaluation.get('split', 'unknown')} split"
+    words += f" on {n} photos{source}, {evaluation.get('split', 'unknown')} split"
+    return words + _nonsense(evaluation.get("unknown"))
+
+
+def _nonsense(unknown: object) -> str:
+    """How often photos of anything else would be announced, where that was measured."""
+    share = unknown.get("share") if isinstance(unknown, Mapping) else None
+    if not isinstance(unknown, Mapping) or not isinstance(share, int | float):
+        return ""
+    return f"; {share:.1%} of {unknown.get('n')} photos of anything else announced"
 
 
 def _pairs(values: object) -> str:

@@ -15,6 +15,7 @@ from pi_classifier_training.retraining.retrain import retrain
 from pi_classifier_training.retraining.run_folder import RunFolder
 from PIL import Image, ImageDraw
 
+from pi_classifier.cli import main as device
 from pi_classifier.modelfile.model_file import read_model_file
 
 PLACES = 8
@@ -103,6 +104,13 @@ def test_right_answers_are_counted_on_the_users_labels_alone(trained: Path, phot
     assert record["data"]["photos"] == sum(
         sum(own.values()) for label, own in counts.items() if label != "background"
     )
+
+
+def test_the_device_is_told_of_both(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert device(["models", str(trained / "float32.tflite")]) == 0
+    told = capsys.readouterr().out
+    assert "of 6 photos of anything else announced" in told
+    assert "48 of anything else (anything)" in told
 
 
 def test_other_commands_find_the_photos_again(trained: Path, photos: Path) -> None:
