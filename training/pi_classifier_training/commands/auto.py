@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import time
 from typing import Any
 
 from pi_classifier.config.options import add_options, read_options
@@ -33,6 +34,8 @@ def _describe_auto(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="begin anew in a folder already used")
     add_ray(parser, "make the trials")
     add_options(parser, AutoOptions)
+    # The time that TensorFlow takes to start counts as well.
+    parser.set_defaults(began_s=time.monotonic())
 
 
 def _auto(options: argparse.Namespace) -> int:
@@ -57,7 +60,12 @@ def _auto(options: argparse.Namespace) -> int:
             cluster = stack.enter_context(joined(options.ray))
             executor = stack.enter_context(RayExecutor(cluster, choices.cache_dir))
         found = search(
-            options.image_dir, options.output_dir, choices, force=options.force, executor=executor
+            options.image_dir,
+            options.output_dir,
+            choices,
+            force=options.force,
+            executor=executor,
+            spent_s=time.monotonic() - options.began_s,
         )
         print_lines(table(found))
         dirs = tuple(options.image_dir)

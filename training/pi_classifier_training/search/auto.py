@@ -64,8 +64,9 @@ def search(
     *,
     force: bool = False,
     executor: Executor | None = None,
+    spent_s: float = 0.0,
 ) -> Found:
-    """Find the networks worth finishing.
+    """Find the networks worth finishing; of the time given, `spent_s` seconds are over.
 
     A search that was killed goes on. Raises DatasetError and TrainingError with one clear
     message.
@@ -73,7 +74,7 @@ def search(
     own = scan(image_dirs, options.splits)
     photos = [*own, *Negatives.joining(own, image_dirs, options.negatives).photos]
     labels = require_trainable(photos)
-    budget = Budget(60 * options.minutes, reserve_s(options, len(photos)))
+    budget = Budget(60 * options.minutes, reserve_s(options, len(photos)), spent_s=spent_s)
     allowed = candidates(
         lambda network: board_cost(network, options.board, labels=len(labels)),
         options.max_ms,
@@ -121,7 +122,7 @@ def checked(image_dirs: Sequence[Path], count: int, rule: SplitRule) -> str:
         for finding in bad[:2]
     )
     more = f", and {len(bad) - 2} more" if len(bad) > 2 else ""
-    return f"{start}. Look at these{more} with 'pi-classifier-train check-data': {told}."
+    return f"{start}. Worth a look{more} (pi-classifier-train check-data shows them): {told}."
 
 
 def _contenders(
@@ -186,7 +187,9 @@ def table(found: Found) -> Iterator[str]:
     yield f"{'network':<24} {'size':>4} {'frozen':>7} {'tuned':>7} {'ms':>6} {'kB':>6}"
     for candidate in sorted(by_candidate, key=lambda c: c.cost.ms):
         made = [t.result for t in by_candidate[candidate] if not t.result.dropped]
-        frozen = [r for r in made if not r.spec.epochs]
+        heads = [r for r in made if not r.spec.epochs]
+        # Those who saw some photos only were measured on some only.
+        frozen = [r for r in heads if r.spec.photos is None] or heads
         tuned = [r for r in made if r.spec.epochs]
         yield (
             f"{candidate.network.name + ' ' + format(candidate.network.width, 'g'):<24} "

@@ -109,9 +109,14 @@ class Weights:
         if not self.missing:
             return ""
         why = f"no file of theirs is in {self.folder}" if self.folder else "no internet"
-        return f"Not tried, as their published weights cannot be had ({why}): " + ", ".join(
-            self.missing
+        widths: dict[str, list[str]] = {}
+        for title in self.missing:
+            name, _, width = title.partition(" ")
+            widths.setdefault(name, []).append(width)
+        listed = ", ".join(
+            f"{name} ({', '.join(sorted(own, key=float))})" for name, own in sorted(widths.items())
         )
+        return f"Not tried, as their published weights cannot be had ({why}): {listed}."
 
 
 def candidates(

@@ -110,7 +110,7 @@ class Search:
         self.budget, self.display = budget, display
         self.results: list[TrialResult] = []
         self._by_network = {c.network: c for c in contenders}
-        self._plan: dict[str, Any] = _read_plan(subject.folder / PLAN_FILE)
+        self._plan = _read_plan(subject.folder / PLAN_FILE)
 
     def run(self) -> list[Tried]:
         """Search; return the best result of each network that has seen all photos, best first.
@@ -137,7 +137,7 @@ class Search:
         if seen_all:
             return seen_all
         one = self._affordable(tried).candidate
-        return self._rung("head", lambda: [self._spec(one, "head", epochs=0)], must=True)
+        return self._rung("head", lambda: [self._spec(one, epochs=0)], must=True)
 
     def tried(self) -> list[Tried]:
         """Everything tried so far, in its order, what was dropped too."""
@@ -165,33 +165,37 @@ class Search:
             best.setdefault(one.candidate, one)
         return list(best.values())
 
-    def _spec(self, candidate: Candidate, kind: str, **values: Any) -> TrialSpec:
-        name = f"{candidate.name}-{kind}"
+    def _spec(
+        self, candidate: Candidate, *, photos: int | None = None, epochs: int | None = None
+    ) -> TrialSpec:
+        kind = ("all" if photos is None else "few") if epochs is None else f"tuned-{epochs}"
+        name = f"{candidate.name}-{kind if epochs != 0 else 'head'}"
+        subject = self.subject
         return TrialSpec(
             name,
             candidate.network,
-            str(self.contenders[candidate]),
-            tuple(map(str, self.subject.image_dirs)),
-            str(self.subject.folder / TRIALS_FOLDER / name),
-            self.subject.cache_dir,
-            negatives=tuple(map(str, self.subject.negatives)),
-            splits=self.subject.splits,
-            seed=self.subject.seed,
-            **values,
+            str(self.contenders[candidate].resolve()),
+            tuple(str(folder.resolve()) for folder in subject.image_dirs),
+            str(subject.folder.resolve() / TRIALS_FOLDER / name),
+            subject.cache_dir,
+            tuple(str(folder.resolve()) for folder in subject.negatives),
+            subject.splits,
+            photos,
+            epochs,
+            seed=subject.seed,
         )
 
     def _head_specs(self, chosen: Sequence[Candidate], photos: int | None) -> list[TrialSpec]:
-        kind = "all" if photos is None else "few"
-        return [self._spec(c, kind, photos=photos) for c in chosen]
+        return [self._spec(candidate, photos=photos) for candidate in chosen]
 
     def _tuning_specs(self, chosen: Sequence[Candidate]) -> list[TrialSpec]:
-        return [self._spec(c, f"tuned-{SHORT_EPOCHS}", epochs=SHORT_EPOCHS) for c in chosen]
+        return [self._spec(candidate, epochs=SHORT_EPOCHS) for candidate in chosen]
 
     def _long_specs(self, chosen: Sequence[Candidate]) -> list[TrialSpec]:
         seconds = self._left_s(RUNGS["long tuning"])
         counts = long_epochs(chosen, self.subject.training_photos, seconds, self._speed())
         return [
-            self._spec(c, f"tuned-{epochs}", epochs=epochs)
+            self._spec(c, epochs=epochs)
             for c, epochs in zip(chosen, counts, strict=True)
             if epochs
         ]
@@ -200,23 +204,44 @@ class Search:
         self, rung: str, planned: Callable[[], list[TrialSpec]], *, must: bool = False
     ) -> list[Tried]:
         """Make the trials of a rung, those of an earlier sitting's plan where there is one."""
-        if rung in self._plan:
-            entry = self._plan[rung]
-            specs = [TrialSpec.of(spec) for spec in entry["trials"]]
-            self.budget.go_on_at(entry["spent_s"])
-        else:
+        specs = self._planned_before(rung)
+        if specs is None:
             specs = planned()
-            self._plan[rung] = {
-                "spent_s": round(self.budget.now_s(), 2),
-                "trials": [spec.as_dict() for spec in specs],
-            }
-            write_json(self.subject.folder / PLAN_FILE, self._plan)
+            self._keep_plan(rung, specs)
         made: list[Tried] = []
         for result in self.executor.run(self._fitting(specs, RUNGS.get(rung, 1.0), must)):
             self.results.append(result)
             made.append(Tried(self._by_network[result.spec.network], result))
             self._tell(made[-1])
         return made
+
+    def _planned_before(self, rung: str) -> list[TrialSpec] | None:
+        """What an earlier sitting planned, whose time so far counts; None: nothing."""
+        entry = self._plan.get(rung)
+        if entry is None:
+            return None
+        self.budget.go_on_at(entry["spent_s"])
+        by_name = {candidate.name: candidate for candidate in self.contenders}
+        return [
+            self._spec(by_name[trial["network"]], photos=trial["photos"], epochs=trial["epochs"])
+            for trial in entry["trials"]
+            if trial["network"] in by_name
+        ]
+
+    def _keep_plan(self, rung: str, specs: Sequence[TrialSpec]) -> None:
+        # Without paths: the folder may be moved before it is gone on with.
+        self._plan[rung] = {
+            "spent_s": round(self.budget.now_s(), 2),
+            "trials": [
+                {
+                    "network": self._by_network[spec.network].name,
+                    "photos": spec.photos,
+                    "epochs": spec.epochs,
+                }
+                for spec in specs
+            ],
+        }
+        write_json(self.subject.folder / PLAN_FILE, self._plan)
 
     def _fitting(
         self, specs: Sequence[TrialSpec], share: float, must: bool

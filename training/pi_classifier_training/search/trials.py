@@ -158,7 +158,8 @@ def read_result(spec: TrialSpec) -> TrialResult | None:
         return None
     # How long it may take is decided anew; how it came out is not.
     same = replace(result.spec, limit_s=None, folder="") == replace(spec, limit_s=None, folder="")
-    return replace(result, spec=spec) if same else None
+    run = result.run and str(spec.path / RUN_FOLDER)
+    return replace(result, spec=spec, run=run) if same else None
 
 
 def write_result(result: TrialResult) -> TrialResult:

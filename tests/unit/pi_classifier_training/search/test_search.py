@@ -146,9 +146,12 @@ def test_what_did_not_fit_is_on_record(tmp_path: Path) -> None:
 
 
 def planned(folder: Path) -> dict[str, list[str]]:
-    """The names of the trials of every rung."""
+    """The trials of every rung."""
     plan = json.loads((folder / "plan.json").read_text())
-    return {rung: [spec["name"] for spec in entry["trials"]] for rung, entry in plan.items()}
+    return {
+        rung: [f"{trial['network']} {trial['epochs']}" for trial in entry["trials"]]
+        for rung, entry in plan.items()
+    }
 
 
 @pytest.mark.parametrize("minutes", [3, 12, 45])
@@ -166,6 +169,7 @@ def test_a_killed_search_goes_on_to_the_same_choice(
         finalists = searched(folder, bench, minutes)
     except Killed:
         again = Bench(now_s=bench.now_s, features=bench.features)
+        folder = folder.rename(folder.with_name(f"{folder.name}-moved"))
         finalists = searched(folder, again, minutes)
         assert not set(again.made) & set(bench.made)
     assert [(t.result.name, t.result.accuracy) for t in finalists] == expected
