@@ -90,7 +90,7 @@ def sections(arguments: argparse.Namespace) -> Iterator[list[Figure]]:
 
 def draw_garden(folder: Path) -> None:
     """Draw the garden's scenes by day and at dusk: twelve labels of very different numbers."""
-    kinds = [(label, dusk) for dusk in (False, True) for label in (*LABELS, "background")]
+    kinds = [(label, dusk) for dusk in (False, True) for label in LABELS]
     for number, (label, dusk) in enumerate(kinds):
         own = folder / (f"{label} at dusk" if dusk else label)
         own.mkdir(parents=True)
