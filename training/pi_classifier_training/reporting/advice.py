@@ -21,6 +21,7 @@ from pi_classifier_training.reporting.more_photos import More
 from pi_classifier_training.reporting.never_seen import NeverSeen
 from pi_classifier_training.reporting.photo_state import Photos
 from pi_classifier_training.reporting.subject import Subject
+from pi_classifier_training.reporting.words import is_calibrated
 
 MOST_ADVICE = 3
 # What nobody would notice is no advice.
@@ -108,7 +109,7 @@ def _calibrate(subject: Subject) -> Advice | None:
     """Scores set right, where nobody has done so yet."""
     chosen = subject.chosen
     manifest, outcomes = chosen.manifest, chosen.outcomes
-    if manifest.flatbuffer_bytes is None or "calibration" in manifest.details:
+    if manifest.flatbuffer_bytes is None or is_calibrated(manifest.details.get("calibration", {})):
         return None
     off = float(outcomes.right.mean() - outcomes.top.mean(dtype=np.float64))
     shifted = replace(outcomes, top=np.clip(outcomes.top + np.float32(off), 0, 1))

@@ -121,7 +121,7 @@ def trust(subject: Subject) -> Trust:
     bins = calibration_curve(outcomes)
     listed = "; ".join(f"{100 * s:.0f} %: {100 * r:.0f} % right of {n}" for s, r, n in bins)
     shows = f"Share of right answers by score. {sentence} {listed}."
-    calibrated = words.calibrated_sentence(subject.chosen.manifest.details.get("calibration"))
+    calibrated = words.calibrated_sentence(subject.chosen.manifest.details.get("calibration", {}))
     return Trust(sentence, calibrated, error, Figure(figures.calibration(bins), shows))
 
 

@@ -152,15 +152,20 @@ def calibration_sentence(error: float, mean_score: float, right: float) -> str:
     )
 
 
-def calibrated_sentence(calibration: Mapping[str, Any] | None) -> str:
+def is_calibrated(calibration: Mapping[str, Any]) -> bool:
+    """Whether a file's entry says that its scores were set right: every file has one."""
+    return "n" in calibration or calibration.get("temperature", 1.0) != 1.0
+
+
+def calibrated_sentence(calibration: Mapping[str, Any]) -> str:
     """Whether the scores were calibrated, on how many photos, and which way that went."""
-    if not calibration:
+    if not is_calibrated(calibration):
         return (
             "They are as the network gives them: 'pi-classifier-train calibrate' corrects scores "
             "in a file, in seconds."
         )
-    temperature = float(calibration.get("temperature", 1.0))
-    text = f"They were calibrated on {counted(int(calibration.get('n', 0)))} for validation"
+    temperature, n = float(calibration["temperature"]), int(calibration.get("n", 0))
+    text = "They were calibrated" + (f" on {counted(n)} for validation" if n else "")
     if abs(temperature - 1) < 0.005:
         return f"{text}, and needed no change."
     before = "too modest" if temperature < 1 else "surer than they should be"

@@ -132,12 +132,12 @@ def test_what_was_measured_of_other_things_counts_not_what_is_usual() -> None:
     ],
 )  # fmt: skip
 def test_scores_that_nobody_set_right(top: float, right: int, said: str | None) -> None:
-    own = Manifest(flatbuffer_bytes=1)
+    own = Manifest(flatbuffer_bytes=1, details={"calibration": {"temperature": 1.0}})
     steps = advice(subject(right=right, manifest=own, top=top), {})
     told = [step.brings for step in steps if step.title == "calibrate it"]
     assert bool(told) == (said is not None)
     assert said is None or told[0].startswith(said)
-    done = Manifest(flatbuffer_bytes=1, details={"calibration": {}})
+    done = Manifest(flatbuffer_bytes=1, details={"calibration": {"temperature": 1.0, "n": 9}})
     for manifest in (done, Manifest()):
         steps = advice(subject(right=right, manifest=manifest, top=top), {})
         assert "calibrate it" not in {step.title for step in steps}

@@ -237,8 +237,9 @@ def test_a_label_in_words() -> None:
 @pytest.mark.parametrize(
     ("calibration", "said"),
     [
-        (None, "They are as the network gives them: 'pi-classifier-train calibrate'"),
-        ({}, "They are as the network gives them"),
+        ({}, "They are as the network gives them: 'pi-classifier-train calibrate'"),
+        ({"temperature": 1.0}, "They are as the network gives them"),
+        ({"temperature": 0.9}, "They were calibrated; before, they were too modest"),
         (
             {"temperature": 0.7, "n": 334},
             "334 photos for validation; before, they were too",
@@ -247,7 +248,7 @@ def test_a_label_in_words() -> None:
         ({"temperature": 1.001, "n": 60}, "60 photos for validation, and needed no change."),
     ],
 )
-def test_what_was_done_for_the_scores(calibration: dict[str, float] | None, said: str) -> None:
+def test_what_was_done_for_the_scores(calibration: dict[str, float], said: str) -> None:
     sentence = words.calibrated_sentence(calibration)
     assert sentence.removeprefix("They were calibrated on ").startswith(said)
 
