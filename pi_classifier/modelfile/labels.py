@@ -230,6 +230,11 @@ def silent_labels(labels: Sequence[str]) -> tuple[str, ...]:
     return tuple(label for label in labels if label.casefold().strip(_AROUND_SILENT) in _SILENT)
 
 
+def silent_outputs(labels: Sequence[str]) -> tuple[int, ...]:
+    """Return the places of those labels among `labels`, which are a model's outputs in order."""
+    return tuple(labels.index(label) for label in silent_labels(labels))
+
+
 def equal_label(labels: Sequence[str]) -> str | None:
     """Return a label that stands for several outputs, where that is a mistake.
 

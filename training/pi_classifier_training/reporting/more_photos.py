@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pi_classifier.modelfile.labels import silent_labels
+from pi_classifier.modelfile.labels import silent_outputs
 from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.data.negatives import recorded_negatives
 from pi_classifier_training.errors import TrainingError
@@ -115,7 +115,7 @@ def _head_settings(summary: Mapping[str, Any]) -> HeadSettings:
     return HeadSettings(
         strengths[0] if strengths else usual.strength,
         summary["options"].get("class_weights", usual.class_weights),
-        tuple(map(labels.index, silent_labels(labels))),
+        silent_outputs(labels),
     )
 
 

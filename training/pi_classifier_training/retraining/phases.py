@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier.modelfile.labels import silent_labels
+from pi_classifier.modelfile.labels import silent_outputs
 from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.data.doubtful_negatives import name_doubtful
 from pi_classifier_training.data.negatives import Negatives
@@ -55,8 +55,7 @@ class Training:
     @property
     def silent(self) -> tuple[int, ...]:
         """The outputs of labels that say that nothing is to be seen."""
-        labels = self.network.labels
-        return tuple(labels.index(label) for label in silent_labels(labels))
+        return silent_outputs(self.network.labels)
 
 
 def run_phases(training: Training, output_dir: Path, enough: Enough) -> list[Row]:

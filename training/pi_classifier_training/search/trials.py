@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pi_classifier.modelfile.labels import silent_outputs
 from pi_classifier.system.files import read_regular_file, replacing, write_json
 from pi_classifier_training.data.dataset import (
     Photo,
@@ -190,7 +191,10 @@ def _head_trial(spec: TrialSpec) -> TrialResult:
         validation = _features(cache, network, held_out)
         require_all_labels(validation.indices, labels, "validation")
         views = len(features.rows)
-        head = fit_head(features, np.tile(features.indices, views), len(labels), views=views)
+        head = fit_head(
+            features, np.tile(features.indices, views), len(labels),
+            silent=silent_outputs(labels), views=views,
+        )  # fmt: skip
         logits = head.logits(validation)
     figures = _keep_scores(spec, logits, validation.indices)
     return TrialResult(

@@ -14,6 +14,7 @@ from pi_classifier.modelfile.labels import (
     parse_labels,
     read_labels,
     silent_labels,
+    silent_outputs,
 )
 from pi_classifier.printable import is_visible
 
@@ -90,6 +91,7 @@ def test_silent_labels() -> None:
     silent = ("Background", "nothing", "NONE", "unknown", "Empty", "_unknown_", "__background__")
     names = ("daisy", *silent, "nothing else", "empty box", "none of mine", "_")
     assert silent_labels(names) == silent
+    assert silent_outputs(names) == tuple(range(1, 8))
 
 
 @pytest.mark.parametrize(
