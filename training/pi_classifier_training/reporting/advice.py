@@ -64,12 +64,10 @@ def advice(subject: Subject, contents_of: Mapping[str, object]) -> tuple[Advice,
     `contents_of` are the contents of the report's other sections by anchor, so that nothing
     here says otherwise than they do.
     """
-    possible = [
-        _know_other_things(subject, contents_of.get("unseen")),
-        _calibrate(subject),
-        _fine_tune(subject),
-        _larger_network(subject),
-    ]
+    possible = [_know_other_things(subject, contents_of.get("unseen")), _calibrate(subject)]
+    if subject.options.delivered is None:
+        # A search has tried both.
+        possible += [_fine_tune(subject), _larger_network(subject)]
     if isinstance(photos := contents_of.get("photos"), Photos):
         possible.append(_sort_out_labels(subject, photos))
         if isinstance(more := contents_of.get("more"), More):
@@ -244,6 +242,8 @@ def _photos(gain: float) -> str:
 
 def _retrain(subject: Subject, suffix: str, *changes: str) -> str:
     """The command that trains again, into a folder of its own, with `changes`."""
+    if search := subject.search_again(suffix, *changes):
+        return search
     options = subject.summary.get("options", {})
     arguments = ["--output-dir", f"{subject.source}-{suffix}"]
     own = _network_of(subject)

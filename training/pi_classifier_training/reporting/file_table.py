@@ -53,6 +53,7 @@ class Files:
     figure: Figure
     photos: int
     copying: CopyLines
+    delivered: bool
 
 
 def files(subject: Subject) -> Files:
@@ -66,7 +67,8 @@ def files(subject: Subject) -> Files:
     basis = next((str(i["estimates_basis"]) for i in inspected if i), "")
     chosen = subject.chosen
     photos = len(chosen.outcomes.photos)
-    return Files(rows, boards, basis, _figure(rows), photos, subject.copying)
+    delivered = subject.options.delivered is not None
+    return Files(rows, boards, basis, _figure(rows), photos, subject.copying, delivered)
 
 
 def file_row(file: MeasuredFile, *, chosen: bool, boards: Mapping[str, str]) -> FileRow:

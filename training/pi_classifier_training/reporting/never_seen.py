@@ -84,5 +84,6 @@ def _command(subject: Subject, *, taught: bool, measured: bool) -> str:
     else:
         words = ["pi-classifier-train", "retrain", *folders]
         output = ["--output-dir", f"{subject.source}-known"]
-        lines.append(shlex.join([*words, "--negatives", "negatives", *output]))
+        again = subject.search_again("known", "--negatives", "negatives")
+        lines.append(again or shlex.join([*words, "--negatives", "negatives", *output]))
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import logging
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,11 +30,13 @@ class Delivered:
     """A folder that is copied whole: a model or a cascade, made of the run that is reported on.
 
     `threshold` is the score from which the configuration beside it lets labels be announced.
+    `command` are the words that made it, but for the photos' folders and its own.
     """
 
     folder: Path
     name: str
     threshold: float
+    command: tuple[str, ...] = ()
 
     def files(self) -> list[Path]:
         """Its cascade, if it is one, then its models."""
@@ -106,6 +109,16 @@ class Subject:
         return (
             self.chosen.path.name if delivered is None else f"the folder {delivered.folder.name}"
         )
+
+    def search_again(self, suffix: str, *changes: str) -> str:
+        """The command that makes another delivery with `changes`; nothing where there is none."""
+        delivered = self.options.delivered
+        if delivered is None or not delivered.command:
+            return ""
+        folders = [part for folder in self.image_dirs for part in ("--image-dir", str(folder))]
+        output = ["--output-dir", f"{delivered.folder.parent}-{suffix}"]
+        words = ["pi-classifier-train", *delivered.command[:1], *folders, *output]
+        return shlex.join([*words, *delivered.command[1:], *changes])
 
     @property
     def name(self) -> str:

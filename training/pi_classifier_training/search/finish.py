@@ -128,7 +128,7 @@ def finish(finishing: Finishing) -> Iterator[str]:
     yield ""
     yield f"Chosen: {titles}. {choice.reason[0].upper()}{choice.reason[1:]}."
     yield from figures
-    delivered = Delivered(output / COPY_FOLDER, name, record["threshold"])
+    delivered = Delivered(output / COPY_FOLDER, name, record["threshold"], options.command())
     yield from _reported(finishing, order.runs[-1], story, delivered, chosen[-1].result.spec)
 
 

@@ -55,3 +55,13 @@ class AutoOptions:
         options["negatives"] = [str(folder.resolve()) for folder in self.negatives]
         del options["cache_dir"]
         return options
+
+    def command(self) -> tuple[str, ...]:
+        """The words that ask for the same of other photos."""
+        words = ["auto", "--board", self.board, "--minutes", f"{self.minutes:g}"]
+        for option, limit in (("--max-ms", self.max_ms), ("--max-kb", self.max_kb)):
+            words += [] if limit is None else [option, f"{limit:g}"]
+        words += [] if self.weights_dir is None else ["--weights-dir", self.weights_dir]
+        for folder in self.negatives:
+            words += ["--negatives", str(folder)]
+        return tuple(words)

@@ -23,7 +23,7 @@ from pi_classifier_training.reporting.more_photos import More, MorePhotos
 from pi_classifier_training.reporting.never_seen import NeverSeen
 from pi_classifier_training.reporting.page import Figure
 from pi_classifier_training.reporting.photo_state import Photos
-from pi_classifier_training.reporting.subject import ReportOptions, Subject
+from pi_classifier_training.reporting.subject import Delivered, ReportOptions, Subject
 
 from pi_classifier.modelfile.manifest import Manifest, Thresholds
 
@@ -233,3 +233,24 @@ def test_the_files_own_threshold_is_the_one_that_counts() -> None:
     assert "none of the 100 photos its score reached 0.95" in said
     usual = " ".join(verdict.headline(subject(manifest=Manifest()), {}, ()).sentences)
     assert "from a score of 0.7 on: of 100 such photos it names all, 20 of them" in usual
+
+
+def test_of_a_delivery_another_search_is_advised_and_not_what_it_has_tried(
+    tmp_path: Path,
+) -> None:
+    run, copy = subject(80, manifest=Manifest()), tmp_path / "birds" / "copy"
+    copy.mkdir(parents=True)
+    words = ("auto", "--board", "4", "--minutes", "20")
+    delivered = Delivered(copy, "birds", 0.75, words)
+    of_search = replace(run, options=ReportOptions(delivered=delivered))
+    found = titles(run, photos=photos(), more=curve(0.7))
+    assert {"train the whole network", "take a larger network"} & set(found)
+    steps = advice(of_search, {"photos": photos(), "more": curve(0.7)})
+    assert not {"train the whole network", "take a larger network"} & {s.title for s in steps}
+    again = ["pi-classifier-train", "auto", "--image-dir", "my photos", "--output-dir"]
+    commands = [shlex.split(step.command.splitlines()[-1]) for step in steps]
+    assert [*again, f"{copy.parent}-known", *words[1:], "--negatives", "negatives"] in commands
+    assert [*again, f"{copy.parent}-more", *words[1:]] in commands
+    assert of_search.copying.send == f"scp -r {copy} pi@raspberrypi.local:birds"
+    assert "threshold_high = 0.75" in of_search.copying.settings
+    assert of_search.copied == "the folder copy"
