@@ -22,7 +22,7 @@ from pi_classifier.logs.handlers import LineFormatter
 from pi_classifier.printable import printable
 from pi_classifier_training.commands import MODULES
 from pi_classifier_training.errors import EXIT_UNAVAILABLE
-from pi_classifier_training.progress import working
+from pi_classifier_training.progress import LogHandler, working
 
 PROGRAM = "pi-classifier-train"
 # An error may quote what it complains of.
@@ -78,7 +78,7 @@ def _complain(message: str, code: int) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     options = _parse(arguments)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LogHandler(sys.stderr)
     handler.setFormatter(LineFormatter("%(message)s"))
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.INFO, handlers=[handler]

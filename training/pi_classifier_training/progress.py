@@ -6,15 +6,17 @@ The only module importing tqdm.
 from __future__ import annotations
 
 import contextlib
+import logging
 import shutil
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Self, TextIO, TypeVar
 
 from tqdm import tqdm
+
+from pi_classifier.printable import printable
 
 T = TypeVar("T")
 
@@ -93,10 +95,8 @@ class Overall:
     three seconds apart. Bars opened while it is shown become parts of it.
     """
 
-    def __init__(
-        self, left_s: Callable[[], float], *, clock: Callable[[], float] = time.monotonic
-    ):
-        self._left_s, self._clock, self._began = left_s, clock, clock()
+    def __init__(self, left_s: Callable[[], float]) -> None:
+        self._left_s = left_s
         self._terminal = sys.stderr.isatty()
         self._doing = self._part = self._best = ""
         self._lock, self._ended = threading.Lock(), threading.Event()
@@ -119,8 +119,9 @@ class Overall:
         """Print a line that stays."""
         with self._lock:
             self._clear()
-            print(line, file=sys.stderr, flush=True)
-        self._show()
+            print(printable(line), file=sys.stderr, flush=True)
+        if self._terminal:
+            self._show()
 
     def line(self) -> str:
         """The display's line, without an end."""
@@ -164,6 +165,17 @@ class Overall:
         self._ended.set()
         self._thread.join()
         self._clear()
+
+
+class LogHandler(logging.StreamHandler[TextIO]):
+    """Writes the log to a stream; while an `Overall` is shown, as lines of its own above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        if _overall is None:
+            super().emit(record)
+        else:
+            _overall.say(self.format(record))
 
 
 def _minutes(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
 import threading
 
@@ -39,6 +40,40 @@ def test_what_cannot_be_counted_says_how_long_it_takes(monkeypatch: pytest.Monke
         pass
     assert shown.getvalue().replace("\r", "\n").split("\n")[1] == "checking photos (00:00)"
     assert "%" not in shown.getvalue()
+
+
+def test_a_command_of_many_steps_says_what_is_done_and_how_long_it_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(progress, "_LOG_EVERY_S", 600)
+    shown = Shown(1)
+    monkeypatch.setattr(sys, "stderr", shown)
+    with progress.Overall(lambda: 125.0) as overall:
+        overall.doing("trying the first")
+        overall.best("88.1 %")
+        with progress.Progress("photos", 4) as bar:
+            bar.step(3)
+            assert (
+                overall.line() == "2:05 left · trying the first · photos 75 % · best so far 88.1 %"
+            )
+        overall.say("the first is good")
+        logging.getLogger("elsewhere").addHandler(handler := progress.LogHandler(shown))
+        logging.getLogger("elsewhere").warning("a photo is broken")
+        logging.getLogger("elsewhere").removeHandler(handler)
+    # Neither a bar nor anything after the end.
+    assert shown.getvalue().splitlines() == [
+        "2:05 left · trying the first", "the first is good", "a photo is broken",
+    ]  # fmt: skip
+
+
+def test_a_command_of_many_steps_is_never_silent_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert progress._LOG_EVERY_S < 3
+    monkeypatch.setattr(progress, "_LOG_EVERY_S", 0.01)
+    shown = Shown(10)
+    monkeypatch.setattr(sys, "stderr", shown)
+    with progress.Overall(lambda: 60.0):
+        assert shown.enough.wait(20)
+    assert set(shown.getvalue().splitlines()) == {"1:00 left"}
 
 
 def test_no_thread_is_left() -> None:
