@@ -31,6 +31,7 @@ from pi_classifier_training.errors import ClusterError, TrainingError
 from pi_classifier_training.features.bottlenecks import NONE
 from pi_classifier_training.search.trials import (
     RESULT_FILE,
+    RUN_FOLDER,
     TrialResult,
     TrialSpec,
     read_result,
@@ -247,7 +248,7 @@ def _make(asked: TrialSpec, absolute: TrialSpec, depot: Any) -> None:
             cache_dir=cache,
         )
     )
-    run = result.run and str(asked.path / Path(result.run).relative_to(own))
+    run = result.run and str(asked.path / RUN_FOLDER)
     result = replace(result, spec=asked, run=run)
     send_back(depot, own, absolute.folder, RESULT_FILE, result.as_dict())
     shutil.rmtree(own, ignore_errors=True)
