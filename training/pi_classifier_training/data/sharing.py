@@ -139,11 +139,14 @@ def _complete(
 
 
 def _sizes(problem: Mapping[str, Sequence[int]], groups: Sequence[str]) -> Sizes:
-    sizes: dict[str, dict[str, int]] = {}
+    sizes: dict[str, Mapping[str, int]] = {}
     for label, own in problem.items():
+        single = {label: 1}  # one for all: most photos are groups of their own
         for i in own:
-            counts = sizes.setdefault(groups[i], {})
-            counts[label] = counts.get(label, 0) + 1
+            counts = sizes.get(groups[i])
+            sizes[groups[i]] = (
+                single if counts is None else {**counts, label: counts.get(label, 0) + 1}
+            )
     return sizes
 
 
