@@ -120,6 +120,10 @@ class TestGroups:
             assert abs(own - groups * size / 10) <= size / 2 + 0.5
         assert training + validation + test == groups * size
 
+    def test_a_group_that_would_be_over_by_as_much_as_is_lacking_trains(self) -> None:
+        names = [f"v{v}@video-{i}.jpg" for v in range(15) for i in range(2)]
+        assert counts_of(splits_of(names).values()) == (26, 2, 2)
+
     def test_small_groups_are_held_out_and_large_ones_train(self) -> None:
         names = [f"v{v}@video-{i}.jpg" for v, n in enumerate((100, 50, 20)) for i in range(n)]
         assert counts_of(splits_of(names).values()) == (100, 50, 20)
