@@ -38,13 +38,13 @@ from pi_classifier_training.progress import with_progress
 from pi_classifier_training.reporting.copying import MODELS_DIR, copy_lines
 from pi_classifier_training.retraining.run_folder import RunFolder
 from pi_classifier_training.search.choice import Limits
-from pi_classifier_training.search.file_kinds import ChosenKind, KindRules, choose_kind
-from pi_classifier_training.search.held_out import (
-    HeldOutFigures,
+from pi_classifier_training.search.delivered_figures import (
+    DeliveredFigures,
     announcing_threshold,
     measure_delivery,
     validation_outcomes,
 )
+from pi_classifier_training.search.file_kinds import ChosenKind, KindRules, choose_kind
 
 COPY_FOLDER = "copy"
 DELIVERY_FILE = "delivery.json"
@@ -231,7 +231,7 @@ def _opened(folder: Path) -> Classifier:
 
 
 def _record(
-    folder: Path, order: Order, stages: Sequence[_Stage], figures: HeldOutFigures
+    folder: Path, order: Order, stages: Sequence[_Stage], figures: DeliveredFigures
 ) -> dict[str, Any]:
     files = sorted(folder.glob("*.tflite"))
     asked = [1.0, figures.deferral][: len(stages)]
