@@ -42,7 +42,8 @@ def announcing_sentences(
     shown = np.bincount(outcomes.truth, minlength=len(labels))
     commonest = int(shown.argmax())
     accuracy = wilson(int(outcomes.right.sum()), len(outcomes.photos))
-    yield guessing_sentence(accuracy, labels[commonest], float(shown[commonest] / shown.sum()))
+    label, alone = labels[commonest], int((shown == shown.max()).sum()) == 1
+    yield guessing_sentence(accuracy, label, float(shown.max() / shown.sum()), alone=alone)
     if (said := announced(outcomes, labels, silent_labels, threshold)).n:
         yield speaking_sentence(said, SmootherSettings().patience)
     if (said := announced(outcomes, labels, silent_labels, threshold, of_silent=True)).n:
@@ -59,11 +60,15 @@ def of_100(share: float) -> str:
     return str(whole)
 
 
-def guessing_sentence(accuracy: Accuracy, label: str, share: float) -> str:
-    """What always saying `label`, which a share of the photos shows, would get."""
+def guessing_sentence(accuracy: Accuracy, label: str, share: float, *, alone: bool = True) -> str:
+    """What always saying `label`, which a share of the photos shows, would get.
+
+    It is the commonest of all, `alone` or with others that are as common.
+    """
     if share >= 1:
         return f"All these photos show “{label}”: what it makes of others is not known."
-    guessed = f"always saying “{label}”, the commonest label, would be right {of_100(share)} times"
+    guessed = f"always saying “{label}”" + (", the commonest label," if alone else "")
+    guessed += f" would be right {of_100(share)} times"
     if accuracy.low > share:
         return f"Guessing is worse: {guessed} in 100."
     return f"That is not clearly better than guessing: {guessed} in 100."

@@ -37,6 +37,17 @@ def test_what_guessing_would_get(low: float, share: float, said: str) -> None:
     assert ("be right 26 times in 100." in sentence) == (share < 1)
 
 
+def test_of_labels_that_are_equally_common_none_is_called_the_commonest() -> None:
+    even = outcomes_with([0.9] * 4, [True] * 4, given=[0, 0, 1, 1])
+    assert next(announcing_sentences(even, ("a", "b"), (), 0.7)) == (
+        "Guessing is worse: always saying “a” would be right 50 times in 100."
+    )
+    most = outcomes_with([0.9] * 5, [True] * 5, given=[0, 0, 1, 1, 1])
+    assert "“b”, the commonest label, would" in next(
+        announcing_sentences(most, ("a", "b"), (), 0.7)
+    )
+
+
 @pytest.mark.parametrize(
     ("named", "wrong", "said"),
     [
