@@ -21,6 +21,7 @@ from pi_classifier_training.evaluation.unknown import (
 )
 from pi_classifier_training.retraining.head import fit_head
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.unknown_cases import (
     Case,
     Part,
@@ -56,11 +57,16 @@ def candidates(case: Case) -> Iterator[tuple[str, Scorer]]:
     yield "entropy", _entropy
     few = _logistic(case, lambda part: np.c_[np.log(_sorted(part)[:, :5] + 1e-4), _entropy(part)])
     yield "logistic on five best and entropy", few
-    announced = case.announced(case.known)
     entry = fit_unknown(
-        case.known.scores, case.known.truth, announced, case.nothing.scores, case.silent,
+        case.known.scores,
+        case.known.truth,
+        case.nothing.scores,
+        case.silent,
+        temperature=case.temperature,
         floor=case.floor,
-    )  # fmt: skip
+    )
+    if entry is None:
+        raise BenchmarkError("no photo of nothing is announced that could be silenced")
     weights = np.array(entry["weights"], np.float32)
     rejection = UnknownRejection(UnknownScore(weights, case.floor, 0.0))
     yield CHOSEN, lambda part: np.array([rejection.score(row) for row in part.scores])
@@ -100,7 +106,7 @@ def judged(case: Case) -> dict[str, dict[str, float]]:
     found = {"none": {"false": float(false.mean()), "true": float(true.mean())}}
     called = case.called(case.judges)
     for name, score in candidates(case):
-        threshold, _ = silencing_threshold(score(case.known)[sure], MAX_SILENCED)
+        threshold = silencing_threshold(score(case.known)[sure], MAX_SILENCED)
         test, judges = score(case.test), score(case.judges)
         right = case.test.right & case.called(case.test)
         found[name] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -40,11 +41,14 @@ from pi_classifier_training.evaluation.significance import (
     loss_column,
 )
 from pi_classifier_training.evaluation.unknown import (
+    fitted_entry,
     open_uncalibrated,
     rejection_lines,
     unknown_entry,
 )
 from pi_classifier_training.modelfile.writer import with_manifest_entries
+
+log = logging.getLogger(__name__)
 
 LOWEST, HIGHEST = 0.2, 5.0
 # Of the logarithm: most networks' temperatures lie between 0.6 and 1.6.
@@ -103,21 +107,45 @@ def announce_from(outcomes: Outcomes) -> float:
     return chosen
 
 
-def calibrated_entries(classifier: ModelClassifier, validation: Sequence[Photo]) -> dict[str, Any]:
+def calibrated_entries(
+    classifier: ModelClassifier, validation: Sequence[Photo], negatives: Sequence[Photo] = ()
+) -> dict[str, Any]:
     """Entries of ``pi_classifier.json`` with which a model's scores mean what they say.
 
     The temperature, and the score from which on to believe an answer, both chosen on
-    photos that the model was not trained on.
+    photos that the model was not trained on; those of them that are also `negatives`, photos of
+    nothing, say how unknown frames are told, where they are enough.
     """
     scored = score_photos(classifier, validation)
     sigmoid = classifier.model.activation == "sigmoid"
     given = classifier.model.manifest.temperature
     temperature = round(fit_temperature(scored, sigmoid=sigmoid, given=given), 4)
     rows = sharpened(scored.scores, temperature / given, sigmoid).astype(np.float32)
-    return {
+    entries: dict[str, Any] = {
         "calibration": {"temperature": temperature, "n": len(scored.truth)},
         "thresholds": {"high": announce_from(outcomes_of(replace(scored, scores=rows)))},
     }
+    unknown = _unknown_by_validation(classifier, scored, temperature, negatives)
+    return entries if unknown is None else entries | {"unknown": unknown}
+
+
+def _unknown_by_validation(
+    classifier: ModelClassifier, scored: Scores, temperature: float, negatives: Sequence[Photo]
+) -> dict[str, Any] | None:
+    """The entry ``unknown``, where the photos of nothing among those scored are enough for it."""
+    nothing = {photo.path_text for photo in negatives}
+    rows = np.array([photo.path_text in nothing for photo in scored.photos], bool)
+    if not rows.any() or classifier.independent:
+        return None
+    given = classifier.model.manifest.temperature
+    plain = sharpened(scored.scores, 1 / given, sigmoid=False).astype(np.float32)
+    try:
+        return fitted_entry(
+            classifier, plain[~rows], scored.truth[~rows], plain[rows], temperature
+        )
+    except TrainingError as error:
+        log.info("%s: without unknown rejection: %s", classifier.model.path, error)
+        return None
 
 
 def calibrate_model(

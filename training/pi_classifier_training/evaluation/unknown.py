@@ -1,5 +1,14 @@
 """Unknown rejection: the score by which frames unlike every label are told, fitted to photos.
 
+The weights are those of a logistic regression on the logarithms of the scores, which tells
+right answers from photos of nothing that get a label. Of a model that learned the label
+"background" from such photos they may be too few: then that label's own score does.
+
+Of the answers that would be announced rightly a share is silenced, `MAX_SILENCED` on average
+over models fitted so: the threshold is that quantile of n + 1 (split conformal prediction,
+Angelopoulos and Bates 2021, arXiv:2107.07511); a higher one where that silences as many
+photos of nothing.
+
 Which score, and why no other: docs/decisions/0038-unknown-rejection.md.
 """
 
@@ -50,7 +59,6 @@ _LEAST_SPREAD = 0.1
 _DIGITS = 4
 
 Rows = NDArray[np.float32]
-Flags = NDArray[np.bool_]
 
 
 def open_uncalibrated(path: Path) -> ModelClassifier:
@@ -88,12 +96,13 @@ def unknown_entry(
     temperature: float,
     dirs: Sequence[Path],
     progress: PhotoProgress = iter,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """The entry ``unknown`` of a model, fitted to validation photos and the negatives in `dirs`.
 
     `plain` is the model as `open_uncalibrated` opens it, `known` what it says of the validation
-    photos, `temperature` what its scores will be calibrated with. Raises DatasetError, and
-    TrainingError for too few photos and for a model whose scores are independent.
+    photos, `temperature` what its scores will be calibrated with; None where the entry would
+    win nothing. Raises DatasetError, and TrainingError for too few photos and for a model whose
+    scores are independent.
     """
     if plain.independent:
         raise TrainingError(
@@ -101,82 +110,94 @@ def unknown_entry(
             "of its labels is to be seen all are low, and nothing is announced; leave out "
             "--negatives"
         )
-    chosen = fitting_negatives(dirs, plain)
-    nothing = score_photos(plain, chosen, progress)
-    best = np.stack([calibrated(row, "softmax", temperature) for row in known.scores]).max(axis=1)
-    entry = fit_unknown(
-        known.scores,
-        known.truth,
-        best >= ANNOUNCED_FROM,
-        nothing.scores,
-        [plain.labels.index(label) for label in plain.model.manifest.silent_labels],
-        floor=score_floor(plain),
-    )
-    names = " + ".join(directory.resolve().name for directory in dirs)
-    entry["fitted"]["negatives"]["name"] = names
+    nothing = score_photos(plain, fitting_negatives(dirs, plain), progress)
+    entry = fitted_entry(plain, known.scores, known.truth, nothing.scores, temperature)
+    if entry is not None:
+        names = " + ".join(directory.resolve().name for directory in dirs)
+        entry["fitted"]["negatives"]["name"] = names
     return entry
+
+
+def fitted_entry(
+    model: ModelClassifier,
+    known: Rows,
+    truth: NDArray[np.int64],
+    negatives: Rows,
+    temperature: float,
+) -> dict[str, Any] | None:
+    """`fit_unknown` with what the model file says of its silent labels and its output."""
+    silent = [model.labels.index(label) for label in model.model.manifest.silent_labels]
+    floor = score_floor(model)
+    return fit_unknown(known, truth, negatives, silent, temperature=temperature, floor=floor)
 
 
 def fit_unknown(
     known: Rows,
     truth: NDArray[np.int64],
-    announced: Flags,
     negatives: Rows,
-    silent: Sequence[int],
+    silent: Sequence[int] = (),
     *,
+    temperature: float = 1.0,
     floor: float = _FLOOR,
     max_silenced: float = MAX_SILENCED,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Return the manifest's entry ``unknown``, fitted to scores before calibration.
 
     `known` float32 ``[n, labels]`` are those of validation photos with the labels `truth`
-    int64 ``[n]``, and `announced` bool ``[n]`` whether the best score, calibrated, would be
-    announced; `negatives` ``[m, labels]`` those of photos of nothing. `silent` are the
-    outputs of silent labels: a frame that gets one is never called unknown.
+    int64 ``[n]``, `negatives` ``[m, labels]`` those of photos of nothing, `temperature` what
+    both are calibrated with before they are announced. `silent` are the outputs of silent
+    labels: a frame that gets one is never called unknown.
 
-    The weights are those of a logistic regression on the scores' logarithms, which tells right
-    answers from photos of nothing that get a label. Of a model that learned the label
-    "background" from such photos they may be too few: then that label's own score does.
-    Of answers that would be announced rightly at most `max_silenced` are silenced, on average
-    over models fitted so: the threshold is that quantile of n + 1 (split conformal prediction,
-    Angelopoulos and Bates 2021, arXiv:2107.07511). Raises TrainingError for too few photos.
+    None where no photo of nothing would be silenced. Raises TrainingError for too few photos.
     """
     right = (known.argmax(axis=1) == truth) & ~np.isin(truth, silent)
-    weights = _weights(known[right], negatives, silent, floor)
+    called = negatives[~np.isin(negatives.argmax(axis=1), silent)]
+    sure, false = (_announced(rows, temperature) for rows in (known[right], called))
+    _may_be_silenced(len(sure), max_silenced)
+    weights = _weights(known[right], called, silent, floor)
     written = [float(f"{weight:.{_DIGITS}g}") for weight in weights]
-    sure = known[right & announced]
-    scores = _unknown_scores(sure, np.array(written, np.float32), floor)
-    threshold, silenced = silencing_threshold(scores, max_silenced)
+    scores, false_scores = (_unknown_scores(rows, written, floor) for rows in (sure, false))
+    threshold = silencing_threshold(scores, max_silenced)
+    silenced = false_scores[false_scores > threshold]
+    if not len(silenced):
+        return None
+    # No right answer is silenced for nothing.
+    threshold = _halfway(np.append(scores, threshold), float(silenced.min()))
     return {
         "score": UNKNOWN_SCORE,
         "weights": written,
         "floor": floor,
         "threshold": threshold,
-        "silenced": silenced,
-        "fitted": {"answers": len(sure), "negatives": {"photos": len(negatives)}},
+        "silenced": round(float((scores > threshold).mean()), 4),
+        "fitted": {"answers": len(scores), "negatives": {"photos": len(negatives)}},
     }
+
+
+def _announced(scores: Rows, temperature: float) -> Rows:
+    """Those that would be announced, once they are calibrated."""
+    best = [calibrated(row, "softmax", temperature).max() for row in scores]
+    return scores[np.array(best, np.float32) >= ANNOUNCED_FROM]
 
 
 def _logarithms(scores: Rows, floor: float) -> NDArray[np.float64]:
     return np.log(np.maximum(scores, floor).astype(np.float64))
 
 
-def _unknown_scores(scores: Rows, weights: Rows, floor: float) -> NDArray[np.float64]:
+def _unknown_scores(scores: Rows, weights: Sequence[float], floor: float) -> NDArray[np.float64]:
     """What the device computes for each row."""
-    rejection = UnknownRejection(UnknownScore(weights, floor, 0.0))
+    rejection = UnknownRejection(UnknownScore(np.array(weights, np.float32), floor, 0.0))
     return np.array([rejection.score(row) for row in scores], np.float64)
 
 
 def _weights(
-    right: Rows, negatives: Rows, silent: Sequence[int], floor: float
+    right: Rows, called: Rows, silent: Sequence[int], floor: float
 ) -> NDArray[np.float64]:
-    called = negatives[~np.isin(negatives.argmax(axis=1), silent)]
     if len(called) >= FEWEST_NEGATIVES:
         return _fitted_weights(_logarithms(right, floor), _logarithms(called, floor))
     if silent:
         return np.isin(np.arange(right.shape[1]), silent).astype(np.float64)
     raise TrainingError(
-        f"{len(negatives)} photos of nothing are too few to tell unknown frames by; expected "
+        f"{len(called)} photos of nothing are too few to tell unknown frames by; expected "
         f"{FEWEST_NEGATIVES} or more"
     )
 
@@ -208,23 +229,33 @@ def _fitted_weights(
     return weights
 
 
-def silencing_threshold(sure: NDArray[np.float64], max_silenced: float) -> tuple[float, float]:
-    """The score above which frames are unknown, and the share of these answers above it."""
-    n = len(sure)
-    place = int(max_silenced * (n + 1))
+def silencing_threshold(sure: NDArray[np.float64], max_silenced: float) -> float:
+    """The score above which as many of these answers lie as may be silenced, and no more.
+
+    Raises TrainingError for too few of them.
+    """
+    ordered = np.sort(sure)
+    kept = float(ordered[len(sure) - _may_be_silenced(len(sure), max_silenced)])
+    above = ordered[ordered > kept]
+    return _halfway(ordered, float(above[0]) if len(above) else kept + 1e-3)
+
+
+def _may_be_silenced(answers: int, max_silenced: float) -> int:
+    """The place from above of the first answer that is kept; raises where there is none."""
+    place = int(max_silenced * (answers + 1))
     if place < 1:
         raise TrainingError(
-            f"{n} validation photos get their label with a score of {ANNOUNCED_FROM:g} or more; "
-            f"expected {int(np.ceil(1 / max_silenced)) - 1}, so that unknown rejection silences "
-            f"no more than {max_silenced:.0%} of such answers: give more photos"
+            f"{answers} validation photos get their label with a score of {ANNOUNCED_FROM:g} or "
+            f"more; expected {int(np.ceil(1 / max_silenced)) - 1}, so that unknown rejection "
+            f"silences no more than {max_silenced:.0%} of such answers: give more photos"
         )
-    ordered = np.sort(sure)
-    kept = float(ordered[n - place])
-    above = ordered[ordered > kept]
-    # Halfway to the next, so that the last digit of a sum decides nothing.
-    threshold = kept + (float(above[0]) - kept) / 2 if len(above) else kept + 1e-3
-    threshold = float(f"{threshold:.7g}")
-    return threshold, round(float((sure > threshold).mean()), 4)
+    return place
+
+
+def _halfway(scores: NDArray[np.float64], upper: float) -> float:
+    """Between `upper` and the next lower score: the last digit of a sum decides nothing."""
+    lower = float(scores[scores < upper].max())
+    return float(f"{lower + (upper - lower) / 2:.7g}")
 
 
 def rejection_lines(
@@ -238,14 +269,14 @@ def rejection_lines(
     `known` is what both say of test photos; photos of nothing are those in `dirs` from places
     that neither network nor entry has learned from.
     """
-    unknowns = unknown_photos(models, dirs)
-    old, new = (
-        false_announcements(model, unknowns, answers, outcomes, ANNOUNCED_FROM)
-        for model, answers, outcomes in zip(
-            models, ask(models, unknowns.photos, progress), known, strict=True
-        )
-    )
     manifest = models[1].model.manifest
+    if manifest.unknown is None:
+        yield (
+            "unknown rejection: left out; of the photos of nothing none that would be announced "
+            f"can be silenced without losing more than {MAX_SILENCED:.0%} of the right answers"
+        )
+        return
+    old, new = _judged(models, known, dirs, progress)
     fitted = manifest.details["unknown"]["fitted"]
     yield (
         f"unknown rejection, fitted to {fitted['answers']} right answers and "
@@ -265,3 +296,17 @@ def rejection_lines(
             "  a model that learns from such photos tells them far better: "
             "pi-classifier-train retrain --negatives"
         )
+
+
+def _judged(
+    models: Sequence[ModelClassifier],
+    known: Sequence[Outcomes],
+    dirs: Sequence[Path],
+    progress: PhotoProgress,
+) -> list[dict[str, Any]]:
+    unknowns = unknown_photos(models, dirs)
+    told = ask(models, unknowns.photos, progress)
+    return [
+        false_announcements(model, unknowns, answers, outcomes, ANNOUNCED_FROM)
+        for model, answers, outcomes in zip(models, told, known, strict=True)
+    ]

@@ -67,9 +67,9 @@ class FinishedRun:
 
     @property
     def score_calibration(self) -> ScoreCalibration:
-        """Temperature and threshold from the validation photos."""
+        """Temperature, threshold and unknown rejection from the validation photos."""
         validation = [photo for photo in self.photos() if photo.split == "validation"]
-        return lambda classifier: calibrated_entries(classifier, validation)
+        return lambda classifier: calibrated_entries(classifier, validation, self.negatives)
 
     def entries(self) -> dict[str, Any]:
         """What ``pi_classifier.json`` says of the run."""

@@ -77,8 +77,8 @@ def write_model_file(
 def with_manifest_entries(finished: bytes, changes: Mapping[str, Any]) -> bytes:
     """Return a finished model file with other entries in its ``pi_classifier.json``.
 
-    The flatbuffer stays as it is, byte for byte, and so do the labels. Raises
-    ExportError for a file without ``pi_classifier.json``.
+    An entry of None is removed. The flatbuffer stays as it is, byte for byte, and so do the
+    labels. Raises ExportError for a file without ``pi_classifier.json``.
     """
     most_bytes = {MANIFEST_NAME: LARGEST_MANIFEST, LABELS_NAME: LARGEST_BYTES}
     try:
@@ -90,7 +90,8 @@ def with_manifest_entries(finished: bytes, changes: Mapping[str, Any]) -> bytes:
             f"this file has no {MANIFEST_NAME} ({error}); make it a model file first"
         ) from error
     flatbuffer = finished[: manifest["flatbuffer"]["bytes"]]
-    return flatbuffer + _archive(flatbuffer, labels, {**manifest, **changes})
+    entries = {key: value for key, value in {**manifest, **changes}.items() if value is not None}
+    return flatbuffer + _archive(flatbuffer, labels, entries)
 
 
 def _without_archive(tflite: bytes) -> bytes:

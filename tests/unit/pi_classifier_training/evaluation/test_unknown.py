@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pi_classifier_training.cli import main
+from pi_classifier_training.data.dataset import scan
+from pi_classifier_training.data.negatives import negative_photos
 from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.evaluation.temperature import calibrated_entries
 from pi_classifier_training.evaluation.unknown import (
     FEWEST_NEGATIVES,
     MAX_SILENCED,
@@ -21,7 +25,7 @@ from pi_classifier_training.evaluation.unknown import (
 from pi_classifier_training.modelfile.writer import with_manifest_entries
 from PIL import Image
 
-from pi_classifier.inference.classifier import open_classifier
+from pi_classifier.inference.classifier import open_classifier, open_model, open_model_bytes
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.inference.unknown import UnknownRejection
 from pi_classifier.modelfile.manifest import parse_manifest
@@ -42,7 +46,7 @@ def known_scores(count: int, labels: int, seed: int) -> tuple[Scores, NDArray[np
     rng = np.random.default_rng(seed)
     truth = rng.integers(1, labels, count)
     logits = rng.normal(0, 0.3, (count, labels))
-    logits[np.arange(count), truth] += rng.uniform(3, 8, count)
+    logits[np.arange(count), truth] += rng.uniform(3, 8, count) + np.log(labels / 4)
     return softmax(logits), truth
 
 
@@ -50,7 +54,7 @@ def nothing_scores(count: int, labels: int, seed: int) -> Scores:
     """Photos of nothing: label 1 as sure, but with label 2 not as far behind."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 0.3, (count, labels))
-    logits[:, 1] += rng.uniform(5, 8, count)
+    logits[:, 1] += rng.uniform(5, 8, count) + np.log(labels / 4)
     logits[:, 2] += 3
     return softmax(logits)
 
@@ -72,7 +76,7 @@ def told(entry: object, scores: Scores) -> NDArray[np.bool_]:
 @pytest.mark.parametrize("labels", [3, 6, 40])
 def test_it_tells_what_the_best_score_does_not(labels: int) -> None:
     known, truth = known_scores(400, labels, seed=1)
-    entry = fit_unknown(known, truth, known.max(axis=1) >= 0.7, nothing_scores(300, labels, 2), [])
+    entry = fit_unknown(known, truth, nothing_scores(300, labels, 2))
     others, other_truth = known_scores(400, labels, seed=3)
     right = (others.argmax(axis=1) == other_truth) & (others.max(axis=1) >= 0.7)
     assert told(entry, nothing_scores(300, labels, seed=4)).mean() > 0.8
@@ -85,11 +89,14 @@ def test_no_more_right_answers_are_silenced_than_allowed(
     count: int, max_silenced: float, seed: int
 ) -> None:
     known, truth = known_scores(count, 4, seed)
-    everything = np.ones(count, bool)
     known, nothing = in_steps(known), in_steps(nothing_scores(40, 4, seed))
-    entry = fit_unknown(known, truth, everything, nothing, [], max_silenced=max_silenced)
-    right = known[known.argmax(axis=1) == truth]
+    right = known[(known.argmax(axis=1) == truth) & (known.max(axis=1) >= 0.7)]
+    assume(len(right) >= 19)
+    entry = fit_unknown(known, truth, nothing, max_silenced=max_silenced)
+    if entry is None:
+        return
     silenced = told(entry, right).sum()
+    assert told(entry, nothing).any()
     assert silenced <= max_silenced * (len(right) + 1) - 1 + 1e-9
     assert entry["silenced"] == pytest.approx(silenced / len(right), abs=1e-4)
     assert entry["fitted"] == {"answers": len(right), "negatives": {"photos": 40}}
@@ -98,31 +105,48 @@ def test_no_more_right_answers_are_silenced_than_allowed(
 def test_a_model_that_knows_nothing_by_its_name_needs_no_weights() -> None:
     known, truth = known_scores(200, 4, seed=1)
     background = np.tile(np.array([[0.9, 0.1, 0, 0]], np.float32), (500, 1))
-    called = nothing_scores(FEWEST_NEGATIVES - 1, 4, seed=2)
-    entry = fit_unknown(known, truth, np.ones(200, bool), np.vstack([background, called]), [0])
+    called = np.tile(np.array([[0.2, 0.8, 0, 0]], np.float32), (FEWEST_NEGATIVES - 1, 1))
+    entry = fit_unknown(known, truth, np.vstack([background, called]), [0])
+    assert entry is not None
     assert entry["weights"] == [1.0, 0.0, 0.0, 0.0]
     assert not told(entry, np.array([[0.001, 0.999, 0, 0]], np.float32)).any()
     assert told(entry, np.array([[0.3, 0.7, 0, 0]], np.float32)).all()
     enough = nothing_scores(FEWEST_NEGATIVES, 4, seed=2)
-    entry = fit_unknown(known, truth, np.ones(200, bool), np.vstack([background, enough]), [0])
+    entry = fit_unknown(known, truth, np.vstack([background, enough]), [0])
+    assert entry is not None
     assert np.count_nonzero(entry["weights"]) == 4
+
+
+def test_where_nothing_is_announced_falsely_nothing_is_silenced() -> None:
+    known, truth = known_scores(200, 4, seed=1)
+    unsure = np.tile(np.array([[0.4, 0.3, 0.2, 0.1]], np.float32), (50, 1))
+    assert fit_unknown(known, truth, unsure) is None
+    # One that is: all right answers below it stay.
+    odd = np.array([[0.2, 0.7, 0.1, 0]], np.float32)
+    entry = fit_unknown(known, truth, np.vstack([unsure, odd]))
+    assert entry is not None
+    assert told(entry, odd).all()
+    right = known[(known.argmax(axis=1) == truth) & (known.max(axis=1) >= 0.7)]
+    assert told(entry, right).mean() < MAX_SILENCED
 
 
 def test_too_few_photos_are_refused() -> None:
     known, truth = known_scores(18, 4, seed=1)
     nothing = nothing_scores(FEWEST_NEGATIVES, 4, seed=2)
-    sure = np.ones(18, bool)
     with pytest.raises(TrainingError, match=r"18 validation photos .* expected 19"):
-        fit_unknown(known, truth, sure, nothing, [])
+        fit_unknown(known, truth, nothing)
+    with pytest.raises(TrainingError, match="0 validation photos get their label"):
+        fit_unknown(known, (truth + 1) % 4, nothing)
+    known, truth = known_scores(60, 4, seed=1)
     with pytest.raises(TrainingError, match="29 photos of nothing are too few"):
-        fit_unknown(known, truth, sure, nothing[1:], [])
+        fit_unknown(known, truth, nothing[1:])
 
 
 def test_the_entry_of_many_labels_is_no_larger_than_a_golden_vector() -> None:
     labels = 5000
     known, truth = known_scores(60, labels, seed=1)
     nothing = nothing_scores(40, labels, seed=2)
-    entry = fit_unknown(known, truth, np.ones(60, bool), nothing, [])
+    entry = fit_unknown(known, truth, nothing)
     assert len(json.dumps(entry, indent=1)) < 20 * labels
 
 
@@ -184,6 +208,23 @@ def test_the_command_writes_what_the_device_applies(
     assert record["share"] == 0
     # A third of them shows the silent label, which is never announced.
     assert record["known"]["announced"] > 0.6
+
+
+def test_a_run_with_negatives_has_it_in_every_file_it_exports(photos: Path) -> None:
+    labeled = scan([photos / "colors"])
+    nothing = [photo for photo in negative_photos([photos / "nothing"]) if photo.split != "test"]
+    classifier = open_model(DATA / "int8.tflite", ModelSettings(top_k=0, cache_dir=""))
+    with closing(classifier):
+        alone = calibrated_entries(classifier, labeled[::3])
+        entries = calibrated_entries(classifier, [*labeled[::3], *nothing], nothing)
+        few = calibrated_entries(classifier, [*labeled[:18], *nothing], nothing)
+    assert set(alone) == {"calibration", "thresholds"}
+    assert set(few) == set(alone)
+    assert entries["unknown"]["fitted"]["negatives"] == {"photos": 7 * 12}
+    pink = np.full((16, 16, 3), PINK, np.uint8)
+    content = with_manifest_entries((DATA / "int8.tflite").read_bytes(), entries)
+    with closing(open_model_bytes(content, "model.tflite", ModelSettings())) as finished:
+        assert finished.classify(Frame(pink, 0, 0)).unknown
 
 
 def test_a_model_is_not_asked_about_places_that_it_has_learned(
