@@ -53,7 +53,7 @@ def weights_dir(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def command(photos: Path, weights_dir: Path, out: Path, *words: str) -> list[str]:
     """One network at two sizes, in a time in which only heads are tried."""
     places = ["--image-dir", str(photos), "--output-dir", str(out)]
-    options = ["--weights-dir", str(weights_dir), "--minutes", "2", "--max-ms", "12"]
+    options = ["--weights-dir", str(weights_dir), "--minutes", "1", "--max-ms", "12"]
     return ["auto", *places, *options, *words]
 
 
