@@ -97,6 +97,10 @@ def test_half_of_every_class_goes_on_and_the_best_is_first() -> None:
     assert kept == [LARGE, SMALL]
 
 
+def test_the_only_one_of_its_class_goes_on_however_it_did() -> None:
+    assert better_half([tried(SMALL, 0.9), tried(LARGE, 0.5)]) == [SMALL, LARGE]
+
+
 def test_equal_accuracy_is_decided_by_cross_entropy_then_by_cost() -> None:
     surer = better_half([tried(SMALL, 0.8, 0.6), tried(candidate(11, 1.0), 0.8, 0.5)])
     assert [c.network.width for c in surer] == [1.0]
