@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -14,6 +15,11 @@ import pytest
 from pi_classifier_training.cli import main
 from pi_classifier_training.networks.published import published_network
 from pi_classifier_training.retraining.run_folder import RunFolder
+
+from pi_classifier.inference.classifier import open_classifier
+from pi_classifier.inference.settings import ModelSettings
+
+from .conftest import COLORS
 
 # Kills the process, as the operating system would, when a file is to get its
 # final name for the n-th time.
@@ -73,10 +79,21 @@ def finished(photos: Path, weights_dir: Path, tmp_path_factory: pytest.TempPathF
     return out
 
 
-def test_a_folder_is_left_whose_model_tells_the_labels_apart(finished: Path) -> None:
-    assert (finished / "copy" / "discs.tflite").is_file()
-    assert json.loads((finished / "delivery.json").read_text())["test"]["top1"] >= 0.9
+def test_one_folder_and_a_report_are_left(finished: Path) -> None:
+    copy, record = finished / "copy", json.loads((finished / "delivery.json").read_text())
+    assert sorted(path.name for path in copy.iterdir()) == ["discs.tflite", "pi_classifier.toml"]
+    [model] = record["models"]
+    assert record["test"]["top1"] >= 0.9
     assert "mobilenet_v1-0.25-128-all" in results(finished)
+    with contextlib.closing(open_classifier(ModelSettings(path=str(copy)))) as classifier:
+        assert set(classifier.labels) == set(COLORS)
+    page = (finished / "report.html").read_text()
+    assert "What was tried, and what was chosen?" in page
+    assert f"{model['network']['name']} 0.25/{model['network']['resolution']}" in page
+    assert page.count('<span class="badge">chosen</span>') == 1
+    # The page is on what is copied, not on the files of the run it is made of.
+    assert f"scp -r {copy} pi@raspberrypi.local:discs" in page
+    assert "int8.tflite" not in page
 
 
 def test_a_killed_search_goes_on_to_the_same_choice(
@@ -90,17 +107,21 @@ def test_a_killed_search_goes_on_to_the_same_choice(
     written = first.stat().st_mtime_ns
     assert main(arguments) == 0
     assert results(out) == results(finished)
-    copied = "copy/discs.tflite"
-    assert (out / copied).read_bytes() == (finished / copied).read_bytes()
     assert first.stat().st_mtime_ns == written
+    for path in (finished / "copy").iterdir():
+        assert (out / "copy" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_what_is_finished_stays_when_the_command_is_given_again(
     finished: Path, photos: Path, weights_dir: Path
 ) -> None:
-    before = {
-        p: p.stat().st_mtime_ns for p in finished.glob("search/trials/*/run/*") if p.is_file()
-    }
+    kept = [
+        *finished.glob("search/trials/*/run/*"),
+        *finished.glob("copy/*"),
+        *finished.glob("*.*"),
+    ]
+    before = {p: p.stat().st_mtime_ns for p in kept if p.is_file()}
+    assert finished / "report.html" in before
     assert main(command(photos, weights_dir, finished)) == 0
     assert {p: p.stat().st_mtime_ns for p in before} == before
 
