@@ -150,7 +150,7 @@ def test_the_self_test_allows_for_another_runtime_s_kernels() -> None:
         (["export", "nowhere"], 78, "nowhere: is not the output of"),
         (["quantize", "nowhere"], 78, "nowhere: is not the output of"),
         (["quantize", "RUN", "-o", "/proc/nowhere/x.tflite"], 74, "/proc/nowhere"),
-        (["quantize", "RUN", "--image-dir", "OTHER"], 65, "no training photo of the model"),
+        (["quantize", "RUN", "--image-dir", "OTHER"], 65, "has no label 'green'"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_clear_line(
