@@ -46,6 +46,9 @@ def test_the_record_names_labels_files_and_confusions(
         assert low <= record[key] <= high
     lines = "\n".join(evaluation_lines(record))
     assert "magenta" in lines
+    said = record["announced"]
+    assert said["n"] == record["n"] >= said["named"] >= said["wrong"]
+    assert record["in_words"][-1] in lines
 
 
 def test_the_validation_split_holds_other_photos(run: Path, photos: Path, capsys: Capture) -> None:

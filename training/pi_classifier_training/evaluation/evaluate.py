@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.setting import setting
 from pi_classifier.types import Classifier
 from pi_classifier_training.data.splits import Split, SplitOptions
+from pi_classifier_training.evaluation.announcing import announced, announcing_sentences
 from pi_classifier_training.evaluation.false_announcements import (
     ask,
     brief,
     false_announcements,
+    silent_labels_of,
     threshold_of,
 )
 from pi_classifier_training.evaluation.held_out import ChosenPhotos, SplitChoice, chosen_photos
@@ -225,6 +227,7 @@ def evaluate_classifier(
     look = [answers.add] if options.per_photo else []
     (outcomes,) = classify_photos([classifier], chosen.photos, progress, *look)
     record = evaluation_of(classifier, outcomes, chosen)
+    record |= _announced(classifier, outcomes, threshold_of(classifier, options.threshold))
     if options.per_photo:
         record |= {"per_photo": answers.entries, "left_out": list(outcomes.unreadable)}
     if options.mistakes:
@@ -232,6 +235,15 @@ def evaluate_classifier(
     if options.unknown:
         (record["unknown"],) = evaluate_unknown([classifier], [outcomes], options, progress)
     return record
+
+
+def _announced(classifier: Classifier, outcomes: Outcomes, threshold: float) -> dict[str, Any]:
+    """What would be said aloud of the photos, as numbers and in words."""
+    labels, silent = classifier.labels, sorted(silent_labels_of(classifier))
+    return {
+        "announced": asdict(announced(outcomes, labels, silent, threshold)),
+        "in_words": list(announcing_sentences(outcomes, labels, silent, threshold)),
+    }
 
 
 def evaluate_unknown(
@@ -287,6 +299,7 @@ def portable(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     many labels would take more room than it is worth on the device.
     """
     left_out = {"model", "photos", "latency_ms", "labels", "size_bytes", "files"}
+    left_out |= {"announced", "in_words"}
     if len(evaluation["labels"]) > PORTABLE_LABELS:
         left_out |= {"per_label", "confusion"}
     kept = {key: value for key, value in evaluation.items() if key not in left_out}

@@ -136,11 +136,13 @@ def test_a_model_file_carries_no_times_and_no_long_lists(labels: int, kept: bool
     names = [f"{i}" for i in range(labels)]
     record = {
         "model": "m", "split": "test", "n": 3, "top1": 0.9, "latency_ms": 4.0, "labels": names,
-        "size_bytes": 9, "files": [], "per_label": {}, "confusion": [],
+        "size_bytes": 9, "files": [], "per_label": {}, "confusion": [], "announced": {},
+        "in_words": [],
     }  # fmt: skip
     carried = portable(record)
     assert {"split", "n", "top1"} <= set(carried)
     assert not {"model", "latency_ms", "labels", "size_bytes", "files"} & set(carried)
+    assert not {"announced", "in_words"} & set(carried)
     assert ("per_label" in carried, "confusion" in carried) == (kept, kept)
 
 
