@@ -108,16 +108,15 @@ def test_the_photos_of_another_data_set_are_refused(
 ) -> None:
     shutil.copytree(photos / "cyan", tmp_path / "data" / "cat")
     shutil.copytree(photos / "cyan", tmp_path / "data" / "dog")
-    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    before = {path: path.read_bytes() for path in run.glob("*.*")}
     model = str(run / "int8.tflite")
     for command in (["evaluate", model], ["calibrate", model], ["quantize", str(run)],
                     ["report", str(run)], ["export", str(run)]):  # fmt: skip
         assert main([*command, "--image-dir", str(tmp_path / "data")]) == 65
-        said = capsys.readouterr().err
-        assert f"{PER_LABEL} photos lie in the folder 'cat', and discs has no label 'cat'" in said
+        assert "photos lie in the folder 'cat', and discs has no label" in capsys.readouterr().err
         assert main([*command, "--image-dir", str(photos / "cyan")]) == 65
         assert "is the folder of one label, give the folder above it" in capsys.readouterr().err
-    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_folders_named_otherwise_need_a_map(
