@@ -16,12 +16,11 @@ from pi_classifier_training.data.negatives import negative_sources
 from pi_classifier_training.evaluation.false_announcements import area
 from pi_classifier_training.evaluation.unknown import (
     MAX_SILENCED,
-    fit_unknown,
     silencing_threshold,
+    unknown_weights,
 )
 from pi_classifier_training.retraining.head import fit_head
 
-from benchmarks.errors import BenchmarkError
 from benchmarks.unknown_cases import (
     Case,
     Part,
@@ -57,17 +56,10 @@ def candidates(case: Case) -> Iterator[tuple[str, Scorer]]:
     yield "entropy", _entropy
     few = _logistic(case, lambda part: np.c_[np.log(_sorted(part)[:, :5] + 1e-4), _entropy(part)])
     yield "logistic on five best and entropy", few
-    entry = fit_unknown(
-        case.known.scores,
-        case.known.truth,
-        case.nothing.scores,
-        case.silent,
-        temperature=case.temperature,
-        floor=case.floor,
-    )
-    if entry is None:
-        raise BenchmarkError("no photo of nothing is announced that could be silenced")
-    weights = np.array(entry["weights"], np.float32)
+    right = case.known.right & case.called(case.known)
+    called = case.nothing.scores[case.called(case.nothing)]
+    written = unknown_weights(case.known.scores[right], called, case.silent, case.floor)
+    weights = np.array(written, np.float32)
     rejection = UnknownRejection(UnknownScore(weights, case.floor, 0.0))
     yield CHOSEN, lambda part: np.array([rejection.score(row) for row in part.scores])
     if case.known.features is not None:

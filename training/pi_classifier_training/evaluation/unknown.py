@@ -154,8 +154,7 @@ def fit_unknown(
     called = negatives[~np.isin(negatives.argmax(axis=1), silent)]
     sure, false = (_announced(rows, temperature) for rows in (known[right], called))
     _may_be_silenced(len(sure), max_silenced)
-    weights = _weights(known[right], called, silent, floor)
-    written = [float(f"{weight:.{_DIGITS}g}") for weight in weights]
+    written = unknown_weights(known[right], called, silent, floor)
     scores, false_scores = (_unknown_scores(rows, written, floor) for rows in (sure, false))
     threshold = silencing_threshold(scores, max_silenced)
     silenced = false_scores[false_scores > threshold]
@@ -189,17 +188,21 @@ def _unknown_scores(scores: Rows, weights: Sequence[float], floor: float) -> NDA
     return np.array([rejection.score(row) for row in scores], np.float64)
 
 
-def _weights(
-    right: Rows, called: Rows, silent: Sequence[int], floor: float
-) -> NDArray[np.float64]:
+def unknown_weights(right: Rows, called: Rows, silent: Sequence[int], floor: float) -> list[float]:
+    """The entry's weights, by right answers and photos of nothing that get a label.
+
+    Raises TrainingError for too few of the latter.
+    """
     if len(called) >= FEWEST_NEGATIVES:
-        return _fitted_weights(_logarithms(right, floor), _logarithms(called, floor))
-    if silent:
-        return np.isin(np.arange(right.shape[1]), silent).astype(np.float64)
-    raise TrainingError(
-        f"{len(called)} photos of nothing are too few to tell unknown frames by; expected "
-        f"{FEWEST_NEGATIVES} or more"
-    )
+        weights = _fitted_weights(_logarithms(right, floor), _logarithms(called, floor))
+    elif silent:
+        weights = np.isin(np.arange(right.shape[1]), silent).astype(np.float64)
+    else:
+        raise TrainingError(
+            f"{len(called)} photos of nothing are too few to tell unknown frames by; expected "
+            f"{FEWEST_NEGATIVES} or more"
+        )
+    return [float(f"{weight:.{_DIGITS}g}") for weight in weights]
 
 
 def _fitted_weights(
