@@ -139,4 +139,6 @@ def test_a_folder_without_weights_is_refused_before_anything_is_done(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(command(photos, tmp_path, tmp_path / "out")) == 78
-    assert "mobilenet_" in capsys.readouterr().err
+    assert "mobilenet_2_5_224_tf_no_top.h5" in capsys.readouterr().err
+    # With the right folder it begins at once.
+    assert not list((tmp_path / "out").glob("search"))

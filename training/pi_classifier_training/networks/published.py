@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.networks.backbone import build_backbone
 from pi_classifier_training.networks.hdf5 import opened_hdf5
 from pi_classifier_training.networks.spec import NetworkSpec
+from pi_classifier_training.progress import working
 
 if TYPE_CHECKING:
     import keras
@@ -71,12 +73,23 @@ def fetch_weights(spec: NetworkSpec) -> Path:
 
     Raises TrainingError where they cannot be downloaded.
     """
+    import keras
+
+    # Keras' bar and its advice on other sizes are not for whoever sees our own progress.
+    keras.utils.disable_interactive_logging()
     try:
-        if spec.name == "efficientnet_lite0":
-            return _fetched_lite0()
-        published_network(spec, "imagenet")
+        with (
+            warnings.catch_warnings(),
+            working(f"downloading the weights of {spec.name} {spec.width:g}"),
+        ):
+            warnings.simplefilter("ignore")
+            if spec.name == "efficientnet_lite0":
+                return _fetched_lite0()
+            published_network(spec, "imagenet")
     except Exception as error:  # of Keras and urllib, for whatever a connection does
         raise TrainingError(f"weights of {spec}: cannot be downloaded ({error})") from error
+    finally:
+        keras.utils.enable_interactive_logging()
     return next(path for name in weight_files(spec) if (path := keras_cache() / name).is_file())
 
 

@@ -83,9 +83,12 @@ def search(
     folder = output_dir / SEARCH_FOLDER
     with Overall(lambda: budget.total_s - budget.now_s()) as display:
         display.doing("checking the photos")
-        _begin(folder, _recipe(photos, options), force=force)
+        recipe = _recipe(photos, options)
+        _require_same(folder, recipe, force=force)
         display.say(checked(image_dirs, len(own), options.splits))
         chosen = _contenders(allowed, budget, options, display)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / AUTO_FILE, recipe)
         subject = _subject(image_dirs, folder, photos, options)
         run = Search(subject, chosen, executor or SerialExecutor(), budget, display)
         finalists = run.run()
@@ -149,16 +152,14 @@ def _recipe(photos: Sequence[Photo], options: AutoOptions) -> dict[str, Any]:
     return {"photos": photos_id(photos, contents), "options": options.as_dict()}
 
 
-def _begin(folder: Path, recipe: dict[str, Any], *, force: bool) -> None:
-    """Make the search's folder, or go on in one of the same recipe."""
+def _require_same(folder: Path, recipe: dict[str, Any], *, force: bool) -> None:
+    """Refuse to go on with a search of another recipe; `force` removes it."""
     if force:
         shutil.rmtree(folder, ignore_errors=True)
     path = folder / AUTO_FILE
     try:
         earlier = json.loads(read_regular_file(path, _LARGEST_RECORD))
     except FileNotFoundError:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(path, recipe)
         return
     except (OSError, ValueError, RecursionError) as error:
         raise TrainingError(

@@ -195,7 +195,7 @@ def contenders(
                 chosen[pair[0]] = pair[1]
     if chosen:
         return chosen
-    example = weight_files(likeliest[0].network)[0]
+    example = weight_files(NetworkSpec())[0]
     where = f"--weights-dir {weights.folder}" if weights.folder else "published weights"
     raise TrainingError(
         f"{where}: has none of the networks that the board allows; name a folder with Keras' "
