@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pi_classifier.decision import SmootherSettings
 from pi_classifier.inference.classifier import ModelClassifier, open_model, open_model_bytes
 from pi_classifier.inference.score_reading import calibrated
 from pi_classifier.inference.settings import ModelSettings
@@ -57,7 +58,9 @@ SPREAD = 0.5
 ANNOUNCED_RIGHT = 0.9
 # A rise of cross-entropy (nats) that nobody would notice is no reason to refuse.
 WORSE = 0.005
-_SCORES = np.round(np.arange(0.50, 0.96, 0.01), 2)
+# Never less than the device asks for by itself: photos of labels say nothing of all the rest,
+# of which two labels get 0.5 and more for whatever they see.
+_SCORES = np.round(np.arange(SmootherSettings().threshold_high, 0.96, 0.01), 2)
 
 
 def sharpened(scores: NDArray[np.float32], temperature: float, sigmoid: bool) -> Any:
@@ -96,7 +99,7 @@ def announce_from(outcomes: Outcomes) -> float:
     """The lowest score from which on at least `ANNOUNCED_RIGHT` of the answers are right.
 
     As with accept thresholds every higher score must hold it too; the highest of all
-    where none does.
+    where none does. It is never below the device's own `threshold_high`.
     """
     chosen = float(_SCORES[-1])
     for score in _SCORES[::-1]:

@@ -114,8 +114,8 @@ class TestFit:
 
 
 class TestAnnouncing:
-    def test_where_all_are_right_every_score_may_be_announced(self) -> None:
-        assert announce_from(outcomes_with([0.3, 0.6, 0.99], [True] * 3)) == 0.5
+    def test_where_all_are_right_it_is_the_devices_own(self) -> None:
+        assert announce_from(outcomes_with([0.3, 0.6, 0.99], [True] * 3)) == 0.7
 
     def test_where_none_is_sure_enough_only_the_highest(self) -> None:
         assert announce_from(outcomes_with([0.97] * 9, [True] * 8 + [False])) == 0.95
@@ -123,7 +123,7 @@ class TestAnnouncing:
     @pytest.mark.parametrize(
         ("wrong", "expected"),
         [
-            (1, 0.5),  # nine of ten are right: enough
+            (1, 0.7),  # nine of ten are right: enough
             (2, 0.71),  # two of eleven are wrong from 0.70 down
         ],
     )
