@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import queue
 import shutil
@@ -18,6 +19,8 @@ from typing import Any, Self
 # Tune shall write nothing and leave its workers where they are; it reads this when imported.
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+# Of its two ways of telling this is the one that can be silent.
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 
 from ray import tune
 from ray.tune.search import Searcher
@@ -37,6 +40,8 @@ from pi_classifier_training.search.trials import (
     read_result,
     run_trial,
 )
+
+log = logging.getLogger(__name__)
 
 # How often a trial is begun again whose node, or process, has died.
 _TAKEN_OVER = 3
@@ -96,6 +101,8 @@ class RayExecutor:
         return result
 
     def _tune(self, processors: int) -> None:
+        # What fails is told by `_Ended`.
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         storage = tempfile.mkdtemp(prefix="pi-classifier-trials-")
         try:
             tune.Tuner(
@@ -188,6 +195,10 @@ class _Ended(tune.Callback):  # type: ignore[misc]
         refused = trial.last_result.get("refused")
         error = TrainingError(refused) if refused else None
         self.queue.put((trial.config["trial"]["folder"], error))
+
+    def on_trial_recover(self, **about: Any) -> None:
+        """A trial is begun again."""
+        log.warning("%s: its machine is gone; begun again", about["trial"].config["trial"]["name"])
 
     def on_trial_error(self, **about: Any) -> None:
         """A trial has failed more often than it is begun again."""
