@@ -121,9 +121,12 @@ class _Objective:
         self._features, self._indices, self._decay = features, indices, decay
         self._weights = weights / weights[indices].mean(dtype=np.float64)
         self._shape = (features.shape[1] + 1, len(weights))
-        self._mean, self._deviation = _moments(features)
+        self._mean, self._deviation, span = _moments(features)
         # A channel that never moves says nothing, and must not be blown up to noise.
         moves = self._deviation > 1e-6 * (1 + np.abs(self._mean))
+        # One that moves less than a step of 8 bits says nothing to a full-integer file, which
+        # would blow its own rounding up.
+        self._deviation = np.maximum(self._deviation, span / 255)
         self._scale = np.divide(1, self._deviation, out=np.zeros(len(moves)), where=moves)
 
     def __call__(self, parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -174,15 +177,17 @@ def _portions(features: Features) -> Iterator[slice]:
     return (slice(start, min(n, start + rows)) for start in range(0, n, rows))
 
 
-def _moments(features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of every channel."""
+def _moments(features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Mean and standard deviation of every channel; what lies between the least and the most."""
     total, squares = np.zeros(features.shape[1]), np.zeros(features.shape[1])
+    least, most = np.inf, -np.inf
     for rows in _portions(features):
         total += features[rows].sum(axis=0, dtype=np.float64)
+        least, most = min(least, features[rows].min()), max(most, features[rows].max())
     mean = total / features.shape[0]
     for rows in _portions(features):
         squares += ((features[rows] - mean) ** 2).sum(axis=0)
-    return mean, np.sqrt(squares / features.shape[0])
+    return mean, np.sqrt(squares / features.shape[0]), float(most - least)
 
 
 def choose_strength(

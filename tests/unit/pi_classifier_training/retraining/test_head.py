@@ -24,7 +24,7 @@ def clouds(
     indices[: 2 * labels] = np.arange(2 * labels) % labels
     centers = rng.normal(size=(labels, 12)) * 1.5
     values = centers[indices] + spread * rng.normal(size=(n, 12))
-    scales = np.geomspace(0.01, 50, 12)
+    scales = np.geomspace(4, 50, 12)
     return (values * scales + 3 * scales).astype(np.float32), indices
 
 
@@ -48,6 +48,16 @@ def test_it_is_the_minimum_that_scikit_learn_finds(
     scores /= scores.sum(axis=1, keepdims=True)
     expected = theirs.predict_proba((features - mean) / deviation)
     assert scores == pytest.approx(expected, abs=1e-3)
+
+
+def test_what_8_bits_cannot_tell_apart_gets_no_large_weight() -> None:
+    """A label that only a channel's last digits tell would be noise in a full-integer file."""
+    features, indices = clouds(200, 2)
+    span = np.ptp(features)
+    hidden = (indices[:, np.newaxis] * span / 2_000).astype(np.float32)
+    kernel = fit_head(np.hstack([features, hidden]), indices, 2, strength=2.0).kernel
+    # Half a step of 8 bits in that channel moves no score by much.
+    assert np.abs(kernel[-1]).max() * span / 510 < 1
 
 
 def test_the_gradient_is_that_of_the_loss() -> None:
