@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pi_classifier_training.data.splits import SplitRule
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.announcing import announced, of_100
 from pi_classifier_training.networks.imagenet import PUBLISHED, imagenet_top1, mmacs
@@ -170,7 +171,8 @@ def _fine_tune(subject: Subject) -> Advice | None:
 def _larger_network(subject: Subject) -> Advice | None:
     """The best network of at most `WORK_FACTOR` times the work, by what is published."""
     now = _network_of(subject)
-    if now is None or not subject.is_run:
+    # Where nothing was wrong, a better network cannot be told from this one.
+    if now is None or not subject.is_run or subject.chosen.test.value == 1:
         return None
     work = mmacs(now)
     most = min(MOST_MMACS, WORK_FACTOR * work)
@@ -249,11 +251,24 @@ def _retrain(subject: Subject, suffix: str, *changes: str) -> str:
     own = _network_of(subject)
     if own is not None and "--network" not in changes:
         arguments += _network(own)
-    arguments += changes
+    arguments += [*changes, *_same_photos(subject)]
     tuned = options.get("fine_tune")
     if tuned and "--fine-tune" not in changes:
         arguments += ["--fine-tune", str(tuned)]
     return f"pi-classifier-train retrain {_folders(subject)} {shlex.join(arguments)}"
+
+
+def _same_photos(subject: Subject) -> list[str]:
+    """What keeps the photos shared out as they are, and what it learned to be silent about."""
+    rule, usual = subject.rule, SplitRule()
+    options: list[str] = []
+    for name in ("test_percent", "validation_percent", "group_by"):
+        if (value := getattr(rule, name)) != getattr(usual, name):
+            text = value if isinstance(value, str) else f"{value:g}"
+            options += [f"--{name.replace('_', '-')}", text]
+    for folder in subject.summary.get("negatives", []):
+        options += ["--negatives", str(folder)]
+    return options
 
 
 def _network_of(subject: Subject) -> NetworkSpec | None:

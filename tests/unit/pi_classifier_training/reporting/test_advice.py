@@ -164,6 +164,8 @@ def test_the_largest_network_is_advised_no_larger_one() -> None:
     largest = {"name": "mobilenet_v2", "width": 1.4, "resolution": 224}
     assert "take a larger network" in titles(subject())
     assert "take a larger network" not in titles(subject(network=largest))
+    # A model that makes no mistakes, on however few photos, needs no better network.
+    assert "take a larger network" not in titles(subject(right=18, n=18))
     # An imported network has no place in the table.
     assert "take a larger network" not in titles(subject(network={}))
 
@@ -197,6 +199,18 @@ def test_photos_under_two_labels_are_counted(groups: int, said: str) -> None:
     conflict = Finding("alike-two-labels", "warning", "", "", (("a", "b"),) * groups)
     steps = advice(subject(), {"photos": photos(conflict)})
     assert [said in step.brings for step in steps].count(True) == 1
+
+
+def test_training_again_shares_the_photos_out_as_before_and_keeps_its_silence() -> None:
+    run = subject()
+    splits = {"test_percent": 20.0, "validation_percent": 10.0, "group_by": "folder"}
+    summary = {**run.summary, "data": {"splits": splits}, "negatives": ["any thing"]}
+    (step,) = (s for s in advice(replace(run, summary=summary), {}) if "larger" in s.title)
+    words = shlex.split(step.command)
+    assert words[-6:] == [
+        *("--test-percent", "20", "--group-by", "folder"),
+        *("--negatives", "any thing"),
+    ]
 
 
 @pytest.mark.parametrize("tuned", [0, 12])
