@@ -37,8 +37,10 @@ EXTRA_PACKAGES = frozenset(
         "keras",
         "matplotlib",
         "scipy",
+        "sklearn",
         "tensorboard",
         "tensorflow",
+        "threadpoolctl",
         "tqdm",
     }
 )

@@ -23,6 +23,7 @@ from pi_classifier_training.reporting.never_seen import NeverSeen
 from pi_classifier_training.reporting.photo_state import Photos
 from pi_classifier_training.reporting.subject import Subject
 from pi_classifier_training.reporting.words import is_calibrated
+from pi_classifier_training.retraining.options import RetrainOptions
 
 MOST_ADVICE = 3
 # What nobody would notice is no advice.
@@ -251,6 +252,8 @@ def _retrain(subject: Subject, suffix: str, *changes: str) -> str:
     own = _network_of(subject)
     if own is not None and "--network" not in changes:
         arguments += _network(own)
+        if "--weights" not in changes:
+            arguments += _weights(subject)
     arguments += [*changes, *_same_photos(subject)]
     tuned = options.get("fine_tune")
     if tuned and "--fine-tune" not in changes:
@@ -278,6 +281,14 @@ def _network_of(subject: Subject) -> NetworkSpec | None:
         return NetworkSpec(**stated) if stated else None
     except (TypeError, TrainingError):
         return None
+
+
+def _weights(subject: Subject) -> list[str]:
+    """What the network started from, where that is not what it starts from unasked."""
+    usual = RetrainOptions().weights
+    # A run tells a file's name only; who has just trained knows its path.
+    given = subject.options.weights or subject.summary.get("options", {}).get("weights", usual)
+    return [] if given == usual else ["--weights", str(given)]
 
 
 def _network(spec: NetworkSpec) -> list[str]:

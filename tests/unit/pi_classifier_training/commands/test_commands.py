@@ -9,7 +9,8 @@ import pytest
 from pi_classifier_training.cli import main, parser
 
 COMMANDS = (
-    "retrain", "experiments", "evaluate", "compare", "report", "export", "import", "quantize",
+    "auto", "retrain", "experiments", "evaluate", "compare", "report", "export", "import",
+    "quantize",
     "round", "measure-folding", "calibrate", "inspect", "fetch", "split-video", "check-data",
     "render-scenes",
 )  # fmt: skip
@@ -50,6 +51,17 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_2(
     assert text.startswith("pi-classifier-train: error: ")
     assert text.count("\n") == 1
     assert complaint in text
+
+
+def test_a_missing_package_of_the_bench_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lacking(_name: str) -> None:
+        raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
+
+    monkeypatch.setattr("pi_classifier_training.cli._run", lacking)
+    assert main(["auto"]) == 69
+    assert "the package sklearn is needed and not installed" in capsys.readouterr().err
 
 
 def test_the_help_of_all_commands_imports_what_none_of_them_needs() -> None:

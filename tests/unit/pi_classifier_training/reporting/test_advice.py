@@ -213,6 +213,28 @@ def test_training_again_shares_the_photos_out_as_before_and_keeps_its_silence() 
     ]
 
 
+@pytest.mark.parametrize(
+    ("path", "recorded", "expected"),
+    [
+        (None, "imagenet", None),
+        ("down loads/small.h5", "small.h5", "down loads/small.h5"),
+        (None, "none", "none"),
+    ],
+)
+def test_training_again_starts_from_the_same_weights(
+    path: str | None, recorded: str, expected: str | None
+) -> None:
+    run = replace(subject(options={"weights": recorded}), options=ReportOptions(weights=path))
+    steps = advice(run, {"photos": photos(), "more": curve(0.7)})
+    commands = {step.title.split(",")[0]: shlex.split(step.command) for step in steps}
+    again = commands["take more photos"]
+    assert (again[again.index("--weights") + 1] if expected else None) == expected
+    # Those of a small network do not fit a larger one.
+    for title, command in commands.items():
+        if title.startswith("take a larger network"):
+            assert "--weights" not in command
+
+
 @pytest.mark.parametrize("tuned", [0, 12])
 def test_every_command_is_one_that_is_understood(
     tuned: int, capsys: pytest.CaptureFixture[str]
