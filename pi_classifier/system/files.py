@@ -111,6 +111,20 @@ def read_regular_file(path: Path, most_bytes: int) -> bytes:
     return data
 
 
+def read_json_object(path: Path, most_bytes: int) -> dict[str, Any]:
+    """Read a file of one JSON object, in which anything may be.
+
+    Raises OSError as `read_regular_file` does, and ValueError for what is no JSON object.
+    """
+    try:
+        value = json.loads(read_regular_file(path, most_bytes))
+    except RecursionError as error:
+        raise ValueError("expected an object, not lists within lists without end") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"expected an object, got {type(value).__name__}")
+    return value
+
+
 def remove_abandoned(folder: Path) -> None:
     """Remove from `folder` what programs that were killed had begun to write there.
 

@@ -59,7 +59,7 @@ def _auto(options: argparse.Namespace) -> int:
 
             cluster = stack.enter_context(joined(options.ray))
             executor = stack.enter_context(RayExecutor(cluster, choices.cache_dir))
-        found = search(
+        result = search(
             options.image_dir,
             options.output_dir,
             choices,
@@ -67,7 +67,7 @@ def _auto(options: argparse.Namespace) -> int:
             executor=executor,
             spent_s=time.monotonic() - options.began_s,
         )
-        print_lines(table(found))
+        print_lines(table(result.tried))
         dirs = tuple(options.image_dir)
-        finishing = Finishing(found.tried, dirs, options.output_dir, choices, found.left_s)
+        finishing = Finishing(result.tried, dirs, options.output_dir, choices, result.left_s)
         return print_lines(finish(finishing))

@@ -7,16 +7,14 @@ The only module importing fsspec, which knows the kinds of addresses: ``s3://``,
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from pi_classifier.masking import masked_address
-from pi_classifier.system.files import read_regular_file, write_json
+from pi_classifier.system.files import read_json_object, write_json
 from pi_classifier.system.folders import cache_folder
 from pi_classifier_training.data.label_folders import PHOTO_SUFFIXES
 from pi_classifier_training.errors import DatasetError
@@ -142,10 +140,9 @@ def _unreadable(shown: str, error: Exception) -> DatasetError:
 
 def _read_note(path: Path) -> dict[str, str]:
     try:
-        note: Any = json.loads(read_regular_file(path, _LARGEST_NOTE))
+        return read_json_object(path, _LARGEST_NOTE)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         log.warning("%s: cannot be read (%s); the photos are copied anew", path, error)
         return {}
-    return note if isinstance(note, dict) else {}

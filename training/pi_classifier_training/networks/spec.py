@@ -95,6 +95,11 @@ class NetworkSpec:
         """What is common to all networks of this name."""
         return FAMILIES[self.name]
 
+    @property
+    def title(self) -> str:
+        """How people are told of it: ``mobilenet_v1 0.25/128``."""
+        return f"{self.name} {self.width:g}/{self.resolution}"
+
     def as_dict(self) -> dict[str, Any]:
         """The specification as it stands in a model file."""
         return asdict(self)

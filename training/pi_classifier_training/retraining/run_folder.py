@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from pi_classifier.modelfile.labels import LABELS_NAME, label_text
 from pi_classifier.printable import printable
 from pi_classifier.system.files import (
     PARTIAL_PREFIX,
-    read_regular_file,
+    read_json_object,
     replacing,
     write_atomic,
     write_json,
@@ -81,15 +80,12 @@ class RunFolder:
         """The summary of the run. Raises TrainingError when there is none."""
         path = self.path / RUN_FILE
         try:
-            summary: dict[str, Any] = json.loads(read_regular_file(path, _LARGEST_SUMMARY))
-            if not isinstance(summary, dict):
-                raise TypeError("expected an object")
-        except (OSError, ValueError, TypeError, RecursionError) as error:
+            return read_json_object(path, _LARGEST_SUMMARY)
+        except (OSError, ValueError) as error:
             raise TrainingError(
                 f"{self.path}: is not the output of 'pi-classifier-train retrain' "
                 f"({path.name}: {error})"
             ) from error
-        return summary
 
     def labels(self) -> tuple[str, ...]:
         """The labels of the run. Raises TrainingError where it names none."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pi_classifier.system.files import read_regular_file, write_json
+from pi_classifier.system.files import read_json_object, write_json
 from pi_classifier_training.data.dataset import Photo, labels_of, require_trainable, scan
 from pi_classifier_training.data.negatives import Negatives
 from pi_classifier_training.data.splits import SplitRule
@@ -30,7 +30,8 @@ from pi_classifier_training.search.candidates import (
 from pi_classifier_training.search.executor import Executor, SerialExecutor
 from pi_classifier_training.search.options import AutoOptions
 from pi_classifier_training.search.plan import RUNGS, Tried
-from pi_classifier_training.search.search import Budget, Search, Subject
+from pi_classifier_training.search.search import Budget, Search, SearchInputs
+from pi_classifier_training.search.trials import TrialResult
 
 log = logging.getLogger(__name__)
 
@@ -46,15 +47,14 @@ _MOST_RESERVED = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a search ends with: the networks worth finishing, best first, and all it tried.
+class SearchResult:
+    """All that a search tried, in that order.
 
     `left_s` seconds of the time given are left for finishing.
     """
 
-    finalists: tuple[Tried, ...]
     tried: tuple[Tried, ...]
-    left_s: float = 0.0
+    left_s: float
 
 
 def search(
@@ -65,14 +65,14 @@ def search(
     force: bool = False,
     executor: Executor | None = None,
     spent_s: float = 0.0,
-) -> Found:
-    """Find the networks worth finishing; of the time given, `spent_s` seconds are over.
+) -> SearchResult:
+    """Try the networks worth trying; of the time given, `spent_s` seconds are over.
 
     A search that was killed goes on. Raises DatasetError and TrainingError with one clear
     message.
     """
-    own = scan(image_dirs, options.splits)
-    photos = [*own, *Negatives.joining(own, image_dirs, options.negatives).photos]
+    labeled = scan(image_dirs, options.splits)
+    photos = [*labeled, *Negatives.joining(labeled, image_dirs, options.negatives).photos]
     labels = require_trainable(photos)
     budget = Budget(60 * options.minutes, reserve_s(options, len(photos)), spent_s=spent_s)
     allowed = candidates(
@@ -85,22 +85,21 @@ def search(
         display.doing("checking the photos")
         recipe = _recipe(photos, options)
         _require_same(folder, recipe, force=force)
-        display.say(checked(image_dirs, len(own), options.splits))
-        chosen = _contenders(allowed, budget, options, display)
+        display.say(checked(image_dirs, len(labeled), options.splits))
+        with_weights = _contenders(allowed, budget, options, display)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / AUTO_FILE, recipe)
-        subject = _subject(image_dirs, folder, photos, options)
-        run = Search(subject, chosen, executor or SerialExecutor(), budget, display)
-        finalists = run.run()
-        left_s = budget.total_s - budget.now_s()
-        return Found(tuple(finalists), tuple(run.tried()), left_s)
+        inputs = _inputs(image_dirs, folder, photos, options)
+        trials = Search(inputs, with_weights, executor or SerialExecutor(), budget, display)
+        trials.run()
+        return SearchResult(tuple(trials.tried()), budget.total_s - budget.now_s())
 
 
-def _subject(
+def _inputs(
     image_dirs: Sequence[Path], folder: Path, photos: Sequence[Photo], options: AutoOptions
-) -> Subject:
+) -> SearchInputs:
     counts = Counter(photo.split for photo in photos)
-    return Subject(
+    return SearchInputs(
         tuple(image_dirs),
         folder,
         len(labels_of(photos)),
@@ -120,12 +119,12 @@ def checked(image_dirs: Sequence[Path], count: int, rule: SplitRule) -> str:
     start = f"{count} photos of {len(result.counts)} labels"
     if not bad:
         return f"{start}; nothing is wrong with them."
-    told = "; ".join(
-        f"{finding.message}" + (f" ({len(finding.groups)})" if finding.groups else "")
+    faults = "; ".join(
+        finding.message + (f" ({len(finding.groups)})" if finding.groups else "")
         for finding in bad[:2]
     )
     more = f", and {len(bad) - 2} more" if len(bad) > 2 else ""
-    return f"{start}. Worth a look{more} (pi-classifier-train check-data shows them): {told}."
+    return f"{start}. Worth a look{more} (pi-classifier-train check-data shows them): {faults}."
 
 
 def _contenders(
@@ -135,10 +134,10 @@ def _contenders(
     display.doing("looking for published weights")
     weights = Weights(Path(options.weights_dir) if options.weights_dir else None)
     count = int(RUNGS["few photos"] * (budget.total_s - budget.reserve_s) / _FIRST_TRIAL_S)
-    chosen = contenders(allowed, max(2, min(MOST_CONTENDERS, count)), weights)
+    with_weights = contenders(allowed, max(2, min(MOST_CONTENDERS, count)), weights)
     if weights.missing:
         display.say(weights.missing_line())
-    return chosen
+    return with_weights
 
 
 def reserve_s(options: AutoOptions, photos: int) -> float:
@@ -158,10 +157,10 @@ def _require_same(folder: Path, recipe: dict[str, Any], *, force: bool) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     path = folder / AUTO_FILE
     try:
-        earlier = json.loads(read_regular_file(path, _LARGEST_RECORD))
+        earlier = read_json_object(path, _LARGEST_RECORD)
     except FileNotFoundError:
         return
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise TrainingError(
             f"{path}: cannot be read ({error}); begin anew with --force"
         ) from error
@@ -180,11 +179,11 @@ def _difference(earlier: dict[str, Any], recipe: dict[str, Any]) -> str:
     return "other photos"
 
 
-def table(found: Found) -> Iterator[str]:
-    """Everything that was tried, one line each."""
+def table(tried: Sequence[Tried]) -> Iterator[str]:
+    """Everything that was tried, a line for each network, the fastest first."""
     by_candidate: dict[Candidate, list[Tried]] = {}
-    for one in found.tried:
-        by_candidate.setdefault(one.candidate, []).append(one)
+    for trial in tried:
+        by_candidate.setdefault(trial.candidate, []).append(trial)
     yield f"{'network':<24} {'size':>4} {'frozen':>7} {'tuned':>7} {'ms':>6} {'kB':>6}"
     for candidate in sorted(by_candidate, key=lambda c: c.cost.ms):
         made = [t.result for t in by_candidate[candidate] if not t.result.dropped]
@@ -199,5 +198,5 @@ def table(found: Found) -> Iterator[str]:
         )
 
 
-def _best(results: Sequence[Any]) -> str:
+def _best(results: Sequence[TrialResult]) -> str:
     return f"{100 * max(r.accuracy for r in results):.1f} %" if results else "–"

@@ -60,7 +60,7 @@ class Candidate:
     @property
     def title(self) -> str:
         """How people are told of it: ``mobilenet_v1 0.25/128``."""
-        return f"{self.network.name} {self.network.width:g}/{self.network.resolution}"
+        return self.network.title
 
     @property
     def cost_class(self) -> int:
@@ -114,7 +114,8 @@ class Weights:
             name, _, width = title.partition(" ")
             widths.setdefault(name, []).append(width)
         listed = ", ".join(
-            f"{name} ({', '.join(sorted(own, key=float))})" for name, own in sorted(widths.items())
+            f"{name} ({', '.join(sorted(texts, key=float))})"
+            for name, texts in sorted(widths.items())
         )
         return f"Not tried, as their published weights cannot be had ({why}): {listed}."
 

@@ -7,7 +7,6 @@ already is not made again, so that a delivery that was killed goes on.
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import tomllib
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from pi_classifier.inference.classifier import open_classifier
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.locate import CASCADE
 from pi_classifier.modelfile.model_file import read_model_file
-from pi_classifier.system.files import read_regular_file, write_atomic, write_json
+from pi_classifier.system.files import read_json_object, write_atomic, write_json
 from pi_classifier.types import Classifier
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.boards import BoardCost, board_cost
@@ -139,10 +138,9 @@ def _settings_text(settings: str) -> str:
 def _delivered(output_dir: Path) -> dict[str, Any] | None:
     """The record of an earlier delivery whose folder is still there."""
     try:
-        data = read_regular_file(output_dir / DELIVERY_FILE, _LARGEST_RECORD)
-        record: dict[str, Any] = json.loads(data)
+        record = read_json_object(output_dir / DELIVERY_FILE, _LARGEST_RECORD)
         files = [*(stage["file"] for stage in record["models"]), SETTINGS_FILE]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError):
         return None
     whole = all((output_dir / COPY_FOLDER / name).is_file() for name in files)
     return record if whole and "recipe" in record else None

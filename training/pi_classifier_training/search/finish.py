@@ -21,7 +21,7 @@ from pi_classifier_training.search.candidates import Candidate
 from pi_classifier_training.search.choice import Choice, Limits, choose, option_of
 from pi_classifier_training.search.delivery import COPY_FOLDER, DELIVERY_FILE, Order, deliver
 from pi_classifier_training.search.options import AutoOptions
-from pi_classifier_training.search.plan import Tried
+from pi_classifier_training.search.plan import Speed, Tried
 from pi_classifier_training.search.trials import (
     RUN_FOLDER,
     TrialResult,
@@ -49,11 +49,14 @@ class ChosenRow:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What the report says of the choice."""
+    """What the report says of the choice: the networks' titles, and why these.
+
+    `figures` are sentences on the test photos, `board` the Raspberry Pi's name.
+    """
 
     chosen: str
     reason: str
-    told: tuple[str, ...]
+    figures: tuple[str, ...]
     rows: tuple[ChosenRow, ...]
     board: str
 
@@ -123,7 +126,7 @@ def finish(finishing: Finishing) -> Iterator[str]:
         )
         record = deliver(order, output)
     titles = " and ".join(_title(tried) for tried in chosen)
-    figures = tuple(told(record))
+    figures = tuple(figure_lines(record))
     story = Chosen(titles, choice.reason, figures, _rows(finishing, chosen), _board(options.board))
     yield ""
     yield f"Chosen: {titles}. {choice.reason[0].upper()}{choice.reason[1:]}."
@@ -144,14 +147,9 @@ def _run_of(tried: Tried) -> Path:
 
 def _time_to_train(finishing: Finishing, chosen: Sequence[Tried]) -> bool:
     """Whether all chosen could be trained for 8 bits in the time left."""
-    seconds = 0.0
-    for tried in chosen:
-        result = tried.result
-        epochs = [r.epoch_s for r in _results_of(finishing, tried.candidate) if r.epoch_s]
-        # Five times as long as making features of the photos, as the plan supposes.
-        guess = 5 * result.photos / (result.photos_s or 20.0)
-        seconds += QUANTIZATION_AWARE_EPOCHS * (epochs[-1] if epochs else guess)
-    return seconds < finishing.left_s
+    speed = Speed(tuple(t.result for t in finishing.tried))
+    epochs_s = sum(speed.epoch_s(t.candidate, t.result.photos) for t in chosen)
+    return QUANTIZATION_AWARE_EPOCHS * epochs_s < finishing.left_s
 
 
 def _results_of(finishing: Finishing, candidate: Candidate) -> list[TrialResult]:
@@ -168,7 +166,7 @@ def _board(key: str) -> str:
     return board_called(key).name
 
 
-def told(record: dict[str, Any]) -> Iterator[str]:
+def figure_lines(record: dict[str, Any]) -> Iterator[str]:
     """How good the delivery is, on photos that chose nothing, and what it costs."""
     test, said = record["test"], record["test"]["said"]
     low, high = test["top1_interval"]

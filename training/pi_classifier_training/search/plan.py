@@ -63,8 +63,8 @@ def better_half(tried: Sequence[Tried]) -> list[Candidate]:
     ranked = [t.candidate for t in sorted(tried, key=lambda t: t.rank)]
     kept: list[Candidate] = []
     for number in {candidate.cost_class for candidate in ranked}:
-        own = [candidate for candidate in ranked if candidate.cost_class == number]
-        kept += own[: math.ceil(len(own) / 2)]
+        rivals = [candidate for candidate in ranked if candidate.cost_class == number]
+        kept += rivals[: math.ceil(len(rivals) / 2)]
     in_order = in_turn(candidate for candidate in ranked if candidate in kept)
     return list(dict.fromkeys([*ranked[:1], *in_order]))
 
@@ -76,9 +76,9 @@ def stages(tried: Sequence[Tried], count: int) -> list[Tried]:
     """
     ranked = sorted(tried, key=lambda t: t.rank)
     useful: list[Tried] = []
-    for one in ranked:
-        if all(one.candidate.cost.ms < other.candidate.cost.ms for other in useful):
-            useful.append(one)
+    for trial in ranked:
+        if all(trial.candidate.cost.ms < better.candidate.cost.ms for better in useful):
+            useful.append(trial)
     if not useful:
         return []
     best = useful[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pi_classifier.system.files import read_regular_file, write_json
+from pi_classifier.system.files import read_json_object, write_json
 from pi_classifier_training.data.splits import SplitRule
 from pi_classifier_training.progress import Overall
 from pi_classifier_training.search.candidates import Candidate
@@ -81,7 +80,7 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class SearchInputs:
     """What every trial of a search is about: the photos, and where things are kept."""
 
     image_dirs: tuple[Path, ...]
@@ -100,17 +99,17 @@ class Search:
 
     def __init__(
         self,
-        subject: Subject,
+        inputs: SearchInputs,
         contenders: Mapping[Candidate, Path],
         executor: Executor,
         budget: Budget,
         display: Overall,
     ) -> None:
-        self.subject, self.contenders, self.executor = subject, contenders, executor
+        self.inputs, self.contenders, self.executor = inputs, contenders, executor
         self.budget, self.display = budget, display
         self.results: list[TrialResult] = []
         self._by_network = {c.network: c for c in contenders}
-        self._plan = _read_plan(subject.folder / PLAN_FILE)
+        self._plan = _read_plan(inputs.folder / PLAN_FILE)
 
     def run(self) -> list[Tried]:
         """Search; return the best result of each network that has seen all photos, best first.
@@ -118,8 +117,8 @@ class Search:
         Raises what a trial raises that cannot be made.
         """
         heads = self._heads()
-        chosen = [t.candidate for t in stages(heads, TUNED_AT_MOST)]
-        short = self._rung("short tuning", lambda: self._tuning_specs(chosen))
+        promising = [t.candidate for t in stages(heads, TUNED_AT_MOST)]
+        short = self._rung("short tuning", lambda: self._tuning_specs(promising))
         best = self._best_of([*heads, *short])
         finalists = [t.candidate for t in stages(best, TUNED_LONG)]
         long = self._rung("long tuning", lambda: self._long_specs(finalists))
@@ -127,17 +126,17 @@ class Search:
 
     def _heads(self) -> list[Tried]:
         """Heads on frozen features: of some photos first where there are many."""
-        few = few_photos(self.subject.training_photos, self.subject.labels)
-        chosen = list(self.contenders)
+        few = few_photos(self.inputs.training_photos, self.inputs.labels)
+        contenders = list(self.contenders)
         if few is None:
-            return self._rung("all photos", lambda: self._head_specs(chosen, None))
-        tried = self._rung("few photos", lambda: self._head_specs(chosen, few))
+            return self._rung("all photos", lambda: self._head_specs(contenders, None))
+        tried = self._rung("few photos", lambda: self._head_specs(contenders, few))
         better = better_half(tried)
         seen_all = self._rung("all photos", lambda: self._head_specs(better, None))
         if seen_all:
             return seen_all
-        one = self._affordable(tried).candidate
-        return self._rung("head", lambda: [self._spec(one, epochs=0)], must=True)
+        affordable = self._affordable(tried).candidate
+        return self._rung("head", lambda: [self._spec(affordable, epochs=0)], must=True)
 
     def tried(self) -> list[Tried]:
         """Everything tried so far, in its order, what was dropped too."""
@@ -146,7 +145,7 @@ class Search:
     def _affordable(self, tried: Sequence[Tried]) -> Tried:
         """The best of whose features on all photos there is time for, or else the fastest."""
         left, speed = self._left_s(1.0), self._speed()
-        seconds = {t: speed.head_s(t.candidate, 2 * self.subject.training_photos) for t in tried}
+        seconds = {t: speed.head_s(t.candidate, 2 * self.inputs.training_photos) for t in tried}
         fitting = [t for t in tried if seconds[t] <= left]
         return (
             min(fitting, key=lambda t: t.rank) if fitting else min(tried, key=seconds.__getitem__)
@@ -161,8 +160,8 @@ class Search:
     def _best_of(self, tried: Sequence[Tried]) -> list[Tried]:
         """The best result of each candidate, the best candidate first."""
         best: dict[Candidate, Tried] = {}
-        for one in sorted(tried, key=lambda t: t.rank):
-            best.setdefault(one.candidate, one)
+        for trial in sorted(tried, key=lambda t: t.rank):
+            best.setdefault(trial.candidate, trial)
         return list(best.values())
 
     def _spec(
@@ -170,33 +169,33 @@ class Search:
     ) -> TrialSpec:
         kind = ("all" if photos is None else "few") if epochs is None else f"tuned-{epochs}"
         name = f"{candidate.name}-{kind if epochs != 0 else 'head'}"
-        subject = self.subject
+        inputs = self.inputs
         return TrialSpec(
             name,
             candidate.network,
             str(self.contenders[candidate].resolve()),
-            tuple(str(folder.resolve()) for folder in subject.image_dirs),
-            str(subject.folder.resolve() / TRIALS_FOLDER / name),
-            subject.cache_dir,
-            tuple(str(folder.resolve()) for folder in subject.negatives),
-            subject.splits,
+            tuple(str(folder.resolve()) for folder in inputs.image_dirs),
+            str(inputs.folder.resolve() / TRIALS_FOLDER / name),
+            inputs.cache_dir,
+            tuple(str(folder.resolve()) for folder in inputs.negatives),
+            inputs.splits,
             photos,
             epochs,
-            seed=subject.seed,
+            seed=inputs.seed,
         )
 
-    def _head_specs(self, chosen: Sequence[Candidate], photos: int | None) -> list[TrialSpec]:
-        return [self._spec(candidate, photos=photos) for candidate in chosen]
+    def _head_specs(self, candidates: Sequence[Candidate], photos: int | None) -> list[TrialSpec]:
+        return [self._spec(candidate, photos=photos) for candidate in candidates]
 
-    def _tuning_specs(self, chosen: Sequence[Candidate]) -> list[TrialSpec]:
-        return [self._spec(candidate, epochs=SHORT_EPOCHS) for candidate in chosen]
+    def _tuning_specs(self, candidates: Sequence[Candidate]) -> list[TrialSpec]:
+        return [self._spec(candidate, epochs=SHORT_EPOCHS) for candidate in candidates]
 
-    def _long_specs(self, chosen: Sequence[Candidate]) -> list[TrialSpec]:
+    def _long_specs(self, candidates: Sequence[Candidate]) -> list[TrialSpec]:
         seconds = self._left_s(RUNGS["long tuning"])
-        counts = long_epochs(chosen, self.subject.training_photos, seconds, self._speed())
+        counts = long_epochs(candidates, self.inputs.training_photos, seconds, self._speed())
         return [
             self._spec(c, epochs=epochs)
-            for c, epochs in zip(chosen, counts, strict=True)
+            for c, epochs in zip(candidates, counts, strict=True)
             if epochs
         ]
 
@@ -241,7 +240,7 @@ class Search:
                 for spec in specs
             ],
         }
-        write_json(self.subject.folder / PLAN_FILE, self._plan)
+        write_json(self.inputs.folder / PLAN_FILE, self._plan)
 
     def _fitting(
         self, specs: Sequence[TrialSpec], share: float, must: bool
@@ -270,12 +269,12 @@ class Search:
             yield replace(spec, limit_s=None if must else round(left, 1))
 
     def _seconds(self, spec: TrialSpec) -> float:
-        candidate, subject = self._by_network[spec.network], self.subject
+        candidate, inputs = self._by_network[spec.network], self.inputs
         if spec.epochs:
-            return self._speed().tuning_s(candidate, subject.training_photos, spec.epochs)
+            return self._speed().tuning_s(candidate, inputs.training_photos, spec.epochs)
         # All photos are seen as they are and mirrored.
-        photos = spec.photos or 2 * subject.training_photos
-        held_out = min(subject.validation_photos, photos)
+        photos = spec.photos or 2 * inputs.training_photos
+        held_out = min(inputs.validation_photos, photos)
         return self._speed().head_s(candidate, photos + held_out)
 
     def _speed(self) -> Speed:
@@ -293,10 +292,9 @@ class Search:
 
 def _read_plan(path: Path) -> dict[str, Any]:
     try:
-        plan: dict[str, Any] = json.loads(read_regular_file(path, _LARGEST_PLAN))
+        return read_json_object(path, _LARGEST_PLAN)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         log.warning("%s: cannot be read (%s); planned anew", path, error)
         return {}
-    return plan

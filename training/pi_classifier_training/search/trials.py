@@ -6,7 +6,6 @@ again: what it leaves lies in a folder of its own, and the result is written las
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.modelfile.labels import silent_outputs
-from pi_classifier.system.files import read_regular_file, replacing, write_json
+from pi_classifier.system.files import read_json_object, replacing, write_json
 from pi_classifier_training.data.dataset import (
     Photo,
     decode,
@@ -150,11 +149,11 @@ def run_trial(spec: TrialSpec) -> TrialResult:
 def read_result(spec: TrialSpec) -> TrialResult | None:
     """The result of this very trial where it was made before; else None."""
     try:
-        entries = json.loads(read_regular_file(spec.path / RESULT_FILE, _LARGEST_RESULT))
+        entries = read_json_object(spec.path / RESULT_FILE, _LARGEST_RESULT)
         result = TrialResult(**{**entries, "spec": TrialSpec.of(entries["spec"])})
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         log.warning("%s: cannot be read (%s); tried again", spec.path / RESULT_FILE, error)
         return None
     # How long it may take is decided anew; how it came out is not.
@@ -208,19 +207,18 @@ def _head_trial(spec: TrialSpec) -> TrialResult:
 
 def _chosen(photos: Sequence[Photo], split: str, spec: TrialSpec) -> list[Photo]:
     """The photos of a split that a trial looks at."""
-    own = [p for p in photos if p.split == split]
+    part = [p for p in photos if p.split == split]
     if spec.photos is None:
-        return own
-    names = [p.label for p in own]
+        return part
+    names = [p.label for p in part]
     per_label = max(1, spec.photos // len(set(names)))
-    return [own[i] for i in evenly_over_labels(names, per_label, spec.seed)]
+    return [part[i] for i in evenly_over_labels(names, per_label, spec.seed)]
 
 
 def _features(
     cache: BottleneckCache, network: Network, photos: Sequence[Photo], *, mirrored: bool = False
 ) -> Bottlenecks:
-    title = f"{network.spec.name} {network.spec.width:g}/{network.spec.resolution}"
-    contents = cache.contents(photos)
+    contents, title = cache.contents(photos), network.spec.title
     return cache.features(network, "crop", photos, contents, mirrored=mirrored, title=title)
 
 

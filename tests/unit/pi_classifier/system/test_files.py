@@ -14,6 +14,7 @@ import pytest
 
 from pi_classifier.system.files import (
     PARTIAL_PREFIX,
+    read_json_object,
     read_regular_file,
     replacing,
     write_atomic,
@@ -203,6 +204,17 @@ def test_more_than_is_expected_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"daisy\n!")
     with pytest.raises(OSError, match="holds more than the 6e-06 MB"):
         read_regular_file(path, 6)
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "null", "{", "[" * 100_000, '{"a": "\\xff"'])
+def test_what_is_no_json_object_is_one_kind_of_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "note.json").write_text(text)
+    with pytest.raises(ValueError, match=r"expected an object|Expecting|Invalid"):
+        read_json_object(tmp_path / "note.json", 1 << 20)
+    (tmp_path / "note.json").write_text('{"a": 1}')
+    assert read_json_object(tmp_path / "note.json", 8) == {"a": 1}
+    with pytest.raises(OSError, match="expected at most"):
+        read_json_object(tmp_path / "note.json", 7)
 
 
 def test_what_never_ends_or_begins_is_refused_at_once(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from pi_classifier_training.evaluation.boards import BoardCost
 from pi_classifier_training.networks.spec import NetworkSpec
 from pi_classifier_training.search.candidates import Candidate
-from pi_classifier_training.search.finish import Finishing, told
+from pi_classifier_training.search.finish import Finishing, figure_lines
 from pi_classifier_training.search.options import AutoOptions
 from pi_classifier_training.search.plan import Tried
 from pi_classifier_training.search.trials import SCORES_FILE, TrialResult, TrialSpec
@@ -25,9 +25,9 @@ def tried(folder: Path, network: NetworkSpec, kind: str, right: float, **values:
     place = folder / name
     place.mkdir()
     truth = np.arange(values.pop("n", 100)) % 2
-    told = np.where(np.arange(len(truth)) < right * len(truth), truth, 1 - truth)
+    answers = np.where(np.arange(len(truth)) < right * len(truth), truth, 1 - truth)
     with (place / SCORES_FILE).open("wb") as file:
-        np.savez(file, scores=np.eye(2, dtype=np.float32)[told] * 0.8 + 0.1, indices=truth)
+        np.savez(file, scores=np.eye(2, dtype=np.float32)[answers] * 0.8 + 0.1, indices=truth)
     run = str(place / "run") if values.pop("has_run", False) else None
     dropped = values.pop("dropped", "")
     spec = TrialSpec(name, network, "imagenet", (), str(place), **values)
@@ -85,7 +85,7 @@ def record(**values: Any) -> dict[str, Any]:
 
 
 def test_the_figures_are_told_in_words() -> None:
-    right, spoken, cost, why = told(record())
+    right, spoken, cost, why = figure_lines(record())
     assert right == "On 334 photos that chose nothing: 90.0% right (86.0% to 93.0%)"
     assert "it would speak of 80% and be wrong about 2.0% (scores from 0.7 on" in spoken
     assert "about 12 to 30 ms on a Pi Zero 2 W (estimated), 1.2 ms here; 307 kB in all" in cost
@@ -104,7 +104,9 @@ def test_a_cascade_and_photos_of_nothing_are_told_too(board: str) -> None:
     ]
     unknown = {"n": 995, "share": 0.021, "share_interval": [0.01, 0.04]}
     lines = list(
-        told(record(board=board, models=models, accept=[0.86], deferral=0.3, unknown=unknown))
+        figure_lines(
+            record(board=board, models=models, accept=[0.86], deferral=0.3, unknown=unknown)
+        )
     )
     assert "Of 995 photos of nothing it would announce 2.1% (1.0% to 4.0%)" in lines
     assert any(f"ms on a Pi {board} (estimated)" in line for line in lines)

@@ -14,7 +14,7 @@ from pi_classifier_training.networks.spec import NetworkSpec
 from pi_classifier_training.progress import Overall
 from pi_classifier_training.search.candidates import Candidate
 from pi_classifier_training.search.plan import Tried
-from pi_classifier_training.search.search import Budget, Search, Subject
+from pi_classifier_training.search.search import Budget, Search, SearchInputs
 from pi_classifier_training.search.trials import (
     TrialResult,
     TrialSpec,
@@ -86,9 +86,9 @@ class Bench:
 def searched(folder: Path, bench: Bench, minutes: float) -> list[Tried]:
     folder.mkdir(parents=True, exist_ok=True)
     budget = Budget(60 * minutes, 60.0, lambda: bench.now_s)
-    subject = Subject((Path("photos"),), folder, 5, PHOTOS, 250)
+    inputs = SearchInputs((Path("photos"),), folder, 5, PHOTOS, 250)
     display = Overall(lambda: budget.total_s - budget.now_s())
-    return Search(subject, CONTENDERS, bench, budget, display).run()
+    return Search(inputs, CONTENDERS, bench, budget, display).run()
 
 
 @pytest.mark.parametrize("minutes", [2, 5, 10, 20, 60, 240])
