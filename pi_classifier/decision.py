@@ -61,7 +61,7 @@ class Smoother:
 
     1. None, if it is unlike every label (`Prediction.unknown`);
     2. else the top label, if its score is at least `threshold_high` and it is not silent;
-    3. else L, if there is one and its own score is at least `threshold_low`;
+    3. else L, if there is one, its own score is at least `threshold_low` and it is not silent;
     4. else None.
 
     A candidate equal to L settles the matter: the count starts over. Any other
@@ -141,7 +141,8 @@ class Smoother:
         top = prediction.top
         if top.score >= self._high and top.label not in self._silent:
             return top.label
-        if self._label is None:
+        # The configuration may have made it silent since it was announced.
+        if self._label is None or self._label in self._silent:
             return None
         for category in prediction.categories:
             if category.score < self._low:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from pi_classifier.commands.parser import Parser
 from pi_classifier.config.options import add_options, read_options
@@ -175,7 +175,7 @@ def _unknown(unknown: Mapping[str, Any]) -> str:
     """What unknown rejection does, with its cost where the file states it."""
     words = "says so of frames unlike every label"
     silenced = unknown.get("silenced")
-    if isinstance(silenced, int | float):
+    if _is_share(silenced):
         words += f"; silences {silenced:.1%} of the right answers"
     return words
 
@@ -199,10 +199,10 @@ def _training(training: object) -> str:
 def _accuracy(evaluation: Mapping[str, Any]) -> str:
     """The figures of an evaluation in words; odd ones are shown as they stand."""
     top1, n, interval = (evaluation.get(key) for key in ("top1", "n", "top1_interval"))
-    if not isinstance(top1, int | float):
+    if not _is_share(top1):
         return _pairs(evaluation)
     words = f"{top1:.1%} top-1"
-    if isinstance(interval, list) and len(interval) == 2:
+    if isinstance(interval, list) and len(interval) == 2 and all(map(_is_share, interval)):
         words += f" (95 % interval {interval[0]:.1%} to {interval[1]:.1%})"
     source = f" of {evaluation['data']}" if "data" in evaluation else ""
     words += f" on {n} photos{source}, {evaluation.get('split', 'unknown')} split"
@@ -212,9 +212,14 @@ def _accuracy(evaluation: Mapping[str, Any]) -> str:
 def _nonsense(unknown: object) -> str:
     """How often photos of anything else would be announced, where that was measured."""
     share = unknown.get("share") if isinstance(unknown, Mapping) else None
-    if not isinstance(unknown, Mapping) or not isinstance(share, int | float):
+    if not isinstance(unknown, Mapping) or not _is_share(share):
         return ""
     return f"; {share:.1%} of {unknown.get('n')} photos of anything else announced"
+
+
+def _is_share(value: object) -> TypeGuard[int | float]:
+    # A file may state anything, also integers that are beyond every float.
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def _pairs(values: object) -> str:

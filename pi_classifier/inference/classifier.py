@@ -161,7 +161,9 @@ def open_classifier(settings: ModelSettings) -> Classifier:
     the machine refuses.
     """
     if settings.path == sensor_classifier.NAME:
-        return sensor_classifier.open_sensor_classifier(settings.labels, settings.top_k)
+        return sensor_classifier.open_sensor_classifier(
+            settings.labels, settings.top_k, settings.unknown_rejection
+        )
     path = find_model(settings.path)
     if path.suffix == ".toml":
         return open_cascade(path, lambda models: _opened(models, settings))
@@ -288,6 +290,14 @@ def frame_size(classifier: Classifier) -> tuple[int, int] | None:
     """Height and width of the frames the largest model looks at, in pixels."""
     sizes = [model.input_size for model in model_files(classifier)]
     return max(sizes, default=None)
+
+
+def silent_labels_of(classifier: Classifier) -> frozenset[str]:
+    """The labels that a classifier itself calls silent, in a cascade those of any model."""
+    if isinstance(classifier, sensor_classifier.SensorClassifier):
+        return frozenset(classifier.silent_labels)
+    files = model_files(classifier)
+    return frozenset(label for file in files for label in file.manifest.silent_labels)
 
 
 def model_files(classifier: Classifier) -> Iterator[ModelFile]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pi_classifier.errors import ConfigError, ModelMismatch
-from pi_classifier.modelfile.labels import read_labels
+from pi_classifier.modelfile.labels import read_labels, silent_labels
 from pi_classifier.types import Category, Frame, Prediction
 
 NAME = "imx500"
@@ -22,6 +22,11 @@ class SensorClassifier:
         self.name = NAME
         self.labels = tuple(labels)
         self._top_k = min(top_k or len(self.labels), len(self.labels))
+
+    @property
+    def silent_labels(self) -> tuple[str, ...]:
+        """Those of the labels whose name says that nothing is to be seen."""
+        return silent_labels(self.labels)
 
     def classify(self, frame: Frame) -> Prediction:
         """Return the best labels; raises ModelMismatch for scores of other labels, or none."""
@@ -45,8 +50,15 @@ class SensorClassifier:
         """Do nothing: the sensor has the network."""
 
 
-def open_sensor_classifier(labels: str | None, top_k: int) -> SensorClassifier:
+def open_sensor_classifier(
+    labels: str | None, top_k: int, unknown_rejection: str = "auto"
+) -> SensorClassifier:
     """Open it with the label file at `labels`; raises ConfigError, ModelFileError."""
+    if unknown_rejection == "on":
+        raise ConfigError(
+            f'model.unknown_rejection = on: model "{NAME}" does not say how unknown frames are '
+            'told; set it to "auto"'
+        )
     if labels is None:
         raise ConfigError(
             f'model "{NAME}": needs the labels of the sensor\'s network; set model.labels to its '

@@ -19,6 +19,7 @@ from pi_classifier.inference.classifier import (
     frame_size,
     model_files,
     open_classifier,
+    silent_labels_of,
 )
 from pi_classifier.logs.events import Event, entry
 from pi_classifier.modelfile.model_file import ModelFile
@@ -172,8 +173,7 @@ def make_parts(
 ) -> PipelineParts:
     """Make the parts around an open classifier; see `open_parts`. Raises ConfigError."""
     models = list(model_files(classifier))
-    silent = {label for model in models for label in model.manifest.silent_labels}
-    silent.update(settings.decision.silent_labels)
+    silent = silent_labels_of(classifier).union(settings.decision.silent_labels)
     spoken = [label for label in classifier.labels if label not in silent]
     smoother = make_smoother(settings.decision, silent)
     gate = open_gate(settings.gate)

@@ -238,3 +238,10 @@ def test_a_replayed_recording_gives_the_same_decisions(
     first, second = Smoother(settings, SILENT), Smoother(settings, SILENT)
     live = [first.update(*each) for each in frames]
     assert [second.update(*each) for each in frames] == live
+
+
+def test_what_the_configuration_made_silent_since_holds_no_longer() -> None:
+    before, after = smoother(), Smoother(SmootherSettings(), ["background", "daisy"])
+    assert announced(before, [DAISY] * 5) == [(2, "daisy")]
+    after.resume_from(before)
+    assert announced(after, [DAISY] * 10, start=5) == [(7, None)]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pi_classifier.inference.classifier import model_files, open_classifier
+from pi_classifier.inference.classifier import model_files, open_classifier, silent_labels_of
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.setting import setting
 from pi_classifier.types import Classifier
@@ -21,7 +21,6 @@ from pi_classifier_training.evaluation.false_announcements import (
     ask,
     brief,
     false_announcements,
-    silent_labels_of,
     threshold_of,
 )
 from pi_classifier_training.evaluation.held_out import ChosenPhotos, SplitChoice, chosen_photos

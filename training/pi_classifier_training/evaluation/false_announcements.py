@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pi_classifier.decision import SmootherSettings
 from pi_classifier.errors import ImageError
-from pi_classifier.inference.classifier import model_files
+from pi_classifier.inference.classifier import model_files, silent_labels_of
 from pi_classifier.preprocessing.photos import load_image
 from pi_classifier.system.files import write_atomic
 from pi_classifier.types import Classifier, Frame, Prediction
@@ -42,12 +42,6 @@ class Answers:
     given: NDArray[np.int64]
     scores: NDArray[np.float64]
     unreadable: tuple[str, ...] = ()
-
-
-def silent_labels_of(classifier: Classifier) -> frozenset[str]:
-    """The labels that are never announced."""
-    files = model_files(classifier)
-    return frozenset(label for file in files for label in file.manifest.silent_labels)
 
 
 def threshold_of(classifier: Classifier, stated: float | None = None) -> float:

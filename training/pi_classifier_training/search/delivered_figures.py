@@ -11,7 +11,7 @@ import numpy as np
 
 from pi_classifier.decision import SmootherSettings
 from pi_classifier.inference.cascade import Cascade
-from pi_classifier.inference.classifier import ModelClassifier
+from pi_classifier.inference.classifier import ModelClassifier, silent_labels_of
 from pi_classifier.types import Classifier
 from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.errors import TrainingError
@@ -21,7 +21,6 @@ from pi_classifier_training.evaluation.false_announcements import (
     brief,
     false_announcements,
     known_answers,
-    silent_labels_of,
 )
 from pi_classifier_training.evaluation.held_out import held_out
 from pi_classifier_training.evaluation.metrics import announcements, wilson
