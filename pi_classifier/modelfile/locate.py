@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,6 +17,17 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 _IN_WHEEL = Path(__file__).resolve().parents[1] / "models"
 
 
+def _own_folders() -> list[Path]:
+    """The models of the checkout or of the wheel this package runs from."""
+    checkout = [_CHECKOUT / "models"] if (_CHECKOUT / "pyproject.toml").is_file() else []
+    return [*checkout, *([_IN_WHEEL] if _IN_WHEEL.is_dir() else [])]
+
+
+def taken_names() -> frozenset[str]:
+    """The names that always mean a shipped model, which no other can be opened by."""
+    return frozenset(shipped_models(_own_folders()))
+
+
 def model_folders() -> tuple[Path, ...]:
     """The folders that hold models by name, in the order they are searched.
 
@@ -23,12 +35,7 @@ def model_folders() -> tuple[Path, ...]:
     /usr/share/pi-classifier/models, then ./models: a name means the same model wherever the
     program is started, and nobody who writes there puts another in its place.
     """
-    folders = []
-    if (_CHECKOUT / "pyproject.toml").is_file():
-        folders.append(_CHECKOUT / "models")
-    if _IN_WHEEL.is_dir():
-        folders.append(_IN_WHEEL)
-    folders.append(Path("/usr/share/pi-classifier/models"))
+    folders = [*_own_folders(), Path("/usr/share/pi-classifier/models")]
     if _may_look_here() and Path.cwd() != _CHECKOUT:
         folders.append(Path("models"))
     return tuple(folders)
@@ -116,7 +123,8 @@ def _in_folder(folder: Path) -> Path:
     candidates = _candidates(folder)
     if not candidates:
         raise ModelFileError(
-            f"model {folder}: the folder holds no {CASCADE} and no .tflite file; name a model file"
+            f"model {folder}: the folder holds no {CASCADE} and no .tflite file; "
+            f"name {_within(folder) or 'a model file'}"
         )
     if len(candidates) > 1:
         names = ", ".join(candidate.name for candidate in candidates)
@@ -125,6 +133,15 @@ def _in_folder(folder: Path) -> Path:
             f"name one of them: {names}"
         )
     return candidates[0]
+
+
+def _within(folder: Path) -> Path | None:
+    """The folder in a folder that holds a model: what was copied may have come one deeper."""
+    for entry in sorted(folder.iterdir()):
+        with contextlib.suppress(PermissionError):
+            if entry.is_dir() and _candidates(entry):
+                return entry
+    return None
 
 
 def _not_found(name: str, folders: Iterable[Path]) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pi_classifier.decision import SmootherSettings
+from pi_classifier.inference import sensor_classifier
+from pi_classifier.modelfile.locate import taken_names
 
 BOARD = "pi@raspberrypi.local"
 MODELS_DIR = "/var/lib/pi-classifier/models"
@@ -41,7 +43,12 @@ def copy_lines(model: Path, name: str, threshold: float | None = None) -> CopyLi
         if threshold < SmootherSettings().threshold_low:
             settings += f"threshold_low = {threshold:g}\n"
     if model.is_dir():
-        keep = f"sudo mkdir -p {MODELS_DIR}\nsudo cp -rT {own} {MODELS_DIR}/{own}"
+        # What is left of an earlier model of this name would be opened instead.
+        keep = (
+            f"sudo mkdir -p {MODELS_DIR}\n"
+            f"sudo rm -rf {MODELS_DIR}/{own} {MODELS_DIR}/{own}.tflite\n"
+            f"sudo cp -rT {own} {MODELS_DIR}/{own}"
+        )
         return CopyLines(
             f"scp -r {source} {BOARD}:{own}", f"pi-classifier run --model ./{own}", keep, settings
         )
@@ -54,5 +61,7 @@ def copy_lines(model: Path, name: str, threshold: float | None = None) -> CopyLi
 
 
 def _file_name(name: str) -> str:
-    """A name that needs no quotes in a shell, a configuration or an address."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-_") or "model"
+    """A name that needs no quotes in a shell, a configuration or an address, and is free."""
+    own = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-_") or "model"
+    # By such a name the daemon would go on with its own model.
+    return f"my-{own}" if own in {*taken_names(), sensor_classifier.NAME} else own

@@ -8,7 +8,7 @@ import pytest
 
 from pi_classifier.errors import ModelFileError
 from pi_classifier.modelfile import locate
-from pi_classifier.modelfile.locate import find_model, model_folders, shipped_models
+from pi_classifier.modelfile.locate import find_model, model_folders, shipped_models, taken_names
 
 
 @pytest.fixture
@@ -141,3 +141,22 @@ def test_a_closed_working_folder_is_no_place_to_look(
     assert find_model("flowers", folders) == models / "flowers/cascade.toml"
     with pytest.raises(ModelFileError, match="model unheard-of"):
         find_model("unheard-of", folders)
+
+
+def test_a_folder_with_the_model_one_deeper_says_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "birds" / "a").mkdir(parents=True)
+    (tmp_path / "birds" / "copy").mkdir()
+    (tmp_path / "birds" / "copy" / "cascade.toml").touch()
+    with pytest.raises(ModelFileError, match=r"no \.tflite file; name \S+/birds/copy$"):
+        find_model(str(tmp_path / "birds"))
+
+
+def test_shipped_names_are_taken_and_those_that_lie_here_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models" / "birds").mkdir(parents=True)
+    (tmp_path / "models" / "birds" / "int8.tflite").touch()
+    monkeypatch.chdir(tmp_path)
+    assert "birds" in shipped_models()
+    assert "flowers" in taken_names()
+    assert "birds" not in taken_names()

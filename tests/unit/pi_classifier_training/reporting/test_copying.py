@@ -10,6 +10,7 @@ import pytest
 from pi_classifier_training.reporting.copying import copy_lines
 
 from pi_classifier.decision import SmootherSettings
+from pi_classifier.modelfile.locate import find_model, taken_names
 
 
 def test_a_file_is_sent_tried_and_installed_under_the_models_name() -> None:
@@ -26,7 +27,26 @@ def test_a_cascade_goes_as_one_folder(tmp_path: Path) -> None:
     lines = copy_lines(tmp_path, "birds")
     assert lines.send == f"scp -r {tmp_path} pi@raspberrypi.local:birds"
     assert lines.attempt == "pi-classifier run --model ./birds"
-    assert lines.keep.endswith("sudo cp -rT birds /var/lib/pi-classifier/models/birds")
+    models = "/var/lib/pi-classifier/models"
+    assert lines.keep.splitlines()[1:] == [
+        f"sudo rm -rf {models}/birds {models}/birds.tflite",
+        f"sudo cp -rT birds {models}/birds",
+    ]
+
+
+@pytest.mark.parametrize("name", [*sorted(taken_names()), "imx500"])
+def test_no_model_goes_by_a_name_that_means_another_one_on_the_pi(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = copy_lines(tmp_path, name)
+    own = tomllib.loads(lines.settings)["model"]["path"]
+    assert own == f"my-{name}"
+    assert lines.send.endswith(f":{own}")
+    monkeypatch.chdir(tmp_path)
+    model = tmp_path / "models" / own / "int8.tflite"
+    model.parent.mkdir(parents=True)
+    model.touch()
+    assert find_model(own).resolve() == model
 
 
 @pytest.mark.parametrize(
