@@ -140,7 +140,8 @@ def _cheapest_alone(allowed: Sequence[Option], bar: float, best: Option) -> Choi
     single = min(reaching, key=lambda o: (o.ms, -o.accuracy, o.kb, o.name))
     right = f"{100 * single.accuracy:.1f} % of {len(single.outcomes.truth)} validation photos"
     if single is best:
-        reason = f"{right}: none of the {len(allowed)} allowed gets more right"
+        others = f"none of the {len(allowed)} allowed gets more right"
+        reason = f"{right}: {others if len(allowed) > 1 else 'the only one to choose from'}"
     else:
         reason = (
             f"{right}, within {100 * TOLERANCE:.1f} points of the best ({best.name}, "
