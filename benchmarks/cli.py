@@ -16,6 +16,7 @@ from benchmarks import (
     imports,
     log,
     memory,
+    networks,
     report,
     service,
     speech,
@@ -171,6 +172,7 @@ _SUBJECTS: Mapping[str, tuple[_Run, Callable[[], argparse.ArgumentParser]]] = {
     "camera": (_camera, camera.parser),
     "eyes": (eyes.run, eyes.parser),
     "head": (_head, head.parser),
+    "networks": (networks.run, networks.parser),
     "unknown": (_unknown, _unknown_parser),
 }
 

@@ -61,3 +61,25 @@ def run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = ["--weights", "none", "--resolution", "96", "--epochs", "14", "--batch", "16"]
     assert main(["retrain", "--image-dir", str(photos), "--output-dir", str(out), *options]) == 0
     return out
+
+
+@pytest.fixture(scope="session")
+def weights_dir(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights under the name, and in the form, in which Keras publishes MobileNet v1 0.25."""
+    import h5py
+    from pi_classifier_training.networks.published import published_network
+    from pi_classifier_training.retraining.run_folder import RunFolder
+
+    folder = tmp_path_factory.mktemp("published")
+    network = RunFolder(run).load()
+    published = published_network(network.spec, None)
+    published.set_weights(network.backbone.get_weights())
+    with h5py.File(folder / "mobilenet_2_5_224_tf_no_top.h5", "w") as file:
+        layers = [layer for layer in published.layers if layer.weights]
+        file.attrs["layer_names"] = [layer.name for layer in layers]
+        for layer in layers:
+            group = file.create_group(layer.name)
+            group.attrs["weight_names"] = [f"{i}" for i in range(len(layer.weights))]
+            for i, weight in enumerate(layer.weights):
+                group[f"{i}"] = weight.numpy()
+    return folder

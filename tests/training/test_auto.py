@@ -10,11 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import h5py
 import pytest
 from pi_classifier_training.cli import main
-from pi_classifier_training.networks.published import published_network
-from pi_classifier_training.retraining.run_folder import RunFolder
 
 from pi_classifier.inference.classifier import open_classifier
 from pi_classifier.inference.settings import ModelSettings
@@ -36,24 +33,6 @@ sys.addaudithook(watch)
 from pi_classifier_training.cli import main
 sys.exit(main(sys.argv[3:]))
 """
-
-
-@pytest.fixture(scope="module")
-def weights_dir(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights under the name, and in the form, in which Keras publishes MobileNet v1 0.25."""
-    folder = tmp_path_factory.mktemp("published")
-    network = RunFolder(run).load()
-    published = published_network(network.spec, None)
-    published.set_weights(network.backbone.get_weights())
-    with h5py.File(folder / "mobilenet_2_5_224_tf_no_top.h5", "w") as file:
-        layers = [layer for layer in published.layers if layer.weights]
-        file.attrs["layer_names"] = [layer.name for layer in layers]
-        for layer in layers:
-            group = file.create_group(layer.name)
-            group.attrs["weight_names"] = [f"{i}" for i in range(len(layer.weights))]
-            for i, weight in enumerate(layer.weights):
-                group[f"{i}"] = weight.numpy()
-    return folder
 
 
 def command(photos: Path, weights_dir: Path, out: Path, *words: str) -> list[str]:
