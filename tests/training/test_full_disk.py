@@ -54,9 +54,9 @@ def test_no_size_of_disk_ends_the_program(run: Path, photos: Path, tmp_path: Pat
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    told = [json.loads(line) for line in result.stdout.splitlines()]
+    records = [json.loads(line) for line in result.stdout.splitlines()]
     full = "No space left on device"
-    assert [each["saved"] for each in told] == [full, full, full, "done"]
-    assert [each["decoded"] for each in told] == [full, full, full, full]
-    assert [each["left"] for each in told[:3]] == [[], [], []]
-    assert told[3]["left"] == ["labels.txt", "network.weights.h5", "run.json"]
+    assert [record["saved"] for record in records] == [full, full, full, "done"]
+    assert [record["decoded"] for record in records] == [full, full, full, full]
+    assert [record["left"] for record in records[:3]] == [[], [], []]
+    assert records[3]["left"] == ["labels.txt", "network.weights.h5", "run.json"]

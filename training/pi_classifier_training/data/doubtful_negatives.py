@@ -16,6 +16,7 @@ from pi_classifier_training.data.dataset import Photo
 
 log = logging.getLogger(__name__)
 
+# So many are named: more would scroll the rest of the output away.
 LISTED = 10
 
 
@@ -43,11 +44,12 @@ def doubtful(
     `logits` float32 ``[n, labels]`` are the head's, `indices` int64 ``[n]`` the labels it was
     told, `silent` those of nothing.
     """
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    scores = powers.max(axis=1) / powers.sum(axis=1)
+    from scipy.special import softmax
+
+    scores = softmax(logits, axis=1).max(axis=1)
     taken = np.isin(indices, list(silent)) & ~np.isin(logits.argmax(axis=1), list(silent))
-    found = np.flatnonzero(taken & (scores >= SmootherSettings().threshold_high))
-    return found[np.argsort(-scores[found], kind="stable")]
+    sure = np.flatnonzero(taken & (scores >= SmootherSettings().threshold_high))
+    return sure[np.argsort(-scores[sure], kind="stable")]
 
 
 def name_doubtful(
@@ -58,13 +60,13 @@ def name_doubtful(
     silent: Collection[int],
 ) -> None:
     """Log which of the `photos` trained with deserve a look; see `doubtful`."""
-    found = doubtful(logits, indices, silent)
-    if not len(found):
+    suspects = doubtful(logits, indices, silent)
+    if not len(suspects):
         return
     log.warning(
         "%d photos of nothing are taken for a label though the model was trained with them; do "
         "they show it after all? Then remove them from the negatives:",
-        len(found),
+        len(suspects),
     )
-    for i in found[:LISTED]:
+    for i in suspects[:LISTED]:
         log.warning("  %s: %s", photos[i].path, labels[int(logits[i].argmax())])

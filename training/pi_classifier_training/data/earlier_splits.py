@@ -32,9 +32,9 @@ def earlier_splits(photos: Sequence[Named]) -> list[Split]:
     present = {(label, split) for (_, label, _), split in zip(photos, splits, strict=True)}
     for label in {label for _, label, _ in photos}:
         if any((label, split) not in present for split in SPLITS):
-            own = [i for i, (_, other, _) in enumerate(photos) if other == label]
-            filled = _filled({_group(photos[i][0]) for i in own})
-            for i in own:
+            members = [i for i, (_, other, _) in enumerate(photos) if other == label]
+            filled = _filled({_group(photos[i][0]) for i in members})
+            for i in members:
                 splits[i] = filled[_group(photos[i][0])]
     return splits
 

@@ -70,10 +70,10 @@ class Negatives:
         labels = labels_of(photos)
         silent = silent_labels(labels)
         label = silent[0] if silent else BACKGROUND
-        found = without_copies(negative_photos(dirs, label, labels=labels), photos)
-        kept = {(photo.folder, photo.name) for photo in found}
+        negatives = without_copies(negative_photos(dirs, label, labels=labels), photos)
+        kept = {(photo.folder, photo.name) for photo in negatives}
         sources = tuple(s for s in negative_sources(dirs) if s.photos[0] in kept)
-        return cls(label, tuple(found), sources, tuple(d.resolve() for d in dirs))
+        return cls(label, tuple(negatives), sources, tuple(d.resolve() for d in dirs))
 
     def places(self) -> dict[tuple[str, str], str]:
         """The name of the source of each photo, by the photo's folder and name."""
@@ -160,12 +160,12 @@ def require_apart(dirs: Sequence[Path], image_dirs: Sequence[Path]) -> None:
     Raises DatasetError.
     """
     for directory in dirs:
-        for own in image_dirs:
-            if own.resolve() in (directory.resolve(), *directory.resolve().parents):
+        for labeled in image_dirs:
+            if labeled.resolve() in (directory.resolve(), *directory.resolve().parents):
                 raise DatasetError(
-                    f"{directory}: lies in {own}, whose folders are labels; move the photos of "
-                    "--negatives to a folder outside, or leave --negatives out and call their "
-                    f"folder {own / BACKGROUND}"
+                    f"{directory}: lies in {labeled}, whose folders are labels; move the photos "
+                    "of --negatives to a folder outside, or leave --negatives out and call their "
+                    f"folder {labeled / BACKGROUND}"
                 )
 
 
@@ -189,18 +189,18 @@ def negative_photos(
     sources = negative_sources(dirs)
     kept = {p for source in without_labels(sources, labels) for p in source.photos}
     for folder in dict.fromkeys(source.folder for source in sources):
-        own = [source for source in sources if source.folder == folder]
-        if len(own) < len(SPLITS):
+        in_folder = [source for source in sources if source.folder == folder]
+        if len(in_folder) < len(SPLITS):
             log.warning(
                 "%s: all its photos come from %s, and photos of one place look alike: how the "
                 "model takes other places cannot be told. Put photos of three places or more "
                 "into a sub-folder each",
                 folder,
-                " and ".join(source.name for source in own),
+                " and ".join(source.name for source in in_folder),
             )
-            own = _single_photos(own)
-        splits = source_splits(own, shares)
-        for source, split in zip(own, splits, strict=True):
+            in_folder = _single_photos(in_folder)
+        splits = source_splits(in_folder, shares)
+        for source, split in zip(in_folder, splits, strict=True):
             photos += source.labeled(label, split)
     return [photo for photo in photos if (photo.folder, photo.name) in kept]
 
@@ -221,13 +221,13 @@ def negative_sources(dirs: Sequence[Path]) -> list[NegativeSource]:
                 f"{directory}: no such folder; expected a folder of photos that show none of the "
                 "labels"
             )
-        found = _sources_in(directory)
-        if not found:
+        photos_of = _sources_in(directory)
+        if not photos_of:
             raise DatasetError(
                 f"{directory}: holds no photos ({', '.join(PHOTO_SUFFIXES)}); expected photos "
                 "that show none of the labels"
             )
-        for name, photos in sorted(found.items()):
+        for name, photos in sorted(photos_of.items()):
             # Folders may overlap: each photo counts once.
             new = tuple(photo for photo in photos if os.path.realpath("/".join(photo)) not in seen)
             seen.update(os.path.realpath("/".join(photo)) for photo in new)

@@ -16,6 +16,7 @@ from pi_classifier_training.networks.spec import FAMILIES, NetworkSpec
 
 # What a Pi may take for a picture, by the slow end of the estimate: 20 pictures a second.
 USUAL_MS = 50.0
+# These lose least, or nothing, as full-integer files.
 ROBUST_FAMILIES = ("mobilenet_v1", "mobilenet_v2", "efficientnet_lite0")
 # Labels, self-test, metadata and figures of a finished file; each label has its share.
 _FILE_BYTES, _FILE_BYTES_A_LABEL = 12_000, 200

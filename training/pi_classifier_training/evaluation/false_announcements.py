@@ -61,7 +61,7 @@ def ask(
     Raises DatasetError where none can be read.
     """
     silent = [silent_labels_of(classifier) for classifier in classifiers]
-    told: list[list[tuple[int, float]]] = [[] for _ in classifiers]
+    answers: list[list[tuple[int, float]]] = [[] for _ in classifiers]
     kept: list[Photo] = []
     unreadable: list[str] = []
     for photo in progress(photos):
@@ -71,19 +71,19 @@ def ask(
             unreadable.append(str(error))
             continue
         frame = Frame(pixels, len(kept), 0)
-        for own, never, classifier in zip(told, silent, classifiers, strict=True):
-            own.append(_announceable(classifier.classify(frame), never))
+        for spoken, never, classifier in zip(answers, silent, classifiers, strict=True):
+            spoken.append(_announceable(classifier.classify(frame), never))
         kept.append(photo)
     if not kept:
         raise DatasetError("none of the photos that show no label could be read")
     return [
         Answers(
             tuple(kept),
-            np.array([index for index, _ in own], np.int64),
-            np.array([score for _, score in own], np.float64),
+            np.array([index for index, _ in spoken], np.int64),
+            np.array([score for _, score in spoken], np.float64),
             tuple(unreadable),
         )
-        for own in told
+        for spoken in answers
     ]
 
 
@@ -142,16 +142,16 @@ def kept_aside_announced(classifier: Classifier, dirs: Sequence[Path]) -> dict[s
 
 
 def _falsely(unknowns: Unknowns, answers: Answers, threshold: float) -> dict[str, Any]:
-    told = answers.scores >= threshold
+    announced = answers.scores >= threshold
     sources = unknowns.chosen(answers.photos)
     return {
         "folders": list(unknowns.folders),
-        "n": len(told),
+        "n": len(announced),
         "sources": len(np.unique(sources)),
         "threshold": threshold,
-        "count": int(told.sum()),
-        "share": float(told.mean()),
-        "share_interval": list(share_interval(told, sources)),
+        "count": int(announced.sum()),
+        "share": float(announced.mean()),
+        "share_interval": list(share_interval(announced, sources)),
     }
 
 
@@ -175,16 +175,18 @@ def brief(record: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in record.items() if k not in ("curve", "worst", "labels", "unreadable")}
 
 
-def share_interval(told: NDArray[np.bool_], sources: NDArray[np.int64]) -> tuple[float, float]:
+def share_interval(
+    announced: NDArray[np.bool_], sources: NDArray[np.int64]
+) -> tuple[float, float]:
     """The 95 % interval of a share of photos, of which those of one source are alike.
 
     Sources are drawn with replacement (bootstrap over clusters, Davison and Hinkley 1997,
     3.8). Where that says less than Wilson's interval of single photos, as it does when no
-    photo or every one is told, that one counts.
+    photo or every one is announced, that one counts.
     """
-    plain = wilson(int(told.sum()), len(told))
+    plain = wilson(int(announced.sum()), len(announced))
     _, places = np.unique(sources, return_inverse=True)
-    counts = np.stack([np.bincount(places, told), np.bincount(places)], axis=1)
+    counts = np.stack([np.bincount(places, announced), np.bincount(places)], axis=1)
     if len(counts) < 2:
         return plain.low, plain.high
     low, high = interval(counts.astype(np.float64), lambda m: m[..., 0] / m[..., 1])

@@ -227,8 +227,8 @@ def _fitted_weights(
         return float(weigh @ np.logaddexp(0, -margins)) + penalty, gradient
 
     start = np.zeros(rows.shape[1] + 1)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B").x
-    weights: NDArray[np.float64] = found[:-1] / spread
+    solution = minimize(loss, start, jac=True, method="L-BFGS-B").x
+    weights: NDArray[np.float64] = solution[:-1] / spread
     return weights
 
 
@@ -308,8 +308,8 @@ def _judged(
     progress: PhotoProgress,
 ) -> list[dict[str, Any]]:
     unknowns = unknown_photos(models, dirs)
-    told = ask(models, unknowns.photos, progress)
+    asked = ask(models, unknowns.photos, progress)
     return [
         false_announcements(model, unknowns, answers, outcomes, ANNOUNCED_FROM)
-        for model, answers, outcomes in zip(models, told, known, strict=True)
+        for model, answers, outcomes in zip(models, asked, known, strict=True)
     ]

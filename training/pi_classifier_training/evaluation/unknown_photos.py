@@ -58,10 +58,13 @@ def unknown_photos(
     sources: list[int] = []
     labels = [label for classifier in classifiers for label in classifier.labels]
     for number, source in enumerate(without_labels(negative_sources(dirs), labels)):
-        own = source.labeled(BACKGROUND, "test")
-        own = [p for p in own if held_out.get(p.path_text, split) == split]
-        photos += own
-        sources += [number] * len(own)
+        usable = [
+            photo
+            for photo in source.labeled(BACKGROUND, "test")
+            if held_out.get(photo.path_text, split) == split
+        ]
+        photos += usable
+        sources += [number] * len(usable)
     names = tuple(directory.resolve().name for directory in dirs)
     return Unknowns(tuple(photos), np.array(sources, np.int64), names, bool(held_out))
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PHOTOS = 32
 # Networks want pixels as −1 … 1, 0 … 1 or standardized to about ±2.6.
-LARGEST_NORMALISED = 4.0
+LARGEST_NORMALIZED = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def require_raw_pixels_wanted(model: keras.Model) -> None:
     height, width = model.input_shape[1:3]
     pixels = np.stack([np.full((height, width, 3), v, np.float32) for v in (0, 255)])
     seen = np.asarray(keras.Model(model.input, first.input)(pixels, training=False))
-    if not np.abs(seen).max() <= LARGEST_NORMALISED:
+    if not np.abs(seen).max() <= LARGEST_NORMALIZED:
         raise ExportError(
             f"not exported: {model.name}'s first convolution sees black and white as "
             f"{seen.min():g} and {seen.max():g}; its first layer must be a Rescaling of raw "

@@ -16,6 +16,7 @@ import numpy as np
 from pi_classifier_training.data.splits import SplitRule
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.announcing import announced, of_100
+from pi_classifier_training.evaluation.boards import ROBUST_FAMILIES
 from pi_classifier_training.networks.imagenet import PUBLISHED, imagenet_top1, mmacs
 from pi_classifier_training.networks.spec import NetworkSpec
 from pi_classifier_training.reporting.more_photos import More
@@ -39,8 +40,6 @@ CARRIED_OVER = 0.6
 # A Raspberry Pi that runs the small network well bears so much more work.
 WORK_FACTOR = 8.0
 MOST_MMACS = 600.0
-# These lose little or nothing as full-integer files.
-ADVISED_FAMILIES = ("mobilenet_v1", "mobilenet_v2", "efficientnet_lite0")
 # The share of pictures of something else that a model announces as one of its labels: the
 # shipped flower models 30 to 44 of 100, other ones up to 80, and 2 where photos of other things
 # were learned from.
@@ -180,7 +179,7 @@ def _larger_network(subject: Subject) -> Advice | None:
     larger = [
         spec
         for name, width in PUBLISHED
-        if name in ADVISED_FAMILIES and mmacs(spec := NetworkSpec(name, width, 224)) <= most
+        if name in ROBUST_FAMILIES and mmacs(spec := NetworkSpec(name, width, 224)) <= most
     ]
     best = max(larger, key=imagenet_top1, default=now)
     right = _likely(subject)

@@ -96,7 +96,7 @@ def fit_head(
     # Threads would sum in another order on another machine; and wait for one another here.
     with threadpool_limits(1, "blas"):
         objective = _Objective(features, indices, weights, strength * views / len(indices))
-        found = minimize(
+        solution = minimize(
             objective,
             objective.parameters_of(start),
             jac=True,
@@ -104,7 +104,7 @@ def fit_head(
             callback=lambda _: step(),
             options={"gtol": TOLERANCE, "ftol": 0, "maxiter": MOST_ITERATIONS},
         )
-    kernel, bias = objective.folded(found.x)
+    kernel, bias = objective.folded(solution.x)
     return Head(kernel.astype(np.float32), bias.astype(np.float32), strength)
 
 
@@ -130,9 +130,9 @@ class _Objective:
         self._scale = np.divide(1, self._deviation, out=np.zeros(len(moves)), where=moves)
 
     def __call__(self, parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        own = parameters.reshape(self._shape)[:-1]
+        standardized = parameters.reshape(self._shape)[:-1]
         kernel, bias = (part.astype(np.float32) for part in self.folded(parameters))
-        loss, by_kernel, by_bias = 0.0, np.zeros_like(own), np.zeros(self._shape[1])
+        loss, by_kernel, by_bias = 0.0, np.zeros_like(standardized), np.zeros(self._shape[1])
         for rows in _portions(self._features):
             features, truth = self._features[rows], self._indices[rows]
             logits = features @ kernel + bias
@@ -150,25 +150,25 @@ class _Objective:
         gradient = np.empty(self._shape)
         # The chain rule through `folded`: features are never standardized, which would copy them.
         gradient[:-1] = by_kernel - np.outer(self._mean, by_bias)
-        gradient[:-1] = gradient[:-1] * self._scale[:, np.newaxis] / n + self._decay * own
+        gradient[:-1] = gradient[:-1] * self._scale[:, np.newaxis] / n + self._decay * standardized
         gradient[-1] = by_bias / n
-        return loss / n + self._decay / 2 * float((own**2).sum()), gradient.ravel()
+        return loss / n + self._decay / 2 * float((standardized**2).sum()), gradient.ravel()
 
     def folded(
         self, parameters: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Kernel and bias for features as they are, of those for standardized ones."""
-        own = parameters.reshape(self._shape)
-        kernel = own[:-1] * self._scale[:, np.newaxis]
-        return kernel, own[-1] - self._mean @ kernel
+        standardized = parameters.reshape(self._shape)
+        kernel = standardized[:-1] * self._scale[:, np.newaxis]
+        return kernel, standardized[-1] - self._mean @ kernel
 
     def parameters_of(self, head: Head | None) -> NDArray[np.float64]:
         """The parameters at which `folded` gives `head`; zeros without one."""
-        own = np.zeros(self._shape)
+        standardized = np.zeros(self._shape)
         if head is not None:
-            own[:-1] = head.kernel * self._deviation[:, np.newaxis]
-            own[-1] = head.bias + self._mean @ head.kernel
-        return own.ravel()
+            standardized[:-1] = head.kernel * self._deviation[:, np.newaxis]
+            standardized[-1] = head.bias + self._mean @ head.kernel
+        return standardized.ravel()
 
 
 def _portions(features: Features) -> Iterator[slice]:

@@ -165,7 +165,7 @@ def _fine_tuned(
     if not tuned:
         return history
     after = kept_row(tuned)
-    if _better(after, before):
+    if is_better(after, before):
         del before["kept"]
     else:
         del after["kept"]
@@ -178,7 +178,7 @@ def _fine_tuned(
     return [*history, *tuned]
 
 
-def _better(row: Row, other: Row) -> bool:
+def is_better(row: Row, other: Row) -> bool:
     """Whether more validation photos are right, or as many and surer."""
     a, b = ((r["validation_accuracy"], -r["validation_cross_entropy"]) for r in (row, other))
     return a > b

@@ -48,7 +48,6 @@ AVERAGED_SHARE = 0.05
 LARGEST_DECAY = 0.998
 LARGEST_NORM_DECAY = 0.99
 
-Arrays = list[NDArray[Any]]
 Enough = Callable[[], bool]
 """Whether training has lasted long enough, asked after every step."""
 

@@ -29,20 +29,21 @@ from pi_classifier_training.search.candidates import (
 )
 from pi_classifier_training.search.executor import Executor, SerialExecutor
 from pi_classifier_training.search.options import AutoOptions
-from pi_classifier_training.search.plan import RUNGS, Tried
+from pi_classifier_training.search.plan import RUNGS, Tried, best_accuracies
 from pi_classifier_training.search.search import Budget, Search, SearchInputs
-from pi_classifier_training.search.trials import TrialResult
 
 log = logging.getLogger(__name__)
 
 SEARCH_FOLDER = "search"
 AUTO_FILE = "auto.json"
 _LARGEST_RECORD = 1 << 20
+# So many networks are tried at most, however much time there is.
 MOST_CONTENDERS = 24
 # About what one contender's first trial takes, to choose how many there are.
 _FIRST_TRIAL_S = 8.0
 # Of finishing: seconds that it takes whatever the photos, and how many of these a second.
 _FINISHING_S, _FINISHED_PHOTOS_S = 45.0, 80.0
+# Of the time given, at most: the rest is for trials.
 _MOST_RESERVED = 0.4
 
 
@@ -186,17 +187,13 @@ def table(tried: Sequence[Tried]) -> Iterator[str]:
         by_candidate.setdefault(trial.candidate, []).append(trial)
     yield f"{'network':<24} {'size':>4} {'frozen':>7} {'tuned':>7} {'ms':>6} {'kB':>6}"
     for candidate in sorted(by_candidate, key=lambda c: c.cost.ms):
-        made = [t.result for t in by_candidate[candidate] if not t.result.dropped]
-        heads = [r for r in made if not r.spec.epochs]
-        # Those who saw some photos only were measured on some only.
-        frozen = [r for r in heads if r.spec.photos is None] or heads
-        tuned = [r for r in made if r.spec.epochs]
+        frozen, tuned = best_accuracies(t.result for t in by_candidate[candidate])
         yield (
             f"{candidate.network.name + ' ' + format(candidate.network.width, 'g'):<24} "
-            f"{candidate.network.resolution:>4} {_best(frozen):>7} {_best(tuned):>7} "
+            f"{candidate.network.resolution:>4} {_percent(frozen):>7} {_percent(tuned):>7} "
             f"{candidate.cost.ms:>6.0f} {candidate.cost.kb:>6.0f}"
         )
 
 
-def _best(results: Sequence[TrialResult]) -> str:
-    return f"{100 * max(r.accuracy for r in results):.1f} %" if results else "–"
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f} %"

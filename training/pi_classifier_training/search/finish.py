@@ -21,7 +21,7 @@ from pi_classifier_training.search.candidates import Candidate
 from pi_classifier_training.search.choice import Choice, Limits, choose, option_of
 from pi_classifier_training.search.delivery import COPY_FOLDER, DELIVERY_FILE, Order, deliver
 from pi_classifier_training.search.options import AutoOptions
-from pi_classifier_training.search.plan import Speed, Tried
+from pi_classifier_training.search.plan import Speed, Tried, best_accuracies
 from pi_classifier_training.search.trials import (
     RUN_FOLDER,
     TrialResult,
@@ -152,10 +152,6 @@ def _time_to_train(finishing: Finishing, chosen: Sequence[Tried]) -> bool:
     return QUANTIZATION_AWARE_EPOCHS * epochs_s < finishing.left_s
 
 
-def _results_of(finishing: Finishing, candidate: Candidate) -> list[TrialResult]:
-    return [t.result for t in finishing.tried if t.candidate == candidate]
-
-
 def _title(tried: Tried) -> str:
     epochs = tried.result.epochs_done
     how = f"fine-tuned {epochs} epochs" if epochs else "its last layer alone trained"
@@ -209,20 +205,20 @@ def _rows(finishing: Finishing, chosen: Sequence[Tried]) -> tuple[ChosenRow, ...
 
 
 def _row(finishing: Finishing, candidate: Candidate, *, chosen: bool) -> ChosenRow:
-    made = [r for r in _results_of(finishing, candidate) if not r.dropped]
+    frozen, tuned = best_accuracies(t.result for t in finishing.tried if t.candidate == candidate)
     cost = board_cost(candidate.network, finishing.options.board)
     return ChosenRow(
         candidate.title,
-        _best([r for r in made if not r.spec.epochs]),
-        _best([r for r in made if r.spec.epochs]),
+        _of_100(frozen),
+        _of_100(tuned),
         f"{cost.low_ms:.2g}–{cost.high_ms:.2g}",
         round(1000 * candidate.cost.kb),
         chosen,
     )
 
 
-def _best(results: Sequence[TrialResult]) -> str:
-    return f"{100 * max(r.accuracy for r in results):.1f}" if results else "–"
+def _of_100(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f}"
 
 
 def _reported(

@@ -9,7 +9,7 @@ out by dear ones.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pi_classifier_training.networks.imagenet import mmacs
@@ -20,8 +20,10 @@ from pi_classifier_training.search.trials import TrialResult
 # at the end of a rung's first trial.
 RUNGS = {"few photos": 0.25, "all photos": 0.5, "short tuning": 0.7, "long tuning": 1.0}
 FIRST_SHARE = 0.85
+# Photos that the first rung looks at: of each label, and in all at least and at most.
 FEW_PER_LABEL = 40
 FEWEST, MOST_OF_FEW = 200, 1_000
+# Epochs of fine-tuning: on the third rung, and at most on the last.
 SHORT_EPOCHS = 4
 LONGEST_EPOCHS = 30
 # Building a network, loading its weights, having TensorFlow compile it: seconds.
@@ -50,6 +52,19 @@ class Tried:
         result = self.result
         cost = self.candidate.cost.ms
         return -result.accuracy, result.cross_entropy, cost, self.candidate.name
+
+
+def best_accuracies(results: Iterable[TrialResult]) -> tuple[float | None, float | None]:
+    """A network's best with its head alone and fine-tuned, as fractions; None: not tried.
+
+    A head that saw some photos only was measured on some only, and counts where no other did.
+    """
+    made = [r for r in results if not r.dropped]
+    heads = [r for r in made if not r.spec.epochs]
+    heads = [r for r in heads if r.spec.photos is None] or heads
+    tuned = [r for r in made if r.spec.epochs]
+    frozen, best = (max((r.accuracy for r in part), default=None) for part in (heads, tuned))
+    return frozen, best
 
 
 def few_photos(training: int, labels: int) -> int | None:

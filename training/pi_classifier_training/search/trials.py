@@ -279,8 +279,9 @@ def _keep_scores(
     spec: TrialSpec, logits: NDArray[np.float32], indices: NDArray[np.int64]
 ) -> dict[str, Any]:
     """Leave the validation scores in the trial's folder; return their figures."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    scores = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    from scipy.special import softmax
+
+    scores = softmax(logits, axis=1).astype(np.float32)
     with replacing(spec.path / SCORES_FILE) as partial, partial.open("wb") as file:
         np.savez(file, scores=scores, indices=indices)
     return figures_of(logits, indices)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from pi_classifier_training.retraining.epochs import Row
-from pi_classifier_training.retraining.phases import _better, outcome
+from pi_classifier_training.retraining.phases import is_better, outcome
 
 
 def row(phase: str, epoch: int, right: float, *, kept: bool = False) -> Row:
@@ -63,4 +63,4 @@ def test_more_right_answers_are_better_and_surer_ones_where_as_many(
         {"validation_accuracy": right, "validation_cross_entropy": entropy}
         for right, entropy in (now, before)
     )
-    assert _better(a, b) is better
+    assert is_better(a, b) is better

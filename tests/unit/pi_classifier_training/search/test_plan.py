@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from pi_classifier_training.search.plan import (
     SHORT_EPOCHS,
     Speed,
     Tried,
+    best_accuracies,
     better_half,
     few_photos,
     long_epochs,
@@ -45,6 +47,20 @@ SMALL, MIDDLE, LARGE = candidate(10), candidate(35, 0.5, 160), candidate(150, 0.
 
 def cost_of(network: NetworkSpec) -> BoardCost:
     return BoardCost(0, mmacs(network), 1000 * network.width)
+
+
+def test_a_head_that_saw_some_photos_counts_only_where_no_other_did() -> None:
+    def result(
+        accuracy: float, dropped: str = "", photos: int | None = None, epochs: int | None = None
+    ) -> TrialResult:
+        spec = replace(tried(SMALL, 0).result.spec, photos=photos, epochs=epochs)
+        return TrialResult(spec, accuracy, dropped=dropped)
+
+    few, whole = result(0.9, photos=200), result(0.8)
+    tuned, longer = result(0.85, epochs=4), result(0.83, epochs=20)
+    assert best_accuracies([few, whole, tuned, longer]) == (0.8, 0.85)
+    assert best_accuracies([few, result(0.99, "no time", epochs=4)]) == (0.9, None)
+    assert best_accuracies([]) == (None, None)
 
 
 def test_the_board_s_limits_leave_out_what_is_too_slow_or_too_large() -> None:
