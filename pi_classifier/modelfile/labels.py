@@ -21,7 +21,9 @@ LABELS_NAME = "labels.txt"
 # What people call the pictures of nothing: labels that a model gives, and nobody wants told.
 _SILENT = {"background", "empty", "none", "nothing", "unknown"}
 # Around such a name programs put signs: "_unknown_", "__background__", "[none]".
-_AROUND_SILENT = " _-.[](){}<>*"
+_AROUND_SILENT = " _-.[](){}<>*?\"'"
+# Before it may stand a number, which keeps folders in order: "0_background", "10. nothing".
+_NUMBER_IN_FRONT = re.compile(r"^\d+[\s_.:,)-]+(?=\S)")
 # ImageNet's 21,841 labels take 600 kB; what is larger is no label file.
 LARGEST_BYTES = 4_000_000
 _MOST_LABELS = 100_000
@@ -225,9 +227,17 @@ def _is_label(name: object) -> TypeGuard[str]:
 def silent_labels(labels: Sequence[str]) -> tuple[str, ...]:
     """Return those of `labels` whose name says that nothing is to be seen, "background" say.
 
-    Capitals, and signs around the name, do not matter.
+    Capitals, signs around the name and a number in front do not matter; but "0 empty" and
+    "1 empty" say how many are empty.
     """
-    return tuple(label for label in labels if label.casefold().strip(_AROUND_SILENT) in _SILENT)
+    names = [_NUMBER_IN_FRONT.sub("", label.casefold()).strip(_AROUND_SILENT) for label in labels]
+    named = list(zip(labels, names, strict=True))
+    numbered = Counter(name for label, name in named if label[:1].isdigit())
+    return tuple(
+        label
+        for label, name in named
+        if name in _SILENT and (numbered[name] == 1 or not label[:1].isdigit())
+    )
 
 
 def silent_outputs(labels: Sequence[str]) -> tuple[int, ...]:

@@ -94,6 +94,16 @@ def test_silent_labels() -> None:
     assert silent_outputs(names) == tuple(range(1, 8))
 
 
+@pytest.mark.parametrize("label", ["0_background", "00 Nothing", "3. none", "12-empty", "'none'"])
+def test_a_number_before_a_silent_label_only_keeps_folders_in_order(label: str) -> None:
+    assert silent_labels(["1_daisy", label, "background"]) == (label, "background")
+
+
+def test_numbers_that_count_are_part_of_the_name() -> None:
+    assert silent_labels(["0 empty", "1 empty", "2 full", "3 empty"]) == ()
+    assert silent_labels(["4nothing", "5", "none"]) == ("none",)
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
