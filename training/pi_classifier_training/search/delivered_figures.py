@@ -15,15 +15,15 @@ from pi_classifier.inference.classifier import ModelClassifier, silent_labels_of
 from pi_classifier.types import Classifier
 from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.errors import TrainingError
+from pi_classifier_training.evaluation.announcing import announced
 from pi_classifier_training.evaluation.evaluate import label_evaluation
 from pi_classifier_training.evaluation.false_announcements import (
     ask,
     brief,
     false_announcements,
-    known_answers,
 )
 from pi_classifier_training.evaluation.held_out import held_out
-from pi_classifier_training.evaluation.metrics import announcements, wilson
+from pi_classifier_training.evaluation.metrics import wilson
 from pi_classifier_training.evaluation.scoring import Outcomes, classify_photos
 from pi_classifier_training.evaluation.temperature import announce_from
 from pi_classifier_training.evaluation.unknown_photos import unknown_photos
@@ -34,14 +34,15 @@ from pi_classifier_training.progress import with_progress
 class DeliveredFigures:
     """Answers to the test photos, and from which score on labels should be announced.
 
-    `threshold` was chosen on the validation photos. `unknown` is what it says of test photos
-    of nothing, where there are some (`false_announcements.brief`).
+    `silent` are those of the `labels` of which nothing is said, `accept` the scores from which
+    the stages of a cascade but the last answer alone. `threshold` was chosen on the validation
+    photos. `unknown` is what it says of test photos of nothing, where there are some
+    (`false_announcements.brief`).
     """
 
     labels: tuple[str, ...]
-    silent: tuple[int, ...]
+    silent: tuple[str, ...]
     outcomes: Outcomes
-    said_scores: Any
     threshold: float
     accept: tuple[float, ...]
     unknown: dict[str, Any] | None
@@ -62,9 +63,6 @@ class DeliveredFigures:
         """The figures in JSON's types; shares are fractions with 95 % intervals."""
         outcomes, n = self.outcomes, len(self.outcomes.photos)
         right = wilson(int(outcomes.right.sum()), n)
-        speaking = ~np.isin(outcomes.truth, self.silent)
-        said = self._announced(speaking)
-        quiet = self._announced(~speaking)
         return {
             "threshold": self.threshold,
             "accept": list(self.accept),
@@ -74,19 +72,18 @@ class DeliveredFigures:
                 "n": n,
                 "top1": right.value,
                 "top1_interval": [right.low, right.high],
-                "said": said,
-                "said_of_silent": quiet,
+                "said": self._announced(of_silent=False),
+                "said_of_silent": self._announced(of_silent=True),
                 "labels": list(self.labels),
                 **label_evaluation(outcomes, self.labels),
             },
             "unknown": self.unknown,
         }
 
-    def _announced(self, rows: Any) -> dict[str, int]:
-        """How many of these test photos get a label aloud, and how many another than theirs."""
-        of = self.outcomes
-        counted = announcements(
-            of.truth[rows], of.given[rows], self.said_scores[rows], self.threshold
+    def _announced(self, *, of_silent: bool) -> dict[str, int]:
+        """How many photos get a label aloud, and how many another than theirs."""
+        counted = announced(
+            self.outcomes, self.labels, self.silent, self.threshold, of_silent=of_silent
         )
         return {"n": counted.n, "named": counted.named, "wrong": counted.wrong}
 
@@ -115,9 +112,8 @@ def measure_delivery(
     silent = silent_labels_of(classifier)
     return DeliveredFigures(
         tuple(classifier.labels),
-        tuple(i for i, label in enumerate(classifier.labels) if label in silent),
+        tuple(label for label in classifier.labels if label in silent),
         outcomes,
-        known_answers(classifier, outcomes).scores,
         threshold,
         accepts_of(classifier),
         unknown,
