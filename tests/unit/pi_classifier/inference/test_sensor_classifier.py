@@ -64,6 +64,21 @@ def test_its_silent_labels_are_known_by_their_names_and_never_announced(labels: 
     assert decision.label == "dog"
 
 
+def test_the_configuration_may_spell_an_accent_as_two_letters(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("gru\u0308n\nrot\n")
+    settings = Settings(
+        model=ModelSettings(path="imx500", labels=str(labels)),
+        decision=SmootherSettings(patience=1, silent_labels=("gru\u0308n", " rot ")),
+        speech=SpeechSettings(enabled=False),
+    )
+    classifier = open_deciding_classifier(settings)
+    smoother = make_parts(settings, classifier, on_stdout_closed=lambda: None).smoother
+    for sequence, scores in enumerate([(0.9, 0.1), (0.1, 0.9)]):
+        seen = frame(sequence, *scores)
+        assert smoother.update(seen, classifier.classify(seen)) is None
+
+
 def test_it_cannot_tell_unknown_frames(labels: str) -> None:
     settings = ModelSettings(path="imx500", labels=labels, unknown_rejection="on")
     with pytest.raises(ConfigError, match='unknown_rejection = on: model "imx500" does not say'):
