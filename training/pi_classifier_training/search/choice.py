@@ -79,24 +79,16 @@ class Choice:
     """One network, or two as a cascade, the cheaper first.
 
     `accuracy` (a fraction) and `ms` (the mean of a frame) are as expected from the
-    validation photos; `kb` is that of all files. `accept` is the threshold a cascade would
-    have on these scores, `max_loss` the share of photos it may lose against its second
-    network to stay at the bar. `reason` says in words why.
+    validation photos; `kb` is that of all files. `max_loss` is the share of photos that a
+    cascade may lose against its second network to stay at the bar. `reason` says in words why.
     """
 
     options: tuple[Option, ...]
     accuracy: float
     ms: float
     kb: float
-    accept: float | None = None
-    deferral: float | None = None
     max_loss: float = 0.0
     reason: str = ""
-
-    @property
-    def is_cascade(self) -> bool:
-        """Whether two networks are to work together."""
-        return len(self.options) > 1
 
 
 def option_of(
@@ -199,7 +191,7 @@ def _as_cascade(
     first: Option, second: Option, best: Option, expected: tuple[float, float], single: Choice
 ) -> Choice:
     accuracy, ms = expected
-    accept, deferral = _threshold(first, second, best, np.arange(len(best.outcomes.truth)))
+    _, deferral = _threshold(first, second, best, np.arange(len(best.outcomes.truth)))
     alone = single.options[0]
     reason = (
         f"{100 * accuracy:.1f} % of the validation photos in {ms:.0f} ms a frame on average; "
@@ -211,8 +203,6 @@ def _as_cascade(
         accuracy,
         ms,
         first.kb + second.kb,
-        accept,
-        deferral,
         max(0.0, second.accuracy - (best.accuracy - TOLERANCE)),
         reason,
     )
