@@ -51,7 +51,9 @@ def _auto(options: argparse.Namespace) -> int:
         # What single trainings say of themselves is told in the display.
         logging.getLogger("pi_classifier_training.retraining").setLevel(logging.WARNING)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(RunFolder(options.output_dir).held())
+        folder = RunFolder(options.output_dir)
+        stack.enter_context(folder.held())
+        folder.require_made_by("auto")
         executor = None
         if options.ray is not None:
             from pi_classifier_training.cluster.connection import joined

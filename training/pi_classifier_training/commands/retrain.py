@@ -74,6 +74,7 @@ def _retrain(options: argparse.Namespace) -> int:
 
     choices, run = choices_of(options), RunFolder(options.output_dir)
     with run.held():
+        run.require_made_by("retrain")
         with contextlib.ExitStack() as stack:
             compute = None
             if options.ray is not None:

@@ -74,9 +74,10 @@ def scan(image_dirs: Sequence[Path], rule: SplitRule | None = None) -> list[Phot
     """List the photos of one or more folders, one sub-folder per label, sorted.
 
     `rule` says how they are shared out among the splits, each folder for itself
-    (`sharing.shared_out`). Raises DatasetError when a folder is missing, holds no photos,
-    or a label's folder is empty.
+    (`sharing.shared_out`). Raises DatasetError when a folder is missing, given twice, holds no
+    photos, or a label's folder is empty.
     """
+    require_different(image_dirs)
     listed: list[list[Listed]] = []
     for image_dir in image_dirs:
         own: list[Listed] = []
@@ -94,6 +95,17 @@ def scan(image_dirs: Sequence[Path], rule: SplitRule | None = None) -> list[Phot
                 )
         listed.append(own)
     return split_photos(listed, rule or SplitRule())
+
+
+def require_different(image_dirs: Sequence[Path]) -> None:
+    """Photos that count twice would make every figure look surer than it is."""
+    given: dict[Path, Path] = {}
+    for image_dir in image_dirs:
+        earlier = given.setdefault(image_dir.resolve(), image_dir)
+        if earlier is not image_dir:
+            raise DatasetError(
+                f"{image_dir}: is the same folder as {earlier}; give every folder of photos once"
+            )
 
 
 def listed_in(label: LabelFolder, folder: str, name: str) -> Listed:

@@ -39,8 +39,8 @@ def label_folders(image_dir: Path) -> list[LabelFolder]:
     """
     if not image_dir.is_dir():
         raise DatasetError(
-            f"{image_dir}: no such folder; --image-dir takes a folder with one sub-folder "
-            "of photos per label"
+            f"{image_dir}: {missing_folder(image_dir)}; --image-dir takes a folder with one "
+            "sub-folder of photos per label"
         )
     folders = _sub_folders(image_dir)
     if not folders:
@@ -52,6 +52,11 @@ def label_folders(image_dir: Path) -> list[LabelFolder]:
     if not splits:
         return _named(folders, None)
     return [label for folder, split in splits for label in _named(_sub_folders(folder), split)]
+
+
+def missing_folder(path: Path) -> str:
+    """What is said of a path that should be a folder and is none."""
+    return "is a file" if path.exists() else "no such folder"
 
 
 def _without_labels(image_dir: Path) -> DatasetError:

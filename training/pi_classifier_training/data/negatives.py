@@ -14,7 +14,7 @@ from typing import Any
 from pi_classifier.modelfile.labels import silent_labels
 from pi_classifier_training.data.dataset import Photo, labels_of, walk
 from pi_classifier_training.data.doubtful_negatives import without_copies
-from pi_classifier_training.data.label_folders import PHOTO_SUFFIXES
+from pi_classifier_training.data.label_folders import PHOTO_SUFFIXES, missing_folder
 from pi_classifier_training.data.splits import SPLITS, Split, group_of, stated_split
 from pi_classifier_training.errors import DatasetError
 
@@ -218,8 +218,8 @@ def negative_sources(dirs: Sequence[Path]) -> list[NegativeSource]:
     for directory in dirs:
         if not directory.is_dir():
             raise DatasetError(
-                f"{directory}: no such folder; expected a folder of photos that show none of the "
-                "labels"
+                f"{directory}: {missing_folder(directory)}; expected a folder of photos that "
+                "show none of the labels"
             )
         photos_of = _sources_in(directory)
         if not photos_of:

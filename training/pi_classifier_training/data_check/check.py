@@ -17,7 +17,13 @@ from PIL import Image
 
 from pi_classifier.errors import ImageError
 from pi_classifier.preprocessing.photos import PHOTO_FORMATS, load_image
-from pi_classifier_training.data.dataset import Photo, listed_in, split_photos, walk
+from pi_classifier_training.data.dataset import (
+    Photo,
+    listed_in,
+    require_different,
+    split_photos,
+    walk,
+)
 from pi_classifier_training.data.label_folders import PHOTO_SUFFIXES, LabelFolder, label_folders
 from pi_classifier_training.data.near_duplicates import DisjointSets, similar_pairs
 from pi_classifier_training.data.sharing import Listed
@@ -78,6 +84,7 @@ class _Listing:
         self.labels: set[str] = set()
         self.groups: dict[str, list[tuple[str, ...]]] = {}
         self.splits: dict[str, Split] = {}
+        require_different(image_dirs)
         listed = [self._list(image_dir) for image_dir in image_dirs]
         self.photos: Sequence[Photo] = split_photos(listed, rule)
 

@@ -75,7 +75,11 @@ def ask(
             spoken.append(_announceable(classifier.classify(frame), never))
         kept.append(photo)
     if not kept:
-        raise DatasetError("none of the photos that show no label could be read")
+        raise DatasetError(
+            "none of the photos that show no label could be read"
+            if unreadable
+            else "no photos that show no label are left"
+        )
     return [
         Answers(
             tuple(kept),

@@ -7,7 +7,7 @@ import fcntl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pi_classifier.modelfile.labels import LABELS_NAME, label_text
 from pi_classifier.printable import printable
@@ -24,6 +24,8 @@ from pi_classifier_training.networks.hdf5 import save_weights
 from pi_classifier_training.networks.network import Network, NetworkSpec
 
 RUN_FILE = "run.json"
+# Of a search, below its folder.
+SEARCH_RECORD = Path("search", "auto.json")
 WEIGHTS_FILE = "network.weights.h5"
 # Hidden: it means nothing to whoever looks into the folder.
 _LOCK_FILE = ".lock"
@@ -70,6 +72,18 @@ class RunFolder:
                 if made and [path.name for path in self.path.iterdir()] == [_LOCK_FILE]:
                     (self.path / _LOCK_FILE).unlink()
                     self.path.rmdir()
+
+    def require_made_by(self, command: Literal["auto", "retrain"]) -> None:
+        """Raise TrainingError where the other command has used the folder.
+
+        Both write a report into theirs, and one would replace the other's.
+        """
+        other, record = ("retrain", RUN_FILE) if command == "auto" else ("auto", SEARCH_RECORD)
+        if (self.path / record).exists():
+            raise TrainingError(
+                f"{self.path}: holds what 'pi-classifier-train {other}' made; name another "
+                "--output-dir"
+            )
 
     def clear_partial(self) -> None:
         """Remove what a killed run left of files it was writing."""

@@ -21,6 +21,7 @@ from pi_classifier_training.evaluation.boards import board_cost
 from pi_classifier_training.features.bottlenecks import BottleneckCache
 from pi_classifier_training.progress import Overall, with_progress
 from pi_classifier_training.retraining.recipe import flat, photos_id
+from pi_classifier_training.retraining.run_folder import SEARCH_RECORD
 from pi_classifier_training.search.candidates import (
     Candidate,
     Weights,
@@ -34,8 +35,7 @@ from pi_classifier_training.search.search import Budget, Search, SearchInputs
 
 log = logging.getLogger(__name__)
 
-SEARCH_FOLDER = "search"
-AUTO_FILE = "auto.json"
+SEARCH_FOLDER, AUTO_FILE = SEARCH_RECORD.parts
 _LARGEST_RECORD = 1 << 20
 # So many networks are tried at most, however much time there is.
 MOST_CONTENDERS = 24

@@ -173,6 +173,16 @@ def test_scan_explains_what_is_wrong(tmp_path: Path, prepare: object, says: str)
     assert caught.value.exit_code == 65
 
 
+def test_a_file_is_no_folder_and_a_folder_is_given_once(tmp_path: Path) -> None:
+    photos = make_set(tmp_path / "photos", per_label=3)
+    (tmp_path / "same").symlink_to(photos)
+    with pytest.raises(DatasetError, match=r"same: is the same folder as .*photos; give every"):
+        scan([photos, tmp_path / "same"])
+    (tmp_path / "list.txt").touch()
+    with pytest.raises(DatasetError, match=r"list\.txt: is a file; --image-dir takes a folder"):
+        scan([tmp_path / "list.txt"])
+
+
 def test_a_copy_under_another_label_stays_in_its_split(tmp_path: Path) -> None:
     make_photo(tmp_path / "daisy" / "same.png")
     make_photo(tmp_path / "rose" / "same.png")

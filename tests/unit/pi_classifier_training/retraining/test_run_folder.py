@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 from pi_classifier_training.errors import TrainingError
-from pi_classifier_training.retraining.run_folder import RunFolder, held_source
+from pi_classifier_training.retraining.run_folder import (
+    RUN_FILE,
+    SEARCH_RECORD,
+    RunFolder,
+    held_source,
+)
 
 
 def test_a_second_one_is_told_and_the_first_goes_on(tmp_path: Path) -> None:
@@ -34,3 +39,18 @@ def test_a_model_file_needs_no_lock(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == [model]
     with held_source(tmp_path), pytest.raises(TrainingError):
         held_source(tmp_path).__enter__()
+
+
+def test_auto_and_retrain_leave_the_folders_of_the_other_alone(tmp_path: Path) -> None:
+    run, searched = RunFolder(tmp_path / "run"), RunFolder(tmp_path / "searched")
+    for record in (run.path / RUN_FILE, searched.path / SEARCH_RECORD):
+        record.parent.mkdir(parents=True)
+        record.touch()
+    run.require_made_by("retrain")
+    searched.require_made_by("auto")
+    with pytest.raises(TrainingError, match="run: holds what 'pi-classifier-train retrain' made"):
+        run.require_made_by("auto")
+    with pytest.raises(
+        TrainingError, match="searched: holds what 'pi-classifier-train auto' made"
+    ):
+        searched.require_made_by("retrain")
