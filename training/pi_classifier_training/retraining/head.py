@@ -225,16 +225,24 @@ def choose_strength(
             figures = head.figures(known[left_out], truth_of[left_out])
             losses[number] += figures["validation_cross_entropy"] * len(left_out)
             step()
-    return STRENGTHS[int(losses.argmin())]
+    # Where nothing could be left out, nothing speaks for large weights.
+    return STRENGTHS[int(losses.argmin())] if losses.any() else max(STRENGTHS)
 
 
 def _folds(
     indices: NDArray[np.int64], groups: NDArray[Any]
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Positions kept and left out, fold by fold, of about the same share of every label."""
+    """Positions kept and left out, fold by fold, of about the same share of every label.
+
+    None where no label has two photos.
+    """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    folds = StratifiedGroupKFold(min(FOLDS, len(np.unique(groups))), shuffle=True, random_state=1)
+    commonest = np.unique_counts(indices).counts.max()
+    number = int(min(FOLDS, len(np.unique(groups)), commonest))
+    if number < 2:
+        return
+    folds = StratifiedGroupKFold(number, shuffle=True, random_state=1)
     with warnings.catch_warnings():
         # Where a label has fewer photos than there are folds, some leave none of it out.
         warnings.simplefilter("ignore", UserWarning)

@@ -160,3 +160,11 @@ class TestStrength:
     def test_three_photos_of_a_label_are_enough(self) -> None:
         features, indices = clouds(30, 3, skew=2)
         assert choose_strength(features, indices, 3) in STRENGTHS
+
+    @pytest.mark.parametrize("per_label", [1, 2, 3, 4])
+    def test_so_are_fewer_photos_of_every_label_than_folds(self, per_label: int) -> None:
+        features, indices = clouds(3 * per_label, 3)
+        assert np.bincount(indices).tolist() == [per_label] * 3
+        strength = choose_strength(features, indices, 3)
+        assert strength in STRENGTHS
+        assert per_label > 1 or strength == max(STRENGTHS)
