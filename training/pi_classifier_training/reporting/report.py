@@ -106,14 +106,26 @@ def write_report(
 def report_after_training(
     run_dir: Path, image_dirs: Sequence[Path], weights: str, cache_dir: str | None
 ) -> Iterator[str]:
-    """Write the report of a run just trained from `weights`; yield what it says in short.
-
-    Whatever goes wrong is a warning: it must not make a finished training fail.
-    """
+    """Write the report of a run just trained from `weights`; yield what it says in short."""
     known = weights if more_photos.published(weights) else None
-    options = ReportOptions(weights=known, cache_dir=cache_dir)
+    return report_lines(
+        run_dir, image_dirs, options=ReportOptions(weights=known, cache_dir=cache_dir)
+    )
+
+
+def report_lines(
+    source: Path,
+    image_dirs: Sequence[Path],
+    output: Path | None = None,
+    options: ReportOptions | None = None,
+    first: Sequence[Section] = (),
+) -> Iterator[str]:
+    """Write the page as `write_report` does; yield what it says in short.
+
+    Whatever goes wrong is a warning: it must not make finished work fail.
+    """
     try:
-        report = write_report(run_dir, image_dirs, options=options)
+        report = write_report(source, image_dirs, output, options, first)
     except Exception as error:
         log.warning("no report was written: %s", error)
         log.debug("", exc_info=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from pi_classifier_training.evaluation.boards import board_cost
 from pi_classifier_training.inspection.estimates import board_called
 from pi_classifier_training.progress import Overall
 from pi_classifier_training.reporting.page import Section
-from pi_classifier_training.reporting.report import REPORT_FILE, write_report
+from pi_classifier_training.reporting.report import REPORT_FILE, report_lines
 from pi_classifier_training.reporting.subject import Delivered, ReportOptions
 from pi_classifier_training.search.candidates import Candidate
 from pi_classifier_training.search.choice import Choice, Limits, choose, option_of
@@ -28,8 +27,6 @@ from pi_classifier_training.search.trials import (
     TrialSpec,
     run_trial,
 )
-
-log = logging.getLogger(__name__)
 
 # An epoch with simulated rounding takes about so many ordinary ones.
 QUANTIZATION_AWARE_EPOCHS = 2.0
@@ -224,27 +221,17 @@ def _of_100(share: float | None) -> str:
 def _reported(
     finishing: Finishing, run: Path, story: Chosen, delivered: Delivered, spec: TrialSpec
 ) -> Iterator[str]:
-    """Write the report; yield what it says in short.
-
-    Whatever goes wrong is a warning: it must not make a finished search fail.
-    """
+    """Write the report, unless it was written before; yield what it says in short."""
     section = Section("chosen", "What was tried, and what was chosen?", "chosen.html.j2", story)
     options = ReportOptions(weights=spec.weights, cache_dir=spec.cache_dir, delivered=delivered)
     path = finishing.output_dir / REPORT_FILE
     if _is_newer(path, finishing.output_dir / DELIVERY_FILE):
         yield f"All of it, with pictures: {path} (written before)"
         return
-    try:
-        with finishing.display() as display:
-            display.doing("writing the report")
-            report = write_report(run, finishing.image_dirs, path, options, first=[section])
-    except Exception as error:
-        log.warning("no report was written: %s", error)
-        log.debug("", exc_info=True)
-    else:
-        yield ""
-        yield from report.in_short
-        yield f"All of it, with pictures: {report.path} (open it in a browser)"
+    with finishing.display() as display:
+        display.doing("writing the report")
+        lines = tuple(report_lines(run, finishing.image_dirs, path, options, [section]))
+    yield from lines
 
 
 def _is_newer(path: Path, than: Path) -> bool:
