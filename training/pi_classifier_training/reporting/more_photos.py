@@ -29,6 +29,9 @@ from pi_classifier_training.reporting.subject import Subject
 from pi_classifier_training.reporting.words import head_sentence, more_photos_sentence
 from pi_classifier_training.retraining.run_folder import RunFolder
 
+# Below, the smallest shares of the photos are the same ones.
+LEAST_OF_A_LABEL = 8
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MorePhotos:
@@ -99,7 +102,7 @@ def more_photos(
         training = _features(cache, network, resize, known, ("training",))
         checks = _features(cache, network, resize, photos, ("validation", "test"))
     labels = len(network.labels)
-    _require_possible(training, checks, labels)
+    require_possible(training, checks, labels)
     with Progress("learning curve", len(learning_curve.SHARES) * learning_curve.SEEDS) as bar:
         curve = learning_curve.measure(
             training, checks, labels, _head_settings(summary), step=bar.step
@@ -182,10 +185,16 @@ def _features(
     return HeadInputs(bottlenecks.gather(samples), bottlenecks.indices)
 
 
-def _require_possible(training: HeadInputs, checks: HeadInputs, labels: int) -> None:
+def require_possible(training: HeadInputs, checks: HeadInputs, labels: int) -> None:
+    """Raise TrainingError saying why no curve can be made of these photos."""
     seen = Counter(training.indices.tolist())
     if len(seen) < labels or not len(checks.indices):
         raise TrainingError("a label has no readable photo to train on, or none is held out")
+    if max(seen.values()) < LEAST_OF_A_LABEL:
+        raise TrainingError(
+            f"with fewer than {LEAST_OF_A_LABEL} photos of a label to train on there are no "
+            "shares to compare"
+        )
     samples, channels = training.values.shape
     if learning_curve.too_much(samples, channels, labels):
         raise TrainingError("so many photos and labels would take longer than the training did")

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.reporting import learning_curve
 from pi_classifier_training.reporting.learning_curve import (
     EXPONENTS,
@@ -25,6 +26,7 @@ from pi_classifier_training.reporting.learning_curve import (
     measure,
     too_much,
 )
+from pi_classifier_training.reporting.more_photos import LEAST_OF_A_LABEL, require_possible
 from pi_classifier_training.retraining.head import ClassWeights, fit_head
 
 Array = NDArray[np.float64]
@@ -253,3 +255,16 @@ def test_shares_are_nested_and_even_over_labels() -> None:
     assert [int((small < 40).sum()), int((small >= 40).sum())] == [10, 2]
     # A label with few photos never disappears.
     assert len(learning_curve._share_of([np.arange(3)], 0.125)) == 1
+
+
+@pytest.mark.parametrize("per_label", [1, LEAST_OF_A_LABEL - 1, LEAST_OF_A_LABEL])
+def test_of_very_few_photos_no_shares_are_compared(per_label: int) -> None:
+    truth = np.repeat(np.arange(2), per_label)
+    inputs = HeadInputs(np.eye(2, dtype=np.float32)[truth], truth)
+    if per_label < LEAST_OF_A_LABEL:
+        with pytest.raises(TrainingError, match="fewer than 8 photos of a label"):
+            require_possible(inputs, inputs, 2)
+    else:
+        require_possible(inputs, inputs, 2)
+        with np.errstate(all="raise"):
+            assert forecast(measure(inputs, inputs, 2)).law.b == 0
