@@ -27,7 +27,7 @@ def test_the_table_shows_what_differs_and_how_good(
     assert header.split()[:2] == ["name", "network"]
     assert "mobilenet_v1 0.25/96" in first
     assert "rate 0.002" in first
-    assert f"{(run / 'int8.tflite').stat().st_size / 1000:.0f}  15" in first
+    assert f"{(run / 'int8.tflite').stat().st_size / 1000:.0f}  18" in first
     assert "rate 0.125" in second
     assert second.endswith("–     –    –   –") or second.split()[-1] == "–"
     assert last == f"Their curves: tensorboard --logdir {tmp_path}"
