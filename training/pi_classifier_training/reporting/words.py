@@ -11,6 +11,8 @@ from pi_classifier_training.evaluation.metrics import Accuracy, LabelFigures
 
 # Fewer photos of a label than this say little about it.
 FEW_PHOTOS = 20
+# With fewer test photos the interval of the accuracy spans half of all there is, or more.
+FEWEST_PHOTOS = 10
 SEEN_PERHAPS = (
     "These photos were held out by their names. Whether the model was trained on them elsewhere "
     "is not known: if it was, it does worse on new ones."
@@ -58,8 +60,14 @@ def confused_pairs(
 def accuracy_sentence(accuracy: Accuracy, n: int) -> str:
     """How many of 100 new photos are named rightly."""
     low, high = f"{100 * accuracy.low:.0f}", f"{100 * accuracy.high:.0f}"
+    right = of_100(accuracy.value)
+    if n < FEWEST_PHOTOS:
+        return (
+            f"How good it is nobody can tell from {counted(n)} kept aside ({right} of 100 right, "
+            f"perhaps {low}, perhaps {high}): take more photos."
+        )
     return (
-        f"Of 100 new photos about {of_100(accuracy.value)} are named rightly (between {low} and "
+        f"Of 100 new photos about {right} are named rightly (between {low} and "
         f"{high}; measured on {counted(n)} kept aside)."
     )
 

@@ -57,6 +57,8 @@ class RunFolder:
         for this and stays empty is removed again.
         """
         made = not self.path.exists()
+        if not made and not self.path.is_dir():
+            raise TrainingError(f"{self.path}: is a file; name a folder, which may be new")
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / _LOCK_FILE).open("a+b") as lock:
             try:

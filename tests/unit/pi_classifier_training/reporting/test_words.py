@@ -178,6 +178,11 @@ def test_the_headline() -> None:
         "Of 100 new photos about 86 are named rightly (between 82 and 89; measured on 334 photos "
         "kept aside)."
     )
+    assert "about 90 are named rightly" in words.accuracy_sentence(Accuracy(0.9, 0.6, 0.98), 10)
+    assert words.accuracy_sentence(Accuracy(1.0, 0.342, 1.0), 2) == (
+        "How good it is nobody can tell from 2 photos kept aside (100 of 100 right, perhaps 34, "
+        "perhaps 100): take more photos."
+    )
 
 
 def test_pairs_are_counted_both_ways_and_the_commoner_way_comes_first() -> None:

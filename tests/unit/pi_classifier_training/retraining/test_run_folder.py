@@ -54,3 +54,11 @@ def test_auto_and_retrain_leave_the_folders_of_the_other_alone(tmp_path: Path) -
         TrainingError, match="searched: holds what 'pi-classifier-train auto' made"
     ):
         searched.require_made_by("retrain")
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    taken = tmp_path / "birds"
+    taken.write_text("a file")
+    with pytest.raises(TrainingError, match="is a file; name a folder"):
+        RunFolder(taken).held().__enter__()
+    assert taken.read_text() == "a file"
