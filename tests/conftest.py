@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.browser import Browser
 
 # The gate tries the same examples every time, so that it never fails by chance; scripts/fuzz
 # searches at random. Machines that run tests are shared and noisy: speed is scripts/bench's
@@ -14,6 +18,15 @@ from hypothesis import settings
 settings.register_profile("gate", derandomize=True, database=None, deadline=None)
 settings.register_profile("search", max_examples=500, print_blob=True, deadline=None)
 settings.load_profile("gate")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A real browser, for a module's tests of pages."""
+    from tests.browser import Browser
+
+    with Browser(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.training.browser import Browser, find_browser
+from tests.browser import Browser
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 Start = Callable[..., "AbstractContextManager[subprocess.Popen[str]]"]
@@ -177,19 +177,11 @@ def test_on_a_web_page(start: Start, photos: Path) -> None:
     assert process.returncode == 0
 
 
-def test_a_laptop_shows_all_of_it_at_once(
-    start: Start, tmp_path_factory: pytest.TempPathFactory, photos: Path
-) -> None:
+def test_a_laptop_shows_all_of_it_at_once(start: Start, browser: Browser) -> None:
     """1366 by 768 pixels, of which the browser itself takes a part."""
-    program = find_browser()
-    if program is None:
-        pytest.skip("the page was not looked at: no Chromium, which scripts/test installs")
     size = ("--set", "camera.width=1280", "--set", "camera.height=960")
     camera = ("--model", MODEL, "--camera", "emulated", *size)
-    with (
-        start("preview", *camera, "--http", 0) as server,
-        Browser(program, tmp_path_factory.mktemp("profile")) as browser,
-    ):
+    with start("preview", *camera, "--http", 0) as server:
         assert server.stderr is not None
         address = re.findall(r"http://127\.0\.0\.1:\d+/", server.stderr.readline())[0]
         browser.open(address, 1366, height=640)

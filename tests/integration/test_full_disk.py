@@ -8,9 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from pi_classifier.inference.interpreter import installed_runtimes
+from tests.needs import NEEDS_LITERT
 
 ROOT = Path(__file__).resolve().parents[2]
 # Kilobytes. What the first model needs: copy 300, weights 232; the second: copy 964, weights 844.
@@ -73,9 +71,7 @@ for size in sys.argv[2].split(","):
 """
 
 
-@pytest.mark.skipif(
-    "litert" not in installed_runtimes(), reason="only LiteRT keeps packed weights"
-)
+@NEEDS_LITERT
 def test_a_model_runs_however_small_the_disk(tmp_path: Path) -> None:
     """First start, then a reload with a larger model; a signal would end the program."""
     program = [sys.executable, "-c", PROGRAM, str(tmp_path), ",".join(map(str, SIZES))]

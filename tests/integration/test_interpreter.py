@@ -21,12 +21,12 @@ from pi_classifier.inference.classifier import (
 from pi_classifier.inference.interpreter import installed_runtimes, open_interpreter
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.model_file import read_model_file, upsample_nearest
+from tests.needs import NEEDS_LITERT
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
 KINDS = ("float32", "uint8", "int8", "dynamic", "normalized", "logits")
 RUNTIMES = installed_runtimes()
-NEEDS_LITERT = pytest.mark.skipif("litert" not in RUNTIMES, reason="needs ai-edge-litert")
 PIXELS = np.full((16, 16, 3), (0, 200, 200), np.uint8)
 
 

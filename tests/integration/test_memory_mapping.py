@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pi_classifier.inference.interpreter import installed_runtimes
+from tests.needs import NEEDS_LITERT
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
@@ -78,9 +79,7 @@ def test_the_model_is_mapped_and_stays_so(tmp_path: Path, runtime: str) -> None:
         assert files[mapped]["Anonymous"] == files[mapped]["Private_Dirty"] == 0
 
 
-@pytest.mark.skipif(
-    "litert" not in installed_runtimes(), reason="only LiteRT keeps packed weights"
-)
+@NEEDS_LITERT
 def test_packed_weights_are_mapped_too(tmp_path: Path) -> None:
     for _ in ("packed just now", "used again"):
         files = measure(DATA / "float32.tflite", "litert", tmp_path)["files"]
@@ -90,9 +89,7 @@ def test_packed_weights_are_mapped_too(tmp_path: Path) -> None:
         assert mapped["Anonymous"] == mapped["Private_Dirty"] == 0
 
 
-@pytest.mark.skipif(
-    "litert" not in installed_runtimes(), reason="only LiteRT keeps packed weights"
-)
+@NEEDS_LITERT
 @pytest.mark.skipif(not LARGE.is_file(), reason=f"{LARGE} IS MISSING: memory saving untested")
 def test_packed_weights_no_longer_take_private_memory(tmp_path: Path) -> None:
     """MobileNet v2: 3.5 MB of weights. CompiledModel itself takes 2 MB more than Interpreter."""

@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -31,8 +30,7 @@ from pi_classifier_training.reporting.subject import ReportOptions, Subject
 from PIL import Image
 
 from pi_classifier.modelfile.model_file import read_model_file
-
-from .browser import Browser, find_browser
+from tests.browser import Browser
 
 # Made once and kept: with a new cache folder matplotlib would look at every font again.
 os.environ.setdefault("MPLCONFIGDIR", f"{tempfile.gettempdir()}/pi-classifier-tests-matplotlib")
@@ -268,15 +266,6 @@ def test_a_file_of_other_labels_is_left_out_not_fatal(
         assert main(arguments) == 0
     assert "int8.tflite: does not know the label 'cyan'" in caplog.text
     assert "Copy float32.tflite" in (copy / "report.html").read_text()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = find_browser()
-    if program is None:
-        pytest.skip("pages were not looked at: no Chromium, which scripts/test installs")
-    with Browser(program, tmp_path_factory.mktemp("profile")) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("width", [360, 1200])

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pi_classifier.inference.weight_cache import WeightCache, cpu_identity
+from tests.needs import NEEDS_ROOT
 
 MODEL = "ab" * 32
 
@@ -149,9 +150,8 @@ def test_nothing_is_not_kept(tmp_path: Path) -> None:
     assert not made.verified()
 
 
+@NEEDS_ROOT
 def test_a_folder_of_another_user_is_not_trusted(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root may give a folder to another user")
     theirs = tmp_path / "theirs"
     made = built(theirs)
     os.chown(theirs, 65534, 65534)

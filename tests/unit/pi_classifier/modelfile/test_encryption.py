@@ -23,6 +23,7 @@ from pi_classifier.modelfile.encryption import (
     read_key_file,
     write_new_key,
 )
+from tests.needs import NEEDS_ROOT
 
 KEY = ModelKey(bytes(range(32)), "the-key")
 HEADER_BYTES, TAG_BYTES, PIECE = 60, 16, 1 << 20
@@ -174,7 +175,7 @@ def open_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file to another user")
+@NEEDS_ROOT
 @pytest.mark.parametrize(
     ("owner", "group", "mode", "refused"),
     [

@@ -13,19 +13,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
+
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE_S = 60
 
 
-def find_browser() -> str | None:
-    """The path of a Chromium, if one is installed."""
-    return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+def _program() -> str:
+    path = next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+    if path is None:
+        pytest.fail("no Chromium shows the pages: apt install chromium, as scripts/test does")
+    return path
 
 
 class Browser:
-    """One page of a Chromium; `problems` are what its console and network complained of."""
+    """One page of a Chromium; `problems` are what its console and network complained of.
 
-    def __init__(self, program: str, profile: Path) -> None:
+    A test that opens one fails where no Chromium is installed.
+    """
+
+    def __init__(self, profile: Path) -> None:
+        program = _program()
         (theirs_in, self._out), (self._in, theirs_out) = os.pipe(), os.pipe()
         # High numbers, so that placing one at 3 does not close the other.
         ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 100) for end in (theirs_in, theirs_out)]
