@@ -44,6 +44,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        if before.exists() and not path.exists():  # the new one could not take its place
+            before.rename(path)
         shutil.rmtree(before, ignore_errors=True)
 
 

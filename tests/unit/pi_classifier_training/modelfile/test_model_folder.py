@@ -74,6 +74,16 @@ def test_after_an_error_the_older_folder_stays(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["birds"]
 
 
+def test_the_older_folder_stays_where_the_new_one_cannot_take_its_place(tmp_path: Path) -> None:
+    folder = tmp_path / "birds"
+    with replacing_folder(folder) as new:
+        (new / "birds.tflite").write_bytes(b"old")
+    with pytest.raises(FileNotFoundError), replacing_folder(folder) as new:
+        new.rmdir()
+    assert files_in(folder) == {"birds.tflite": b"old"}
+    assert names_in(tmp_path) == ["birds"]
+
+
 @pytest.mark.parametrize("name", ["holiday.jpg", "photos"])
 def test_what_is_no_model_is_never_replaced(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "birds"
