@@ -72,12 +72,6 @@ class ModelClassifier:
         self._read_uncalibrated = ScoreReader(activation, 1.0, len(model.labels))
         self._unknown = None if unknown is None else UnknownRejection(unknown)
         self._silent = frozenset(model.manifest.silent_labels)
-        if unknown is not None and self._independent:
-            raise ModelMismatch(
-                f"{model.path}: tells unknown frames by scores that share 100 %, and its scores "
-                'are independent of one another; remove its "unknown" entry, or set '
-                "model.unknown_rejection to off"
-            )
         for number, vector in enumerate(model.manifest.golden, start=1):
             self._replay(vector, number)
 
@@ -242,13 +236,13 @@ def start_model(
     model: ModelFile, settings: ModelSettings, weights: Path | None
 ) -> ModelClassifier:
     """Load and run a model, with its packed weights if there are any; see `open_interpreter`."""
+    unknown = _unknown_score(model, settings)
     interpreter = open_interpreter(model, settings.runtime, settings.num_threads, weights)
     resize: Resize | None = None
     if settings.resize in ("crop", "stretch"):
         resize = "crop" if settings.resize == "crop" else "stretch"
     try:
-        unknown = _unknown_score(model, settings)
-        return ModelClassifier(
+        classifier = ModelClassifier(
             model, interpreter, settings.top_k, resize, settings.scores, unknown
         )
     except BaseException as error:
@@ -260,6 +254,14 @@ def start_model(
                 "the file says itself how its pixels are read: remove the setting"
             ) from error
         raise
+    if unknown is not None and classifier.independent:
+        classifier.close()
+        raise ModelMismatch(
+            f"{model.path}: tells unknown frames by scores that share 100 %, and its scores are "
+            'independent of one another; remove its "unknown" entry, or set '
+            "model.unknown_rejection to off"
+        )
+    return classifier
 
 
 def _unknown_score(model: ModelFile, settings: ModelSettings) -> UnknownScore | None:

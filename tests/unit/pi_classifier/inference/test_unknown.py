@@ -99,6 +99,9 @@ def test_independent_scores_have_none() -> None:
     content = with_entry(NEVER, "independent", weights=[1.0, 1.0, 1.0])
     with pytest.raises(ModelMismatch, match="its scores are independent of one another"):
         opened(content)
+    # Nor does it fail its self-test, whatever the settings say of pixels.
+    with pytest.raises(ModelMismatch, match="its scores are independent of one another"):
+        opened(content, channels="rgb")
     assert not opened(content, unknown_rejection="off").classify(CYAN).unknown
 
 
