@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
+from pi_classifier.modelfile.labels import clean_label
 from pi_classifier.setting import setting
 from pi_classifier.types import Category, Decision, Frame, Prediction, Several
 
@@ -51,6 +52,11 @@ class SmootherSettings:
                 f"threshold_low = {self.threshold_low} is above "
                 f"threshold_high = {self.threshold_high}; lower it or raise the other"
             )
+
+    @property
+    def made_silent(self) -> tuple[str, ...]:
+        """The `silent_labels`, spelled as models have theirs."""
+        return tuple(map(clean_label, self.silent_labels))
 
 
 class Smoother:

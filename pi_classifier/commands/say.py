@@ -79,13 +79,14 @@ def _texts(
 
 
 def _spoken_labels(settings: Settings) -> Sequence[str]:
-    """The labels the model announces, read from its file without running it."""
+    """The labels that are announced, read from the model's files without running them."""
     path = find_model(settings.model.path)
-    if path.suffix == ".toml":
-        path = read_cascade_file(path).stages[0].model
-    model = read_model_file(path, settings.model.labels, to_run=False)
-    silent = {*model.manifest.silent_labels, *settings.decision.silent_labels}
-    return [label for label in model.labels if label not in silent]
+    is_cascade = path.suffix == ".toml"
+    paths = [stage.model for stage in read_cascade_file(path).stages] if is_cascade else [path]
+    models = [read_model_file(path, settings.model.labels, to_run=False) for path in paths]
+    silent = set(settings.decision.made_silent)
+    silent.update(*(model.manifest.silent_labels for model in models))
+    return [label for label in models[0].labels if label not in silent]
 
 
 def _say(texts: Sequence[str], settings: SpeechSettings) -> None:

@@ -22,7 +22,6 @@ from pi_classifier.inference.classifier import (
     silent_labels_of,
 )
 from pi_classifier.logs.events import Event, entry
-from pi_classifier.modelfile.labels import clean_label
 from pi_classifier.modelfile.model_file import ModelFile
 from pi_classifier.service.camera_recovery_log import CameraRecoveryLog
 from pi_classifier.service.liveness import Liveness
@@ -83,7 +82,8 @@ def open_deciding_classifier(settings: Settings) -> Classifier:
     """Open the model, which must fit how decisions are made. Raises ConfigError, ModelError."""
     classifier = _open_for(settings)
     known = classifier.labels
-    unknown = next((label for label in _made_silent(settings) if label not in known), None)
+    named = settings.decision.made_silent
+    unknown = next((label for label in named if label not in known), None)
     if unknown is not None:
         classifier.close()
         raise ConfigError(
@@ -91,11 +91,6 @@ def open_deciding_classifier(settings: Settings) -> Classifier:
             f"{suggestion(unknown, known)} 'pi-classifier models' lists its labels"
         )
     return classifier
-
-
-def _made_silent(settings: Settings) -> list[str]:
-    """The labels that the configuration makes silent, spelled as models have theirs."""
-    return [clean_label(label) for label in settings.decision.silent_labels]
 
 
 def _open_for(settings: Settings) -> Classifier:
@@ -179,7 +174,7 @@ def make_parts(
 ) -> PipelineParts:
     """Make the parts around an open classifier; see `open_parts`. Raises ConfigError."""
     models = list(model_files(classifier))
-    silent = silent_labels_of(classifier).union(_made_silent(settings))
+    silent = silent_labels_of(classifier).union(settings.decision.made_silent)
     spoken = [label for label in classifier.labels if label not in silent]
     smoother = make_smoother(settings.decision, silent)
     gate = open_gate(settings.gate)
