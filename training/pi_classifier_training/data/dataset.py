@@ -9,6 +9,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -77,6 +78,11 @@ def scan(image_dirs: Sequence[Path], rule: SplitRule | None = None) -> list[Phot
     (`sharing.shared_out`). Raises DatasetError when a folder is missing, given twice, holds no
     photos, or a label's folder is empty.
     """
+    return [photo for own in scan_folders(image_dirs, rule) for photo in own]
+
+
+def scan_folders(image_dirs: Sequence[Path], rule: SplitRule | None = None) -> list[list[Photo]]:
+    """The photos of each folder, as `scan` lists and splits them all."""
     require_different(image_dirs)
     listed: list[list[Listed]] = []
     for image_dir in image_dirs:
@@ -94,7 +100,8 @@ def scan(image_dirs: Sequence[Path], rule: SplitRule | None = None) -> list[Phot
                     "remove the folder"
                 )
         listed.append(own)
-    return split_photos(listed, rule or SplitRule())
+    photos = iter(split_photos(listed, rule or SplitRule()))
+    return [list(islice(photos, len(own))) for own in listed]
 
 
 def require_different(image_dirs: Sequence[Path]) -> None:

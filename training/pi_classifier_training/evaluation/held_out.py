@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 from pi_classifier.inference.classifier import ModelClassifier
 from pi_classifier.modelfile.model_file import ModelFile
-from pi_classifier_training.data.dataset import Photo, scan
+from pi_classifier_training.data.dataset import Photo, scan_folders
 from pi_classifier_training.data.photo_sketch import any_sketched, recorded_sketch
 from pi_classifier_training.data.splits import Split, SplitOptions, SplitRule
 from pi_classifier_training.errors import DatasetError
@@ -36,8 +37,8 @@ def recorded_rule(model: ModelFile) -> SplitRule | None:
 
 def photos_beside(
     models: Sequence[ModelFile], image_dirs: Sequence[Path], options: SplitOptions
-) -> list[Photo]:
-    """The photos of folders with the split that holds for all models.
+) -> list[list[Photo]]:
+    """The photos of each folder with the split that holds for all models.
 
     Where models were split in different ways, a photo tests or validates only if it does so
     for each of them; all others count as trained on. Raises ConfigError where `options`
@@ -45,15 +46,18 @@ def photos_beside(
     """
     rules = dict.fromkeys(options.applied_to(recorded_rule(m), m.path.name) for m in models)
     first, *others = rules or [options.applied_to(None)]
-    photos = scan(image_dirs, first)
+    folders = scan_folders(image_dirs, first)
     for rule in others:
-        photos = [
-            one
-            if one.split == other.split
-            else Photo.of(one.folder, one.name, one.label, "training")
-            for one, other in zip(photos, scan(image_dirs, rule), strict=True)
+        folders = [
+            [
+                one
+                if one.split == other.split
+                else Photo.of(one.folder, one.name, one.label, "training")
+                for one, other in zip(*both, strict=True)
+            ]
+            for both in zip(folders, scan_folders(image_dirs, rule), strict=True)
         ]
-    return photos
+    return folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,8 @@ def chosen_photos(
     sketches of what they were trained on show; else the test photos of all models. Raises
     DatasetError where there are none.
     """
-    photos = photos_beside(models, image_dirs, options or SplitOptions())
+    folders = photos_beside(models, image_dirs, options or SplitOptions())
+    photos = list(chain.from_iterable(folders))
     if split != "auto":
         return ChosenPhotos(chosen_split(photos, split), split, "asked", len(photos))
     sketches = [recorded_sketch(training_of(model)) for model in models]
@@ -138,9 +143,9 @@ def held_out(
     """
     parts = []
     models = [classifier.model for classifier in classifiers]
-    for folder in image_dirs:
-        photos = photos_beside(models, [folder], options or SplitOptions())
-        photos = match_labels(photos, models[0].labels, models[0].name)
+    folders = photos_beside(models, image_dirs, options or SplitOptions())
+    for folder, own in zip(image_dirs, folders, strict=True):
+        photos = match_labels(own, models[0].labels, models[0].name)
         validation = tuple(p for p in photos if p.split == "validation")
         parts.append(HeldOut(folder, validation, tuple(p for p in photos if p.split == "test")))
     for split in ("validation", "test"):

@@ -12,7 +12,7 @@ from pi_classifier.inference.classifier import ModelClassifier, open_model
 from pi_classifier.preprocessing.preprocessor import Preprocessor
 from pi_classifier.system.files import write_json
 from pi_classifier_training.conversion.conversion import Kind
-from pi_classifier_training.data.dataset import Images, Photo, scan
+from pi_classifier_training.data.dataset import Images, Photo, scan, scan_folders
 from pi_classifier_training.data.negatives import recorded_dirs, recorded_negatives
 from pi_classifier_training.data.splits import SplitOptions, SplitRule
 from pi_classifier_training.errors import ExportError
@@ -208,9 +208,16 @@ def export_kind(
 def evaluate_folders(
     classifier: ModelClassifier, image_dirs: Sequence[Path], rule: SplitRule
 ) -> dict[str, Any]:
-    """Figures on the held-out photos of the first folder; those of others beside them."""
+    """Figures on the held-out photos of the first folder; those of others beside them.
+
+    A folder that holds none is passed over. Raises DatasetError where no photo is held out.
+    """
+    folders = scan_folders(image_dirs, rule)
+    chosen_split([photo for own in folders for photo in own], "test")
     first, *others = (
-        {"data": d.resolve().name, **portable(_evaluated(classifier, d, rule))} for d in image_dirs
+        {"data": folder.resolve().name, **portable(_evaluated(classifier, own))}
+        for folder, own in zip(image_dirs, folders, strict=True)
+        if any(photo.split == "test" for photo in own)
     )
     if others:
         first["others"] = [
@@ -219,7 +226,7 @@ def evaluate_folders(
     return first
 
 
-def _evaluated(classifier: ModelClassifier, folder: Path, rule: SplitRule) -> dict[str, Any]:
-    photos = match_labels(scan([folder], rule), classifier.labels, classifier.name)
-    (outcomes,) = classify_photos([classifier], chosen_split(photos, "test"))
+def _evaluated(classifier: ModelClassifier, photos: Sequence[Photo]) -> dict[str, Any]:
+    tested = match_labels(chosen_split(photos, "test"), classifier.labels, classifier.name)
+    (outcomes,) = classify_photos([classifier], tested)
     return evaluation_of(classifier, outcomes, "test")
