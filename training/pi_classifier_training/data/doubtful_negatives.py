@@ -21,19 +21,36 @@ LISTED = 10
 
 
 def without_copies(negatives: Sequence[Photo], photos: Sequence[Photo]) -> list[Photo]:
-    """Those `negatives` that are no copy, byte for byte, of one of `photos`; logs the others."""
+    """Those `negatives` that are no copy, byte for byte, of one of `photos`; logs the others.
+
+    What cannot be read is a copy of nothing: whoever decodes it says so.
+    """
     of_size: dict[int, list[Path]] = defaultdict(list)
     for photo in photos:
-        of_size[photo.path.stat().st_size].append(photo.path)
+        of_size[_size_bytes(photo.path)].append(photo.path)
     kept = []
     for photo in negatives:
-        alike = of_size.get(photo.path.stat().st_size, ())
-        copied = next((p for p in alike if filecmp.cmp(p, photo.path, shallow=False)), None)
+        alike = of_size.get(_size_bytes(photo.path), ())
+        copied = next((path for path in alike if _equal(path, photo.path)), None)
         if copied is None:
             kept.append(photo)
         else:
             log.warning("left out of the negatives: %s, a copy of %s", photo.path, copied)
     return kept
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+def _equal(path: Path, other: Path) -> bool:
+    try:
+        return filecmp.cmp(path, other, shallow=False)
+    except OSError:
+        return False
 
 
 def doubtful(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections import Counter
@@ -15,7 +14,7 @@ from pi_classifier.modelfile.labels import silent_labels
 from pi_classifier_training.data.dataset import Photo, labels_of, walk
 from pi_classifier_training.data.doubtful_negatives import without_copies
 from pi_classifier_training.data.label_folders import PHOTO_SUFFIXES, missing_folder
-from pi_classifier_training.data.splits import SPLITS, Split, group_of, stated_split
+from pi_classifier_training.data.splits import SPLITS, Split, group_of, place, stated_split
 from pi_classifier_training.errors import DatasetError
 
 log = logging.getLogger(__name__)
@@ -72,7 +71,7 @@ class Negatives:
         label = silent[0] if silent else BACKGROUND
         negatives = without_copies(negative_photos(dirs, label, labels=labels), photos)
         kept = {(photo.folder, photo.name) for photo in negatives}
-        sources = tuple(s for s in negative_sources(dirs) if s.photos[0] in kept)
+        sources = tuple(s for s in negative_sources(dirs) if not kept.isdisjoint(s.photos))
         return cls(label, tuple(negatives), sources, tuple(d.resolve() for d in dirs))
 
     def places(self) -> dict[tuple[str, str], str]:
@@ -172,7 +171,6 @@ def require_apart(dirs: Sequence[Path], image_dirs: Sequence[Path]) -> None:
 def negative_photos(
     dirs: Sequence[Path],
     label: str = BACKGROUND,
-    shares: Mapping[Split, float] = SHARES,
     *,
     labels: Sequence[str] = (),
 ) -> list[Photo]:
@@ -199,7 +197,7 @@ def negative_photos(
                 " and ".join(source.name for source in in_folder),
             )
             in_folder = _single_photos(in_folder)
-        splits = source_splits(in_folder, shares)
+        splits = source_splits(in_folder)
         for source, split in zip(in_folder, splits, strict=True):
             photos += source.labeled(label, split)
     return [photo for photo in photos if (photo.folder, photo.name) in kept]
@@ -229,8 +227,9 @@ def negative_sources(dirs: Sequence[Path]) -> list[NegativeSource]:
             )
         for name, photos in sorted(photos_of.items()):
             # Folders may overlap: each photo counts once.
-            new = tuple(photo for photo in photos if os.path.realpath("/".join(photo)) not in seen)
-            seen.update(os.path.realpath("/".join(photo)) for photo in new)
+            files = {os.path.realpath("/".join(photo)): photo for photo in photos}
+            new = tuple(photo for file, photo in files.items() if file not in seen)
+            seen.update(files)
             if new:
                 sources.append(NegativeSource(str(directory), name, new))
     return sources
@@ -262,7 +261,7 @@ def _single_photos(sources: Iterable[NegativeSource]) -> list[NegativeSource]:
     return [NegativeSource(*key, tuple(photos)) for key, photos in groups.items()]
 
 
-def source_splits(sources: Sequence[NegativeSource], shares: Mapping[Split, float]) -> list[Split]:
+def source_splits(sources: Sequence[NegativeSource]) -> list[Split]:
     """The split of each source: shares of all photos as exact as whole sources allow.
 
     Sources come in the order of a hash of their names, and each joins the first held-out
@@ -276,15 +275,15 @@ def source_splits(sources: Sequence[NegativeSource], shares: Mapping[Split, floa
             "with; --negatives needs three at least, frames of one video counting as one. A "
             "hundred or more from several places are usual"
         )
-    left = sorted(range(len(sources)), key=lambda number: _place(sources[number].name))
+    left = sorted(range(len(sources)), key=lambda number: place(sources[number].name))
     splits: list[Split] = ["training"] * len(sources)
     photos = sum(map(len, sources))
     held_out: tuple[Split, ...] = ("test", "validation")
-    for place, split in enumerate(held_out):
+    for turn, split in enumerate(held_out):
         sizes = {number: len(sources[number]) for number in left}
         # One source at least is left to each split that comes after this one.
-        most = len(left) - (len(held_out) - place)
-        chosen = _nearest(sizes, shares[split] * photos)[:most]
+        most = len(left) - (len(held_out) - turn)
+        chosen = _nearest(sizes, SHARES[split] * photos)[:most]
         for number in chosen or [min(left, key=sizes.__getitem__)]:
             splits[number] = split
             left.remove(number)
@@ -301,7 +300,3 @@ def _nearest(sizes: Mapping[int, int], target: float) -> list[int]:
                 chosen.append(number)
                 count += size
     return chosen
-
-
-def _place(name: str) -> bytes:
-    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()

@@ -44,3 +44,11 @@ def test_copies_of_a_users_photo_are_left_out(
     with caplog.at_level(logging.WARNING):
         assert without_copies(others, [own]) == others[1:]
     assert f"{tmp_path}/copy.jpg, a copy of {tmp_path}/own.jpg" in caplog.text
+
+
+def test_what_cannot_be_read_is_no_copy(tmp_path: Path) -> None:
+    links = [tmp_path / name for name in ("own.jpg", "other.jpg")]
+    for link in links:
+        link.symlink_to(tmp_path / "gone.jpg")
+    own, other = (Photo(link, "") for link in links)
+    assert without_copies([other], [own]) == [other]

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.data.negatives import (
-    SHARES,
     Negatives,
     NegativeSource,
     negative_photos,
@@ -86,25 +85,25 @@ class TestSplits:
         )
     )
     def test_no_split_is_empty(self, sizes: dict[str, int]) -> None:
-        assert set(source_splits(sources_of(sizes), SHARES)) == {"training", "validation", "test"}
+        assert set(source_splits(sources_of(sizes))) == {"training", "validation", "test"}
 
     def test_shares_are_exact_where_sources_are_small(self) -> None:
-        splits = source_splits(sources_of({f"place {i}": 5 for i in range(100)}), SHARES)
+        splits = source_splits(sources_of({f"place {i}": 5 for i in range(100)}))
         assert Counter(splits) == {"training": 80, "validation": 10, "test": 10}
 
     def test_a_further_source_moves_few(self) -> None:
         sizes = {f"place {i}": 5 for i in range(60)}
-        before = source_splits(sources_of(sizes), SHARES)
-        after = source_splits(sources_of(sizes | {"one more": 5}), SHARES)
+        before = source_splits(sources_of(sizes))
+        after = source_splits(sources_of(sizes | {"one more": 5}))
         assert sum(a != b for a, b in zip(before, after, strict=False)) <= 2
 
     def test_a_large_collection_trains_where_small_ones_suffice(self) -> None:
         sizes = {f"place {i}": 4 for i in range(50)} | {"collection": 300}
-        assert source_splits(sources_of(sizes), SHARES)[-1] == "training"
+        assert source_splits(sources_of(sizes))[-1] == "training"
 
     def test_one_large_source_leaves_the_others_their_splits(self) -> None:
         sources = sources_of({"huge": 950, "small": 25, "tiny": 20})
-        splits = source_splits(sources, SHARES)
+        splits = source_splits(sources)
         assert splits[0] == "training"
         assert set(splits[1:]) == {"validation", "test"}
 
@@ -164,6 +163,17 @@ class TestJoining:
         assert set(negatives.places()) == {(p.folder, p.name) for p in negatives.photos}
         assert "other/set/sea_lion (4 photos)" in caplog.text
         assert "other/roses (2 photos)" in caplog.text
+
+    def test_a_source_stays_one_whichever_of_its_photos_is_a_copy(self, tmp_path: Path) -> None:
+        own = own_photos(tmp_path / "photos", "daisy", "rose")
+        folder = made(tmp_path / "other", {f"place {i}": 3 for i in range(4)})
+        (folder / "place 1" / "0.jpg").write_text("daisy")
+        negatives = Negatives.joining(own, [tmp_path / "photos"], [folder])
+        assert (len(negatives.photos), len(negatives.sources)) == (11, 4)
+        places = negatives.places()
+        assert {places[p.folder, p.name] for p in negatives.photos} == {
+            f"{folder}/place {i}" for i in range(4)
+        }
 
     def test_without_folders_there_are_none(self) -> None:
         assert not Negatives.joining([], [], []).photos
