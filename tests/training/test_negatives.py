@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -116,6 +117,18 @@ def test_the_device_is_told_of_both(trained: Path, capsys: pytest.CaptureFixture
 def test_other_commands_find_the_photos_again(trained: Path, photos: Path) -> None:
     found = open_run(trained, [photos]).photos()
     assert sum(p.label == "background" for p in found) == 48
+
+
+def test_negatives_that_are_gone_are_told_once(
+    trained: Path, photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened = open_run(trained, [photos])
+    gone = {**opened.summary, "negatives": [str(tmp_path / "gone")]}
+    run = dataclasses.replace(opened, summary=gone)
+    for _ in ("float32", "int8"):
+        assert run.score_calibration is not None
+        assert all(photo.label != "background" for photo in run.photos())
+    assert caplog.text.count("there is no such folder any more") == 1
 
 
 def test_too_many_false_announcements_fail_and_are_drawn(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,9 @@ from pi_classifier_training.retraining.run_folder import RUN_FILE, RunFolder
 DEFAULT_KINDS: tuple[Kind, ...] = ("float32", "int8")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class FinishedRun:
-    """A finished run with the photos it is exported with."""
+    """A finished run with the photos it is exported with, which are listed once."""
 
     path: Path
     summary: dict[str, Any]
@@ -82,11 +83,15 @@ class FinishedRun:
 
     def photos(self) -> list[Photo]:
         """The photos of the run's labels, those of nothing among them."""
+        return list(self._photos)
+
+    @cached_property
+    def _photos(self) -> tuple[Photo, ...]:
         labels = self.network.labels
         photos = match_labels(scan(self.image_dirs, self.rule), labels, self.path.name)
-        return [*photos, *(photo for photo in self.negatives if photo.label in labels)]
+        return (*photos, *(photo for photo in self.negatives if photo.label in labels))
 
-    @property
+    @cached_property
     def negatives(self) -> tuple[Photo, ...]:
         """The photos of nothing that it was trained with, where they still lie there."""
         return recorded_negatives(self.summary)
