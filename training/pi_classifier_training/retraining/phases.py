@@ -170,7 +170,7 @@ def _fine_tuned(
     else:
         del after["kept"]
         network.set_weights(weights)
-        log.warning(
+        log.info(
             "fine-tuning ended with %.1f %% of the validation photos right, %.1f %% before it: it "
             "is not kept; try more photos, a lower --rate or fewer --blocks",
             100 * after["validation_accuracy"], 100 * before["validation_accuracy"],

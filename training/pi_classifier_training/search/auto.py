@@ -30,7 +30,7 @@ from pi_classifier_training.search.candidates import (
 )
 from pi_classifier_training.search.executor import Executor, SerialExecutor
 from pi_classifier_training.search.options import AutoOptions
-from pi_classifier_training.search.plan import RUNGS, Tried, best_accuracies
+from pi_classifier_training.search.plan import RUNGS, BestAccuracies, Tried
 from pi_classifier_training.search.search import Budget, Search, SearchInputs
 
 log = logging.getLogger(__name__)
@@ -185,15 +185,16 @@ def table(tried: Sequence[Tried]) -> Iterator[str]:
     by_candidate: dict[Candidate, list[Tried]] = {}
     for trial in tried:
         by_candidate.setdefault(trial.candidate, []).append(trial)
+    of_few = False
     yield f"{'network':<24} {'size':>4} {'frozen':>7} {'tuned':>7} {'ms':>6} {'kB':>6}"
     for candidate in sorted(by_candidate, key=lambda c: c.cost.ms):
-        frozen, tuned = best_accuracies(t.result for t in by_candidate[candidate])
+        best = BestAccuracies.of(t.result for t in by_candidate[candidate])
+        frozen, tuned = best.texts(" %")
+        of_few |= best.of_few
         yield (
             f"{candidate.network.name + ' ' + format(candidate.network.width, 'g'):<24} "
-            f"{candidate.network.resolution:>4} {_percent(frozen):>7} {_percent(tuned):>7} "
+            f"{candidate.network.resolution:>4} {frozen:>7} {tuned:>7} "
             f"{candidate.cost.ms:>6.0f} {candidate.cost.kb:>6.0f}"
         )
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f} %"
+    if of_few:
+        yield "* learned from a few of the photos, and went no further"

@@ -43,13 +43,15 @@ _ROUNDING = 1e-9
 class Option:
     """A trained network with its answers on the validation photos and its cost on the board.
 
-    `ms` is the time of one picture, `kb` the size of the file.
+    `ms` is the time of one picture, `kb` the size of the file; `title` is what people read,
+    `name` tells it from all others.
     """
 
     name: str
     ms: float
     kb: float
     outcomes: Outcomes
+    title: str
 
     @property
     def accuracy(self) -> float:
@@ -92,13 +94,19 @@ class Choice:
 
 
 def option_of(
-    name: str, ms: float, kb: float, scores: NDArray[np.float32], indices: NDArray[np.int64]
+    name: str,
+    ms: float,
+    kb: float,
+    scores: NDArray[np.float32],
+    indices: NDArray[np.int64],
+    title: str = "",
 ) -> Option:
     """A network by its scores ``[n, labels]`` of photos whose labels are `indices` ``[n]``."""
     n = len(indices)
     photos = (Photo.of("", "", "", "validation"),) * n
     nothing = np.zeros(n, np.int64)
-    return Option(name, ms, kb, outcomes_of(Scores(photos, scores, indices, nothing, nothing, ())))
+    outcomes = outcomes_of(Scores(photos, scores, indices, nothing, nothing, ()))
+    return Option(name, ms, kb, outcomes, title or name)
 
 
 def choose(options: Sequence[Option], limits: Limits | None = None) -> Choice:
@@ -136,7 +144,7 @@ def _cheapest_alone(allowed: Sequence[Option], bar: float, best: Option) -> Choi
         reason = f"{right}: {others if len(allowed) > 1 else 'the only one to choose from'}"
     else:
         reason = (
-            f"{right}, within {100 * TOLERANCE:.1f} points of the best ({best.name}, "
+            f"{right}, within {100 * TOLERANCE:.1f} points of the best ({best.title}, "
             f"{100 * best.accuracy:.1f} %), and the fastest of those"
         )
     return Choice((single,), single.accuracy, single.ms, single.kb, reason=reason)
@@ -195,8 +203,8 @@ def _as_cascade(
     alone = single.options[0]
     reason = (
         f"{100 * accuracy:.1f} % of the validation photos in {ms:.0f} ms a frame on average; "
-        f"{alone.name} alone gets {100 * alone.accuracy:.1f} % in {alone.ms:.0f} ms. "
-        f"{first.name} answers {100 * (1 - deferral):.0f} % of them alone"
+        f"{alone.title} alone gets {100 * alone.accuracy:.1f} % in {alone.ms:.0f} ms. "
+        f"{first.title} answers {100 * (1 - deferral):.0f} % of them alone"
     )
     return Choice(
         (first, second),

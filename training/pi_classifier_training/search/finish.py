@@ -20,7 +20,7 @@ from pi_classifier_training.search.candidates import Candidate
 from pi_classifier_training.search.choice import Choice, Limits, choose, option_of
 from pi_classifier_training.search.delivery import COPY_FOLDER, DELIVERY_FILE, Order, deliver
 from pi_classifier_training.search.options import AutoOptions
-from pi_classifier_training.search.plan import Speed, Tried, best_accuracies
+from pi_classifier_training.search.plan import BestAccuracies, Speed, Tried
 from pi_classifier_training.search.trials import (
     RUN_FOLDER,
     TrialResult,
@@ -90,7 +90,14 @@ class Finishing:
         scores = {name: t.result.scores() for name, t in by_name.items()}
         _, first = next(iter(scores.values()))
         options = [
-            option_of(name, t.candidate.cost.ms, t.candidate.cost.kb, rows, indices)
+            option_of(
+                name,
+                t.candidate.cost.ms,
+                t.candidate.cost.kb,
+                rows,
+                indices,
+                title=t.candidate.title,
+            )
             for name, t in by_name.items()
             for rows, indices in [scores[name]]
             # A photo that one of them could not read would put all others out of step.
@@ -150,8 +157,10 @@ def _time_to_train(finishing: Finishing, chosen: Sequence[Tried]) -> bool:
 
 
 def _title(tried: Tried) -> str:
-    epochs = tried.result.epochs_done
-    how = f"fine-tuned {epochs} epochs" if epochs else "its last layer alone trained"
+    result = tried.result
+    how = "its last layer alone trained"
+    if result.tuned:
+        how = f"fine-tuned {result.epochs_done} epochs"
     return f"{tried.candidate.title}, {how}"
 
 
@@ -202,20 +211,15 @@ def _rows(finishing: Finishing, chosen: Sequence[Tried]) -> tuple[ChosenRow, ...
 
 
 def _row(finishing: Finishing, candidate: Candidate, *, chosen: bool) -> ChosenRow:
-    frozen, tuned = best_accuracies(t.result for t in finishing.tried if t.candidate == candidate)
+    best = BestAccuracies.of(t.result for t in finishing.tried if t.candidate == candidate)
     cost = board_cost(candidate.network, finishing.options.board)
     return ChosenRow(
         candidate.title,
-        _of_100(frozen),
-        _of_100(tuned),
-        f"{cost.low_ms:.2g}–{cost.high_ms:.2g}",
+        *best.texts(),
+        f"{cost.low_ms:.0f}–{cost.high_ms:.0f}",
         round(1000 * candidate.cost.kb),
         chosen,
     )
-
-
-def _of_100(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f}"
 
 
 def _reported(

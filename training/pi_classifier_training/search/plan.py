@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from pi_classifier_training.networks.imagenet import mmacs
 from pi_classifier_training.search.candidates import Candidate, in_turn
@@ -54,17 +55,40 @@ class Tried:
         return -result.accuracy, result.cross_entropy, cost, self.candidate.name
 
 
-def best_accuracies(results: Iterable[TrialResult]) -> tuple[float | None, float | None]:
+@dataclass(frozen=True, slots=True)
+class BestAccuracies:
     """A network's best with its head alone and fine-tuned, as fractions; None: not tried.
 
-    A head that saw some photos only was measured on some only, and counts where no other did.
+    A head that saw some photos only was measured on some only (`of_few`), and counts where no
+    other did. `in_vain`: it was fine-tuned, which made it no better.
     """
-    made = [r for r in results if not r.dropped]
-    heads = [r for r in made if not r.spec.epochs]
-    heads = [r for r in heads if r.spec.photos is None] or heads
-    tuned = [r for r in made if r.spec.epochs]
-    frozen, best = (max((r.accuracy for r in part), default=None) for part in (heads, tuned))
-    return frozen, best
+
+    head: float | None
+    tuned: float | None
+    of_few: bool
+    in_vain: bool
+
+    @classmethod
+    def of(cls, results: Iterable[TrialResult]) -> Self:
+        """The best among one network's results."""
+        made = [r for r in results if not r.dropped]
+        heads = [r for r in made if not r.tuned]
+        whole = [r for r in heads if r.spec.photos is None]
+        head, tuned = (
+            max((r.accuracy for r in part), default=None)
+            for part in (whole or heads, [r for r in made if r.tuned])
+        )
+        tried = any(r.epochs_done for r in made)
+        return cls(head, tuned, bool(heads) and not whole, tried and tuned is None)
+
+    def texts(self, unit: str = "") -> tuple[str, str]:
+        """Both in percent, with `unit` behind them, for a table's cells."""
+        head = _percent(self.head, unit) + ("*" if self.of_few else "")
+        return head, "no gain" if self.in_vain else _percent(self.tuned, unit)
+
+
+def _percent(share: float | None, unit: str) -> str:
+    return "–" if share is None else f"{100 * share:.1f}{unit}"
 
 
 def few_photos(training: int, labels: int) -> int | None:

@@ -283,7 +283,11 @@ class Search:
     def _tell(self, tried: Tried) -> None:
         spec = tried.result.spec
         photos = "" if spec.photos is None else f", seen {tried.result.photos} photos"
-        kind = f"fine-tuned {spec.epochs} epochs" if spec.epochs else f"head alone{photos}"
+        kind = f"head alone{photos}"
+        if tried.result.epochs_done:
+            kind = f"fine-tuned {tried.result.epochs_done} epochs"
+            if not tried.result.tuned:
+                kind += ", no better than its head, which is kept"
         right = f"{100 * tried.result.accuracy:.1f} %"
         self.display.say(f"  {tried.candidate.title}, {kind}: {right} of validation photos right")
         best = min((t for t in self.tried() if not t.result.dropped), key=lambda t: t.rank)

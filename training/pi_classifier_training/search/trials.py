@@ -33,6 +33,7 @@ from pi_classifier_training.networks.spec import NetworkSpec
 from pi_classifier_training.retraining.epochs import figures_of
 from pi_classifier_training.retraining.head import fit_head
 from pi_classifier_training.retraining.options import RetrainOptions, TrainingOptions
+from pi_classifier_training.retraining.phases import kept_row
 from pi_classifier_training.retraining.photo_sets import require_all_labels
 from pi_classifier_training.retraining.retrain import retrain
 from pi_classifier_training.retraining.run_folder import RunFolder
@@ -97,9 +98,10 @@ class TrialResult:
 
     `accuracy` is a fraction, `cross_entropy` in nats. `seconds` is what the trial took,
     `photos_s` how many photos a second the network makes features of here, `epoch_s` the
-    seconds of one epoch of fine-tuning, `photos` how many photos were trained on. `run`
-    is the run folder of a trial that keeps its network. A trial that was not made has a
-    reason in `dropped`.
+    seconds of one epoch of fine-tuning, `photos` how many photos were trained on. `tuned`
+    says whether fine-tuning made it better; else the head is what was kept. `run` is the run
+    folder of a trial that keeps its network. A trial that was not made has a reason in
+    `dropped`.
     """
 
     spec: TrialSpec
@@ -112,6 +114,7 @@ class TrialResult:
     photos: int = 0
     run: str | None = None
     dropped: str = ""
+    tuned: bool = False
 
     @property
     def name(self) -> str:
@@ -243,17 +246,19 @@ def _run_trial(spec: TrialSpec, epochs: int) -> TrialResult:
     photos = photos_of(spec)
     logits, indices = _validation_logits(run, photos)
     figures = _keep_scores(spec, logits, indices)
-    tuned = [row for row in RunFolder(run).summary()["history"] if row["phase"] == "fine-tuning"]
+    history = RunFolder(run).summary()["history"]
+    epochs_made = [row for row in history if row["phase"] == "fine-tuning"]
     # TensorFlow compiles the training step in the first epoch.
-    seconds = [row["seconds"] for row in tuned[1:] or tuned]
+    seconds = [row["seconds"] for row in epochs_made[1:] or epochs_made]
     return TrialResult(
         spec,
         figures["validation_accuracy"],
         figures["validation_cross_entropy"],
         epoch_s=float(np.median(seconds)) if seconds else None,
-        epochs_done=len(tuned),
+        epochs_done=len(epochs_made),
         photos=sum(p.split == "training" for p in photos),
         run=str(run),
+        tuned=kept_row(history)["phase"] == "fine-tuning",
     )
 
 

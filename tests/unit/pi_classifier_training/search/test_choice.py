@@ -26,7 +26,7 @@ PHOTOS = 400
 
 
 def option(name: str, ms: float, right: Sequence[bool], tops: Sequence[float] = ()) -> Option:
-    return Option(name, ms, 100 * ms, outcomes_with(tops or [0.9] * len(right), right))
+    return Option(name, ms, 100 * ms, outcomes_with(tops or [0.9] * len(right), right), name)
 
 
 def share(right: float, n: int = PHOTOS) -> list[bool]:
@@ -68,7 +68,7 @@ class TestOneNetwork:
     def test_of_equally_fast_ones_the_more_accurate_then_the_smaller(self) -> None:
         equal = [option("b", 5, share(0.95)), option("a", 5, share(0.9475))]
         assert names(choose(equal)) == ["b"]
-        heavy = Option("heavy", 5, 900, equal[0].outcomes)
+        heavy = Option("heavy", 5, 900, equal[0].outcomes, "heavy")
         assert names(choose([heavy, equal[0]])) == ["b"]
 
     def test_what_the_board_does_not_allow_is_no_bar_either(self) -> None:
@@ -156,7 +156,7 @@ def tried_networks(draw: st.DrawFn) -> list[Option]:
         # At one threshold its scores tell right from wrong; at the others they do not.
         tops = np.where(right | (rng.uniform(size=n) < 0.1), sure, rng.choice([0.3, 0.5], n))
         ms, kb = draw(st.sampled_from([1.0, 2.0, 8.0, 10.0])), draw(st.sampled_from([1.0, 5.0]))
-        made.append(Option(name, ms, kb, outcomes_with(tops.tolist(), right.tolist())))
+        made.append(Option(name, ms, kb, outcomes_with(tops.tolist(), right.tolist()), name))
     return made
 
 

@@ -20,9 +20,9 @@ from pi_classifier_training.search.candidates import (
 from pi_classifier_training.search.plan import (
     LONGEST_EPOCHS,
     SHORT_EPOCHS,
+    BestAccuracies,
     Speed,
     Tried,
-    best_accuracies,
     better_half,
     few_photos,
     long_epochs,
@@ -51,16 +51,27 @@ def cost_of(network: NetworkSpec) -> BoardCost:
 
 def test_a_head_that_saw_some_photos_counts_only_where_no_other_did() -> None:
     def result(
-        accuracy: float, dropped: str = "", photos: int | None = None, epochs: int | None = None
-    ) -> TrialResult:
+        accuracy: float, dropped: str = "", photos: int | None = None, epochs: int | None = None,
+        *, tuned: bool = True,
+    ) -> TrialResult:  # fmt: skip
         spec = replace(tried(SMALL, 0).result.spec, photos=photos, epochs=epochs)
-        return TrialResult(spec, accuracy, dropped=dropped)
+        return TrialResult(
+            spec, accuracy, dropped=dropped, epochs_done=epochs or 0,
+            tuned=bool(epochs) and tuned,
+        )  # fmt: skip
 
     few, whole = result(0.9, photos=200), result(0.8)
     tuned, longer = result(0.85, epochs=4), result(0.83, epochs=20)
-    assert best_accuracies([few, whole, tuned, longer]) == (0.8, 0.85)
-    assert best_accuracies([few, result(0.99, "no time", epochs=4)]) == (0.9, None)
-    assert best_accuracies([]) == (None, None)
+    of = BestAccuracies.of
+    assert of([few, whole, tuned, longer]) == BestAccuracies(0.8, 0.85, False, False)
+    assert of([few, result(0.99, "no time", epochs=4)]) == BestAccuracies(0.9, None, True, False)
+    assert of([]) == BestAccuracies(None, None, False, False)
+    # What fine-tuning made no better is the head's answer, not fine-tuning's.
+    in_vain = result(0.82, epochs=4, tuned=False)
+    assert of([few, whole, in_vain]) == BestAccuracies(0.82, None, False, True)
+    assert of([few, whole, in_vain]).texts(" %") == ("82.0 %", "no gain")
+    assert of([few]).texts() == ("90.0*", "–")
+    assert of([few, whole, in_vain, longer]).texts() == ("82.0", "83.0")
 
 
 def test_the_board_s_limits_leave_out_what_is_too_slow_or_too_large() -> None:

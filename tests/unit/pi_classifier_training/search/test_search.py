@@ -79,7 +79,18 @@ class Bench:
         run = None if spec.epochs is None else f"{spec.folder}/run"
         accuracy = quality + 0.01 * epochs**0.5
         return write_result(
-            TrialResult(spec, accuracy, 1 - accuracy, seconds, rate, epoch_s, epochs, photos, run)
+            TrialResult(
+                spec,
+                accuracy,
+                1 - accuracy,
+                seconds,
+                rate,
+                epoch_s,
+                epochs,
+                photos,
+                run,
+                tuned=epochs > 0,
+            )
         )
 
 
