@@ -27,6 +27,9 @@ FEWEST, MOST_OF_FEW = 200, 1_000
 # Epochs of fine-tuning: on the third rung, and at most on the last.
 SHORT_EPOCHS = 4
 LONGEST_EPOCHS = 30
+# Networks that are fine-tuned on the third rung, and on the last.
+TUNED_AT_MOST = 4
+TUNED_LONG = 2
 # Building a network, loading its weights, having TensorFlow compile it: seconds.
 HEAD_OVERHEAD_S = 6.0
 TUNING_OVERHEAD_S = 30.0
@@ -176,21 +179,58 @@ class Speed:
         overhead = max(rest, default=TUNING_OVERHEAD_S)
         return overhead + epochs * self.epoch_s(candidate, photos)
 
+    def epochs_in(self, seconds: float, candidate: Candidate, photos: int) -> int:
+        """How many epochs of fine-tuning fit so many seconds, as far as more still help."""
+        training_s = seconds - self.tuning_s(candidate, photos, 0)
+        return min(LONGEST_EPOCHS, int(training_s / self.epoch_s(candidate, photos)))
 
-def long_epochs(
-    chosen: Sequence[Candidate], photos: int, seconds: float, speed: Speed
-) -> list[int]:
-    """Epochs of the last rung: the time shared evenly, as far as more epochs still help.
+    def least_epochs(self, candidate: Candidate) -> int:
+        """Epochs that are worth a fine-tuning: more than an earlier one of this network had."""
+        earlier = [r.spec.epochs or 0 for r in self.results if r.spec.network == candidate.network]
+        return max(SHORT_EPOCHS, 1 + max(earlier, default=0))
 
-    0 where not even the short fine-tuning's epochs fit.
+
+def short_tunings(
+    tried: Sequence[Tried], photos: int, seconds: float, speed: Speed
+) -> list[Candidate]:
+    """Networks that are fine-tuned for a few epochs, to see which is worth more of them.
+
+    Where no more could follow for the best that may be fine-tuned at all in `seconds`, none:
+    it has them at once on the last rung. The best of all comes last where it takes too long,
+    to be left out on record.
     """
-    epochs: list[int] = []
-    left = seconds
-    for number, candidate in enumerate(chosen):
-        share = left / (len(chosen) - number) - speed.tuning_s(candidate, photos, 0)
-        count = int(share / speed.epoch_s(candidate, photos))
-        count = min(count, LONGEST_EPOCHS) if count > SHORT_EPOCHS else 0
-        epochs.append(count)
-        if count:
-            left -= speed.tuning_s(candidate, photos, count)
-    return epochs
+    fitting = _tunable(tried, photos, seconds, speed)
+    chosen = [t.candidate for t in stages(fitting, TUNED_AT_MOST)]
+    both_s = sum(speed.tuning_s(c, photos, SHORT_EPOCHS + n) for c in chosen[:1] for n in (0, 1))
+    too_long = [t.candidate for t in stages(tried, 1) if t not in fitting]
+    return [*(chosen if both_s <= seconds else []), *too_long]
+
+
+def _tunable(tried: Sequence[Tried], photos: int, seconds: float, speed: Speed) -> list[Tried]:
+    """Those whose fine-tuning, if only that, fits so many seconds."""
+    return [
+        t
+        for t in tried
+        if speed.epochs_in(seconds, t.candidate, photos) >= speed.least_epochs(t.candidate)
+    ]
+
+
+def long_tunings(
+    tried: Sequence[Tried], photos: int, seconds: float, speed: Speed
+) -> list[tuple[Candidate, int]]:
+    """Networks with the epochs of the last rung, as far as more epochs still help.
+
+    The time is shared evenly; where an even share is too short, the better network has it all.
+    """
+    chosen: dict[Tried, int] = {}
+    while True:
+        fitting = [t for t in _tunable(tried, photos, seconds, speed) if t not in chosen]
+        finalists = stages([*chosen, *fitting], TUNED_LONG)[len(chosen) :]
+        if not finalists:
+            return [(trial.candidate, epochs) for trial, epochs in chosen.items()]
+        candidate = finalists[0].candidate
+        epochs = speed.epochs_in(seconds / len(finalists), candidate, photos)
+        if epochs < speed.least_epochs(candidate):
+            epochs = speed.epochs_in(seconds, candidate, photos)
+        chosen[finalists[0]] = epochs
+        seconds -= speed.tuning_s(candidate, photos, epochs)

@@ -23,8 +23,8 @@ from pi_classifier_training.search.plan import (
     Tried,
     better_half,
     few_photos,
-    long_epochs,
-    stages,
+    long_tunings,
+    short_tunings,
 )
 from pi_classifier_training.search.trials import (
     TrialResult,
@@ -39,8 +39,6 @@ PLAN_FILE = "plan.json"
 TRIALS_FOLDER = "trials"
 # So many heads may have to be fitted anew in the end, for the files.
 STAGES = 2
-TUNED_LONG = 2
-TUNED_AT_MOST = 4
 MOST_RESERVED = 0.6
 _LARGEST_PLAN = 16 << 20
 
@@ -117,11 +115,9 @@ class Search:
         Raises what a trial raises that cannot be made.
         """
         heads = self._heads()
-        promising = [t.candidate for t in stages(heads, TUNED_AT_MOST)]
-        short = self._rung("short tuning", lambda: self._tuning_specs(promising))
+        short = self._rung("short tuning", lambda: self._short_specs(heads))
         best = self._best_of([*heads, *short])
-        finalists = [t.candidate for t in stages(best, TUNED_LONG)]
-        long = self._rung("long tuning", lambda: self._long_specs(finalists))
+        long = self._rung("long tuning", lambda: self._long_specs(best))
         return self._best_of([*best, *long])
 
     def _heads(self) -> list[Tried]:
@@ -187,17 +183,15 @@ class Search:
     def _head_specs(self, candidates: Sequence[Candidate], photos: int | None) -> list[TrialSpec]:
         return [self._spec(candidate, photos=photos) for candidate in candidates]
 
-    def _tuning_specs(self, candidates: Sequence[Candidate]) -> list[TrialSpec]:
+    def _short_specs(self, tried: Sequence[Tried]) -> list[TrialSpec]:
+        seconds, photos = self._left_s(RUNGS["long tuning"]), self.inputs.training_photos
+        candidates = short_tunings(tried, photos, seconds, self._speed())
         return [self._spec(candidate, epochs=SHORT_EPOCHS) for candidate in candidates]
 
-    def _long_specs(self, candidates: Sequence[Candidate]) -> list[TrialSpec]:
-        seconds = self._left_s(RUNGS["long tuning"])
-        counts = long_epochs(candidates, self.inputs.training_photos, seconds, self._speed())
-        return [
-            self._spec(c, epochs=epochs)
-            for c, epochs in zip(candidates, counts, strict=True)
-            if epochs
-        ]
+    def _long_specs(self, tried: Sequence[Tried]) -> list[TrialSpec]:
+        seconds, photos = self._left_s(RUNGS["long tuning"]), self.inputs.training_photos
+        chosen = long_tunings(tried, photos, seconds, self._speed())
+        return [self._spec(candidate, epochs=epochs) for candidate, epochs in chosen]
 
     def _rung(
         self, rung: str, planned: Callable[[], list[TrialSpec]], *, must: bool = False

@@ -25,7 +25,8 @@ from pi_classifier_training.search.plan import (
     Tried,
     better_half,
     few_photos,
-    long_epochs,
+    long_tunings,
+    short_tunings,
     stages,
 )
 from pi_classifier_training.search.trials import TrialResult, TrialSpec
@@ -178,16 +179,52 @@ def test_one_network_s_training_tells_how_long_another_trains() -> None:
     assert speed.tuning_s(SMALL, 1000, 3) == pytest.approx(20 + 3 * 40)
 
 
+ALL = [tried(LARGE, 0.9), tried(MIDDLE, 0.85), tried(SMALL, 0.8)]
+SPEEDS = (
+    measured(SMALL, photos_s=100.0),
+    measured(MIDDLE, photos_s=50.0),
+    measured(LARGE, photos_s=20.0),
+)
+
+
 def test_the_time_left_becomes_epochs_of_the_last_rung() -> None:
-    speed = Speed((measured(SMALL, photos_s=100.0), measured(LARGE, photos_s=20.0)))
-    slow, fast = long_epochs([LARGE, SMALL], 400, 2000, speed)
-    assert (slow, fast) == (9, LONGEST_EPOCHS)
-    seconds = speed.tuning_s(LARGE, 400, slow) + speed.tuning_s(SMALL, 400, fast)
-    assert seconds <= 2000
+    speed = Speed(SPEEDS)
+    (best, slow), (cheap, fast) = long_tunings(ALL, 400, 2500, speed)
+    assert (best, slow, cheap, fast) == (LARGE, 12, MIDDLE, LONGEST_EPOCHS)
+    seconds = speed.tuning_s(LARGE, 400, slow) + speed.tuning_s(MIDDLE, 400, fast)
+    assert seconds <= 2500
+
+
+def test_where_half_the_time_is_too_short_the_better_has_all_of_it() -> None:
+    speed = Speed(SPEEDS)
+    enough = speed.tuning_s(LARGE, 400, SHORT_EPOCHS)
+    assert long_tunings(ALL, 400, enough, speed) == [(LARGE, SHORT_EPOCHS)]
+    assert long_tunings(ALL, 400, enough - 1, speed)[0][0] == MIDDLE
+    assert long_tunings(ALL, 400, 60, speed) == []
 
 
 def test_no_more_epochs_than_the_short_rung_had_are_not_worth_it() -> None:
-    speed = Speed((measured(SMALL, photos_s=100.0),))
+    short = measured(SMALL, photos_s=100.0)
+    short = replace(short, spec=replace(short.spec, epochs=SHORT_EPOCHS))
+    speed, best = Speed((short,)), [tried(SMALL, 0.9)]
     epoch_s = speed.epoch_s(SMALL, 400)
-    assert long_epochs([SMALL], 400, 30 + SHORT_EPOCHS * epoch_s, speed) == [0]
-    assert long_epochs([SMALL], 400, 31 + (SHORT_EPOCHS + 1) * epoch_s, speed) == [5]
+    assert long_tunings(best, 400, 30 + SHORT_EPOCHS * epoch_s, speed) == []
+    assert long_tunings(best, 400, 31 + (SHORT_EPOCHS + 1) * epoch_s, speed) == [(SMALL, 5)]
+
+
+def test_what_had_the_most_epochs_is_not_trained_again() -> None:
+    longest = replace(tried(SMALL, 0.9).result, photos_s=100.0)
+    longest = replace(longest, spec=replace(longest.spec, epochs=LONGEST_EPOCHS))
+    assert long_tunings([tried(SMALL, 0.9)], 400, 1e6, Speed((longest,))) == []
+
+
+def test_a_short_fine_tuning_is_made_only_where_a_longer_one_can_follow() -> None:
+    speed = Speed(SPEEDS)
+    both = sum(speed.tuning_s(LARGE, 400, SHORT_EPOCHS + more) for more in (0, 1))
+    assert short_tunings(ALL, 400, both, speed) == [LARGE, MIDDLE, SMALL]
+    assert short_tunings(ALL, 400, both - 1, speed) == []
+    # What takes too long for itself alone comes last, so that it is on record.
+    seconds = speed.tuning_s(LARGE, 400, SHORT_EPOCHS) - 1
+    assert short_tunings(ALL[:1], 400, seconds, speed) == [LARGE]
+    assert short_tunings(ALL, 400, seconds, speed) == [MIDDLE, SMALL, LARGE]
+    assert short_tunings([], 400, seconds, speed) == []
