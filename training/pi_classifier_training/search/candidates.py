@@ -133,15 +133,17 @@ def candidates(
         fastest = min(everything, key=lambda c: c.cost.ms)
         smallest = min(everything, key=lambda c: c.cost.kb)
         raise TrainingError(
-            f"--max-ms {_text(max_ms)} and --max-kb {_text(max_kb)} leave no network to try: the "
+            f"no network keeps to {_limits(max_ms, max_kb)}: the "
             f"fastest takes about {fastest.cost.ms:.0f} ms, the smallest {smallest.cost.kb:.0f} "
             "kB; allow more"
         )
     return sorted(allowed, key=lambda c: (c.cost.ms, c.name))
 
 
-def _text(limit: float | None) -> str:
-    return "(not given)" if limit is None else f"{limit:g}"
+def _limits(max_ms: float | None, max_kb: float | None) -> str:
+    """The limits that were given, as on the command line."""
+    given = (("--max-ms", max_ms), ("--max-kb", max_kb))
+    return " ".join(f"{option} {limit:g}" for option, limit in given if limit is not None)
 
 
 def _fits(cost: Cost, max_ms: float | None, max_kb: float | None) -> bool:

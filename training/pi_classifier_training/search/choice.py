@@ -118,8 +118,7 @@ def choose(options: Sequence[Option], limits: Limits | None = None) -> Choice:
     allowed = sorted((o for o in options if limits.allow([o])), key=lambda o: (o.ms, o.name))
     if not allowed:
         raise TrainingError(
-            f"none of the {len(options)} networks tried stays within --max-ms and --max-kb; "
-            "allow more"
+            f"none of the {len(options)} networks tried stays within the limits; allow more"
         )
     best = max(allowed, key=lambda o: (o.accuracy, -o.ms))
     bar = best.accuracy - TOLERANCE
