@@ -31,6 +31,9 @@ from pi_classifier_training.data.sharing import Listed, shared_out
 from pi_classifier_training.data.splits import SPLITS, Split, SplitRule, video_split
 from pi_classifier_training.errors import DatasetError
 
+PhotoProgress = Callable[[Sequence["Photo"]], Iterable["Photo"]]
+"""Passes photos on, and may show how far they have come."""
+
 
 @dataclass(frozen=True, slots=True, init=False)
 class Photo:
@@ -229,6 +232,22 @@ class Images:
         return len(self.photos)
 
 
+def readable(
+    photos: Iterable[Photo], unreadable: list[str]
+) -> Iterator[tuple[Photo, NDArray[np.uint8]]]:
+    """Yield photos with their pixels, uint8 ``[h, w, 3]``, one at a time.
+
+    What cannot be read is left out, never fatal: a message for each goes into `unreadable`.
+    """
+    for photo in photos:
+        try:
+            pixels = load_image(photo.path)
+        except ImageError as error:
+            unreadable.append(str(error))
+        else:
+            yield photo, pixels
+
+
 def squeeze(side: int) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
     """Make a function that squeezes a whole photo into a square of `side` pixels.
 
@@ -247,7 +266,7 @@ def decode(
     labels: Sequence[str],
     transform: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
     side: int,
-    progress: Callable[[Sequence[Photo]], Iterable[Photo]] = iter,
+    progress: PhotoProgress = iter,
 ) -> Images:
     """Decode photos one at a time into a temporary memory-mapped file.
 
@@ -264,12 +283,7 @@ def decode(
     kept: list[Photo] = []
     aspects: list[float] = []
     unreadable: list[str] = []
-    for photo in progress(photos):
-        try:
-            image = load_image(photo.path)
-        except ImageError as error:
-            unreadable.append(str(error))
-            continue
+    for photo, image in readable(progress(photos), unreadable):
         pixels[len(kept)] = transform(image)
         aspects.append(image.shape[1] / image.shape[0])
         kept.append(photo)

@@ -15,6 +15,7 @@ import numpy as np
 from pi_classifier.inference.cascade import Cascade, Stage
 from pi_classifier.inference.classifier import ModelClassifier, open_classifier, open_model
 from pi_classifier.inference.settings import ModelSettings
+from pi_classifier_training.data.dataset import PhotoProgress
 from pi_classifier_training.data.splits import SplitOptions
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.cascade_plot import plot_cascade
@@ -27,12 +28,7 @@ from pi_classifier_training.evaluation.frontier import (
 from pi_classifier_training.evaluation.held_out import held_out
 from pi_classifier_training.evaluation.metrics import wilson
 from pi_classifier_training.evaluation.report_text import cascade_lines
-from pi_classifier_training.evaluation.scoring import (
-    Outcomes,
-    PhotoProgress,
-    classify_photos,
-    concatenated,
-)
+from pi_classifier_training.evaluation.scoring import Outcomes, classify_photos, concatenated
 from pi_classifier_training.evaluation.significance import paired
 from pi_classifier_training.evaluation.thresholds import (
     CascadeData,

@@ -11,6 +11,7 @@ from typing import Any
 from pi_classifier.inference.classifier import open_classifier
 from pi_classifier.preprocessing.photos import load_image
 from pi_classifier.types import Classifier
+from pi_classifier_training.data.dataset import PhotoProgress
 from pi_classifier_training.errors import DatasetError, TrainingError
 from pi_classifier_training.evaluation.evaluate import (
     EvaluationOptions,
@@ -19,7 +20,7 @@ from pi_classifier_training.evaluation.evaluate import (
 )
 from pi_classifier_training.evaluation.held_out import ChosenPhotos
 from pi_classifier_training.evaluation.report_text import SIGNIFICANT, between, difference_words
-from pi_classifier_training.evaluation.scoring import Outcomes, PhotoProgress, classify_photos
+from pi_classifier_training.evaluation.scoring import Outcomes, classify_photos
 from pi_classifier_training.evaluation.significance import (
     calibration_change_interval,
     difference_interval,

@@ -15,6 +15,7 @@ from pi_classifier.inference.classifier import model_files, open_classifier, sil
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.setting import setting
 from pi_classifier.types import Classifier
+from pi_classifier_training.data.dataset import PhotoProgress
 from pi_classifier_training.data.splits import Split, SplitOptions
 from pi_classifier_training.evaluation.announcing import announced, announcing_sentences
 from pi_classifier_training.evaluation.false_announcements import (
@@ -36,7 +37,6 @@ from pi_classifier_training.evaluation.metrics import (
 from pi_classifier_training.evaluation.per_photo import PhotoAnswers, mistake_entries
 from pi_classifier_training.evaluation.scoring import (
     Outcomes,
-    PhotoProgress,
     Scores,
     classify_photos,
     outcomes_of,

@@ -12,15 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.decision import SmootherSettings
-from pi_classifier.errors import ImageError
 from pi_classifier.inference.classifier import model_files, silent_labels_of
-from pi_classifier.preprocessing.photos import load_image
 from pi_classifier.system.files import write_atomic
 from pi_classifier.types import Classifier, Frame, Prediction
-from pi_classifier_training.data.dataset import Photo
+from pi_classifier_training.data.dataset import Photo, PhotoProgress, readable
 from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.evaluation.metrics import wilson
-from pi_classifier_training.evaluation.scoring import Outcomes, PhotoProgress
+from pi_classifier_training.evaluation.scoring import Outcomes
 from pi_classifier_training.evaluation.significance import interval
 from pi_classifier_training.evaluation.unknown_photos import Unknowns, unknown_photos
 from pi_classifier_training.plots import picture_of
@@ -64,12 +62,7 @@ def ask(
     answers: list[list[tuple[int, float]]] = [[] for _ in classifiers]
     kept: list[Photo] = []
     unreadable: list[str] = []
-    for photo in progress(photos):
-        try:
-            pixels = load_image(photo.path)
-        except ImageError as error:
-            unreadable.append(str(error))
-            continue
+    for photo, pixels in readable(progress(photos), unreadable):
         frame = Frame(pixels, len(kept), 0)
         for spoken, never, classifier in zip(answers, silent, classifiers, strict=True):
             spoken.append(_announceable(classifier.classify(frame), never))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -10,14 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier.errors import ImageError
-from pi_classifier.preprocessing.photos import load_image
 from pi_classifier.types import Classifier, Frame
-from pi_classifier_training.data.dataset import Photo, labels_of
+from pi_classifier_training.data.dataset import Photo, PhotoProgress, labels_of, readable
 from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.evaluation.metrics import ranks
-
-PhotoProgress = Callable[[Sequence[Photo]], Iterable[Photo]]
 
 # Photos whose full scores are in memory at a time: with 1,000 labels 8 MB a model.
 BLOCK = 2048
@@ -166,12 +162,7 @@ def score_together(
     stages, latencies_ns, unknown = np.zeros((3, len(classifiers), len(photos)), np.int64)
     kept: list[Photo] = []
     unreadable: list[str] = []
-    for photo in progress(photos):
-        try:
-            pixels = load_image(photo.path)
-        except ImageError as error:
-            unreadable.append(str(error))
-            continue
+    for photo, pixels in readable(progress(photos), unreadable):
         n = len(kept)
         for i, classifier in enumerate(classifiers):
             prediction = classifier.classify(Frame(pixels, n, 0))

@@ -20,7 +20,7 @@ from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.manifest import Manifest
 from pi_classifier.modelfile.tflite_graph import Activation
 from pi_classifier.system.files import write_atomic
-from pi_classifier_training.data.dataset import Photo
+from pi_classifier_training.data.dataset import Photo, PhotoProgress
 from pi_classifier_training.data.negatives import require_apart
 from pi_classifier_training.data.splits import SplitOptions
 from pi_classifier_training.errors import TrainingError
@@ -30,7 +30,6 @@ from pi_classifier_training.evaluation.metrics import cross_entropy
 from pi_classifier_training.evaluation.report_text import between
 from pi_classifier_training.evaluation.scoring import (
     Outcomes,
-    PhotoProgress,
     Scores,
     classify_photos,
     outcomes_of,
