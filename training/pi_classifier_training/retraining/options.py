@@ -20,6 +20,27 @@ SCRATCH_RATE = 2e-3
 FINE_TUNE_RATE = 1e-3
 
 
+def negatives_setting() -> Any:
+    """The setting ``--negatives`` of whatever trains."""
+    return setting(
+        (),
+        "folder of photos that show none of the labels, a sub-folder for each place they come "
+        "from: the model learns to be silent about them; may be given several times",
+        option="--negatives",
+        metavar="DIR",
+    )
+
+
+def cache_setting() -> Any:
+    """The setting ``--cache-dir`` of whatever computes features."""
+    return setting(
+        None,
+        "where the features of photos are kept for later runs; 'none' keeps none "
+        "(default: ~/.cache/pi-classifier/bottlenecks)",
+        metavar="DIR",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingOptions:
     """How to train the whole network: epochs, batch, learning rate, seed.
@@ -117,13 +138,7 @@ class RetrainOptions:
         "keep there what the teachers say, for all students of the same photos",
         metavar="DIR",
     )
-    negatives: tuple[Path, ...] = setting(
-        (),
-        "folder of photos that show none of the labels, a sub-folder for each place they come "
-        "from: the model learns to be silent about them; may be given several times",
-        option="--negatives",
-        metavar="DIR",
-    )
+    negatives: tuple[Path, ...] = negatives_setting()
     resize: Resize = setting("crop", "what becomes of photos that are not square")
     head_strength: float | None = setting(
         None,
@@ -141,12 +156,7 @@ class RetrainOptions:
     splits: SplitRule = SplitRule()
     training: TrainingOptions = field(default_factory=TrainingOptions)
     card: ModelCard = field(default_factory=ModelCard)
-    cache_dir: str | None = setting(
-        None,
-        "where the features of photos are kept for later runs; 'none' keeps none "
-        "(default: ~/.cache/pi-classifier/bottlenecks)",
-        metavar="DIR",
-    )
+    cache_dir: str | None = cache_setting()
 
     @property
     def resumes(self) -> bool:

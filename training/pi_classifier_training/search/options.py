@@ -9,6 +9,7 @@ from typing import Any
 from pi_classifier.setting import LARGEST_SEED, setting
 from pi_classifier_training.data.splits import SplitRule
 from pi_classifier_training.inspection.estimates import BOARD_KEYS
+from pi_classifier_training.retraining.options import cache_setting, negatives_setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +34,10 @@ class AutoOptions:
         "downloaded",
         metavar="DIR",
     )
-    negatives: tuple[Path, ...] = setting(
-        (),
-        "folder of photos that show none of the labels, a sub-folder for each place they come "
-        "from: the model learns to be silent about them; may be given several times",
-        option="--negatives",
-        metavar="DIR",
-    )
+    negatives: tuple[Path, ...] = negatives_setting()
     splits: SplitRule = SplitRule()
     seed: int = setting(1, "other random numbers", minimum=0, maximum=LARGEST_SEED)
-    cache_dir: str | None = setting(
-        None,
-        "where the features of photos are kept for later runs; 'none' keeps none "
-        "(default: ~/.cache/pi-classifier/bottlenecks)",
-        metavar="DIR",
-    )
+    cache_dir: str | None = cache_setting()
 
     def as_dict(self) -> dict[str, Any]:
         """The options that decide the result."""
