@@ -26,6 +26,8 @@ from pi_classifier_training.plots import picture_of
 # The curve is drawn through so many thresholds, evenly spaced from 0 to 1.
 CURVE_STEPS = 100
 WORST = 12
+# The score of what is never announced: below every threshold, 0 too.
+NEVER = -1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +35,7 @@ class Answers:
     """What a classifier says of each photo: the best label's index, int64 ``[n]``.
 
     `scores` is the score it could be announced with, float64 ``[n]`` as the daemon compares
-    it; 0 where the label is a silent one, or the frame unknown.
+    it; −1 where the label is a silent one, or the frame unknown.
     """
 
     photos: tuple[Photo, ...]
@@ -87,7 +89,7 @@ def ask(
 def _announceable(prediction: Prediction, silent: frozenset[str]) -> tuple[int, float]:
     top = prediction.top
     never = prediction.unknown or top.label in silent
-    return top.index, 0.0 if never else top.score
+    return top.index, NEVER if never else top.score
 
 
 def known_answers(classifier: Classifier, outcomes: Outcomes) -> Answers:
@@ -96,7 +98,7 @@ def known_answers(classifier: Classifier, outcomes: Outcomes) -> Answers:
     never = np.array([label in silent for label in classifier.labels], bool)[outcomes.given]
     if outcomes.unknown is not None:
         never |= outcomes.unknown
-    scores = np.where(never, 0.0, outcomes.top.astype(np.float64))
+    scores = np.where(never, NEVER, outcomes.top.astype(np.float64))
     return Answers(outcomes.photos, outcomes.given, scores)
 
 
@@ -115,7 +117,8 @@ def false_announcements(
     """
     known = known_answers(classifier, outcomes)
     labels = Counter(classifier.labels[i] for i in answers.given[answers.scores >= threshold])
-    right, wrong = known.scores * outcomes.right, known.scores * ~outcomes.right
+    right = np.where(outcomes.right, known.scores, NEVER)
+    wrong = np.where(outcomes.right, NEVER, known.scores)
     return {
         **_falsely(unknowns, answers, threshold),
         "held_out": unknowns.held_out,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.evaluation.false_announcements import (
     Answers,
     area,
+    ask,
     brief,
     false_announcements,
     share_interval,
@@ -19,8 +21,9 @@ from pi_classifier_training.evaluation.false_announcements import (
 from pi_classifier_training.evaluation.report_text import unknown_lines
 from pi_classifier_training.evaluation.scoring import Outcomes
 from pi_classifier_training.evaluation.unknown_photos import Unknowns
+from PIL import Image
 
-from pi_classifier.types import Frame, Prediction
+from pi_classifier.types import Category, Frame, Prediction
 
 SCORES = st.lists(st.integers(0, 8).map(lambda x: x / 8), min_size=1, max_size=12)
 
@@ -36,6 +39,13 @@ class Known:
 
     def close(self) -> None:
         pass
+
+
+class Unsure(Known):
+    """Finds every frame unlike its labels."""
+
+    def classify(self, frame: Frame) -> Prediction:
+        return Prediction((Category(0, "blue", 0.9),), self.name, 0, 0, unknown=True)
 
 
 def outcomes(given: list[int], tops: list[float]) -> Outcomes:
@@ -67,6 +77,17 @@ def test_shares_are_those_at_the_threshold(record: dict[str, object]) -> None:
     assert isinstance(curve, list)
     (point,) = [point for point in curve if point["threshold"] == 0.75]
     assert (point["announced"], point["mistaken"], point["false"]) == (0.5, 0.25, 0.5)
+
+
+def test_what_is_never_announced_is_not_from_a_score_of_0_on_either(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "0.png")
+    photos = (Photo(tmp_path / "0.png", "background"),)
+    (answers,) = ask([Unsure()], photos)
+    unknowns = Unknowns(photos, np.zeros(1, np.int64), ("other",), held_out=True)
+    known = replace(outcomes([0, 0, 0, 1], [0.9] * 4), unknown=np.array([True, *[False] * 3]))
+    told = false_announcements(Unsure(), unknowns, answers, known, 0.0)
+    assert (told["n"], told["count"], told["worst"]) == (1, 0, [])
+    assert (told["known"]["announced"], told["known"]["mistaken"]) == (0.5, 0.25)
 
 
 def test_the_worst_are_those_it_is_surest_of(record: dict[str, object]) -> None:
