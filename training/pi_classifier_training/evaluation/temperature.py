@@ -32,6 +32,7 @@ from pi_classifier_training.evaluation.scoring import (
     Outcomes,
     Scores,
     classify_photos,
+    concatenated,
     outcomes_of,
     score_photos,
 )
@@ -71,21 +72,20 @@ def sharpened(scores: NDArray[np.float32], temperature: float, sigmoid: bool) ->
     return np.stack([calibrated(row, activation, temperature) for row in scores])
 
 
-def fit_temperature(scored: Scores, *, sigmoid: bool = False, given: float = 1.0) -> float:
-    """The temperature at which the photos' cross-entropy is lowest.
+def fit_temperature(scored: Scores, *, sigmoid: bool = False) -> float:
+    """The temperature at which the photos' cross-entropy is lowest, of a network's own scores.
 
-    `given` is the one the scores were made with already. Few photos without a mistake
-    would ask for the lowest temperature there is, so temperatures far from 1 must earn it:
-    to the sum of the cross-entropies is added that of a normal distribution of the
-    logarithm around 0 with the deviation `SPREAD`. A true label whose score a full-integer
-    output rounds to 0 stays at 0: it weighs the same at any temperature.
+    Few photos without a mistake would ask for the lowest temperature there is, so temperatures
+    far from 1 must earn it: to the sum of the cross-entropies is added that of a normal
+    distribution of the logarithm around 0 with the deviation `SPREAD`. A true label whose score
+    a full-integer output rounds to 0 stays at 0: it weighs the same at any temperature.
     """
     from scipy.optimize import minimize_scalar
 
     n = len(scored.truth)
 
     def loss(logarithm: float) -> float:
-        rows = sharpened(scored.scores, math.exp(logarithm) / given, sigmoid)
+        rows = sharpened(scored.scores, math.exp(logarithm), sigmoid)
         doubt = (logarithm / SPREAD) ** 2 / (2 * n)
         return cross_entropy(rows[np.arange(n), scored.truth]) + doubt
 
@@ -116,35 +116,38 @@ def calibrated_entries(
 
     The temperature, and the score from which on to believe an answer, both chosen on
     photos that the model was not trained on; those of them that are also `negatives`, photos of
-    nothing, say how unknown frames are told, where they are enough.
+    nothing, say how unknown frames are told, where they are enough. The classifier's own
+    temperature is 1 still.
     """
     scored = score_photos(classifier, validation)
+    entries = _score_entries(classifier, scored)
+    temperature = entries["calibration"]["temperature"]
+    unknown = _unknown_by_validation(classifier, scored, temperature, negatives)
+    return entries if unknown is None else entries | {"unknown": unknown}
+
+
+def _score_entries(classifier: ModelClassifier, scored: Scores) -> dict[str, Any]:
+    """Temperature and threshold, by a network's own scores of validation photos."""
     sigmoid = classifier.model.activation == "sigmoid"
-    given = classifier.model.manifest.temperature
-    temperature = round(fit_temperature(scored, sigmoid=sigmoid, given=given), 4)
-    rows = sharpened(scored.scores, temperature / given, sigmoid).astype(np.float32)
-    entries: dict[str, Any] = {
+    temperature = round(fit_temperature(scored, sigmoid=sigmoid), 4)
+    rows = sharpened(scored.scores, temperature, sigmoid).astype(np.float32)
+    return {
         "calibration": {"temperature": temperature, "n": len(scored.truth)},
         "thresholds": {"high": announce_from(outcomes_of(replace(scored, scores=rows)))},
     }
-    unknown = _unknown_by_validation(classifier, scored, temperature, negatives)
-    return entries if unknown is None else entries | {"unknown": unknown}
 
 
 def _unknown_by_validation(
     classifier: ModelClassifier, scored: Scores, temperature: float, negatives: Sequence[Photo]
 ) -> dict[str, Any] | None:
     """The entry ``unknown``, where the photos of nothing among those scored are enough for it."""
-    nothing = {photo.path_text for photo in negatives}
-    rows = np.array([photo.path_text in nothing for photo in scored.photos], bool)
+    of_nothing = {photo.path_text for photo in negatives}
+    rows = np.array([photo.path_text in of_nothing for photo in scored.photos], bool)
     if not rows.any() or classifier.independent:
         return None
-    given = classifier.model.manifest.temperature
-    plain = sharpened(scored.scores, 1 / given, sigmoid=False).astype(np.float32)
+    known, nothing = scored.scores[~rows], scored.scores[rows]
     try:
-        return fitted_entry(
-            classifier, plain[~rows], scored.truth[~rows], plain[rows], temperature
-        )
+        return fitted_entry(classifier, known, scored.truth[~rows], nothing, temperature)
     except TrainingError as error:
         log.info("%s: without unknown rejection: %s", classifier.model.path, error)
         return None
@@ -179,13 +182,14 @@ def calibrate_model(
     yield from _before_and_after(trial.before, trial.after)
     yield from trial.unknown
     _require_no_worse(path, trial)
-    own = {"evaluation": trial.first_folder, "thresholds": {"high": trial.announce_from}}
+    high = changes["thresholds"]["high"]
+    own = {"evaluation": trial.first_folder, "thresholds": {"high": high}}
     changes |= {key: manifest.details.get(key, {}) | value for key, value in own.items()}
     target = output or path
     write_atomic(target, with_manifest_entries(path.read_bytes(), changes))
     yield (
         f"{target}: written; at least {ANNOUNCED_RIGHT:.0%} of its answers with a score of "
-        f"{trial.announce_from:g} or more were right on the validation photos (a start "
+        f"{high:g} or more were right on the validation photos (a start "
         "for decision.threshold_high)"
     )
 
@@ -197,14 +201,11 @@ def _chosen(
     progress: PhotoProgress,
 ) -> dict[str, Any]:
     """The manifest's entries that the validation photos ask for."""
-    sigmoid = classifier.model.activation == "sigmoid"
     with contextlib.closing(open_uncalibrated(classifier.model.path)) as plain:
         validation = [p for part in parts for p in part.validation]
         scored = score_photos(plain, validation, progress)
-        temperature = round(fit_temperature(scored, sigmoid=sigmoid), 4)
-        changes: dict[str, Any] = {
-            "calibration": {"temperature": temperature, "n": len(scored.truth)}
-        }
+        changes = _score_entries(plain, scored)
+        temperature = changes["calibration"]["temperature"]
         if negatives:
             changes["unknown"] = unknown_entry(plain, scored, temperature, negatives, progress)
     return changes
@@ -233,15 +234,13 @@ class _Trial:
     """What a file does with its new entries: evaluations before and after, and more.
 
     `loss_change` is the interval of the cross-entropy's change, `first_folder` what goes
-    into the model file, `announce_from` chosen on the validation photos, `unknown` the lines
-    that tell of unknown rejection.
+    into the model file, `unknown` the lines that tell of unknown rejection.
     """
 
     before: dict[str, Any]
     after: dict[str, Any]
     loss_change: Interval
     first_folder: dict[str, Any]
-    announce_from: float
     unknown: tuple[str, ...] = ()
 
 
@@ -258,16 +257,11 @@ def _tried(
     trial = with_manifest_entries(path.read_bytes(), changes)
     settings = ModelSettings(top_k=0)
     with contextlib.closing(open_model_bytes(trial, path.name, settings)) as changed:
-        test = [p for part in parts for p in part.test]
-        before, after = classify_photos([classifier, changed], test, progress)
-        own = after
-        if len(parts) > 1:
-            (own,) = classify_photos([changed], first.test, progress)
-        validation = [p for part in parts for p in part.validation]
-        (chosen_on,) = classify_photos([changed], validation, progress)
+        pair = (classifier, changed)
+        tested = [classify_photos(pair, part.test, progress) for part in parts if part.test]
+        before, after = (concatenated(own) for own in zip(*tested, strict=True))
         unknown: tuple[str, ...] = ()
         if negatives:
-            pair = (classifier, changed)
             unknown = tuple(rejection_lines(pair, (before, after), negatives, progress))
     return _Trial(
         evaluation_of(classifier, before, "test"),
@@ -275,9 +269,8 @@ def _tried(
         difference_interval(loss_column(before), loss_column(after)),
         {
             "data": first.folder.resolve().name,
-            **portable(evaluation_of(classifier, own, "test")),
+            **portable(evaluation_of(classifier, tested[0][1], "test")),
         },
-        announce_from(chosen_on),
         unknown,
     )
 

@@ -30,10 +30,7 @@ from pi_classifier.modelfile.manifest import UNKNOWN_SCORE, UnknownScore
 from pi_classifier_training.data.dataset import Photo, PhotoProgress
 from pi_classifier_training.data.negatives import negative_photos
 from pi_classifier_training.errors import TrainingError
-from pi_classifier_training.evaluation.false_announcements import (
-    ask,
-    false_announcements,
-)
+from pi_classifier_training.evaluation.false_announcements import ask, false_announcements
 from pi_classifier_training.evaluation.report_text import between
 from pi_classifier_training.evaluation.scoring import Outcomes, Scores, score_photos
 from pi_classifier_training.evaluation.unknown_photos import trained_with_negatives, unknown_photos

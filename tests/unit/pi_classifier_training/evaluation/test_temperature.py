@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -155,9 +154,6 @@ def test_the_temperature_that_was_lost_is_found(true: float) -> None:
     zeros = np.zeros(1500, np.int64)
     scored = Scores((), off, truth, zeros, zeros, ())
     assert fit_temperature(scored) == pytest.approx(true, rel=0.08)
-    # Scores made with a temperature already lead to the same one.
-    warm = replace(scored, scores=np.asarray(sharpened(off, 1.7, sigmoid=False)))
-    assert fit_temperature(warm, given=1.7) == pytest.approx(true, rel=0.08)
 
 
 def test_few_photos_without_a_mistake_do_not_make_scores_extreme() -> None:
