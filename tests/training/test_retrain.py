@@ -66,12 +66,14 @@ def test_no_padding_or_training_operations_are_left(run: Path) -> None:
 def test_a_run_goes_on_as_a_teacher(run: Path, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "student"
     words = ["--weights", "none", "--resolution", "96", "--epochs", "2", "--batch", "48"]
+    words += ["--mixup", "0.2"]
     places = ["--image-dir", str(photos), "--output-dir", str(out)]
     options = parser().parse_args(["retrain", *places, *words, "--teacher", str(run)])
     # Its files and its report would be made as those of any run.
     retrain(options.image_dir, options.output_dir, choices_of(options))
     record = json.loads((out / "run.json").read_text())
     assert record["options"]["teachers"] == ["discs"]
+    assert record["options"]["training"]["mixup"] == 0.2
     assert np.isfinite(record["history"][-1]["loss"])
 
 

@@ -58,6 +58,29 @@ def augment(
     return _erase(_relight(views, draws[:, 6:12]), draws[:, 12:20])
 
 
+def draw_mixture(
+    rng: np.random.Generator, n: int, strength: float
+) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
+    """How `n` views of a batch are mixed: each one's own share, and with which it is mixed.
+
+    Shares are float32 ``[n]``, 0.5–1, from a beta distribution with both parameters
+    `strength` (mixup, Zhang et al. 2018); partners int64 ``[n]``, rows of the batch. None at
+    strength 0.
+    """
+    if not strength:
+        return None
+    shares = rng.beta(strength, strength, n).astype(np.float32)
+    return np.maximum(shares, 1 - shares), rng.permutation(n)
+
+
+def mixed(values: Any, shares: Any, partners: Any) -> Any:
+    """`values` ``[n, …]``, each blended with its partner's; see `draw_mixture`."""
+    import tensorflow as tf
+
+    shares = tf.reshape(shares, [-1, *[1] * (len(values.shape) - 1)])
+    return shares * values + (1 - shares) * tf.gather(values, partners)
+
+
 def _between(draws: Any, low: Any, high: Any) -> Any:
     return low + draws * (high - low)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,14 @@ BALANCED_RATIO = 1.5
 def epoch_rng(seed: int, epoch: int) -> np.random.Generator:
     """Random numbers of one epoch."""
     return np.random.default_rng((seed, epoch))
+
+
+def batches(rng: np.random.Generator, n: int, batch: int) -> Iterator[NDArray[np.intp]]:
+    """All of `n` rows once in random order, `batch` at a time."""
+    order = rng.permutation(n)
+    for start in range(0, n, batch):
+        # Sorted rows read a memory-mapped file front to back.
+        yield np.sort(order[start : start + batch])
 
 
 def reseed(models: Iterable[Any], seed: int, epoch: int) -> None:

@@ -49,7 +49,8 @@ class TrainingOptions:
     more photos in the same time, and the last epochs settle at full size. `steps` of a
     batch each count instead of `epochs` where given. Training ends when validation has
     not got better for `patience` epochs (0: never). After `views` epochs the same views of
-    the photos come again (0: never).
+    the photos come again (0: never). With `mixup` each view is blended with another's, and
+    what it shows with it, by a share from a beta distribution of that strength (0: never).
     """
 
     epochs: int = setting(60, "epochs with --weights none", minimum=1, maximum=100_000)
@@ -89,6 +90,14 @@ class TrainingOptions:
         "show the same N varied views of each photo again and again; 0: never the same",
         minimum=0,
         maximum=10_000,
+    )
+    mixup: float = setting(
+        0.0,
+        "blend each view with another photo's, so strongly (usual: 0.2); for long trainings; "
+        "0: never",
+        minimum=0,
+        maximum=100,
+        metavar="STRENGTH",
     )
 
     def total_steps(self, photos: int) -> int:
@@ -178,6 +187,9 @@ class RetrainOptions:
         """The options as they stand in ``run.json`` and in model files."""
         options = asdict(self)
         options["training"]["rate"] = self.rate
+        if not self.training.mixup:
+            # Came later: earlier runs are still those of the same options.
+            del options["training"]["mixup"]
         # Entries of their own, or without influence on the result.
         del (
             options["splits"],

@@ -12,15 +12,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier_training.data.augmentation import augment, draw_views, min_crop_area
+from pi_classifier_training.data.augmentation import (
+    augment,
+    draw_mixture,
+    draw_views,
+    min_crop_area,
+    mixed,
+)
 from pi_classifier_training.data.dataset import Images
-from pi_classifier_training.networks.network import Network
+from pi_classifier_training.networks.network import Network, Outputs
 from pi_classifier_training.progress import Progress
 from pi_classifier_training.retraining.checkpoint import Checkpoint
 from pi_classifier_training.retraining.epochs import (
     EarlyStopping,
     OnEpoch,
     Row,
+    batches,
     best_of,
     epoch_plan,
     epoch_rng,
@@ -100,32 +107,44 @@ class WholeNetworkTrainer:
         side: int,
         min_area: Any,
         hint_weight: Any,
+        mixture: tuple[Any, Any] | None,
     ) -> Any:
         import tensorflow as tf
 
         views = augment(squares, aspects, draws, side, min_area)
+        targets = tf.one_hot(indices, len(self.network.labels))
+        weights = tf.gather(self.label_weights, indices)
+        if mixture is not None:
+            views, targets, weights, teacher_scores = (
+                mixed(values, *mixture) for values in (views, targets, weights, teacher_scores)
+            )
         with tf.GradientTape() as tape:
             outputs = self.network(views, training=True)
             logits = outputs[2]
-            targets = tf.one_hot(indices, len(self.network.labels))
-            weights = tf.gather(self.label_weights, indices)
             loss = cross_entropy(smoothed(targets), logits, weights)
-            if self.teacher_targets is not None:
-                loss = (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * distilled(
-                    teacher_scores, logits
-                )
-            elif self.teacher is not None:
-                # Both see the same view at the same size: their feature maps align.
-                taught = self.teacher(views, training=False)
-                scores = tf.nn.softmax(taught[2] / TEMPERATURE)
-                loss = (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * distilled(scores, logits)
-                if self.adapters:
-                    loss += hint_weight * hints_missed(self.adapters, outputs, taught)
+            loss = self._taught(loss, views, outputs, teacher_scores, hint_weight)
         gradients = tape.gradient(loss, self.variables)
         self.optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
-        hits = tf.equal(tf.argmax(logits, axis=1), indices)
-        accuracy = tf.reduce_mean(tf.cast(hits, tf.float32))
-        return tf.stack([loss, cross_entropy(targets, logits), accuracy])
+        hits = tf.cast(tf.equal(tf.argmax(logits, axis=1), indices), tf.float32)
+        return tf.stack([loss, cross_entropy(targets, logits), tf.reduce_mean(hits)])
+
+    def _taught(
+        self, loss: Any, views: Any, outputs: Outputs, teacher_scores: Any, hint_weight: Any
+    ) -> Any:
+        """The loss, with what teachers say of the same views where there are any."""
+        import tensorflow as tf
+
+        hints = 0.0
+        if self.teacher_targets is None:
+            if self.teacher is None:
+                return loss
+            # Both see the same view at the same size: their feature maps align.
+            taught = self.teacher(views, training=False)
+            teacher_scores = tf.nn.softmax(taught[2] / TEMPERATURE)
+            if self.adapters:
+                hints = hint_weight * hints_missed(self.adapters, outputs, taught)
+        distillation = distilled(teacher_scores, outputs[2])
+        return (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * distillation + hints
 
     def train(
         self,
@@ -175,38 +194,40 @@ class WholeNetworkTrainer:
         started, options = time.monotonic(), self.options
         hint_weight = tf.constant(max(0.0, 1.0 - epoch / self.epochs / HINTED_SHARE))
         view, area = self._view(epoch)
-        min_area, side = tf.constant(area), self._side(epoch)
-        draws = draw_views(len(training), options.seed, view)
-        teacher_scores = np.zeros((len(training), 1), np.float32)
-        if self.teacher_targets is not None:
-            teacher_scores = self.teacher_targets.scores(view, area)
+        columns = self._columns(training, view, area)
         reseed([self.network.backbone, self.network.head], options.seed, epoch)
-        batches = _batches(epoch_rng(options.seed, epoch), len(training), options.batch)
+        mixing = np.random.default_rng((options.seed, epoch, 1))
+        shuffled = batches(epoch_rng(options.seed, epoch), len(training), options.batch)
         sums, photos = np.zeros(3), 0
-        for rows in itertools.islice(batches, steps):
+        for rows in itertools.islice(shuffled, steps):
             figures = self._step(
-                *_tensors(training, rows),
-                tf.constant(draws[rows]),
-                tf.constant(teacher_scores[rows]),
-                side,
-                min_area,
+                *(tf.constant(column[rows]) for column in columns),
+                self._side(epoch),
+                tf.constant(area),
                 hint_weight,
+                draw_mixture(mixing, len(rows), options.mixup),
             ).numpy()
             sums, photos = sums + figures * len(rows), photos + len(rows)
             bar.step(note=f"epoch {epoch + 1} of {self.epochs}, loss {figures[0]:.3f}")
             if enough():
                 break
-        loss, entropy, accuracy = (sums / photos).tolist()
+        means = (sums / photos).tolist()
         return {
             "epoch": epoch + 1,
             "phase": self.phase,
             "steps": steps,
-            "loss": loss,
-            "cross_entropy": entropy,
-            "accuracy": accuracy,
+            **dict(zip(("loss", "cross_entropy", "accuracy"), means, strict=True)),
             "learning_rate": float(self.optimizer.learning_rate),
             "seconds": round(time.monotonic() - started, 2),
         }
+
+    def _columns(self, training: Images, view: int, area: float) -> tuple[NDArray[Any], ...]:
+        """What a step needs to know of each photo: what it is, and how it is shown."""
+        draws = draw_views(len(training), self.options.seed, view)
+        teacher_scores = np.zeros((len(training), 1), np.float32)
+        if self.teacher_targets is not None:
+            teacher_scores = self.teacher_targets.scores(view, area)
+        return training.pixels, training.aspects, training.indices, draws, teacher_scores
 
     @contextlib.contextmanager
     def _averaged(self) -> Iterator[None]:
@@ -286,22 +307,6 @@ def _optimizer(options: TrainingOptions, steps: int, decay: float) -> Any:
     # Decay pulls on the weights of convolutions only, not on scales and offsets.
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return optimizer
-
-
-def _tensors(images: Images, rows: NDArray[np.intp]) -> tuple[Any, Any, Any]:
-    """Pixels, aspects and label indices of some photos."""
-    import tensorflow as tf
-
-    columns = (images.pixels, images.aspects, images.indices)
-    pixels, aspects, indices = (tf.constant(column[rows]) for column in columns)
-    return pixels, aspects, indices
-
-
-def _batches(rng: np.random.Generator, n: int, batch: int) -> Iterator[NDArray[np.intp]]:
-    order = rng.permutation(n)
-    for start in range(0, n, batch):
-        # Sorted rows read a memory-mapped file front to back.
-        yield np.sort(order[start : start + batch])
 
 
 def validate(network: Network, images: Images) -> Row:

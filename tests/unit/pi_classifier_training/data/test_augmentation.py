@@ -17,8 +17,10 @@ from pi_classifier_training.data.augmentation import (
     VIEW_NUMBERS,
     _crops,
     augment,
+    draw_mixture,
     draw_views,
     min_crop_area,
+    mixed,
 )
 
 Array = NDArray[np.float32]
@@ -231,3 +233,34 @@ def test_half_of_the_views_are_mirrored() -> None:
     views = _crops(squares, aspects, draw_views(400, 1, 5), 32, 0.25).numpy()
     right_is_bright = views[:, :, 24:].mean(axis=(1, 2, 3)) > views[:, :, :8].mean(axis=(1, 2, 3))
     assert 0.4 < right_is_bright.mean() < 0.6
+
+
+class TestMixing:
+    @given(st.integers(0, 5), st.sampled_from([1, 2, 64]), st.sampled_from([0.1, 0.2, 1.0]))
+    def test_a_view_stays_more_itself_than_its_partner(
+        self, seed: int, n: int, strength: float
+    ) -> None:
+        mixture = draw_mixture(np.random.default_rng(seed), n, strength)
+        assert mixture is not None
+        shares, partners = mixture
+        assert shares.dtype == np.float32
+        assert 0.5 <= shares.min() <= shares.max() <= 1
+        assert sorted(partners.tolist()) == list(range(n))
+
+    def test_strength_0_mixes_nothing(self) -> None:
+        assert draw_mixture(np.random.default_rng(1), 3, 0.0) is None
+
+    def test_a_higher_strength_mixes_more(self) -> None:
+        weak, strong = (draw_mixture(np.random.default_rng(1), 999, s) for s in (0.1, 1.0))
+        assert weak is not None
+        assert strong is not None
+        assert weak[0].mean() > 0.9
+        assert strong[0].mean() < 0.8
+
+    @pytest.mark.parametrize("shape", [(2,), (2, 3), (2, 4, 4, 3)])
+    def test_views_and_what_they_show_are_blended_alike(self, shape: tuple[int, ...]) -> None:
+        values = np.stack([np.zeros(shape[1:]), np.ones(shape[1:])]).astype(np.float32)
+        shares, partners = np.array([0.75, 0.6], np.float32), np.array([1, 0])
+        blended = mixed(values, shares, partners).numpy()
+        assert blended[0] == pytest.approx(np.full(shape[1:], 0.25))
+        assert blended[1] == pytest.approx(np.full(shape[1:], 0.6))

@@ -13,12 +13,20 @@ from hypothesis import strategies as st
 from pi_classifier_training.retraining.epochs import (
     EarlyStopping,
     Row,
+    batches,
     best_of,
     epoch_plan,
     epoch_rng,
     figures_of,
     label_weights,
 )
+
+
+@given(st.sampled_from([1, 15, 16, 17, 32, 33]), st.sampled_from([1, 15, 16, 17, 40]))
+def test_every_photo_comes_once_an_epoch(photos: int, batch: int) -> None:
+    rows = list(batches(epoch_rng(1, 2), photos, batch))
+    assert sorted(np.concatenate(rows).tolist()) == list(range(photos))
+    assert [len(part) for part in rows[:-1]] == [batch] * (math.ceil(photos / batch) - 1)
 
 
 class TestFigures:
