@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import logging
 import os
 import re
 import stat
@@ -12,6 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
+
+log = logging.getLogger(__name__)
 
 PARTIAL_PREFIX = ".partial-"
 """How the names of files begin that are being written; a killed program leaves them behind."""
@@ -123,6 +126,20 @@ def read_json_object(path: Path, most_bytes: int) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"expected an object, got {type(value).__name__}")
     return value
+
+
+def remembered(path: Path, most_bytes: int, otherwise: str) -> dict[str, Any]:
+    """What an earlier run wrote with `write_json`; an empty object where it left nothing.
+
+    What cannot be read counts as nothing; a warning says so, and what happens `otherwise`.
+    """
+    try:
+        return read_json_object(path, most_bytes)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        log.warning("%s: cannot be read (%s); %s", path, error, otherwise)
+        return {}
 
 
 def remove_abandoned(folder: Path) -> None:

@@ -50,8 +50,11 @@ CLUSTER_PACKAGES = frozenset({"fsspec", "pandas", "pyarrow", "ray"})
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code of the error tree, 0 for success."""
+    again = ""
     try:
-        return _run(arguments)
+        options = _parse(arguments)
+        again = _going_on(options)
+        return _run(options)
     except PiClassifierError as error:
         return _complain(str(error), error.exit_code)
     except ModuleNotFoundError as error:
@@ -69,8 +72,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _complain(f"{error.filename}: {error.strerror}", EXIT_SYSTEM)
     except KeyboardInterrupt:
-        print(f"{PROGRAM}: stopped; nothing half-written was left", file=sys.stderr)
+        print(f"{PROGRAM}: stopped; nothing half-written was left{again}", file=sys.stderr)
         return EXIT_INTERRUPTED
+
+
+def _going_on(options: argparse.Namespace) -> str:
+    """What a command that was stopped says of giving it again."""
+    if not options.goes_on:
+        return ""
+    without = " without --force" if options.force else ""
+    return f"; the same command{without} goes on from here"
 
 
 def _complain(message: str, code: int) -> int:
@@ -78,8 +89,7 @@ def _complain(message: str, code: int) -> int:
     return code
 
 
-def _run(arguments: Sequence[str] | None) -> int:
-    options = _parse(arguments)
+def _run(options: argparse.Namespace) -> int:
     handler = LogHandler(sys.stderr)
     handler.setFormatter(LineFormatter("%(message)s"))
     logging.basicConfig(
@@ -135,7 +145,7 @@ def parser() -> Parser:
     )
     top.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     top.add_argument("--verbose", action="store_true", help="log details")
-    top.set_defaults(starts_tensorflow=False)
+    top.set_defaults(starts_tensorflow=False, goes_on=False)
     commands = top.add_subparsers(required=True, dest="command", metavar="COMMAND")
     for module in MODULES:
         import_module(f"pi_classifier_training.commands.{module}").add(commands)

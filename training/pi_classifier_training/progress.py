@@ -11,7 +11,6 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from types import TracebackType
 from typing import Self, TextIO, TypeVar
 
 from tqdm import tqdm
@@ -77,12 +76,7 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._overall is None:
             self._ended.set()
             self._bar.close()
@@ -99,6 +93,7 @@ class Overall:
         self._left_s = left_s
         self._terminal = sys.stderr.isatty()
         self._doing = self._part = self._best = ""
+        self._logged: set[str] = set()
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._show_on, name="progress", daemon=True)
 
@@ -123,9 +118,17 @@ class Overall:
         if self._terminal:
             self._show()
 
+    def log(self, line: str) -> None:
+        """Print a line of the log that stays: once, however many steps have it to say."""
+        if line not in self._logged:
+            self._logged.add(line)
+            self.say(line)
+
     def line(self) -> str:
         """The display's line, without an end."""
-        parts = [f"{_minutes(self._left_s())} left", self._doing, self._part]
+        left_s = round(self._left_s())
+        clock = f"{_minutes(left_s)} left" if left_s >= 0 else f"{_minutes(-left_s)} over time"
+        parts = [clock, self._doing, self._part]
         if self._best:
             parts.append(f"best so far {self._best}")
         return " · ".join(part for part in parts if part)
@@ -154,12 +157,7 @@ class Overall:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         global _overall  # noqa: PLW0603
         _overall = None
         self._ended.set()
@@ -175,12 +173,11 @@ class LogHandler(logging.StreamHandler[TextIO]):
         if _overall is None:
             super().emit(record)
         else:
-            _overall.say(self.format(record))
+            _overall.log(self.format(record))
 
 
-def _minutes(seconds: float) -> str:
-    whole = max(0, round(seconds))
-    return f"{whole // 60}:{whole % 60:02}"
+def _minutes(seconds: int) -> str:
+    return f"{seconds // 60}:{seconds % 60:02}"
 
 
 def with_progress(title: str, items: Sequence[T]) -> Iterable[T]:

@@ -58,11 +58,20 @@ def test_a_command_of_many_steps_says_what_is_done_and_how_long_it_takes(
             )
         overall.say("the first is good")
         logging.getLogger("elsewhere").addHandler(handler := progress.LogHandler(shown))
-        logging.getLogger("elsewhere").warning("a photo is broken")
+        for _ in range(2):
+            logging.getLogger("elsewhere").warning("a photo is broken")
         logging.getLogger("elsewhere").removeHandler(handler)
     # Neither a bar nor anything after the end.
     assert shown.getvalue().splitlines() == [
         "2:05 left · trying the first", "the first is good", "a photo is broken",
+    ]  # fmt: skip
+
+
+def test_time_that_is_over_does_not_stand_still() -> None:
+    left = iter([0.2, -0.4, -1.0, -61.0])
+    overall = progress.Overall(lambda: next(left))
+    assert [overall.line() for _ in range(4)] == [
+        "0:00 left", "0:00 left", "0:01 over time", "1:01 over time",
     ]  # fmt: skip
 
 

@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
         "the best model for the board. One that was stopped goes on when the same command is "
         "given again.",
         describe=_describe_auto,
-    ).set_defaults(run=_auto, starts_tensorflow=True)
+    ).set_defaults(run=_auto, starts_tensorflow=True, goes_on=True)
 
 
 def _describe_auto(parser: argparse.ArgumentParser) -> None:

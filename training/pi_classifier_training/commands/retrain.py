@@ -25,7 +25,7 @@ def add(commands: Any) -> None:
         description="Train a model on a folder of photos. A training that was stopped goes on "
         "when the same command is given again.",
         describe=_describe_retrain,
-    ).set_defaults(run=_retrain, starts_tensorflow=True)
+    ).set_defaults(run=_retrain, starts_tensorflow=True, goes_on=True)
     commands.add_parser(
         "experiments",
         help="compare the runs in a folder",

@@ -7,20 +7,17 @@ The only module importing fsspec, which knows the kinds of addresses: ``s3://``,
 from __future__ import annotations
 
 import hashlib
-import logging
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from pi_classifier.masking import masked_address
-from pi_classifier.system.files import read_json_object, write_json
+from pi_classifier.system.files import remembered, write_json
 from pi_classifier.system.folders import cache_folder
 from pi_classifier_training.data.label_folders import PHOTO_SUFFIXES
 from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.progress import Progress
-
-log = logging.getLogger(__name__)
 
 _AT_ONCE = 64
 _LARGEST_NOTE = 1 << 28
@@ -50,7 +47,7 @@ def local_copy(address: str) -> Path:
             f"{shown}: holds no photos ({', '.join(PHOTO_SUFFIXES)}); name the folder in which "
             "the labels' folders lie"
         )
-    known = _read_note(note)
+    known = remembered(note, _LARGEST_NOTE, "the photos are copied anew")
     for path in known.keys() - stamps.keys():
         (folder / path).unlink(missing_ok=True)
     lacking = sorted(
@@ -136,13 +133,3 @@ def _unreadable(shown: str, error: Exception) -> DatasetError:
         f"{shown}: its photos cannot be read ({type(error).__name__}: {reason}); look at the "
         "address and the connection, or copy the photos into a folder"
     )
-
-
-def _read_note(path: Path) -> dict[str, str]:
-    try:
-        return read_json_object(path, _LARGEST_NOTE)
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        log.warning("%s: cannot be read (%s); the photos are copied anew", path, error)
-        return {}

@@ -69,10 +69,11 @@ class Negatives:
         labels = labels_of(photos)
         silent = silent_labels(labels)
         label = silent[0] if silent else BACKGROUND
-        negatives = without_copies(negative_photos(dirs, label, labels=labels), photos)
+        sources = negative_sources(dirs)
+        negatives = without_copies(_shared_out(sources, label, labels), photos)
         kept = {(photo.folder, photo.name) for photo in negatives}
-        sources = tuple(s for s in negative_sources(dirs) if not kept.isdisjoint(s.photos))
-        return cls(label, tuple(negatives), sources, tuple(d.resolve() for d in dirs))
+        used = tuple(source for source in sources if not kept.isdisjoint(source.photos))
+        return cls(label, tuple(negatives), used, tuple(d.resolve() for d in dirs))
 
     def places(self) -> dict[tuple[str, str], str]:
         """The name of the source of each photo, by the photo's folder and name."""
@@ -183,8 +184,13 @@ def negative_photos(
     (`without_labels`) once all have their splits. Raises DatasetError for a missing folder,
     one without photos and where there are fewer than three photos.
     """
+    return _shared_out(negative_sources(dirs), label, labels)
+
+
+def _shared_out(
+    sources: Sequence[NegativeSource], label: str, labels: Sequence[str]
+) -> list[Photo]:
     photos: list[Photo] = []
-    sources = negative_sources(dirs)
     kept = {p for source in without_labels(sources, labels) for p in source.photos}
     for folder in dict.fromkeys(source.folder for source in sources):
         in_folder = [source for source in sources if source.folder == folder]

@@ -65,9 +65,9 @@ def _groups(
     """The group of every photo; what belongs to none is told apart by its label too."""
     if rule.group_by == "scene":
         return scenes(photos)
-    if rule.group_by == "folder":
-        return [rule.group(photo.name, photo.folder.split("/")[photo.depth :]) for photo in photos]
-    groups = [rule.group(photo.name) for photo in photos]
+    groups = rule.groups(
+        [(photo.name, photo.folder.split("/")[photo.depth :]) for photo in photos]
+    )
     if rule.across_labels:
         return [
             group if group.endswith("/") else alone(photo)

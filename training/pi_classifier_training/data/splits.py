@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
+import subprocess
+import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,6 +26,16 @@ _USUAL_PERCENT = 10.0
 # The rest trains.
 _MOST_HELD_OUT = 90.0
 _REGEX = "regex:"
+# A few characters of a pattern may try more ways than anybody waits for, and the pattern may be
+# one that a stranger's model file states: this process could not stop matching, a child can be.
+_MATCHING_S = 10
+_MATCHING = """
+import json, re, resource, sys
+pattern, names, limit_s = json.load(sys.stdin)
+resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s))
+matches = map(re.compile(pattern).search, names)
+json.dump([match[1] if match else None for match in matches], sys.stdout)
+"""
 # How a file says that it was split before photos were cut at exact shares.
 _EARLIER_RULE = "sha256 of the file name:"
 
@@ -106,7 +119,7 @@ class SplitRule:
                 f"expected at most {_MOST_HELD_OUT:g} together"
             )
         if self.group_by.startswith(_REGEX):
-            self._pattern()
+            self._require_pattern()
         elif self.group_by not in ("name", "folder", "scene"):
             raise ConfigError(
                 f"--group-by {self.group_by}: expected name, folder, scene or regex:PATTERN"
@@ -159,24 +172,45 @@ class SplitRule:
         """Whether photos of several labels may belong together."""
         return self.group_by == "scene" or self.group_by.startswith(_REGEX)
 
-    def group(self, name: str, within: Sequence[str] = ()) -> str:
-        """What the photo `name` belongs to, in the folders `within` its label's folder.
+    def groups(self, photos: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+        """What each photo belongs to, by its name and the folders within its label's folder.
 
-        The names of groups of several photos end in a slash, as no file's does.
+        The names of groups of several photos end in a slash, as no file's does. Raises
+        ConfigError for a pattern that takes too long.
         """
-        if self.group_by == "folder" and within:
-            return unicodedata.normalize("NFC", f"{within[0]}/")
-        if self.group_by.startswith(_REGEX):
-            match = self._pattern().search(unicodedata.normalize("NFC", name))
-            if match is not None and match[1]:
-                return f"{match[1]}/"
-        return group_of(name)
+        shared: Sequence[str | None] = [None] * len(photos)
+        if self.group_by == "folder":
+            shared = [unicodedata.normalize("NFC", within[0]) if within else None
+                      for _, within in photos]  # fmt: skip
+        elif self.group_by.startswith(_REGEX):
+            shared = self._matched([unicodedata.normalize("NFC", name) for name, _ in photos])
+        return [
+            f"{group}/" if group else group_of(name)
+            for group, (name, _) in zip(shared, photos, strict=True)
+        ]
 
-    def _pattern(self) -> re.Pattern[str]:
+    def _matched(self, names: Sequence[str]) -> list[str | None]:
+        """The first group of the pattern in each name, None where it does not match."""
         pattern = self.group_by.removeprefix(_REGEX)
+        ended = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _MATCHING],
+            input=json.dumps([pattern, names, _MATCHING_S]).encode(),
+            stdout=subprocess.PIPE,
+            check=False,
+        )
+        if ended.returncode:
+            raise ConfigError(
+                f"--group-by {self.group_by}: finding it in the names of {len(names)} photos "
+                f"takes more than {_MATCHING_S} s; a repeat within a repeat, such as ([a-z]+)+, "
+                "has too many ways to match: write it without"
+            )
+        matched: list[str | None] = json.loads(ended.stdout)
+        return matched
+
+    def _require_pattern(self) -> None:
         try:
-            compiled = re.compile(pattern)
-        except re.error as error:
+            compiled = re.compile(self.group_by.removeprefix(_REGEX))
+        except (re.error, RecursionError, OverflowError) as error:
             raise ConfigError(
                 f"--group-by {self.group_by}: is no regular expression ({error})"
             ) from None
@@ -185,7 +219,6 @@ class SplitRule:
                 f"--group-by {self.group_by}: has no group; put what photos of one kind share in "
                 "brackets, as in regex:^(site[0-9]+)"
             )
-        return compiled
 
 
 def group_of(file_name: str) -> str:

@@ -49,9 +49,9 @@ def copy_lines(model: Path, name: str, threshold: float | None = None) -> CopyLi
             f"sudo rm -rf {MODELS_DIR}/{own} {MODELS_DIR}/{own}.tflite\n"
             f"sudo cp -rT {own} {MODELS_DIR}/{own}"
         )
-        return CopyLines(
-            f"scp -r {source} {BOARD}:{own}", f"pi-classifier run --model ./{own}", keep, settings
-        )
+        # Into a folder of this name that is there already, scp would put the new one.
+        send = f"ssh {BOARD} rm -rf {own} && scp -r {source} {BOARD}:{own}"
+        return CopyLines(send, f"pi-classifier run --model ./{own}", keep, settings)
     return CopyLines(
         f"scp {source} {BOARD}:{own}.tflite",
         f"pi-classifier run --model ./{own}.tflite",

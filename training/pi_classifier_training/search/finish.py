@@ -71,7 +71,7 @@ class Finishing:
     def display(self) -> Overall:
         """The display of the search, gone on with."""
         began = time.monotonic()
-        return Overall(lambda: max(0.0, self.left_s - (time.monotonic() - began)))
+        return Overall(lambda: self.left_s - (time.monotonic() - began))
 
     @property
     def limits(self) -> Limits:

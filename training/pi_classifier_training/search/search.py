@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from pi_classifier.system.files import read_json_object, write_json
+from pi_classifier.system.files import remembered, write_json
 from pi_classifier_training.data.splits import SplitRule
 from pi_classifier_training.progress import Overall
 from pi_classifier_training.search.candidates import Candidate
@@ -107,7 +106,7 @@ class Search:
         self.budget, self.display = budget, display
         self.results: list[TrialResult] = []
         self._by_network = {c.network: c for c in contenders}
-        self._plan = _read_plan(inputs.folder / PLAN_FILE)
+        self._plan = remembered(inputs.folder / PLAN_FILE, _LARGEST_PLAN, "planned anew")
 
     def run(self) -> list[Tried]:
         """Search; return the best result of each network that has seen all photos, best first.
@@ -286,13 +285,3 @@ class Search:
         self.display.say(f"  {tried.candidate.title}, {kind}: {right} of validation photos right")
         best = min((t for t in self.tried() if not t.result.dropped), key=lambda t: t.rank)
         self.display.best(f"{100 * best.result.accuracy:.1f} % ({best.candidate.title})")
-
-
-def _read_plan(path: Path) -> dict[str, Any]:
-    try:
-        return read_json_object(path, _LARGEST_PLAN)
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        log.warning("%s: cannot be read (%s); planned anew", path, error)
-        return {}

@@ -56,12 +56,36 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_2(
 def test_a_missing_package_of_the_bench_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def lacking(_name: str) -> None:
+    def lacking(_options: object) -> None:
         raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
 
     monkeypatch.setattr("pi_classifier_training.cli._run", lacking)
-    assert main(["auto"]) == 69
+    assert main(["experiments", "runs"]) == 69
     assert "the package sklearn is needed and not installed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "then"),
+    [
+        (["auto", "--output-dir", "out"], "; the same command goes on from here"),
+        (["retrain", "--output-dir", "out", "--force"],
+         "; the same command without --force goes on from here"),
+        (["evaluate", "model"], ""),
+    ],
+)  # fmt: skip
+def test_a_command_that_is_stopped_says_in_one_line_how_it_goes_on(
+    words: list[str],
+    then: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stopped(_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pi_classifier_training.cli._run", stopped)
+    assert main([*words, "--image-dir", "photos"]) == 130
+    line = f"pi-classifier-train: stopped; nothing half-written was left{then}\n"
+    assert capsys.readouterr().err == line
 
 
 def test_the_help_of_all_commands_imports_what_none_of_them_needs() -> None:

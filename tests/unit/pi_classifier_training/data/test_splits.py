@@ -6,6 +6,7 @@ import unicodedata
 from typing import Any
 
 import pytest
+from pi_classifier_training.data import splits
 from pi_classifier_training.data.splits import (
     Split,
     SplitOptions,
@@ -48,7 +49,19 @@ class TestGroups:
     def test_what_a_photo_belongs_to(
         self, rule: str, name: str, within: tuple[str, ...], group: str
     ) -> None:
-        assert SplitRule(group_by=rule).group(name, within) == group
+        assert SplitRule(group_by=rule).groups([(name, within)]) == [group]
+
+    def test_names_that_are_no_text_are_matched_too(self) -> None:
+        rule = SplitRule(group_by="regex:^(.+)_")
+        assert rule.groups([("\udcff_1.jpg", ()), ("1.jpg", ())]) == ["\udcff/", "1"]
+
+    def test_a_pattern_that_would_never_end_is_given_up(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(splits, "_MATCHING_S", 1)
+        endless = SplitRule(group_by="regex:^((?:a+)+)$")
+        with pytest.raises(ConfigError, match=r"names of 2 photos takes more than 1 s; a repeat"):
+            endless.groups([("short.jpg", ()), ("a" * 60 + ".jpg", ())])
 
 
 @pytest.mark.parametrize(
@@ -57,6 +70,8 @@ class TestGroups:
         ({"group_by": "session"}, "--group-by session: expected name, folder, scene or regex"),
         ({"group_by": "regex:(a"}, r"is no regular expression \(missing \)"),
         ({"group_by": "regex:a"}, "has no group"),
+        ({"group_by": "regex:(a{99999999999})"}, "is no regular expression"),
+        ({"group_by": f"regex:{'(' * 9999}{')' * 9999}"}, "is no regular expression"),
         ({"test_percent": 50.0, "validation_percent": 45.0}, "leave 5 % to train with"),
     ],
 )

@@ -25,7 +25,8 @@ def test_a_file_is_sent_tried_and_installed_under_the_models_name() -> None:
 
 def test_a_cascade_goes_as_one_folder(tmp_path: Path) -> None:
     lines = copy_lines(tmp_path, "birds")
-    assert lines.send == f"scp -r {tmp_path} pi@raspberrypi.local:birds"
+    pi = "pi@raspberrypi.local"
+    assert lines.send == f"ssh {pi} rm -rf birds && scp -r {tmp_path} {pi}:birds"
     assert lines.attempt == "pi-classifier run --model ./birds"
     models = "/var/lib/pi-classifier/models"
     assert lines.keep.splitlines()[1:] == [
