@@ -16,7 +16,6 @@ from benchmarks import (
     imports,
     log,
     memory,
-    networks,
     report,
     service,
     speech,
@@ -146,6 +145,18 @@ def _head(arguments: argparse.Namespace) -> None:
     _sections(arguments, head.sections(arguments))
 
 
+def _zoo(arguments: argparse.Namespace) -> None:
+    from benchmarks import zoo
+
+    zoo.run(arguments)
+
+
+def _zoo_parser() -> argparse.ArgumentParser:
+    from benchmarks import zoo
+
+    return zoo.parser()
+
+
 def _unknown_parser() -> argparse.ArgumentParser:
     from benchmarks import unknown
 
@@ -172,7 +183,7 @@ _SUBJECTS: Mapping[str, tuple[_Run, Callable[[], argparse.ArgumentParser]]] = {
     "camera": (_camera, camera.parser),
     "eyes": (eyes.run, eyes.parser),
     "head": (_head, head.parser),
-    "networks": (networks.run, networks.parser),
+    "zoo": (_zoo, _zoo_parser),
     "unknown": (_unknown, _unknown_parser),
 }
 
