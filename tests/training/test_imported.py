@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from pi_classifier_training.cli import main
+from pi_classifier_training.conversion.bias_correction import full_integer
 from pi_classifier_training.conversion.converter import to_tflite
-from pi_classifier_training.conversion.full_integer import full_integer
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.export.export import TRIAL
 from pi_classifier_training.export.parity import require_parity

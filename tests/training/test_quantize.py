@@ -18,12 +18,12 @@ from pi_classifier_training.compression.quantization_aware import (
     logits_of,
     train_aware,
 )
+from pi_classifier_training.conversion.bias_correction import full_integer
 from pi_classifier_training.conversion.converter import to_tflite
 from pi_classifier_training.conversion.execution import WEIGHTED
 from pi_classifier_training.conversion.full_integer import (
     FullInteger,
     fake_quantized,
-    full_integer,
     rounded_weights,
 )
 from pi_classifier_training.data.dataset import Images, decode, labels_of, scan, squeeze

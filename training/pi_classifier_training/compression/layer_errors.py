@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier_training.conversion.execution import WEIGHTED, UnknownOperation, execute
-from pi_classifier_training.conversion.full_integer import Range, fake_quantized
+from pi_classifier_training.conversion.full_integer import BATCH, Range, fake_quantized
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.inspection.model_graph import (
     ModelGraph,
@@ -190,8 +190,12 @@ def _scores(
     def passing(index: int, result: Any) -> Any:
         return fake_quantized(result, ranges[index]) if index in ranges else result
 
-    scores: NDArray[np.float32] = execute(graph, pixels, constant, passing).numpy()
-    return scores
+    return np.concatenate(
+        [
+            execute(graph, pixels[start : start + BATCH], constant, passing).numpy()
+            for start in range(0, len(pixels), BATCH)
+        ]
+    )
 
 
 def _is_real(tensor: Tensor) -> bool:

@@ -12,8 +12,8 @@ from pi_classifier.inference.classifier import open_model_bytes
 from pi_classifier.setting import setting
 from pi_classifier_training.compression.layer_errors import LayerError, layer_errors
 from pi_classifier_training.compression.quantization_aware import Aware, AwareOptions, train_aware
+from pi_classifier_training.conversion.bias_correction import full_integer
 from pi_classifier_training.conversion.conversion import FULL_INTEGER, Kind, convert
-from pi_classifier_training.conversion.full_integer import full_integer
 from pi_classifier_training.data.dataset import Images, decode, squeeze
 from pi_classifier_training.data.splits import SplitOptions
 from pi_classifier_training.evaluation.evaluate import figures

@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pi_classifier.setting import LARGEST_SEED, setting
 from pi_classifier_training.conversion.execution import WEIGHTED, execute, is_rectified
@@ -30,6 +29,7 @@ from pi_classifier_training.conversion.full_integer import (
 )
 from pi_classifier_training.data.augmentation import LAST_MIN_CROP_AREA, VIEW_NUMBERS, augment
 from pi_classifier_training.data.dataset import Images
+from pi_classifier_training.data.stored_pixels import PixelRows
 from pi_classifier_training.inspection.model_graph import ModelGraph, Operation
 from pi_classifier_training.progress import Progress
 
@@ -210,7 +210,7 @@ def logits_of(
 def train_aware(
     start: FullInteger,
     squares: Images,
-    validation: NDArray[np.uint8],
+    validation: PixelRows,
     options: AwareOptions,
 ) -> Aware:
     """Train on with simulated rounding; return the best epoch by validation loss.
@@ -230,7 +230,7 @@ def train_aware(
         for _ in range(options.epochs):
             order = rng.permutation(len(squares))
             for first in range(0, len(squares), options.batch):
-                # Sorted rows read a memory-mapped file front to back.
+                # Sorted rows read the file front to back.
                 rows = np.sort(order[first : first + options.batch])
                 loss = step(
                     tf.constant(squares.pixels[rows]),
@@ -285,7 +285,7 @@ def _loss(simulation: Simulation, images: Any) -> Any:
     return TEMPERATURE**2 * tf.reduce_mean(missed)
 
 
-def _validated(check: Any, photos: NDArray[np.uint8]) -> float:
+def _validated(check: Any, photos: PixelRows) -> float:
     total = 0.0
     for first in range(0, len(photos), 32):
         batch = photos[first : first + 32].astype(np.float32)

@@ -72,13 +72,26 @@ def execute(graph: ModelGraph, image: Any, constant: Constant, passing: Passing)
             values[index] = constant(index)
         return values[index]
 
-    for operation in graph.operations:
+    needed_until = last_uses(graph)
+    for number, operation in enumerate(graph.operations):
         inputs = [value(i) if i >= 0 else None for i in operation.inputs]
         result = activated(operation, computed(operation, inputs))
         results = result if isinstance(result, list) else [result]
         for index, one in zip(operation.outputs, results, strict=True):
             values[index] = passing(index, one)
+        # All layers' results of a batch together take more than the rest of the program.
+        for index in {i for i in operation.inputs if needed_until[i] == number}:
+            values.pop(index, None)
     return values[graph.outputs[0]]
+
+
+def last_uses(graph: ModelGraph) -> dict[int, int]:
+    """The number of the last operation that needs each tensor, by tensor index.
+
+    What the graph gives in the end is needed beyond them all.
+    """
+    uses = {i: n for n, o in enumerate(graph.operations) for i in o.inputs}
+    return uses | dict.fromkeys(graph.outputs, len(graph.operations))
 
 
 def is_rectified(operation: Operation) -> bool:

@@ -1,9 +1,7 @@
-"""Full-integer quantization with ranges of our own and biases that make up for rounding.
+"""Full-integer quantization with ranges of our own, measured on calibration photos.
 
-Rounding the weights shifts the mean of what a channel computes, and the shifts add up
-over the layers: most of what a MobileNet loses. Each bias takes back its channel's mean
-error on the calibration photos (Nagel et al. 2019, arXiv:1906.04721, section 4.2).
-The ranges go to the TFLite converter as fake-quantization operations.
+The ranges go to the TFLite converter as fake-quantization operations. `bias_correction` makes
+up for what rounding the weights does.
 """
 
 from __future__ import annotations
@@ -16,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier_training.conversion.converter import to_tflite
-from pi_classifier_training.conversion.execution import WEIGHTED, activated, computed, execute
+from pi_classifier_training.conversion.execution import WEIGHTED, execute
+from pi_classifier_training.data.stored_pixels import PixelRows
 from pi_classifier_training.inspection.model_graph import ModelGraph, Operation
 
 Range = tuple[float, float]
@@ -92,21 +91,7 @@ def fake_quantized(x: Any, limits: Range) -> Any:
     return tf.quantization.fake_quant_with_min_max_args(x, low, high, num_bits=8)
 
 
-def full_integer(graph: ModelGraph, photos: NDArray[np.uint8]) -> FullInteger:
-    """Choose ranges and correct biases on calibration photos uint8 ``[n, side, side, 3]``.
-
-    Raises ExportError for an operation that is not known.
-    """
-    return corrected(FullInteger(graph, {}, measured_ranges(graph, photos)), photos)
-
-
-def corrected(network: FullInteger, photos: NDArray[np.uint8]) -> FullInteger:
-    """Correct the biases so that each channel's mean on the photos is the float graph's."""
-    biases = _corrected_biases(network, photos)
-    return FullInteger(network.graph, {**network.constants, **biases}, network.ranges)
-
-
-def measured_ranges(graph: ModelGraph, photos: NDArray[np.uint8]) -> dict[int, Range]:
+def measured_ranges(graph: ModelGraph, photos: PixelRows) -> dict[int, Range]:
     """The least and greatest value of every result on the photos, by tensor index."""
     kinds = {i: o.kind for o in graph.operations for i in o.outputs}
     ranges = {i: FIXED_RANGES[kind] for i, kind in kinds.items() if kind in FIXED_RANGES}
@@ -145,69 +130,3 @@ def rounded_weights(operation: Operation, weights: Values) -> Values:
     scale = np.where(scale > 0, scale, 1).astype(np.float32)
     rounded: Values = np.rint(weights / scale) * scale
     return rounded
-
-
-def _corrected_biases(network: FullInteger, photos: NDArray[np.uint8]) -> dict[int, Values]:
-    """New biases by tensor index, one layer after the other.
-
-    Each layer is run on what the layers before it give, in floats and quantized, so that
-    a bias takes back also what earlier layers' rounding has left over.
-    """
-    graph, ranges = network.graph, network.ranges
-    last_use = {i: n for n, o in enumerate(graph.operations) for i in o.inputs}
-    pixels = photos.astype(np.float32)
-    exact: dict[int, Any] = {graph.inputs[0]: pixels}
-    coarse: dict[int, Any] = {graph.inputs[0]: pixels}
-    biases: dict[int, Values] = {}
-    for number, operation in enumerate(graph.operations):
-        output, weighted = operation.outputs[0], operation.kind in WEIGHTED
-        constants = {i: _constant(graph, i) for i in operation.inputs}
-        exact[output] = _in_batches(operation, exact, constants)
-        if weighted:
-            constants |= {i: network.constant(i) for i in operation.inputs[1:] if i >= 0}
-            weights = operation.inputs[1]
-            constants[weights] = rounded_weights(operation, constants[weights])
-        coarse[output] = _in_batches(operation, coarse, constants)
-        if weighted and operation.inputs[2:] and operation.inputs[2] >= 0:
-            error = (exact[output] - coarse[output]).astype(np.float64)
-            shift = error.mean(axis=tuple(range(error.ndim - 1))).astype(np.float32)
-            bias = operation.inputs[2]
-            biases[bias] = constants[bias] + shift
-            coarse[output] = coarse[output] + shift
-        for values in (exact, coarse):
-            _put_results(values, operation)
-        for index in ranges.keys() & set(operation.outputs):
-            coarse[index] = fake_quantized(coarse[index], ranges[index]).numpy()
-        done = [i for i in exact if last_use.get(i, -1) <= number and i not in operation.outputs]
-        for index in done:
-            del exact[index], coarse[index]
-    return biases
-
-
-def _put_results(values: dict[int, Any], operation: Operation) -> None:
-    """Put each result, activated, in its place; several lie in the first one's as a list."""
-    results = values[operation.outputs[0]]
-    several = results if isinstance(results, list) else [results]
-    for index, result in zip(operation.outputs, several, strict=True):
-        values[index] = np.asarray(activated(operation, result))
-
-
-def _constant(graph: ModelGraph, index: int) -> Any:
-    if index < 0 or not graph.tensors[index].constant:
-        return None
-    return graph.tensors[index].values()
-
-
-def _in_batches(
-    operation: Operation, results: Mapping[int, Values], constants: Mapping[int, Any]
-) -> Any:
-    """Compute an operation on many photos, a few at a time; without its activation."""
-    n = max(len(results[i]) for i in operation.inputs if i in results)
-    parts = []
-    for start in range(0, n, BATCH):
-        rows = slice(start, start + BATCH)
-        inputs = [results[i][rows] if i in results else constants[i] for i in operation.inputs]
-        parts.append(computed(operation, inputs))
-    if isinstance(parts[0], list):
-        return [np.concatenate(one) for one in zip(*parts, strict=True)]
-    return np.concatenate(parts)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +27,7 @@ from pi_classifier_training.data.label_folders import (
 from pi_classifier_training.data.scenes import scenes
 from pi_classifier_training.data.sharing import Listed, shared_out
 from pi_classifier_training.data.splits import SPLITS, Split, SplitRule, video_split
+from pi_classifier_training.data.stored_pixels import PixelRows, StoredPixels
 from pi_classifier_training.errors import DatasetError
 
 PhotoProgress = Callable[[Sequence["Photo"]], Iterable["Photo"]]
@@ -217,13 +216,13 @@ def require_trainable(photos: Sequence[Photo]) -> tuple[str, ...]:
 class Images:
     """Decoded photos: pixels uint8 ``[n, S, S, 3]`` and label indices int64 ``[n]``.
 
-    `pixels` lies in a memory-mapped file, so a large data set needs little memory.
+    `pixels` are read from a file where they are indexed: any number of photos needs no memory.
     `aspects` is each photo's width / height as decoded, float32 ``[n]``.
     `unreadable` lists what was left out, one message a photo.
     """
 
     photos: tuple[Photo, ...]
-    pixels: NDArray[np.uint8]
+    pixels: PixelRows
     indices: NDArray[np.int64]
     aspects: NDArray[np.float32]
     unreadable: tuple[str, ...]
@@ -268,28 +267,23 @@ def decode(
     side: int,
     progress: PhotoProgress = iter,
 ) -> Images:
-    """Decode photos one at a time into a temporary memory-mapped file.
+    """Decode photos one at a time into a file without a name.
 
     `transform` turns a photo into uint8 ``[side, side, 3]``. A photo that cannot be
     read is left out and listed, never fatal. Raises OSError where the disk has no room.
     """
     index = {label: i for i, label in enumerate(labels)}
-    # The file has no name any more once it is open: nothing is left behind, whatever happens.
-    with tempfile.TemporaryFile(prefix="pi-classifier-photos-") as file:
-        shape = (max(1, len(photos)), side, side, 3)
-        # Where a mapped file has no room, writing to it ends the program with a signal.
-        os.posix_fallocate(file.fileno(), 0, math.prod(shape))
-        pixels = np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)
+    pixels = StoredPixels(len(photos), side)
     kept: list[Photo] = []
     aspects: list[float] = []
     unreadable: list[str] = []
     for photo, image in readable(progress(photos), unreadable):
-        pixels[len(kept)] = transform(image)
+        pixels.append(transform(image))
         aspects.append(image.shape[1] / image.shape[0])
         kept.append(photo)
     return Images(
         tuple(kept),
-        pixels[: len(kept)],
+        pixels,
         np.array([index[photo.label] for photo in kept], np.int64),
         np.array(aspects, np.float32),
         tuple(unreadable),

@@ -22,6 +22,7 @@ from pi_classifier_training.conversion.conversion import convert
 from pi_classifier_training.conversion.converter import to_tflite
 from pi_classifier_training.conversion.unoptimized import convert_unoptimized
 from pi_classifier_training.data.dataset import Images
+from pi_classifier_training.data.stored_pixels import PixelRows, Pixels
 from pi_classifier_training.errors import ParityError
 from pi_classifier_training.export.export import TRIAL
 from pi_classifier_training.inspection.model_graph import read_model_graph
@@ -37,7 +38,6 @@ RUNS = 3
 # In a graph, but nothing that is computed.
 _PASSIVE = frozenset({"Const", "Identity", "IdentityN", "NoOp", "Placeholder", "ReadVariableOp"})
 
-Pixels = NDArray[np.uint8]
 Progress = Callable[[Sequence[int]], Iterator[int]]
 
 
@@ -144,7 +144,9 @@ def _opened(data: bytes, network: Network) -> Iterator[ModelClassifier]:
         yield classifier
 
 
-def _largest_difference(before: ModelClassifier, after: ModelClassifier, photos: Pixels) -> float:
+def _largest_difference(
+    before: ModelClassifier, after: ModelClassifier, photos: PixelRows
+) -> float:
     largest = 0.0
     for pixels in photos:
         expected = before.raw_scores(pixels).copy()
@@ -161,7 +163,7 @@ def _largest_difference(before: ModelClassifier, after: ModelClassifier, photos:
 
 
 def _times_ns(
-    classifiers: Sequence[ModelClassifier], photos: Pixels, rounds: int, progress: Progress
+    classifiers: Sequence[ModelClassifier], photos: PixelRows, rounds: int, progress: Progress
 ) -> NDArray[np.float64]:
     """Nanoseconds for one photo ``[rounds, classifiers]``; they take turns on the same photo.
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pi_classifier_training.conversion.conversion import Convertible, Kind
+from pi_classifier_training.data.stored_pixels import PixelRows
 from pi_classifier_training.errors import ExportError, ParityError
 from pi_classifier_training.modelfile.golden import Scorer
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import keras
 
 PHOTOS = 32
+BATCH = 8
 # Networks want pixels as −1 … 1, 0 … 1 or standardized to about ±2.6.
 LARGEST_NORMALIZED = 4.0
 
@@ -40,17 +41,17 @@ TOLERANCES: dict[Kind, Tolerance] = {
 }
 
 
-def require_parity(
-    scorer: Scorer, network: Convertible, photos: NDArray[np.uint8], kind: Kind
-) -> None:
+def require_parity(scorer: Scorer, network: Convertible, photos: PixelRows, kind: Kind) -> None:
     """Compare a model file with its network on photos uint8 ``[n, side, side, 3]``.
 
     Raises ParityError where their scores differ by more than `TOLERANCES` allows, times
     the largest where scores are logits.
     """
-    photos = photos[:PHOTOS]
-    expected = np.asarray(network.scoring()(photos.astype(np.float32)))
-    scores = np.stack([scorer.raw_scores(image).copy() for image in photos])
+    pixels, scoring = photos[:PHOTOS], network.scoring()
+    # Keras keeps what all layers make of a batch until its scores are there.
+    batches = [pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH)]
+    expected = np.concatenate([np.asarray(scoring(b.astype(np.float32))) for b in batches])
+    scores = np.stack([scorer.raw_scores(image).copy() for image in pixels])
     off = np.abs(scores - expected) / max(1.0, float(np.abs(expected).max()))
     allowed, worst, mean = TOLERANCES[kind], float(off.max()), float(off.mean())
     # Not-a-number must fail too, so the comparison is for being within.
@@ -58,7 +59,7 @@ def require_parity(
         return
     raise ParityError(
         f"not exported: the {kind} model's scores differ from the network's by {mean:.5f} on "
-        f"average and {worst:.5f} at worst on {len(photos)} photos; allowed are {allowed.mean:g} "
+        f"average and {worst:.5f} at worst on {len(pixels)} photos; allowed are {allowed.mean:g} "
         f"and {allowed.worst:g}. "
         + (
             "The ranges do not fit: give more photos, or try another --mode"

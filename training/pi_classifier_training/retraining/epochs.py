@@ -15,6 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pi_classifier_training.data.dataset import Images
+from pi_classifier_training.networks.network import Network
+
 Row = dict[str, Any]
 """One epoch: epoch (from 1 in each phase), phase, loss, cross_entropy, accuracy,
 learning_rate, and where validated validation_accuracy and validation_cross_entropy; ``kept``
@@ -23,6 +26,7 @@ OnEpoch = Callable[[Row], None]
 
 # From this ratio between the largest and the smallest label on, labels are weighted.
 BALANCED_RATIO = 1.5
+VALIDATED_BATCH = 16
 
 
 def epoch_rng(seed: int, epoch: int) -> np.random.Generator:
@@ -34,7 +38,7 @@ def batches(rng: np.random.Generator, n: int, batch: int) -> Iterator[NDArray[np
     """All of `n` rows once in random order, `batch` at a time."""
     order = rng.permutation(n)
     for start in range(0, n, batch):
-        # Sorted rows read a memory-mapped file front to back.
+        # Sorted rows read the photos' file front to back.
         yield np.sort(order[start : start + batch])
 
 
@@ -132,3 +136,13 @@ def epoch_plan(epochs: int, steps: int | None, steps_an_epoch: int) -> tuple[int
     if steps is None:
         return epochs, epochs * steps_an_epoch
     return math.ceil(steps / steps_an_epoch), steps
+
+
+def logits_on(network: Network, images: Images) -> NDArray[np.float32]:
+    """What a Keras network says of photos, logits float32 ``[n, labels]``."""
+    # Keras keeps what all layers make of a batch: of 64 photos more than training needs.
+    batches = (
+        images.pixels[start : start + VALIDATED_BATCH].astype(np.float32)
+        for start in range(0, len(images), VALIDATED_BATCH)
+    )
+    return np.concatenate([network(batch, training=False)[2].numpy() for batch in batches])

@@ -20,6 +20,7 @@ from pi_classifier_training.data.augmentation import (
     mixed,
 )
 from pi_classifier_training.data.dataset import Images
+from pi_classifier_training.data.stored_pixels import PixelRows
 from pi_classifier_training.networks.network import Network, Outputs
 from pi_classifier_training.progress import Progress
 from pi_classifier_training.retraining.checkpoint import Checkpoint
@@ -32,6 +33,7 @@ from pi_classifier_training.retraining.epochs import (
     epoch_plan,
     epoch_rng,
     figures_of,
+    logits_on,
     reseed,
 )
 from pi_classifier_training.retraining.losses import (
@@ -221,7 +223,9 @@ class WholeNetworkTrainer:
             "seconds": round(time.monotonic() - started, 2),
         }
 
-    def _columns(self, training: Images, view: int, area: float) -> tuple[NDArray[Any], ...]:
+    def _columns(
+        self, training: Images, view: int, area: float
+    ) -> tuple[PixelRows | NDArray[Any], ...]:
         """What a step needs to know of each photo: what it is, and how it is shown."""
         draws = draw_views(len(training), self.options.seed, view)
         teacher_scores = np.zeros((len(training), 1), np.float32)
@@ -311,10 +315,4 @@ def _optimizer(options: TrainingOptions, steps: int, decay: float) -> Any:
 
 def validate(network: Network, images: Images) -> Row:
     """Accuracy and cross-entropy of the Keras network, for watching training."""
-    import tensorflow as tf
-
-    logits = [
-        network(tf.constant(images.pixels[start : start + 64], tf.float32), training=False)[2]
-        for start in range(0, len(images), 64)
-    ]
-    return figures_of(np.concatenate([batch.numpy() for batch in logits]), images.indices)
+    return figures_of(logits_on(network, images), images.indices)

@@ -30,7 +30,7 @@ from pi_classifier_training.data.splits import SplitRule
 from pi_classifier_training.features.bottlenecks import BottleneckCache, Bottlenecks
 from pi_classifier_training.networks.network import Network, load_weights
 from pi_classifier_training.networks.spec import NetworkSpec
-from pi_classifier_training.retraining.epochs import figures_of
+from pi_classifier_training.retraining.epochs import figures_of, logits_on
 from pi_classifier_training.retraining.head import fit_head
 from pi_classifier_training.retraining.options import RetrainOptions, TrainingOptions
 from pi_classifier_training.retraining.phases import kept_row
@@ -265,19 +265,13 @@ def _run_trial(spec: TrialSpec, epochs: int) -> TrialResult:
 def _validation_logits(
     run: Path, photos: Sequence[Photo]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    import tensorflow as tf
-
     from pi_classifier.preprocessing.preprocessor import Preprocessor
 
     network = RunFolder(run).load()
     side = network.side
     held_out = [p for p in photos if p.split == "validation"]
     images = decode(held_out, network.labels, Preprocessor((side, side), "crop"), side)
-    batches = [
-        network(tf.constant(images.pixels[start : start + 64], tf.float32), training=False)[2]
-        for start in range(0, len(images), 64)
-    ]
-    return np.concatenate([batch.numpy() for batch in batches]), images.indices
+    return logits_on(network, images), images.indices
 
 
 def _keep_scores(

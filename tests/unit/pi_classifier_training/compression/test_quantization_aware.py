@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pi_classifier_training.compression.quantization_aware import Simulation, logits_of
+from pi_classifier_training.conversion.bias_correction import full_integer
 from pi_classifier_training.conversion.execution import execute
 from pi_classifier_training.conversion.full_integer import (
     FullInteger,
-    full_integer,
     measured_ranges,
     nudged,
     rounded_weights,

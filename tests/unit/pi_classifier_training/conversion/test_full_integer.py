@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pi_classifier_training.conversion.bias_correction import corrected, full_integer
 from pi_classifier_training.conversion.execution import execute
 from pi_classifier_training.conversion.full_integer import (
     RAW_PIXELS,
     SCORES,
     FullInteger,
-    corrected,
     fake_quantized,
-    full_integer,
     measured_ranges,
     nudged,
     rounded_weights,

@@ -115,8 +115,8 @@ class TestDecoding:
         assert len(images) == 2
         assert images.indices.tolist() == [1, 0]
         assert images.aspects.tolist() == [3.0, 0.25]
-        assert (images.pixels == (10, 20, 30)).all()
-        assert images.pixels.dtype == np.uint8
+        assert (images.pixels[:] == (10, 20, 30)).all()
+        assert images.pixels[:].dtype == np.uint8
 
     def test_no_photos_are_no_photos(self) -> None:
         images = decode([], ("a",), squeeze(4), 4)
