@@ -11,7 +11,7 @@ from pathlib import Path
 SIZES = (8, 400, 890, 4000)
 
 PROGRAM = """
-import json, subprocess, sys, tempfile
+import json, os, subprocess, sys, tempfile
 from pathlib import Path
 from pi_classifier_training.data.dataset import decode, scan, squeeze
 from pi_classifier_training.retraining.run_folder import RunFolder
@@ -19,7 +19,7 @@ from pi_classifier_training.retraining.run_folder import RunFolder
 run, photos, disk = map(Path, sys.argv[1:4])
 network = RunFolder(run).load()
 chosen = scan([photos])
-tempfile.tempdir = str(disk)
+tempfile.tempdir = os.environ["TMPDIR"] = str(disk)
 
 
 def tried(action):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pi_classifier_training.conversion.execution import WEIGHTED, UnknownOperation, execute
 from pi_classifier_training.conversion.full_integer import BATCH, Range, fake_quantized
+from pi_classifier_training.data.stored_pixels import PixelRows
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.inspection.model_graph import (
     ModelGraph,
@@ -54,7 +55,7 @@ class LayerError:
         }
 
 
-def layer_errors(original: bytes, quantized: bytes, photos: NDArray[np.uint8]) -> list[LayerError]:
+def layer_errors(original: bytes, quantized: bytes, photos: PixelRows) -> list[LayerError]:
     """Compare a quantized file's layers with the float file's, in the order they run.
 
     Both are bare or finished model files of the same network that take raw pixels;
@@ -101,7 +102,7 @@ def _noise(
     original: bytes,
     quantized: bytes,
     pairs: Sequence[tuple[Operation, Operation]],
-    photos: NDArray[np.uint8],
+    photos: PixelRows,
 ) -> list[float]:
     """Signal-to-quantization-noise ratio of each pair's results, by running both files."""
     exact = _results(original, [ours.outputs[0] for ours, _ in pairs], photos)
@@ -123,7 +124,7 @@ def decibels(signal: NDArray[np.float64], noise: NDArray[np.float64]) -> list[fl
     return [LARGEST_DB if np.isnan(x) else float(np.clip(x, -LARGEST_DB, LARGEST_DB)) for x in db]
 
 
-def _results(model: bytes, tensors: Sequence[int], photos: NDArray[np.uint8]) -> Any:
+def _results(model: bytes, tensors: Sequence[int], photos: PixelRows) -> Any:
     """Yield the real values of tensors (by index) for each photo."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -159,10 +160,10 @@ def _alone(
     exact: ModelGraph,
     coarse: ModelGraph,
     pairs: Sequence[tuple[Operation, Operation]],
-    photos: NDArray[np.uint8],
+    photos: PixelRows,
 ) -> list[float]:
     """Mean change of the scores with one layer's constants and result quantized."""
-    pixels = photos.astype(np.float32)
+    pixels = photos[:].astype(np.float32)
     float_scores = _scores(exact, pixels, {}, {})
     changes = []
     for ours, theirs in pairs:

@@ -30,7 +30,7 @@ from pi_classifier_training.progress import with_progress
 SQUARE_MARGIN = 1.25
 # Photos whose layers are compared, evenly over the labels; each costs a run per layer.
 LAYER_PHOTOS = 20
-VALIDATION_PER_LABEL = 200
+VALIDATION_PER_LABEL, VALIDATION_PHOTOS = 200, 1_200
 MODES: tuple[Kind, ...] = ("dynamic", "float16", "int8", "qat")
 
 
@@ -171,7 +171,8 @@ def _trained(source: Source, original: bytes, calibration: Images, options: Awar
     squares = decode(
         photos, labels, squeeze(margin), margin, lambda p: with_progress("reading photos", p)
     )
-    validation = drawn_photos(source, "validation", VALIDATION_PER_LABEL)
+    per_label = min(VALIDATION_PER_LABEL, -(-VALIDATION_PHOTOS // len(labels)))
+    validation = drawn_photos(source, "validation", per_label)
     return train_aware(start, squares, validation.pixels, options)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pi_classifier_training.compression.layer_errors import LayerError
 from pi_classifier_training.compression.quantization import Comparison, Quantized
-from pi_classifier_training.evaluation.report_text import difference_words
+from pi_classifier_training.evaluation.report_text import difference_words, top_lines
 
 WORDS = {
     "dynamic": "weights in 8 bits, arithmetic in floats (dynamic-range quantized)",
@@ -60,6 +60,8 @@ def _comparison_lines(split: str, c: Comparison) -> Iterator[str]:
         f"                 cross-entropy {before['cross_entropy']:.3f} in floats, "
         f"{after['cross_entropy']:.3f} now"
     )
+    for line in top_lines({"in floats": before, "now": after}):
+        yield f"                 {line}"
 
 
 def layer_lines(layers: Sequence[LayerError]) -> Iterator[str]:

@@ -19,7 +19,12 @@ from pi_classifier_training.evaluation.evaluate import (
     evaluation_of,
 )
 from pi_classifier_training.evaluation.held_out import ChosenPhotos
-from pi_classifier_training.evaluation.report_text import SIGNIFICANT, between, difference_words
+from pi_classifier_training.evaluation.report_text import (
+    SIGNIFICANT,
+    between,
+    difference_words,
+    top_lines,
+)
 from pi_classifier_training.evaluation.scoring import Outcomes, classify_photos
 from pi_classifier_training.evaluation.significance import (
     calibration_change_interval,
@@ -141,6 +146,8 @@ def comparison_lines(evaluations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             f"{between(evaluation, 'calibration_error', '.1%'):20} "
             f"{evaluation['size_bytes'] / 1000:5.0f} kB {evaluation['frame_ms']:6.2f} ms"
         )
+    if tops := list(top_lines(dict(zip(names, evaluations, strict=True)))):
+        yield from ("", *tops)
     yield from _unknown_lines(names, evaluations)
     yield ""
     for name, evaluation in zip(names[1:], evaluations[1:], strict=True):

@@ -27,6 +27,21 @@ def between(evaluation: Mapping[str, Any], key: str, form: str) -> str:
     return f"{evaluation[key]:{form}} ({low:{form}}–{high:{form}})"
 
 
+def top_lines(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Top-1, top-3 and top-5 of models side by side, with intervals; `rows` are their figures.
+
+    Where all find the right label among so many in every photo, there is nothing to compare.
+    """
+    kinds = [k for k in (1, 3, 5) if any(figures[f"top{k}"] < 1 for figures in rows.values())]
+    if kinds in ([], [1]):
+        return
+    width = max(map(len, rows))
+    yield f"{'':{width}}" + "".join(f"  {f'top-{k}':<22}" for k in kinds).rstrip()
+    for name, figures in rows.items():
+        shares = (between(figures, f"top{k}", ".1%") for k in kinds)
+        yield f"{name:{width}}" + "".join(f"  {text:<22}" for text in shares).rstrip()
+
+
 def evaluation_lines(evaluation: Mapping[str, Any]) -> list[str]:
     """The lines ``evaluate`` prints."""
     lines = [

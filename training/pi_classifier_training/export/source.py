@@ -19,8 +19,9 @@ from pi_classifier_training.evaluation.labeling import match_labels
 from pi_classifier_training.export.export import Evaluation, ScoreCalibration
 from pi_classifier_training.modelfile.model_card import ModelCard
 
-# Full-integer ranges and biases settle with a few dozen photos in all.
-CALIBRATION_PER_LABEL = 30
+# Full-integer ranges and biases settle with a few dozen photos in all: of many labels a few
+# each are enough.
+CALIBRATION_PER_LABEL, CALIBRATION_PHOTOS = 30, 512
 # Of the float file's entries, what is true of any file made of it.
 _KEPT = ("training", "network", "imported")
 
@@ -134,7 +135,10 @@ class FloatModelFile:
 
 def calibration_photos(source: Source) -> Images:
     """Training photos as the device sees them, drawn evenly over the labels."""
-    return drawn_photos(source, "training", CALIBRATION_PER_LABEL)
+    labels = len(source.network.labels)
+    return drawn_photos(
+        source, "training", min(CALIBRATION_PER_LABEL, max(1, CALIBRATION_PHOTOS // labels))
+    )
 
 
 def drawn_photos(source: Source, split: str, per_label: int) -> Images:

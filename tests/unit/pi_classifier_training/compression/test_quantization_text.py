@@ -22,7 +22,10 @@ def comparison(lost: int = 3, won: int = 1) -> Comparison:
         "only_first_right": lost, "only_this_right": won, "p_value": 0.625,
         "top1_difference": (won - lost) / 100, "top1_difference_interval": [-0.06, 0.02],
     }  # fmt: skip
-    before, after = {"top1": 0.9, "cross_entropy": 0.31}, {"top1": 0.88, "cross_entropy": 0.345}
+    before: dict[str, Any] = {"top1": 0.9, "top3": 0.97, "top5": 1.0, "cross_entropy": 0.31}
+    after: dict[str, Any] = {"top1": 0.88, "top3": 0.96, "top5": 1.0, "cross_entropy": 0.345}
+    for figures in (before, after):
+        figures |= {f"top{k}_interval": [figures[f"top{k}"] - 0.05, 1.0] for k in (1, 3, 5)}
     return Comparison(100, before, after, test)
 
 
@@ -46,6 +49,9 @@ def test_size_and_figures_of_each_split() -> None:
         "  test           90.0% of 100 photos right in floats, 88.0% now: 3 lost, 1 won",
         f"                 {difference_words(comparison().test, 100)}",
         "                 cross-entropy 0.310 in floats, 0.345 now",
+        "                            top-1                   top-3",
+        "                 in floats  90.0% (85.0%–100.0%)    97.0% (92.0%–100.0%)",
+        "                 now        88.0% (83.0%–100.0%)    96.0% (91.0%–100.0%)",
     ]
 
 

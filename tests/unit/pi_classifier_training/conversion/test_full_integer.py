@@ -9,20 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from pi_classifier_training.conversion.bias_correction import corrected, full_integer
-from pi_classifier_training.conversion.execution import execute
 from pi_classifier_training.conversion.full_integer import (
     RAW_PIXELS,
     SCORES,
-    FullInteger,
     fake_quantized,
     measured_ranges,
     nudged,
     rounded_weights,
 )
-from pi_classifier_training.inspection.model_graph import ModelGraph, Operation
+from pi_classifier_training.inspection.model_graph import Operation
 
-from tests.unit.pi_classifier_training.small_graphs import RELU, SAME, Network, graph_of
+from tests.unit.pi_classifier_training.small_graphs import Network, graph_of
 
 Array = NDArray[np.float32]
 LIMITS = [-1e4, -255.0, -1.0, -0.5, -1e-3, 0.0, 1e-3, 0.5, 1.0, 6.0, 255.0, 1e4]
@@ -99,11 +96,6 @@ class TestRoundedWeights:
         assert (rounded_weights(dense, zeros) == 0).all()
 
 
-def executed(graph: ModelGraph, photos: Array) -> Array:
-    result = execute(graph, photos, lambda i: graph.tensors[i].values(), lambda _, x: x)
-    return np.asarray(result)
-
-
 class TestInTensorFlow:
     @pytest.fixture(autouse=True)
     def _needs(self) -> None:
@@ -146,49 +138,6 @@ class TestInTensorFlow:
         graph = graph_of("LOGISTIC", [(1, 2, 2, 3)], (1, 2, 2, 3))
         assert measured_ranges(graph, np.zeros((1, 2, 2, 3), np.uint8)) == {1: nudged(SCORES)}
         assert SCORES == (0.0, 255 / 256)
-
-    def test_each_channels_mean_is_that_of_the_float_network(self) -> None:
-        """Weights that all round upwards shift every mean; the biases take it back."""
-        rng = np.random.default_rng(3)
-        network = Network()
-        x = network.input(1, 6, 6, 3)
-        first = network.conv(
-            x, 0.004 * rng.normal(size=(8, 3, 3, 3)) + 0.002, (1, 6, 6, 8),
-            padding=SAME, fusedActivationFunction=RELU,
-        )  # fmt: skip
-        network.dense(first, rng.normal(size=(3, 288)) * 0.05 + 0.02, [0.5, 0, -0.5])
-        graph = network.graph()
-        photos = rng.integers(0, 256, (24, 6, 6, 3), np.uint8)
-        whole = full_integer(graph, photos)
-        exact = executed(graph, photos.astype(np.float32))
-
-        def simulated(biases: dict[int, Array]) -> Array:
-            """In floats, but with weights and results rounded as in the file."""
-            constants = {
-                o.inputs[1]: rounded_weights(o, np.asarray(graph.tensors[o.inputs[1]].values()))
-                for o in graph.operations
-            }
-            network = FullInteger(graph, {**constants, **biases}, whole.ranges)
-            return np.asarray(network.scores(photos.astype(np.float32)))
-
-        step = (whole.ranges[graph.outputs[0]][1] - whole.ranges[graph.outputs[0]][0]) / 255
-        plain, own = simulated({}), simulated(dict(whole.constants))
-        assert np.abs((own - exact).mean(axis=0)).max() < 0.5 * step
-        assert (
-            np.abs((own - exact).mean(axis=0)).max()
-            < 0.5 * np.abs((plain - exact).mean(axis=0)).max()
-        )
-
-    def test_only_biases_change(self) -> None:
-        network = Network()
-        network.dense(network.input(1, 1, 2, 3), np.ones((2, 6)) * 0.3, [1.0, 2.0])
-        graph = network.graph()
-        photos = np.random.default_rng(1).integers(0, 256, (9, 1, 2, 3), np.uint8)
-        found = corrected(FullInteger(graph, {}, measured_ranges(graph, photos)), photos)
-        (dense,) = graph.operations
-        assert set(found.constants) == {dense.inputs[2]}
-        # Equal weights are the largest of their channel: they round without an error.
-        assert found.constants[dense.inputs[2]] == pytest.approx([1.0, 2.0], abs=1e-3)
 
     def test_pixels_are_taken_as_they_are(self) -> None:
         pixels = np.arange(256, dtype=np.float32)

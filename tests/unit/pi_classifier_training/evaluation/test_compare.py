@@ -19,6 +19,8 @@ def record(file: str, difference: float | None = None, p_value: float = 0.5) -> 
         "cross_entropy": 0.3, "cross_entropy_interval": [0.25, 0.35],
         "calibration_error": 0.02, "calibration_error_interval": [0.01, 0.04],
     }  # fmt: skip
+    for k in (3, 5):
+        found |= {f"top{k}": 0.99, f"top{k}_interval": [0.97, 1.0]}
     if difference is not None:
         found["against"] = {
             "top1_difference": difference,
@@ -56,11 +58,18 @@ def test_lines_name_files_without_the_folders_all_share() -> None:
     assert "top-1 on 331 photos" in lines[1]
     assert lines[2].startswith("x/float32.tflite  90.0% (87.0%–93.0%)")
     assert lines[2].endswith("812 kB   3.46 ms")
-    assert lines[6].startswith("x/int8.tflite against x/float32.tflite: -2.0 points")
-    assert lines[7] == (
+    assert [line.split("  ")[0] for line in lines[5:10]] == [
+        "", "", "x/float32.tflite", "x/int8.tflite", "y/int8.tflite"
+    ]  # fmt: skip
+    assert lines[7].split() == [
+        *("x/float32.tflite", "90.0%", "(87.0%–93.0%)"),
+        *("99.0%", "(97.0%–100.0%)", "99.0%", "(97.0%–100.0%)"),
+    ]
+    assert lines[11].startswith("x/int8.tflite against x/float32.tflite: -2.0 points")
+    assert lines[12] == (
         "  3 photos are right only with x/int8.tflite, 7 only with x/float32.tflite"
     )
-    assert lines[8].endswith("clearly better (p = 0.001)")
+    assert lines[13].endswith("clearly better (p = 0.001)")
 
 
 def test_equal_file_names_in_one_folder_keep_their_name() -> None:

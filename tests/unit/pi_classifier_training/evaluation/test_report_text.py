@@ -15,6 +15,7 @@ from pi_classifier_training.evaluation.report_text import (
     difference_words,
     evaluation_lines,
     share,
+    top_lines,
 )
 
 
@@ -94,6 +95,30 @@ def evaluation_of(labels: int, **more: Any) -> dict[str, Any]:
     for key in ("top1", "top3", "top5", "cross_entropy", "calibration_error"):
         record |= {key: 0.5, f"{key}_interval": [0.4, 0.6]}
     return record | more
+
+
+class TestTopLines:
+    @pytest.mark.parametrize(
+        ("shares", "heading"),
+        [
+            ((0.9, 0.97, 0.99), ["top-1", "top-3", "top-5"]),
+            ((0.9, 0.97, 1.0), ["top-1", "top-3"]),
+            # With three labels the right one is always among the first three.
+            ((0.9, 1.0, 1.0), None),
+            ((1.0, 1.0, 1.0), None),
+        ],
+    )
+    def test_shares_that_differ_stand_side_by_side(
+        self, shares: tuple[float, ...], heading: list[str] | None
+    ) -> None:
+        figures: dict[str, Any] = {}
+        for k, value in zip((1, 3, 5), shares, strict=True):
+            figures |= {f"top{k}": value, f"top{k}_interval": [value - 0.02, 1.0]}
+        lines = list(top_lines({"float32": figures, "int8": figures}))
+        assert (lines[0].split() if lines else None) == heading
+        assert len(lines) in (0, 3)
+        for line in lines[1:]:
+            assert line.count("%–") == len(heading or ())
 
 
 class TestEvaluationLines:
