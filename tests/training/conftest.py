@@ -6,10 +6,14 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+
+if TYPE_CHECKING:
+    from pi_classifier_training.retraining.run_folder import RunFolder
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Ray, which reads this when it is imported: the ports of a cluster are open to the network, and
@@ -63,17 +67,44 @@ def run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def retrained(*arguments: str) -> RunFolder:
+    """What ``retrain`` leaves before files and a report are made, which is the same for all."""
+    from pi_classifier_training.cli import parser
+    from pi_classifier_training.commands.retrain import choices_of
+    from pi_classifier_training.retraining.retrain import retrain
+    from pi_classifier_training.retraining.run_folder import RunFolder
+
+    options = parser().parse_args(arguments)
+    retrain(options.image_dir, options.output_dir, choices_of(options))
+    return RunFolder(options.output_dir)
+
+
+def published_of(run: Path) -> Any:
+    """The Keras model of a run without its head, as published ones are."""
+    from pi_classifier_training.networks.published import published_network
+    from pi_classifier_training.retraining.run_folder import RunFolder
+
+    network = RunFolder(run).load()
+    published = published_network(network.spec, None)
+    published.set_weights(network.backbone.get_weights())
+    return published
+
+
+@pytest.fixture(scope="session")
+def weights(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of weights without a head."""
+    path = tmp_path_factory.mktemp("weights") / "discs.weights.h5"
+    published_of(run).save_weights(path)
+    return path
+
+
 @pytest.fixture(scope="session")
 def weights_dir(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights under the name, and in the form, in which Keras publishes MobileNet v1 0.25."""
     import h5py
-    from pi_classifier_training.networks.published import published_network
-    from pi_classifier_training.retraining.run_folder import RunFolder
 
     folder = tmp_path_factory.mktemp("published")
-    network = RunFolder(run).load()
-    published = published_network(network.spec, None)
-    published.set_weights(network.backbone.get_weights())
+    published = published_of(run)
     with h5py.File(folder / "mobilenet_2_5_224_tf_no_top.h5", "w") as file:
         layers = [layer for layer in published.layers if layer.weights]
         file.attrs["layer_names"] = [layer.name for layer in layers]

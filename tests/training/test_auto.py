@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +14,7 @@ from pi_classifier.inference.classifier import open_classifier
 from pi_classifier.inference.settings import ModelSettings
 
 from .conftest import COLORS
-
-# Kills the process, as the operating system would, when a file is to get its
-# final name for the n-th time.
-KILLED = """
-import os, signal, sys
-name, left = sys.argv[1], int(sys.argv[2])
-def watch(what, arguments):
-    global left
-    if what == "os.rename" and str(arguments[1]).endswith(name):
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(watch)
-from pi_classifier_training.cli import main
-sys.exit(main(sys.argv[3:]))
-"""
+from .killed import killed
 
 
 def command(photos: Path, weights_dir: Path, out: Path, *words: str) -> list[str]:
@@ -80,8 +62,7 @@ def test_a_killed_search_goes_on_to_the_same_choice(
 ) -> None:
     out = tmp_path / "discs"
     arguments = command(photos, weights_dir, out)
-    process = [sys.executable, "-c", KILLED, "result.json", "2", *arguments]
-    assert subprocess.run(process, check=False, capture_output=True).returncode == -signal.SIGKILL
+    killed("os.rename", "result.json", 2, arguments)
     [first] = out.glob("search/trials/*/result.json")
     written = first.stat().st_mtime_ns
     assert main(arguments) == 0

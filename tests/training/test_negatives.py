@@ -8,16 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pi_classifier_training.cli import main, parser
-from pi_classifier_training.commands.retrain import choices_of
+from pi_classifier_training.cli import main
 from pi_classifier_training.export.run_export import export_source, open_run
-from pi_classifier_training.networks.published import published_network
-from pi_classifier_training.retraining.retrain import retrain
-from pi_classifier_training.retraining.run_folder import RunFolder
 from PIL import Image, ImageDraw
 
 from pi_classifier.cli import main as device
 from pi_classifier.modelfile.model_file import read_model_file
+
+from .conftest import retrained
 
 PLACES = 8
 
@@ -40,20 +38,13 @@ def negatives(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(
-    run: Path, photos: Path, negatives: Path, tmp_path_factory: pytest.TempPathFactory
+    photos: Path, weights: Path, negatives: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A run with negatives: a new head on the features of the run without them."""
-    weights = tmp_path_factory.mktemp("weights") / "discs.weights.h5"
-    network = RunFolder(run).load()
-    published = published_network(network.spec, None)
-    published.set_weights(network.backbone.get_weights())
-    published.save_weights(weights)
     out = tmp_path_factory.mktemp("run") / "with-negatives"
     words = ["--resolution", "96", "--weights", str(weights), "--negatives", str(negatives)]
     places = ["--image-dir", str(photos), "--output-dir", str(out)]
-    options = parser().parse_args(["retrain", *places, *words])
-    # The report would be made as that of any run.
-    retrain(options.image_dir, out, choices_of(options))
+    retrained("retrain", *places, *words)
     list(export_source(open_run(out, [photos])))
     return out
 

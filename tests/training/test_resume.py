@@ -2,53 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
-from pi_classifier_training.cli import parser
-from pi_classifier_training.commands.retrain import choices_of
-from pi_classifier_training.networks.published import published_network
-from pi_classifier_training.retraining.retrain import retrain
-from pi_classifier_training.retraining.run_folder import RunFolder
 
-# Kills the process, as the operating system would, when something is done for the n-th time:
-# a photo opened by the thread that computes bottlenecks, or a file renamed to its final name.
-KILLED = """
-import os, signal, sys, threading
-from pathlib import Path
-event, name, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
-def ahead():
-    return "Pool" in threading.current_thread().name
-def watch(what, arguments):
-    global left
-    if what != event or not arguments:
-        return
-    path = str(arguments[1] if what == "os.rename" else arguments[0])
-    if not path.endswith(name) or what != "os.rename" and not ahead():
-        return
-    left -= 1
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(watch)
-from pi_classifier_training.cli import main
-sys.exit(main(sys.argv[4:]))
-"""
-
-
-@pytest.fixture(scope="module")
-def weights(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of weights without a head, as published ones are."""
-    path = tmp_path_factory.mktemp("weights") / "discs.weights.h5"
-    network = RunFolder(run).load()
-    published = published_network(network.spec, None)
-    published.set_weights(network.backbone.get_weights())
-    published.save_weights(path)
-    return path
+from .conftest import retrained
+from .killed import killed
 
 
 def command(photos: Path, weights: Path, out: Path, cache: Path) -> list[str]:
@@ -57,17 +17,9 @@ def command(photos: Path, weights: Path, out: Path, cache: Path) -> list[str]:
     return ["retrain", "--output-dir", str(out), *places, *words.split()]
 
 
-def killed(event: str, name: str, count: int, arguments: list[str]) -> None:
-    """Run the command until the moment it is killed at."""
-    process = [sys.executable, "-c", KILLED, event, name, str(count), *arguments]
-    assert subprocess.run(process, check=False, capture_output=True).returncode == -signal.SIGKILL
-
-
 def undisturbed(arguments: list[str]) -> tuple[list[NDArray[np.float32]], dict[str, object]]:
     """Train in this process to the end; the weights and the record."""
-    options = parser().parse_args(arguments)
-    retrain(options.image_dir, options.output_dir, choices_of(options))
-    folder = RunFolder(options.output_dir)
+    folder = retrained(*arguments)
     network = folder.load()
     return [*network.backbone.get_weights(), *network.head.get_weights()], folder.summary()
 

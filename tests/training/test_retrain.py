@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pi_classifier_training.cli import main, parser
-from pi_classifier_training.commands.retrain import choices_of
+from pi_classifier_training.cli import main
 from pi_classifier_training.data.dataset import scan
-from pi_classifier_training.retraining.retrain import retrain
 
 from pi_classifier.inference.classifier import open_classifier
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.modelfile.tflite_graph import read_graph
 from pi_classifier.types import Frame
+
+from .conftest import retrained
 
 
 @pytest.mark.parametrize("kind", ["float32", "int8"])
@@ -68,10 +68,7 @@ def test_a_run_goes_on_as_a_teacher(run: Path, photos: Path, tmp_path: Path) -> 
     words = ["--weights", "none", "--resolution", "96", "--epochs", "2", "--batch", "48"]
     words += ["--mixup", "0.2"]
     places = ["--image-dir", str(photos), "--output-dir", str(out)]
-    options = parser().parse_args(["retrain", *places, *words, "--teacher", str(run)])
-    # Its files and its report would be made as those of any run.
-    retrain(options.image_dir, options.output_dir, choices_of(options))
-    record = json.loads((out / "run.json").read_text())
+    record = retrained("retrain", *places, *words, "--teacher", str(run)).summary()
     assert record["options"]["teachers"] == ["discs"]
     assert record["options"]["training"]["mixup"] == 0.2
     assert np.isfinite(record["history"][-1]["loss"])
