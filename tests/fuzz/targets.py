@@ -35,6 +35,7 @@ from pi_classifier.modelfile.tflite_metadata import METADATA_NAME, read_metadata
 from pi_classifier.preprocessing.photos import load_image
 from pi_classifier.printable import printable
 from pi_classifier.speech.wavfile import check_speech
+from tests import torch_files
 from tests.fuzz.small_networks import small_network
 from tests.tflite_models import put_together, take_apart
 
@@ -303,6 +304,17 @@ def _read_hdf5(data: bytes) -> object:
     return h5_topology(as_file("model.h5", data))
 
 
+def _state_dicts() -> list[bytes]:
+    arrays = {"a.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "n": np.array(1)}
+    return [torch_files.saved(arrays, old=old) for old in (False, True)]
+
+
+def _read_state_dict(data: bytes) -> object:
+    from pi_classifier_training.networks.state_dict import read_state_dict
+
+    return read_state_dict(as_file("weights.pth", data))
+
+
 def _read_whole_graph(data: bytes) -> object:
     from pi_classifier_training.inspection.model_graph import read_model_graph
 
@@ -361,6 +373,7 @@ TARGETS = (
     Target("import-archive", _foreign_archives, _unpack, (ExportError,)),
     Target("import-description", _descriptions, _read_description, (ExportError,)),
     Target("import-hdf5", _hdf5, _read_hdf5, (ExportError,)),
+    Target("state-dict", _state_dicts, _read_state_dict, (ExportError,)),
     Target(
         "import-labels",
         lambda: [b'{"labels": ["daisy", "rose"], "packageName": "@teachablemachine/image"}'],

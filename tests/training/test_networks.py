@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from pi_classifier_training.conversion.conversion import Kind, convert
 from pi_classifier_training.data.dataset import Images
 from pi_classifier_training.errors import TrainingError
@@ -33,6 +34,7 @@ from pi_classifier_training.networks.spec import FAMILIES, NETWORKS, NetworkSpec
 
 from pi_classifier.inference.classifier import open_model
 from pi_classifier.inference.settings import ModelSettings
+from tests import torch_files
 
 SIDE = 96
 
@@ -319,4 +321,52 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     build_backbone(NetworkSpec("mobilenet_v1", 0.5, 96)).save_weights(path)
     spec = NetworkSpec("mobilenet_v1", 0.25, 96)
     with pytest.raises(TrainingError, match=r"the file must hold mobilenet_v1 of width 0\.25"):
+        load_weights(build_backbone(spec), spec, str(path))
+
+
+def lite0_by_torch(weights: list[Any]) -> dict[str, NDArray[Any]]:
+    """A backbone's weights as PyTorch's users have EfficientNet-Lite0, top layers included."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for number, weight in enumerate(weights):
+        value, layer = weight.numpy(), weight.path.split("/")[0]
+        stem = "_conv_stem" if not number else f"{number}._{layer.split('_')[-1]}_"
+        if value.ndim == 4:
+            stem += "_depthwise" if "depthwise" in layer else "_project"
+            value = value.transpose((2, 3, 0, 1) if "depthwise" in layer else (3, 2, 0, 1))
+        kind = {"kernel": "weight", "gamma": "weight", "beta": "bias"}.get(
+            weight.name, weight.name.replace("moving", "running").replace("variance", "var")
+        )
+        arrays["_conv_stem.weight" if not number else f"{stem}.{kind}"] = value
+        if kind == "running_var":
+            arrays[f"{stem}.num_batches_tracked"] = np.array(1)
+    top = np.zeros((1000, 1280), np.float32)
+    return arrays | {"_fc.weight": top, "_fc.bias": np.zeros(1000, np.float32)}
+
+
+def test_lite0_takes_its_weights_as_pytorch_has_them(tmp_path: Path) -> None:
+    spec = NetworkSpec("efficientnet_lite0", 1.0, 96)
+    given, backbone, path = build_backbone(spec), build_backbone(spec), tmp_path / "lite0.pth"
+    rng = np.random.default_rng(4)
+    given.set_weights([rng.normal(size=w.shape) for w in given.get_weights()])
+    arrays = lite0_by_torch(given.weights)
+    path.write_bytes(torch_files.saved(arrays))
+    load_weights(backbone, spec, str(path))
+    for weight, expected in zip(backbone.get_weights(), given.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, expected)
+    one, *others = arrays
+    narrow = {one: np.zeros((32, 3, 3, 2), np.float32)} | {n: arrays[n] for n in others}
+    for wrong, says in (
+        ({n: arrays[n] for n in others}, "begins with"),
+        ({one: arrays[one]}, "holds 1 arrays, not 245"),
+        (narrow, "'_conv_stem.weight' does not belong to this network"),
+    ):
+        path.write_bytes(torch_files.saved(wrong))
+        with pytest.raises(TrainingError, match=rf"{says}.*the file must hold efficientnet_lite0"):
+            load_weights(backbone, spec, str(path))
+
+
+def test_pytorchs_weights_are_for_lite0_alone(tmp_path: Path) -> None:
+    path, spec = tmp_path / "mobilenet.pth", NetworkSpec("mobilenet_v1", 0.25, 96)
+    path.write_bytes(torch_files.saved({"features.0.weight": np.zeros(3, np.float32)}))
+    with pytest.raises(TrainingError, match=r"only efficientnet_lite0 has a \.pth file"):
         load_weights(build_backbone(spec), spec, str(path))

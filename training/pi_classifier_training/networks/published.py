@@ -8,10 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pi_classifier_training.errors import TrainingError
+import numpy as np
+from numpy.typing import NDArray
+
+from pi_classifier_training.errors import ExportError, TrainingError
 from pi_classifier_training.networks.backbone import build_backbone
 from pi_classifier_training.networks.hdf5 import opened_hdf5
 from pi_classifier_training.networks.spec import NetworkSpec
+from pi_classifier_training.networks.state_dict import read_state_dict
 from pi_classifier_training.progress import working
 
 if TYPE_CHECKING:
@@ -37,6 +41,17 @@ _LITE0_URL = (
 _LITE0_MD5 = "d7a91a3c0e7f0bdffe67f599ebe511cd"
 
 
+# The same weights as PyTorch's users have them; its batch norms and blocks in the order of ours.
+_LITE0_TORCH = "efficientnet-lite0-57934424.pth"
+_LITE0_FIRST, _LITE0_TOP = "_conv_stem.weight", ("_fc.weight", "_fc.bias")
+# What PyTorch calls a batch norm's values, and how it orders a kernel's axes.
+_IN_TORCH = {
+    "kernel": "weight", "gamma": "weight", "beta": "bias", "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}  # fmt: skip
+_OUT_IN_LAST = (2, 3, 1, 0)
+_CHANNELS_LAST = (2, 3, 0, 1)
+
 # The names of the files without top layers; {side} is what they were trained at.
 _FILES: Mapping[str, str] = {
     "mobilenet_v1": "mobilenet_{alpha}_{side}_tf_no_top.h5",
@@ -60,6 +75,8 @@ def weight_files(spec: NetworkSpec) -> list[str]:
     names = [
         _FILES[spec.name].format(alpha=alpha, width=float(spec.width), side=side) for side in sides
     ]
+    if spec.name == "efficientnet_lite0":
+        names.append(_LITE0_TORCH)
     return list(dict.fromkeys(names))
 
 
@@ -96,16 +113,21 @@ def fetch_weights(spec: NetworkSpec) -> Path:
 def load_weights(backbone: keras.Model, spec: NetworkSpec, weights: str) -> None:
     """Fill the backbone with published weights: ``imagenet`` or a no-top .h5 file.
 
+    EfficientNet-Lite0 takes the authors' weights as a PyTorch file, too (.pth).
+
     Raises TrainingError when they cannot be fetched or do not fit.
     """
     path = None if weights == "imagenet" else Path(weights)
     if path is not None and not path.is_file():
         raise TrainingError(
             f"--weights {weights}: no such file; it takes 'imagenet', 'none' or a Keras .h5 file "
-            "without the top layers"
+            "without the top layers (efficientnet_lite0 a .pth file too)"
         )
     try:
-        backbone.set_weights(_published(spec, path).get_weights())
+        if path is not None and is_torch(path):
+            backbone.set_weights(_of_torch(path, spec, backbone))
+        else:
+            backbone.set_weights(_published(spec, path).get_weights())
     except Exception as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         hint = (
@@ -115,6 +137,44 @@ def load_weights(backbone: keras.Model, spec: NetworkSpec, weights: str) -> None
             else f"the file must hold {spec.name} of width {spec.width} without the top layers"
         )
         raise TrainingError(f"--weights {weights}: {first_line}; {hint}") from error
+
+
+def is_torch(path: Path) -> bool:
+    """Whether a file of weights is PyTorch's, by its name."""
+    return path.suffix in (".pth", ".pt")
+
+
+def _of_torch(path: Path, spec: NetworkSpec, backbone: keras.Model) -> list[NDArray[np.float32]]:
+    """The backbone's weights from a PyTorch file, its top layers left out.
+
+    Raises ExportError for any network but EfficientNet-Lite0 as its authors trained it.
+    """
+    if spec.name != "efficientnet_lite0":
+        raise ExportError(
+            f"PyTorch's networks pad their pictures otherwise than {spec.name} here, so their "
+            "weights would be worth less; only efficientnet_lite0 has a .pth file"
+        )
+    stored = {n: a for n, a in read_state_dict(path).items() if not n.endswith("_tracked")}
+    # The same network trained by others has other names, other pixels and other padding.
+    if next(iter(stored)) != _LITE0_FIRST:
+        raise ExportError(f"{path.name} begins with {next(iter(stored))[:60]!r}")
+    for name in _LITE0_TOP:
+        stored.pop(name, None)
+    if len(stored) != len(backbone.weights):
+        raise ExportError(f"{path.name} holds {len(stored)} arrays, not {len(backbone.weights)}")
+    return [
+        _as_in_keras(name, array, weight)
+        for (name, array), weight in zip(stored.items(), backbone.weights, strict=True)
+    ]
+
+
+def _as_in_keras(name: str, array: NDArray[Any], weight: Any) -> NDArray[np.float32]:
+    if array.ndim == 4:
+        depthwise = "_depthwise" in name
+        array = array.transpose(_CHANNELS_LAST if depthwise else _OUT_IN_LAST)
+    if name.rpartition(".")[2] != _IN_TORCH[weight.name] or array.shape != tuple(weight.shape):
+        raise ExportError(f"its {name[:60]!r} does not belong to this network")
+    return np.ascontiguousarray(array, np.float32)
 
 
 def _published(spec: NetworkSpec, path: Path | None) -> keras.Model:

@@ -141,7 +141,7 @@ def _head_only(summary: Mapping[str, Any]) -> bool:
 
 def published(weights: str) -> bool:
     """Whether what ``--weights`` names are published weights, not a run or none."""
-    return weights == "imagenet" or weights.endswith(".h5")
+    return weights == "imagenet" or weights.endswith((".h5", ".pth"))
 
 
 def _weights(summary: Mapping[str, Any]) -> str:

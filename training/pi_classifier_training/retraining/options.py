@@ -123,7 +123,7 @@ class RetrainOptions:
     network: NetworkSpec = field(default_factory=NetworkSpec)
     weights: str = setting(
         "imagenet",
-        "where to start: published weights, from scratch, a .h5 file or an earlier run",
+        "where to start: published weights, from scratch, a .h5 (or .pth) file or an earlier run",
         metavar="imagenet|none|FILE|RUN",
     )
     fine_tune: int = setting(
