@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks import many_labels
 from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Aim, Figure
 
@@ -31,13 +32,16 @@ ABOUT = {
         "at least 50 times faster is a ratio of 0.02",
     ),
     MEMORY: ("many paths to the same 200 photos, by hard links; MB are 10⁶ bytes",),
+    many_labels.SECTION: many_labels.ABOUT,
 }
 COLD, WARM = Aim(180, "ours"), Aim(30, "ours")
 READ = Aim(0.02, "ratio")
 FLAT = Aim(300, "ours")
 
-PARTS = ("retrain", "bottlenecks", "memory")
+PARTS = ("retrain", "bottlenecks", "memory", "labels")
 FEW_PATHS = 2_000
+MANY_LABELS = (43, 120)
+MODES = ("int8", "dynamic", "float16", "qat")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,8 +49,11 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/bench training", description="Measure the training side."
     )
-    parser.add_argument("--image-dir", required=True, type=Path, metavar="DIR")
+    parser.add_argument(
+        "--image-dir", type=Path, metavar="DIR", help="photos; --only labels draws its own"
+    )
     parser.add_argument("--weights", default="imagenet", metavar="imagenet|FILE")
+    parser.add_argument("--network", default="mobilenet_v1", help="of labels (mobilenet_v1)")
     parser.add_argument("--width", default="0.25")
     parser.add_argument("--resolution", default="224")
     parser.add_argument("--only", action="append", choices=PARTS)
@@ -54,20 +61,33 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--paths", type=int, default=200_000, metavar="N", help="paths for memory (200000)"
     )
+    parser.add_argument(
+        "--labels", type=int, action="append", metavar="N", help="labels to draw (43, then 120)"
+    )
+    parser.add_argument(
+        "--per-label", type=int, default=30, metavar="N", help="photos of each to draw (30)"
+    )
+    parser.add_argument(
+        "--mode", action="append", choices=MODES, help="kinds of quantized files (all but qat)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     return parser
 
 
 def sections(arguments: argparse.Namespace) -> Iterator[list[Figure]]:
     """Measure part after part; yield the figures of each."""
-    if not arguments.image_dir.is_dir():
+    wanted = arguments.only or PARTS
+    if arguments.image_dir is None and wanted != ["labels"]:
+        raise BenchmarkError("--image-dir: name a folder of photos, or measure --only labels")
+    if arguments.image_dir is not None and not arguments.image_dir.is_dir():
         raise BenchmarkError(f"{arguments.image_dir}: no such folder of photos")
     parts: dict[str, Callable[[argparse.Namespace, Path], Iterator[Figure]]] = {
         "retrain": _retrain,
         "bottlenecks": _bottlenecks,
         "memory": _memory,
+        "labels": _labels,
     }
-    for part in arguments.only or PARTS:
+    for part in wanted:
         with tempfile.TemporaryDirectory(prefix="bench-training-") as folder:
             yield list(parts[part](arguments, Path(folder)))
 
@@ -155,6 +175,18 @@ def _memory(arguments: argparse.Namespace, folder: Path) -> Iterator[Figure]:
     yield Figure(MEMORY, subject, f"{FEW_PATHS} paths", "MB", few)
     yield Figure(MEMORY, subject, f"{arguments.paths} paths", "MB", many)
     yield Figure(MEMORY, subject, "more", "MB", many - few, aim=FLAT)
+
+
+def _labels(arguments: argparse.Namespace, folder: Path) -> Iterator[Figure]:
+    name = f"{arguments.network} {arguments.width}/{arguments.resolution}"
+    sizes = many_labels.Sizes(
+        [*_network(arguments), "--network", arguments.network],
+        name,
+        arguments.per_label,
+        arguments.mode or MODES[:-1],
+    )
+    for labels in arguments.labels or MANY_LABELS:
+        yield from many_labels.figures(labels, sizes, folder / str(labels))
 
 
 def _work(part: str, arguments: argparse.Namespace, *more: str) -> dict[str, Any]:

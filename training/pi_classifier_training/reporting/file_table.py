@@ -10,7 +10,7 @@ from pi_classifier.errors import PiClassifierError
 from pi_classifier_training.evaluation.metrics import Accuracy
 from pi_classifier_training.reporting import figures, words
 from pi_classifier_training.reporting.copying import CopyLines
-from pi_classifier_training.reporting.model_files import MeasuredFile
+from pi_classifier_training.reporting.model_files import MOST_MEASURED, MeasuredFile
 from pi_classifier_training.reporting.page import Figure
 from pi_classifier_training.reporting.subject import Subject
 
@@ -44,6 +44,8 @@ class FileRow:
 class Files:
     """The model files, measured on `photos` test photos; `copying` brings the chosen one to a Pi.
 
+    Where these are not all, `drawn_from` says how many there are; else it is 0.
+
     `boards` are the Raspberry Pis with estimated times, `basis` says what these rest on.
     """
 
@@ -54,6 +56,7 @@ class Files:
     photos: int
     copying: CopyLines
     delivered: bool
+    drawn_from: int
 
 
 def files(subject: Subject) -> Files:
@@ -68,7 +71,9 @@ def files(subject: Subject) -> Files:
     chosen = subject.chosen
     photos = len(chosen.outcomes.photos)
     delivered = subject.options.delivered is not None
-    return Files(rows, boards, basis, _figure(rows), photos, subject.copying, delivered)
+    tests = sum(photo.split == "test" for photo in subject.photos)
+    drawn = tests if tests > MOST_MEASURED else 0
+    return Files(rows, boards, basis, _figure(rows), photos, subject.copying, delivered, drawn)
 
 
 def file_row(file: MeasuredFile, *, chosen: bool, boards: Mapping[str, str]) -> FileRow:

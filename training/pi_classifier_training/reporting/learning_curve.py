@@ -23,8 +23,11 @@ RESAMPLES = 400
 EXPONENTS = np.linspace(0.05, 1.5, 30)
 # Below these counts the points say more about chance than about photos.
 FEWEST_PHOTOS, FEWEST_CHECKS = 80, 60
-# Beyond this many multiplications an iteration the curve would take more than some minutes.
-LARGEST_STEP = 1e9
+# Multiplications an iteration of the largest heads, one for each seed: with so many the curve
+# takes about half a minute on one processor.
+CURVE_WORK = 2e8
+# Of many labels a part says the same, but not of a few.
+FEWEST_LABELS = 10
 # The trial forecast may miss by two standard errors, or by this much.
 TRIAL_SLACK = 0.01
 # An interval of the remaining share of mistakes wider than this says nothing.
@@ -108,9 +111,18 @@ class Forecast:
     doubt: str
 
 
-def too_much(samples: int, channels: int, labels: int) -> bool:
-    """Whether the curve would need too much computing to be worth it."""
-    return float(samples) * channels * labels > LARGEST_STEP
+def affordable(samples: int, channels: int, labels: int) -> tuple[int, int]:
+    """How many seeds, and of how many labels, the curve may take: within `CURVE_WORK`.
+
+    First fewer seeds than `SEEDS`, then fewer labels, and the photos of these alone. 0 labels
+    where fewer than `FEWEST_LABELS` would be left.
+    """
+    work = float(max(1, samples)) * channels * labels
+    if work <= CURVE_WORK:
+        return min(SEEDS, int(CURVE_WORK // work)), labels
+    # Photos go with their labels: the work falls with the square.
+    kept = int(labels * (CURVE_WORK / work) ** 0.5)
+    return 1, kept if kept >= FEWEST_LABELS else 0
 
 
 def measure(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pi_classifier.modelfile.labels import silent_outputs
 from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.data.negatives import recorded_negatives
 from pi_classifier_training.errors import TrainingError
-from pi_classifier_training.features.bottlenecks import BottleneckCache
+from pi_classifier_training.features.bottlenecks import BottleneckCache, Bottlenecks
 from pi_classifier_training.networks.network import Network, NetworkSpec, load_weights
 from pi_classifier_training.progress import Progress
 from pi_classifier_training.reporting import figures, learning_curve
@@ -38,13 +39,15 @@ class MorePhotos:
     """A learning curve and what it foretells.
 
     `exact` says that the model itself is such a head; otherwise the whole network was
-    trained, and what a head would gain says only that there is something to gain.
+    trained, and what a head would gain says only that there is something to gain. `part` says of
+    which labels it was measured, where there are too many; else it is empty.
     """
 
     curve: Curve
     forecast: Forecast
     sentence: str
     exact: bool
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,14 +104,51 @@ def more_photos(
     with BottleneckCache.at(cache_dir) as cache:
         training = _features(cache, network, resize, known, ("training",))
         checks = _features(cache, network, resize, photos, ("validation", "test"))
-    labels = len(network.labels)
-    require_possible(training, checks, labels)
-    with Progress("learning curve", len(learning_curve.SHARES) * learning_curve.SEEDS) as bar:
-        curve = learning_curve.measure(
-            training, checks, labels, _head_settings(summary), step=bar.step
-        )
+        curve, part = _measured(training, checks, len(network.labels), _head_settings(summary))
     forecast = learning_curve.forecast(curve)
-    return MorePhotos(curve, forecast, _sentence(forecast, right, exact=exact), exact)
+    return MorePhotos(curve, forecast, _sentence(forecast, right, exact=exact), exact, part)
+
+
+def _measured(
+    training: Bottlenecks, checks: Bottlenecks, labels: int, settings: HeadSettings
+) -> tuple[Curve, str]:
+    """The curve, and of which part of the labels it is, in words."""
+    require_possible(training.indices, checks.indices, labels)
+    seeds, kept = learning_curve.affordable(*training.shape, labels)
+    if not kept:
+        raise TrainingError("so many photos of a label would take longer than the training did")
+    chosen = drawn_labels(labels, kept, settings.silent)
+    silent = np.searchsorted(chosen, np.array(settings.silent, np.int64))
+    with Progress("learning curve", len(learning_curve.SHARES) * seeds) as bar:
+        curve = learning_curve.measure(
+            _inputs(training, chosen),
+            _inputs(checks, chosen),
+            len(chosen),
+            replace(settings, silent=tuple(silent.tolist())),
+            seeds,
+            bar.step,
+        )
+    part = (
+        f"Measured on {len(chosen)} of the {labels} labels, drawn by lot: all would take minutes."
+    )
+    return curve, part if len(chosen) < labels else ""
+
+
+def drawn_labels(labels: int, count: int, silent: Sequence[int]) -> NDArray[np.int64]:
+    """The indices of `count` labels, the `silent` ones among them, in order; always the same."""
+    others = np.setdiff1d(np.arange(labels), silent)
+    drawn = np.random.default_rng(1).permutation(others)[: max(1, count - len(silent))]
+    return np.sort(np.concatenate([drawn, np.array(silent, np.int64)]))
+
+
+def _inputs(bottlenecks: Bottlenecks, labels: NDArray[np.int64]) -> HeadInputs:
+    """What the curve needs to know of the photos of some labels, numbered anew in order."""
+    rows = np.flatnonzero(np.isin(bottlenecks.indices, labels))
+    photos = len(bottlenecks.indices)
+    views = len(bottlenecks.rows)
+    samples = np.concatenate([rows + photos * view for view in range(views)])
+    indices = np.searchsorted(labels, bottlenecks.indices[rows])
+    return HeadInputs(bottlenecks.gather(samples), indices)
 
 
 def _head_settings(summary: Mapping[str, Any]) -> HeadSettings:
@@ -171,30 +211,25 @@ def _features(
     resize: Any,
     photos: Sequence[Photo],
     splits: tuple[str, ...],
-) -> HeadInputs:
+) -> Bottlenecks:
     chosen = [photo for photo in photos if photo.split in splits]
     if not chosen:
         raise TrainingError(f"no photo belongs to {' or '.join(splits)}")
     title = f"bottlenecks, {' and '.join(splits)}"
     # As in training: there a photo and its mirror image are learned from.
     mirrored = splits == ("training",)
-    bottlenecks = cache.features(
+    return cache.features(
         network, resize, chosen, cache.contents(chosen), mirrored=mirrored, title=title
     )
-    samples = np.arange(len(bottlenecks), dtype=np.int64)
-    return HeadInputs(bottlenecks.gather(samples), bottlenecks.indices)
 
 
-def require_possible(training: HeadInputs, checks: HeadInputs, labels: int) -> None:
-    """Raise TrainingError saying why no curve can be made of these photos."""
-    seen = Counter(training.indices.tolist())
-    if len(seen) < labels or not len(checks.indices):
+def require_possible(training: NDArray[np.int64], checks: NDArray[np.int64], labels: int) -> None:
+    """Raise TrainingError saying why no curve can be made of photos of these labels."""
+    seen = Counter(training.tolist())
+    if len(seen) < labels or not len(checks):
         raise TrainingError("a label has no readable photo to train on, or none is held out")
     if max(seen.values()) < LEAST_OF_A_LABEL:
         raise TrainingError(
             f"with fewer than {LEAST_OF_A_LABEL} photos of a label to train on there are no "
             "shares to compare"
         )
-    samples, channels = training.values.shape
-    if learning_curve.too_much(samples, channels, labels):
-        raise TrainingError("so many photos and labels would take longer than the training did")

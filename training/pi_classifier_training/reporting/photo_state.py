@@ -14,8 +14,9 @@ from pi_classifier_training.progress import with_progress
 from pi_classifier_training.reporting.pictures import PhotoGroup, photo_groups
 from pi_classifier_training.reporting.subject import Subject
 
-# Beyond so many photos, checking them all would keep a person waiting.
-MOST_CHECKED = 20_000
+# Beyond so many photos, or bytes of them, checking them all would keep a person waiting: half a
+# minute on two processors.
+MOST_CHECKED, MOST_CHECKED_BYTES = 10_000, 2_500_000_000
 
 
 # Findings that are looked at rather than read: which of the photos is the right one?
@@ -60,14 +61,23 @@ def photos(subject: Subject) -> Photos:
 def _checked(subject: Subject) -> CheckResult:
     from pi_classifier_training.data_check.check import check
 
-    if len(subject.photos) > MOST_CHECKED:
+    photos = subject.photos
+    size_bytes = sum(_size_bytes(photo) for photo in photos)
+    if len(photos) > MOST_CHECKED or size_bytes > MOST_CHECKED_BYTES:
         raise TrainingError(
-            f"looking at {len(subject.photos)} photos takes long; 'pi-classifier-train "
-            "check-data' does it"
+            f"looking at {len(photos)} photos of {size_bytes / 1e6:.0f} MB takes long; "
+            "'pi-classifier-train check-data' does it"
         )
     return check(
         subject.image_dirs, lambda paths: with_progress("checking photos", paths), subject.rule
     )
+
+
+def _size_bytes(photo: Photo) -> int:
+    try:
+        return photo.path.stat().st_size
+    except OSError:
+        return 0  # the check says what is wrong with it
 
 
 def _counts(photos: Sequence[Photo]) -> tuple[tuple[str, int, int, int], ...]:

@@ -14,19 +14,22 @@ from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.reporting import learning_curve
 from pi_classifier_training.reporting.learning_curve import (
     EXPONENTS,
-    LARGEST_STEP,
     SHARES,
     Curve,
     HeadInputs,
     HeadSettings,
     PowerLaw,
+    affordable,
     fit,
     fit_rows,
     forecast,
     measure,
-    too_much,
 )
-from pi_classifier_training.reporting.more_photos import LEAST_OF_A_LABEL, require_possible
+from pi_classifier_training.reporting.more_photos import (
+    LEAST_OF_A_LABEL,
+    drawn_labels,
+    require_possible,
+)
 from pi_classifier_training.retraining.head import ClassWeights, fit_head
 
 Array = NDArray[np.float64]
@@ -109,10 +112,35 @@ class TestForecast:
         assert Curve(COUNTS[:2], wrong).errors == pytest.approx(np.array([2 / 12, 1 / 12]))
 
 
-@pytest.mark.parametrize(("channels", "much"), [(1000, False), (1001, True)])
-def test_what_would_take_too_long(channels: int, much: bool) -> None:
-    assert too_much(10_000, channels, 100) is much
-    assert LARGEST_STEP == 10_000 * 1000 * 100
+@pytest.mark.parametrize(
+    ("samples", "channels", "labels", "seeds", "kept"),
+    [
+        (5_000, 256, 5, 3, 5),
+        (2_000, 1000, 100, 1, 100),  # just as much as there is time for
+        (2_001, 1000, 100, 1, 99),
+        (6_666, 100, 100, 3, 100),
+        (6_667, 100, 100, 2, 100),
+        (8_000, 1000, 100, 1, 50),  # half of the labels have half of the photos
+        (200_000, 1000, 100, 1, 10),
+        (250_000, 1000, 100, 1, 0),
+        (1_000_000, 1000, 5, 1, 0),
+        (0, 256, 5, 3, 5),
+    ],
+)
+def test_a_curve_of_many_labels_takes_fewer_seeds_then_fewer_labels(
+    samples: int, channels: int, labels: int, seeds: int, kept: int
+) -> None:
+    assert affordable(samples, channels, labels) == (seeds, kept)
+
+
+@pytest.mark.parametrize("silent", [(), (0,), (7, 11)])
+def test_labels_are_drawn_by_lot_and_the_silent_ones_stay(silent: tuple[int, ...]) -> None:
+    drawn = drawn_labels(12, 5, silent)
+    assert len(drawn) == len(set(drawn.tolist())) == 5
+    assert set(silent) <= set(drawn.tolist()) < set(range(12))
+    assert (np.diff(drawn) > 0).all()
+    assert drawn_labels(12, 12, silent).tolist() == list(range(12))
+    assert (drawn_labels(12, 5, silent) == drawn).all()
 
 
 def clouds(n: int, seed: int, labels: int = 3) -> HeadInputs:
@@ -263,8 +291,8 @@ def test_of_very_few_photos_no_shares_are_compared(per_label: int) -> None:
     inputs = HeadInputs(np.eye(2, dtype=np.float32)[truth], truth)
     if per_label < LEAST_OF_A_LABEL:
         with pytest.raises(TrainingError, match="fewer than 8 photos of a label"):
-            require_possible(inputs, inputs, 2)
+            require_possible(truth, truth, 2)
     else:
-        require_possible(inputs, inputs, 2)
+        require_possible(truth, truth, 2)
         with np.errstate(all="raise"):
             assert forecast(measure(inputs, inputs, 2)).law.b == 0

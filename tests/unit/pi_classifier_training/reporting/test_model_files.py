@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pi_classifier_training.data.dataset import Photo
 from pi_classifier_training.evaluation.metrics import Accuracy, wilson
 from pi_classifier_training.evaluation.scoring import Outcomes
+from pi_classifier_training.reporting import model_files
 from pi_classifier_training.reporting.model_files import PREFERRED, MeasuredFile, choose
 
 from tests.unit.pi_classifier_training.outcomes import outcomes_with
@@ -77,3 +79,17 @@ class TestChoosingAFile:
 
     def test_every_kind_has_its_place(self) -> None:
         assert len(set(PREFERRED)) == len(PREFERRED)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 40])
+def test_of_very_many_photos_some_are_drawn_from_all_over(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_files, "MOST_MEASURED", 3)
+    photos = [Photo(Path(f"daisy/{i}.jpg"), "daisy", "test") for i in range(count)]
+    drawn = model_files._of([*photos, Photo(Path("daisy/x.jpg"), "daisy", "validation")], "test")
+    assert len(drawn) == min(3, count)
+    places = [photos.index(photo) for photo in drawn]
+    assert places == sorted(places)
+    assert count <= 3 or places != [0, 1, 2]
+    assert drawn == model_files._of(photos, "test")
