@@ -15,9 +15,11 @@ import pytest
 from pi_classifier_training.data.dataset import scan
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.boards import board_cost
+from pi_classifier_training.evaluation.thresholds import ThresholdPolicy
 from pi_classifier_training.networks.network import Network, NetworkSpec
 from pi_classifier_training.retraining.run_folder import RunFolder
-from pi_classifier_training.search.delivery import Order, deliver
+from pi_classifier_training.search.delivery import deliver
+from pi_classifier_training.search.order import Order
 from PIL import Image
 
 from pi_classifier.cli import main as device
@@ -63,7 +65,8 @@ def delivered(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Delivered:
     """A cascade of both."""
-    order = Order(runs, (photos,), "discs", "zero-2-w", negatives=(negatives,), max_loss=1.0)
+    policy = ThresholdPolicy(max_loss=1.0)
+    order = Order(runs, (photos,), "discs", policy=policy, negatives=(negatives,))
     output = tmp_path_factory.mktemp("auto")
     return order, output, deliver(order, output)
 
@@ -72,15 +75,18 @@ def test_the_folder_holds_all_that_the_pi_needs(delivered: Delivered) -> None:
     _, output, record = delivered
     copy = output / "copy"
     assert sorted(p.name for p in copy.iterdir()) == [
-        "cascade.toml", "first.tflite", "pi_classifier.toml", "second.tflite",
+        "cascade.toml", "large.tflite", "pi_classifier.toml", "small.tflite",
     ]  # fmt: skip
     assert sorted(p.name for p in output.iterdir()) == ["copy", "delivery.json"]
     assert json.loads((output / "delivery.json").read_text()) == record
     named = [
         stage["model"] for stage in tomllib.loads((copy / "cascade.toml").read_text())["stage"]
     ]
-    assert named == ["first.tflite", "second.tflite"]
-    assert read_model_file(copy / named[1]).name == "discs-2"
+    assert named == ["small.tflite", "large.tflite"]
+    large = read_model_file(copy / named[1])
+    assert large.name == "discs-large"
+    assert large.metadata is not None
+    assert large.metadata.name == "discs-large"
 
 
 def test_a_newcomer_copies_it_and_types_what_is_printed(
@@ -150,7 +156,7 @@ def test_one_killed_at_the_end_goes_on_to_the_same(delivered: Delivered, tmp_pat
     assert {k: v for k, v in again.items() if k not in measured} == {
         k: v for k, v in record.items() if k not in measured
     }
-    for name in ("first.tflite", "second.tflite", "pi_classifier.toml"):
+    for name in ("small.tflite", "large.tflite", "pi_classifier.toml"):
         assert (tmp_path / "copy" / name).read_bytes() == (output / "copy" / name).read_bytes()
 
 
@@ -170,9 +176,11 @@ def test_a_cascade_that_would_cost_time_is_not_delivered(
     delivered: Delivered, tmp_path: Path
 ) -> None:
     order, _, _ = delivered
-    # The slower one first: whatever it answers, asking it costs more than the other does.
-    record = deliver(replace(order, runs=order.runs[::-1], negatives=()), tmp_path)
+    # A first network that never answers alone.
+    policy = ThresholdPolicy(accept=(1.0,))
+    record = deliver(replace(order, policy=policy, negatives=()), tmp_path)
     assert [model["file"] for model in record["models"]] == ["discs.tflite"]
+    assert read_model_file(tmp_path / "copy" / "discs.tflite").name == "discs"
     assert "alone: a cascade would pass" in record["models"][0]["notes"][-1]
     assert sorted(p.name for p in (tmp_path / "copy").iterdir()) == [
         "discs.tflite", "pi_classifier.toml",

@@ -6,4 +6,6 @@ use, and what it needs TensorFlow for is imported when it runs, so that ``--help
 once.
 """
 
-MODULES = ("auto", "retrain", "evaluate", "export", "compress", "calibrate", "inspect", "data")
+MODULES = (
+    "auto", "retrain", "deliver", "evaluate", "export", "compress", "calibrate", "inspect", "data",
+)  # fmt: skip

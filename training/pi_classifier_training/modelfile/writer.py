@@ -80,18 +80,34 @@ def with_manifest_entries(finished: bytes, changes: Mapping[str, Any]) -> bytes:
     An entry of None is removed. The flatbuffer stays as it is, byte for byte, and so do the
     labels. Raises ExportError for a file without ``pi_classifier.json``.
     """
+    labels, manifest = _labels_and_manifest(finished)
+    flatbuffer = finished[: manifest["flatbuffer"]["bytes"]]
+    entries = {key: value for key, value in {**manifest, **changes}.items() if value is not None}
+    return flatbuffer + _archive(flatbuffer, labels, entries)
+
+
+def with_card(finished: bytes, card: Mapping[str, str]) -> bytes:
+    """Return an exported model file of another name, version or origin.
+
+    They stand in ``pi_classifier.json`` and in the standard metadata, which is put before the
+    old one: the network stays where it is, byte for byte. Raises ExportError for a file without
+    ``pi_classifier.json``.
+    """
+    labels, manifest = _labels_and_manifest(finished)
+    if all(manifest.get(key) == value for key, value in card.items()):
+        return finished
+    return write_model_file(finished, labels, {**manifest, **card})
+
+
+def _labels_and_manifest(finished: bytes) -> tuple[tuple[str, ...], dict[str, Any]]:
     most_bytes = {MANIFEST_NAME: LARGEST_MANIFEST, LABELS_NAME: LARGEST_BYTES}
     try:
         files = read_associated_files(Path("this file"), memoryview(finished), most_bytes)
-        manifest = json.loads(files[MANIFEST_NAME])
-        labels = parse_labels(files[LABELS_NAME], LABELS_NAME)
+        return parse_labels(files[LABELS_NAME], LABELS_NAME), json.loads(files[MANIFEST_NAME])
     except (ModelFileError, KeyError, ValueError) as error:
         raise ExportError(
             f"this file has no {MANIFEST_NAME} ({error}); make it a model file first"
         ) from error
-    flatbuffer = finished[: manifest["flatbuffer"]["bytes"]]
-    entries = {key: value for key, value in {**manifest, **changes}.items() if value is not None}
-    return flatbuffer + _archive(flatbuffer, labels, entries)
 
 
 def _without_archive(tflite: bytes) -> bytes:

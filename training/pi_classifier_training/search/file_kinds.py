@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from pi_classifier.inference.classifier import open_model
@@ -15,7 +15,6 @@ from pi_classifier_training.errors import ExportError, ParityError
 from pi_classifier_training.evaluation.scoring import classify_photos
 from pi_classifier_training.export.export import TRIAL
 from pi_classifier_training.export.run_export import FinishedRun, export_source, open_run
-from pi_classifier_training.modelfile.model_card import ModelCard
 from pi_classifier_training.progress import with_progress
 
 log = logging.getLogger(__name__)
@@ -41,12 +40,8 @@ class ChosenKind:
 
 @dataclass(frozen=True, slots=True)
 class KindRules:
-    """What may be made of a run: `floats` within the board's limits, `training` in the time left.
+    """What may be made of a run: `floats` within the limits, `training` in the time left."""
 
-    `card` is what the files say of themselves.
-    """
-
-    card: ModelCard = field(default_factory=ModelCard)
     floats: bool = True
     training: bool = True
 
@@ -81,7 +76,7 @@ def _exported(run: FinishedRun, kinds: Sequence[Kind], rules: KindRules) -> str:
     """Make files; why there is none with 8 bits, in words, where floats are left in its place."""
     for kind in kinds:
         try:
-            for _ in export_source(run, [kind], rules.card):
+            for _ in export_source(run, [kind]):
                 pass
         except ParityError as error:
             if kind == "float32" or not rules.floats:

@@ -6,25 +6,24 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pi_classifier_training.evaluation.boards import board_cost
+from pi_classifier_training.evaluation.thresholds import ThresholdPolicy
 from pi_classifier_training.inspection.estimates import board_called
 from pi_classifier_training.progress import Overall
 from pi_classifier_training.reporting.page import Section
-from pi_classifier_training.reporting.report import REPORT_FILE, report_lines
-from pi_classifier_training.reporting.subject import Delivered, ReportOptions
 from pi_classifier_training.search.candidates import Candidate
 from pi_classifier_training.search.choice import Choice, Limits, choose, option_of
-from pi_classifier_training.search.delivery import COPY_FOLDER, DELIVERY_FILE, Order, deliver
+from pi_classifier_training.search.delivery import deliver
+from pi_classifier_training.search.delivery_report import figure_lines, report_on, report_options
 from pi_classifier_training.search.options import AutoOptions
+from pi_classifier_training.search.order import Order
 from pi_classifier_training.search.plan import BestAccuracies, Speed, Tried
 from pi_classifier_training.search.trials import (
     RUN_FOLDER,
     TrialResult,
-    TrialSpec,
     run_trial,
 )
 
@@ -122,21 +121,35 @@ def finish(finishing: Finishing) -> Iterator[str]:
             tuple(_run_of(tried) for tried in chosen),
             finishing.image_dirs,
             name,
-            options.board,
-            options.negatives,
             finishing.limits,
-            choice.max_loss,
-            _time_to_train(finishing, chosen),
+            ThresholdPolicy(max_loss=choice.max_loss),
+            board=options.board,
+            negatives=options.negatives,
+            training=_time_to_train(finishing, chosen),
         )
         record = deliver(order, output)
     titles = " and ".join(_title(tried) for tried in chosen)
     figures = tuple(figure_lines(record))
-    story = Chosen(titles, choice.reason, figures, _rows(finishing, chosen), _board(options.board))
+    story = Chosen(
+        titles, choice.reason, figures, _rows(finishing, chosen), board_called(options.board).name
+    )
     yield ""
     yield f"Chosen: {titles}. {choice.reason[0].upper()}{choice.reason[1:]}."
     yield from figures
-    delivered = Delivered(output / COPY_FOLDER, name, record["threshold"], options.command())
-    yield from _reported(finishing, order.runs[-1], story, delivered, chosen[-1].result.spec)
+    section = Section("chosen", "What was tried, and what was chosen?", "chosen.html.j2", story)
+    spec = chosen[-1].result.spec
+    reporting = report_options(
+        order,
+        record,
+        output,
+        options.command(),
+        weights=spec.weights,
+        cache_dir=spec.cache_dir,
+    )
+    with finishing.display() as display:
+        display.doing("writing the report")
+        lines = tuple(report_on(order, output, reporting, [section]))
+    yield from lines
 
 
 def _run_of(tried: Tried) -> Path:
@@ -164,44 +177,6 @@ def _title(tried: Tried) -> str:
     return f"{tried.candidate.title}, {how}"
 
 
-def _board(key: str) -> str:
-    return board_called(key).name
-
-
-def figure_lines(record: dict[str, Any]) -> Iterator[str]:
-    """How good the delivery is, on photos that chose nothing, and what it costs."""
-    test, said = record["test"], record["test"]["said"]
-    low, high = test["top1_interval"]
-    right = f"{test['top1']:.1%} right ({low:.1%} to {high:.1%})"
-    yield f"On {test['n']} photos that chose nothing: {right}"
-    if said["n"]:
-        spoken, wrong = said["named"] / said["n"], said["wrong"] / said["n"]
-        yield (
-            f"Shown {said['n']} of these one by one it would speak of {spoken:.0%} and be wrong "
-            f"about {wrong:.1%} (scores from {record['threshold']:g} on; in use several frames "
-            "must agree)"
-        )
-    if (unknown := record["unknown"]) is not None:
-        low, high = unknown["share_interval"]
-        yield (
-            f"Of {unknown['n']} photos of nothing it would announce {unknown['share']:.1%} "
-            f"({low:.1%} to {high:.1%})"
-        )
-    yield (
-        f"A picture takes about {record['low_ms']:.0f} to {record['high_ms']:.0f} ms on a "
-        f"{_board(record['board'])} (estimated), {record['here_ms']:.1f} ms here; "
-        f"{record['kb']:.0f} kB in all"
-    )
-    if record["accept"]:
-        yield (
-            f"{record['models'][0]['file']} answers alone from a score of {record['accept'][0]:g} "
-            f"on; {record['deferral']:.0%} of the photos go on to {record['models'][1]['file']}"
-        )
-    for model in record["models"]:
-        yield f"{model['file']}: {model['why']}"
-        yield from (f"{model['file']}: {note}" for note in model["notes"])
-
-
 def _rows(finishing: Finishing, chosen: Sequence[Tried]) -> tuple[ChosenRow, ...]:
     candidates = dict.fromkeys(t.candidate for t in finishing.tried)
     return tuple(
@@ -220,23 +195,3 @@ def _row(finishing: Finishing, candidate: Candidate, *, chosen: bool) -> ChosenR
         round(1000 * candidate.cost.kb),
         chosen,
     )
-
-
-def _reported(
-    finishing: Finishing, run: Path, story: Chosen, delivered: Delivered, spec: TrialSpec
-) -> Iterator[str]:
-    """Write the report, unless it was written before; yield what it says in short."""
-    section = Section("chosen", "What was tried, and what was chosen?", "chosen.html.j2", story)
-    options = ReportOptions(weights=spec.weights, cache_dir=spec.cache_dir, delivered=delivered)
-    path = finishing.output_dir / REPORT_FILE
-    if _is_newer(path, finishing.output_dir / DELIVERY_FILE):
-        yield f"All of it, with pictures: {path} (written before)"
-        return
-    with finishing.display() as display:
-        display.doing("writing the report")
-        lines = tuple(report_lines(run, finishing.image_dirs, path, options, [section]))
-    yield from lines
-
-
-def _is_newer(path: Path, than: Path) -> bool:
-    return path.exists() and path.stat().st_mtime_ns >= than.stat().st_mtime_ns

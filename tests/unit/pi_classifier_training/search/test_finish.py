@@ -10,7 +10,8 @@ import pytest
 from pi_classifier_training.evaluation.boards import BoardCost
 from pi_classifier_training.networks.spec import NetworkSpec
 from pi_classifier_training.search.candidates import Candidate
-from pi_classifier_training.search.finish import Finishing, figure_lines
+from pi_classifier_training.search.delivery_report import figure_lines
+from pi_classifier_training.search.finish import Finishing
 from pi_classifier_training.search.options import AutoOptions
 from pi_classifier_training.search.plan import Tried
 from pi_classifier_training.search.trials import SCORES_FILE, TrialResult, TrialSpec
