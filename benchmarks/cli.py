@@ -141,6 +141,12 @@ def _unknown(arguments: argparse.Namespace) -> None:
     unknown.run(arguments)
 
 
+def _shipped(arguments: argparse.Namespace) -> None:
+    from benchmarks import shipped
+
+    shipped.run(arguments)
+
+
 def _head(arguments: argparse.Namespace) -> None:
     _sections(arguments, head.sections(arguments))
 
@@ -161,6 +167,12 @@ def _unknown_parser() -> argparse.ArgumentParser:
     from benchmarks import unknown
 
     return unknown.parser()
+
+
+def _shipped_parser() -> argparse.ArgumentParser:
+    from benchmarks import shipped
+
+    return shipped.parser()
 
 
 def _sections(arguments: argparse.Namespace, sections: Iterable[list[Figure]]) -> None:
@@ -185,6 +197,7 @@ _SUBJECTS: Mapping[str, tuple[_Run, Callable[[], argparse.ArgumentParser]]] = {
     "head": (_head, head.parser),
     "zoo": (_zoo, _zoo_parser),
     "unknown": (_unknown, _unknown_parser),
+    "shipped": (_shipped, _shipped_parser),
 }
 
 

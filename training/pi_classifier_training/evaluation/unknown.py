@@ -4,10 +4,10 @@ The weights are those of a logistic regression on the logarithms of the scores, 
 right answers from photos of nothing that get a label. Of a model that learned the label
 "background" from such photos they may be too few: then that label's own score does.
 
-Of the answers that would be announced rightly a share is silenced, `MAX_SILENCED` on average
-over models fitted so: the threshold is that quantile of n + 1 (split conformal prediction,
-Angelopoulos and Bates 2021, arXiv:2107.07511); a higher one where that silences as many
-photos of nothing.
+Of the answers that would be announced rightly at most a share is silenced, `MAX_SILENCED` on
+average over models fitted so: the threshold is that quantile of n + 1 (split conformal
+prediction, Angelopoulos and Bates 2021, arXiv:2107.07511); a higher one where that silences as
+many photos of nothing, or leaves no more of them than `FALSE_ENOUGH`.
 
 Which score, and why no other: docs/decisions/0038-unknown-rejection.md.
 """
@@ -38,6 +38,8 @@ from pi_classifier_training.modelfile.writer import with_manifest_entries
 
 # Of the answers that would be announced and are right, so many may be silenced.
 MAX_SILENCED = 0.05
+# Of photos of nothing, so few may be announced: to silence them too would cost right answers.
+FALSE_ENOUGH = 0.01
 # With fewer photos of nothing that get a label, weights would be chance.
 FEWEST_NEGATIVES = 30
 # What the device announces from, unless it is told otherwise.
@@ -140,7 +142,8 @@ def fit_unknown(
     both are calibrated with before they are announced. `silent` are the outputs of silent
     labels: a frame that gets one is never called unknown.
 
-    None where no photo of nothing would be silenced. Raises TrainingError for too few photos.
+    None where no photo of nothing would be silenced, or few enough are announced without it.
+    Raises TrainingError for too few photos.
     """
     right = (known.argmax(axis=1) == truth) & ~np.isin(truth, silent)
     called = negatives[~np.isin(negatives.argmax(axis=1), silent)]
@@ -149,8 +152,8 @@ def fit_unknown(
     written = unknown_weights(known[right], called, silent, floor)
     scores, false_scores = (_unknown_scores(rows, written, floor) for rows in (sure, false))
     threshold = silencing_threshold(scores, max_silenced)
-    silenced = false_scores[false_scores > threshold]
-    if not len(silenced):
+    too_many = np.sort(false_scores)[int(FALSE_ENOUGH * len(negatives)) :]
+    if not (silenced := too_many[too_many > threshold]).size:
         return None
     # No right answer is silenced for nothing.
     threshold = _halfway(np.append(scores, threshold), float(silenced.min()))

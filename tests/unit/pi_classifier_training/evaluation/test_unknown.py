@@ -130,6 +130,20 @@ def test_where_nothing_is_announced_falsely_nothing_is_silenced() -> None:
     assert told(entry, right).mean() < MAX_SILENCED
 
 
+def test_no_right_answer_is_silenced_for_the_last_photos_of_nothing() -> None:
+    known, truth = known_scores(200, 4, seed=1)
+    background = np.tile(np.array([[0.9, 0.1, 0, 0]], np.float32), (96, 1))
+    called = [[1 - score, score, 0, 0] for score in (0.999, 0.95, 0.9, 0.75)]
+    nothing = np.vstack([background, np.array(called, np.float32)])
+    entry = fit_unknown(known, truth, nothing, [0])
+    assert entry is not None
+    # One of a hundred may be announced: the one that is most like a label.
+    assert told(entry, nothing[-4:]).tolist() == [False, True, True, True]
+    one = nothing[-2:-1]
+    assert fit_unknown(known, truth, np.vstack([background[:98], one]), [0]) is not None
+    assert fit_unknown(known, truth, np.vstack([background, nothing[:3], one]), [0]) is None
+
+
 def test_too_few_photos_are_refused() -> None:
     known, truth = known_scores(18, 4, seed=1)
     nothing = nothing_scores(FEWEST_NEGATIVES, 4, seed=2)
