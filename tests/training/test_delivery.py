@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pi_classifier_training.cli import main
 from pi_classifier_training.data.dataset import scan
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.boards import board_cost
@@ -64,21 +65,27 @@ def delivered(
     negatives: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Delivered:
-    """A cascade of both."""
+    """A cascade of both, by the real command."""
+    output = tmp_path_factory.mktemp("own") / "discs"
+    data = ["--image-dir", str(photos), "--negatives", str(negatives)]
+    asked = ["--max-loss", "1", "--rounded", "--no-report", "--version", "3"]
+    assert main(["deliver", *map(str, runs), *data, "--output-dir", str(output), *asked]) == 0
     policy = ThresholdPolicy(max_loss=1.0)
-    order = Order(runs, (photos,), "discs", policy=policy, negatives=(negatives,))
-    output = tmp_path_factory.mktemp("auto")
-    return order, output, deliver(order, output)
+    order = Order(
+        runs, (photos,), "discs", policy=policy, card={"version": "3"}, negatives=(negatives,),
+        rounded=True,
+    )  # fmt: skip
+    return order, output, json.loads((output / "delivery.json").read_text())
 
 
 def test_the_folder_holds_all_that_the_pi_needs(delivered: Delivered) -> None:
     _, output, record = delivered
     copy = output / "copy"
     assert sorted(p.name for p in copy.iterdir()) == [
-        "cascade.toml", "large.tflite", "pi_classifier.toml", "small.tflite",
+        "cascade.toml", "large.tflite", "pi_classifier.toml", "small-rounded.tflite",
+        "small.tflite",
     ]  # fmt: skip
-    assert sorted(p.name for p in output.iterdir()) == ["copy", "delivery.json"]
-    assert json.loads((output / "delivery.json").read_text()) == record
+    assert sorted(p.name for p in output.iterdir()) == [".lock", "copy", "delivery.json"]
     named = [
         stage["model"] for stage in tomllib.loads((copy / "cascade.toml").read_text())["stage"]
     ]
@@ -87,6 +94,10 @@ def test_the_folder_holds_all_that_the_pi_needs(delivered: Delivered) -> None:
     assert large.name == "discs-large"
     assert large.metadata is not None
     assert large.metadata.name == "discs-large"
+    assert large.manifest.details["version"] == large.metadata.version == "3"
+    rounded = read_model_file(copy / "small-rounded.tflite")
+    assert rounded.name == "discs-small"
+    assert rounded.manifest.details["rounding"]["test"]["n"] == record["test"]["n"]
 
 
 def test_a_newcomer_copies_it_and_types_what_is_printed(
@@ -130,7 +141,7 @@ def test_the_figures_are_those_of_the_copied_folder_on_test_photos(
         costs[0].high_ms + record["deferral"] * costs[1].high_ms
     )
     assert record["low_ms"] < record["high_ms"] < costs[1].high_ms
-    files = (output / "copy").glob("*.tflite")
+    files = [output / "copy" / stage["file"] for stage in record["models"]]
     assert record["kb"] == pytest.approx(sum(f.stat().st_size for f in files) / 1000, abs=0.1)
     settings = tomllib.loads((output / "copy" / "pi_classifier.toml").read_text())
     assert settings["model"] == {"path": "discs"}
@@ -151,10 +162,10 @@ def test_one_killed_at_the_end_goes_on_to_the_same(delivered: Delivered, tmp_pat
     order, output, record = delivered
     # The folder had not taken its place yet.
     (tmp_path / ".partial-123-copy").mkdir()
-    again = deliver(order, tmp_path)
-    measured = ("here_ms",)
-    assert {k: v for k, v in again.items() if k not in measured} == {
-        k: v for k, v in record.items() if k not in measured
+    again = deliver(replace(order, rounded=False), tmp_path)
+    differing = ("here_ms", "recipe", "models")
+    assert {k: v for k, v in again.items() if k not in differing} == {
+        k: v for k, v in record.items() if k not in differing
     }
     for name in ("small.tflite", "large.tflite", "pi_classifier.toml"):
         assert (tmp_path / "copy" / name).read_bytes() == (output / "copy" / name).read_bytes()
@@ -162,7 +173,8 @@ def test_one_killed_at_the_end_goes_on_to_the_same(delivered: Delivered, tmp_pat
 
 def test_one_network_alone_is_one_file(delivered: Delivered, tmp_path: Path) -> None:
     order, _, _ = delivered
-    record = deliver(replace(order, runs=order.runs[:1], negatives=()), tmp_path)
+    alone = replace(order, runs=order.runs[:1], negatives=(), rounded=False)
+    record = deliver(alone, tmp_path)
     assert sorted(p.name for p in (tmp_path / "copy").iterdir()) == [
         "discs.tflite", "pi_classifier.toml",
     ]  # fmt: skip
@@ -178,13 +190,29 @@ def test_a_cascade_that_would_cost_time_is_not_delivered(
     order, _, _ = delivered
     # A first network that never answers alone.
     policy = ThresholdPolicy(accept=(1.0,))
-    record = deliver(replace(order, policy=policy, negatives=()), tmp_path)
+    record = deliver(replace(order, policy=policy, negatives=(), rounded=False), tmp_path)
     assert [model["file"] for model in record["models"]] == ["discs.tflite"]
     assert read_model_file(tmp_path / "copy" / "discs.tflite").name == "discs"
     assert "alone: a cascade would pass" in record["models"][0]["notes"][-1]
     assert sorted(p.name for p in (tmp_path / "copy").iterdir()) == [
         "discs.tflite", "pi_classifier.toml",
     ]  # fmt: skip
+
+
+def test_a_folder_of_retrain_or_auto_is_not_delivered_into(
+    delivered: Delivered, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order, _, _ = delivered
+    small, large = map(str, order.runs)
+    data = ["--image-dir", str(order.image_dirs[0]), "--output-dir"]
+    (tmp_path / "search").mkdir()
+    (tmp_path / "search" / "auto.json").write_text("{}")
+    for folder, maker in ((large, "retrain"), (str(tmp_path), "auto")):
+        assert main(["deliver", small, large, *data, folder]) == 78
+        assert f"holds what 'pi-classifier-train {maker}' made" in capsys.readouterr().err
+    assert main(["deliver", large, small, *data, str(tmp_path / "new")]) == 78
+    assert f"give {small} before {large}" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_folder_of_something_else_stays(delivered: Delivered, tmp_path: Path) -> None:
