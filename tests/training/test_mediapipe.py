@@ -27,6 +27,7 @@ from pi_classifier.cameras.emulated.scenes import LABELS as SCENES
 from pi_classifier.cameras.emulated.scenes import Scene
 from pi_classifier.inference.classifier import open_model
 from pi_classifier.inference.settings import ModelSettings
+from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.types import Frame
 
 from .conftest import PHOTOS
@@ -82,7 +83,10 @@ def compared(model: Path, side: int, theirs: Outcomes) -> tuple[int, float, set[
 
 
 # Pictures have each model's own size: another resize would be compared as well.
-SHIPPED = {FLOWERS / "fast.tflite": 160, FLOWERS / "accurate.tflite": 192}
+SHIPPED = {
+    FLOWERS / name: read_model_file(FLOWERS / name).manifest.details["input"]["size"][0]
+    for name in ("fast.tflite", "accurate.tflite")
+}
 
 
 @pytest.fixture(scope="module")
