@@ -62,6 +62,17 @@ def test_a_teacher_is_asked_only_about_labels_it_knows(tmp_path: Path) -> None:
         TeacherTargets((some,), data, LABELS, 1, tmp_path).scores(0, 0.25)
 
 
+def test_scores_of_labels_that_the_student_does_not_know_are_shared_out(tmp_path: Path) -> None:
+    wise, data = teacher(*LABELS, "dog"), images(LABELS)
+    for labels in (LABELS, ("cat", "ant", "bee")):
+        scores = TeacherTargets((wise,), data, labels, 1, tmp_path).scores(0, 0.25)
+        assert scores.sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+    everything = (*LABELS, "dog")
+    of_all = TeacherTargets((wise,), data, everything, 1, tmp_path).scores(0, 0.25)[:, :3]
+    among = TeacherTargets((wise,), data, LABELS, 1, tmp_path).scores(0, 0.25)
+    assert among == pytest.approx(of_all / of_all.sum(axis=1, keepdims=True), abs=1e-5)
+
+
 def test_a_student_learns_from_kept_scores_at_another_size(
     photos: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

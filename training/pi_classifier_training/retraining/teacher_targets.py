@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,16 @@ from pi_classifier_training.progress import Progress
 from pi_classifier_training.retraining.losses import TEMPERATURE
 
 BATCH = 64
+# To be counted up whenever the same teachers would say something else of the same view.
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TeacherTargets:
     """Softened scores of teachers, averaged, for each view of the photos in `squares`.
 
-    A teacher is asked only about photos whose label it knows. The scores lie in `folder`,
+    A teacher is asked only about photos whose label it knows, and its scores are those among
+    the labels that the student knows too: they sum to 1. The scores lie in `folder`,
     one file a view, and serve every student trained on the same photos with the same
     seed: from then on a student costs no more than one without teachers.
     """
@@ -73,7 +76,9 @@ class TeacherTargets:
         return scores if scores.shape == (len(self.squares), len(self.labels)) else None
 
     def _key(self, min_area: float) -> str:
-        digest = hashlib.sha256(repr((self.seed, round(min_area, 6), self.labels)).encode())
+        digest = hashlib.sha256(
+            repr((VERSION, self.seed, round(min_area, 6), self.labels)).encode()
+        )
         for photo in self.squares.photos:
             digest.update(f"{photo.label}/{photo.name}\n".encode("utf-8", "surrogateescape"))
         for teacher in self.teachers:
@@ -93,12 +98,12 @@ class TeacherTargets:
                 # The teacher's outputs in the order of our labels.
                 outputs = [teacher.labels.index(self.labels[i]) for i in known]
                 rows = np.flatnonzero(np.isin(self.squares.indices, known))
-                predict = _predictor(teacher, min_area)
+                predict = _predictor(teacher, outputs, min_area)
                 for start in range(0, len(rows), BATCH):
                     chosen = rows[start : start + BATCH]
                     pixels, aspects = self.squares.pixels[chosen], self.squares.aspects[chosen]
                     scores = predict(pixels, aspects, draws[chosen])
-                    total[chosen[:, None], known] += scores[:, outputs]
+                    total[chosen[:, None], known] += scores
                     bar.step(len(chosen))
                 counts[rows] += 1
         if not counts.all():
@@ -109,13 +114,19 @@ class TeacherTargets:
         return total / counts
 
 
-def _predictor(teacher: Network, min_area: float) -> Callable[..., NDArray[np.float32]]:
+def _predictor(
+    teacher: Network, outputs: Sequence[int], min_area: float
+) -> Callable[..., NDArray[np.float32]]:
     import tensorflow as tf
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def softened(squares: Any, aspects: Any, draws: Any) -> Any:
         views = augment(squares, aspects, draws, teacher.spec.resolution, min_area)
-        return tf.nn.softmax(teacher(views, training=False)[2] / TEMPERATURE)
+        logits = tf.gather(teacher(views, training=False)[2], outputs, axis=1)
+        # Among our labels alone: what a teacher gives to others would be missing in the sum, and
+        # the gradient of the cross-entropy, which takes targets to sum to 1, would shrink all
+        # logits for ever.
+        return tf.nn.softmax(logits / TEMPERATURE)
 
     def predict(*batch: NDArray[Any]) -> NDArray[np.float32]:
         scores: NDArray[np.float32] = softened(*map(tf.constant, batch)).numpy()
