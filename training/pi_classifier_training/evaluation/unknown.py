@@ -6,8 +6,8 @@ right answers from photos of nothing that get a label. Of a model that learned t
 
 Of the answers that would be announced rightly at most a share is silenced, `MAX_SILENCED` on
 average over models fitted so: the threshold is that quantile of n + 1 (split conformal
-prediction, Angelopoulos and Bates 2021, arXiv:2107.07511); a higher one where that silences as
-many photos of nothing, or leaves no more of them than `FALSE_ENOUGH`.
+prediction, Angelopoulos and Bates 2021, arXiv:2107.07511); a higher one where the shares of right
+answers silenced and of photos of nothing announced are smaller together.
 
 Which score, and why no other: docs/decisions/0038-unknown-rejection.md.
 """
@@ -38,8 +38,6 @@ from pi_classifier_training.modelfile.writer import with_manifest_entries
 
 # Of the answers that would be announced and are right, so many may be silenced.
 MAX_SILENCED = 0.05
-# Of photos of nothing, so few may be announced: to silence them too would cost right answers.
-FALSE_ENOUGH = 0.01
 # With fewer photos of nothing that get a label, weights would be chance.
 FEWEST_NEGATIVES = 30
 # What the device announces from, unless it is told otherwise.
@@ -142,7 +140,7 @@ def fit_unknown(
     both are calibrated with before they are announced. `silent` are the outputs of silent
     labels: a frame that gets one is never called unknown.
 
-    None where no photo of nothing would be silenced, or few enough are announced without it.
+    None where it would silence no photo of nothing, or more of the right answers than of those.
     Raises TrainingError for too few photos.
     """
     right = (known.argmax(axis=1) == truth) & ~np.isin(truth, silent)
@@ -151,12 +149,11 @@ def fit_unknown(
     _may_be_silenced(len(sure), max_silenced)
     written = unknown_weights(known[right], called, silent, floor)
     scores, false_scores = (_unknown_scores(rows, written, floor) for rows in (sure, false))
-    threshold = silencing_threshold(scores, max_silenced)
-    too_many = np.sort(false_scores)[int(FALSE_ENOUGH * len(negatives)) :]
-    if not (silenced := too_many[too_many > threshold]).size:
+    threshold = _worth_silencing(
+        scores, false_scores, len(negatives), silencing_threshold(scores, max_silenced)
+    )
+    if threshold is None:
         return None
-    # No right answer is silenced for nothing.
-    threshold = _halfway(np.append(scores, threshold), float(silenced.min()))
     return {
         "score": UNKNOWN_SCORE,
         "weights": written,
@@ -225,6 +222,28 @@ def _fitted_weights(
     solution = minimize(loss, start, jac=True, method="L-BFGS-B").x
     weights: NDArray[np.float64] = solution[:-1] / spread
     return weights
+
+
+def _worth_silencing(
+    sure: NDArray[np.float64], false: NDArray[np.float64], negatives: int, lowest: float
+) -> float | None:
+    """The threshold from `lowest` on with the fewest mistakes, None where silence wins nothing.
+
+    `sure` are the scores of the right answers that would be announced, `false` those of the
+    photos of nothing, of `negatives` in all. Mistakes are the share of right answers that is
+    silenced and the share of photos of nothing that is not, a camera seeing as much of both.
+    """
+    uppers = np.unique(false[false > lowest])
+    if not uppers.size:
+        return None
+    # Just below a photo of nothing: no right answer is silenced for no gain.
+    others = np.append(sure, lowest)
+    thresholds = np.array([_halfway(others, upper) for upper in uppers])
+    silenced = (sure > thresholds[:, None]).mean(axis=1)
+    announced = (false <= thresholds[:, None]).sum(axis=1) / negatives
+    mistakes = silenced + announced
+    best = len(mistakes) - 1 - int(mistakes[::-1].argmin())
+    return float(thresholds[best]) if mistakes[best] < len(false) / negatives else None
 
 
 def silencing_threshold(sure: NDArray[np.float64], max_silenced: float) -> float:
