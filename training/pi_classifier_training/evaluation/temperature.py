@@ -44,9 +44,9 @@ from pi_classifier_training.evaluation.significance import (
 from pi_classifier_training.evaluation.unknown import (
     fitted_entry,
     open_uncalibrated,
-    rejection_lines,
     unknown_entry,
 )
+from pi_classifier_training.evaluation.unknown_gain import rejection_lines
 from pi_classifier_training.modelfile.writer import with_manifest_entries
 
 log = logging.getLogger(__name__)

@@ -70,38 +70,43 @@ def measure_files(
     Returns the files, preferred kinds first, and a message on each that could not be
     used. Raises TrainingError when none can, DatasetError when no photo is held out.
     """
-    test = _of(photos, "test")
+    test, others = _of(photos, "test"), _of(photos, "validation")
     if not test:
         raise DatasetError(
             "none of the photos belongs to the test split (about one in ten does); more "
             "photos are needed for a report"
         )
-    messages: list[str] = []
     with contextlib.ExitStack() as opened:
-        classifiers: list[Classifier] = []
-        usable: list[Path] = []
-        for path in paths:
-            try:
-                classifier = _open(path, labels_of(photos))
-            except PiClassifierError as error:
-                messages.append(f"{path.name}: {error}")
-                continue
-            classifiers.append(opened.enter_context(contextlib.closing(classifier)))
-            usable.append(path)
-        if not classifiers:
-            why = f" ({messages[0]})" if messages else ""
-            raise TrainingError(
-                f"{source}: holds no usable model file{why}; 'pi-classifier-train export' "
-                "writes them"
-            )
+        usable, messages = _usable(source, paths, labels_of(photos), opened)
+        classifiers = list(usable.values())
         outcomes = _outcomes(classifiers, test, "test photos")
-        others = _of(photos, "validation")
         validation: Sequence[Outcomes | None] = [None] * len(classifiers)
         if others:
             validation = _outcomes(classifiers, others, "validation photos")
         measured = zip(usable, classifiers, validation, outcomes, strict=True)
         files = [_measured(*one) for one in measured]
     return sorted(files, key=_preference), messages
+
+
+def _usable(
+    source: Path, paths: Sequence[Path], labels: Sequence[str], opened: contextlib.ExitStack
+) -> tuple[dict[Path, Classifier], list[str]]:
+    """Open the files, closed when `opened` is; what cannot be used gets a message."""
+    usable: dict[Path, Classifier] = {}
+    messages: list[str] = []
+    for path in paths:
+        try:
+            classifier = _open(path, labels)
+        except PiClassifierError as error:
+            messages.append(f"{path.name}: {error}")
+            continue
+        usable[path] = opened.enter_context(contextlib.closing(classifier))
+    if not usable:
+        why = f" ({messages[0]})" if messages else ""
+        raise TrainingError(
+            f"{source}: holds no usable model file{why}; 'pi-classifier-train export' writes them"
+        )
+    return usable, messages
 
 
 def choose(files: Sequence[MeasuredFile]) -> MeasuredFile:
