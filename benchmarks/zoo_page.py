@@ -52,7 +52,6 @@ def page(zoo: Zoo) -> str:
             *_costs(zoo),
             *_elsewhere(),
             *_commands(zoo),
-            "",
         ]
     )
 
@@ -90,7 +89,7 @@ def _advice(zoo: Zoo) -> Iterator[str]:
     )
     yield "| board | take | trained | int8 right, % (95 %) | estimated ms | file, kB |"
     yield "|---|---|---|---|---|---|"
-    entries = list(zoo.entries.values())
+    entries = zoo.ordered()
     for board in BOARDS:
         best = _best([e for e in entries if _cost(e, board.key).ms <= USUAL_MS])
         if best is not None:
@@ -121,10 +120,10 @@ def _cost(entry: Entry, board: str) -> BoardCost:
 
 def _lessons(zoo: Zoo) -> Iterator[str]:
     """What the figures say of fine-tuning, of larger pictures and of 8 bits."""
-    heads = {e.network: e for e in zoo.entries.values() if e.training.head_alone}
+    heads = {e.network: e for e in zoo.ordered() if e.training.head_alone}
     gains = [
         (_points(entry, heads[entry.network]), entry.network.title)
-        for entry in zoo.entries.values()
+        for entry in zoo.ordered()
         if entry.training.kept == "fine-tuning" and entry.network in heads
     ]
     if gains:
@@ -145,7 +144,7 @@ def _lessons(zoo: Zoo) -> Iterator[str]:
     lost = [
         100 * (e.files["float32"].test.right - e.files["int8"].test.right)
         / e.files["int8"].test.n
-        for e in zoo.entries.values()
+        for e in zoo.ordered()
     ]  # fmt: skip
     if lost:
         yield (
@@ -237,7 +236,7 @@ def _costs(zoo: Zoo) -> Iterator[str]:
 
 def _specs(zoo: Zoo) -> Iterator[tuple[NetworkSpec, bool]]:
     """Every size that was tried; the largest size of every other network."""
-    tried = {entry.network for entry in zoo.entries.values()}
+    tried = {entry.network for entry in zoo.ordered()}
     for name, width in PUBLISHED:
         sides = FAMILIES[name].resolutions
         own = [NetworkSpec(name, width, side) for side in sides]
