@@ -265,8 +265,9 @@ def _commands(zoo: Zoo) -> Iterator[str]:
     yield ""
     yield from _paragraph(
         "`pi-classifier-train fetch flower_photos` brings the photos. A file named after "
-        "`--weights` is one that Keras publishes; `--weights imagenet` in its place downloads it, "
-        "for some sizes of the picture a slightly different one."
+        "`--weights` is a [published one](networks.md#where-the-weights-come-from); `--weights "
+        "imagenet` in its place downloads it, for some sizes of the picture a slightly different "
+        "one."
     )
     yield "```"
     for entry in zoo.ordered():

@@ -37,6 +37,8 @@ from pi_classifier.inference.settings import ModelSettings
 FOLDS = 5
 # What a run's folder may hold; a run that is finished has the first two.
 KINDS = ("float32", "int8", "qat", "rounded")
+# Other weights to begin with are those of another run.
+_WEIGHTS = (".h5", ".pth", ".pt")
 _ONCE = ModelSettings(cache_dir="", top_k=0)
 
 
@@ -156,7 +158,9 @@ def _given(settings: type, values: Mapping[str, Any]) -> Iterator[str]:
 def _word(name: str, value: Any) -> str:
     # Other runs are named by their folders, which stand beside the run's own.
     is_run = name == "teachers" or (
-        name == "weights" and value not in ("imagenet", "none") and not value.endswith(".h5")
+        name == "weights"
+        and value not in ("imagenet", "none")
+        and Path(value).suffix not in _WEIGHTS
     )
     return f"runs/{value}" if is_run else f"{value:g}" if isinstance(value, float) else str(value)
 

@@ -83,6 +83,14 @@ def test_of_equally_good_ones_the_cheapest_is_advised() -> None:
     assert "0.75/128" not in advice
 
 
+def test_networks_are_advised_alike_in_whatever_order_they_were_measured() -> None:
+    equals = [
+        entry("head", 0.25, test=90, validation=90),
+        entry("tuned", 0.25, test=90, validation=90, kept="fine-tuning"),
+    ]
+    assert page(zoo_of(*equals)) == page(zoo_of(*reversed(equals)))
+
+
 def test_what_does_not_fit_a_board_is_not_advised_for_it() -> None:
     slow = replace(
         entry("slow", 1.0, test=99, validation=99), network=NetworkSpec("mobilenet_v1", 1.0, 224)
