@@ -9,7 +9,7 @@ float network itself, on augmented views of the training photos.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -40,6 +40,9 @@ RANGE_RATE = 2.0
 # Soft scores say more of what the float network knows (Hinton et al. 2015).
 TEMPERATURE = 2.0
 SMALLEST_SHARE = 0.05
+# Photos whose layers are in memory at a time. A step adds up what such parts of its photos
+# say: the folded graph has no batch norms, so that this is what all of them say together.
+PART = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,19 +240,58 @@ def train_aware(
                     tf.constant(squares.aspects[rows]),
                     tf.constant(rng.integers(0, 2**31, 2, np.int32)),
                 )
-                bar.step(note=f"loss {float(loss):.3f}")
+                bar.step(note=f"loss {loss:.3f}")
             results.append(simulation.result())
             losses.append(_validated(check, validation))
     chosen = int(np.argmin(losses))
     return Aware(results[chosen], tuple(losses), chosen, options)
 
 
-def _training_step(simulation: Simulation, options: AwareOptions, steps: int) -> Any:
-    import keras
+def _training_step(
+    simulation: Simulation, options: AwareOptions, steps: int
+) -> Callable[[Any, Any, Any], float]:
+    """A function that trains on squares, aspects and a seed, and returns the loss."""
     import tensorflow as tf
 
     side = simulation.graph.tensors[simulation.graph.inputs[0]].shape[1]
     groups = simulation.variable_groups()
+    optimizers = _optimizers(groups, options, steps)
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def learned(squares: Any, aspects: Any, draws: Any, share: Any) -> Any:
+        views = augment(squares, aspects, draws, side, LAST_MIN_CROP_AREA)
+        with tf.GradientTape() as tape:
+            loss = share * _loss(simulation, views)
+        variables = [variables for variables, _ in groups]
+        return loss, tape.gradient(loss, variables, unconnected_gradients="zero")
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def update(gradients: Any) -> None:
+        for optimizer, (variables, _), own in zip(optimizers, groups, gradients, strict=True):
+            optimizer.apply_gradients(zip(own, variables, strict=True))
+
+    def step(squares: Any, aspects: Any, seed: Any) -> float:
+        count = len(squares)
+        draws = tf.random.stateless_uniform([count, VIEW_NUMBERS], seed)
+        summed: Any = None
+        for first in range(0, count, PART):
+            rows = slice(first, min(first + PART, count))
+            share = tf.constant((rows.stop - first) / count, tf.float32)
+            own = learned(squares[rows], aspects[rows], draws[rows], share)
+            summed = own if summed is None else tf.nest.map_structure(tf.add, summed, own)
+        loss, gradients = summed
+        update(gradients)
+        return float(loss)
+
+    return step
+
+
+def _optimizers(
+    groups: Sequence[tuple[list[Any], float]], options: AwareOptions, steps: int
+) -> list[Any]:
+    """One for each group of variables, with its share of the learning rate."""
+    import keras
+
     optimizers = []
     for variables, factor in groups:
         schedule = keras.optimizers.schedules.CosineDecay(
@@ -257,18 +299,7 @@ def _training_step(simulation: Simulation, options: AwareOptions, steps: int) ->
         )
         optimizers.append(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
         optimizers[-1].build(variables)
-
-    def step(squares: Any, aspects: Any, seed: Any) -> Any:
-        draws = tf.random.stateless_uniform([tf.shape(squares)[0], VIEW_NUMBERS], seed)
-        views = augment(squares, aspects, draws, side, LAST_MIN_CROP_AREA)
-        with tf.GradientTape() as tape:
-            loss = _loss(simulation, views)
-        gradients = tape.gradient(loss, [variables for variables, _ in groups])
-        for optimizer, (variables, _), own in zip(optimizers, groups, gradients, strict=True):
-            optimizer.apply_gradients(zip(own, variables, strict=True))
-        return loss
-
-    return tf.function(step)
+    return optimizers
 
 
 def _loss(simulation: Simulation, images: Any) -> Any:
@@ -287,7 +318,7 @@ def _loss(simulation: Simulation, images: Any) -> Any:
 
 def _validated(check: Any, photos: PixelRows) -> float:
     total = 0.0
-    for first in range(0, len(photos), 32):
-        batch = photos[first : first + 32].astype(np.float32)
+    for first in range(0, len(photos), PART):
+        batch = photos[first : first + PART].astype(np.float32)
         total += float(check(batch)) * len(batch)
     return total / len(photos)

@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pi_classifier_training.compression.quantization_aware import Simulation, logits_of
+from pi_classifier_training.compression import quantization_aware
+from pi_classifier_training.compression.quantization_aware import (
+    AwareOptions,
+    Simulation,
+    logits_of,
+)
 from pi_classifier_training.conversion.bias_correction import full_integer
 from pi_classifier_training.conversion.execution import execute
 from pi_classifier_training.conversion.full_integer import (
@@ -144,3 +149,28 @@ def test_logits_are_what_goes_into_the_softmax_or_the_result_itself(last: str) -
     scores = np.asarray(execute(graph, pixels, constant, lambda _, x: x))
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True) if last else logits
     assert scores == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_step_in_parts_is_the_step_of_all_its_photos(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the last part is smaller: memory is all that parts are for."""
+    made = Network()
+    rng = np.random.default_rng(1)
+    x = made.input(1, 4, 4, 3)
+    conv = made.conv(x, 0.01 * rng.normal(size=(2, 1, 1, 3)), (1, 4, 4, 2))
+    made.dense(conv, rng.normal(size=(3, 32)), [0.0] * 3)
+    graph = made.graph()
+    pixels = rng.integers(0, 256, (11, 5, 5, 3), np.uint8)
+    start = full_integer(graph, pixels[:, :4, :4])
+
+    def stepped(part: int) -> tuple[float, FullInteger]:
+        monkeypatch.setattr(quantization_aware, "PART", part)
+        simulation = Simulation(start)
+        step = quantization_aware._training_step(simulation, AwareOptions(rate=1e-2), 4)
+        loss = step(tf.constant(pixels), tf.ones(11), tf.constant([1, 2], tf.int32))
+        return loss, simulation.result()
+
+    (whole_loss, whole), (loss, parts) = stepped(100), stepped(4)
+    assert loss == pytest.approx(whole_loss, rel=1e-4)
+    for index, values in whole.constants.items():
+        np.testing.assert_allclose(parts.constants[index], values, rtol=1e-3, atol=1e-5)
+        assert not np.array_equal(values, start.constant(index))
