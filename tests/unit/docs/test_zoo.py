@@ -36,11 +36,13 @@ SHIPPED = Places(DOCS)
 PHOTOS = PhotoSet("flowers", 5, 1000, 100, 100, "id")
 
 
-def entry(name: str, width: float, *, test: int, validation: int, kept: str = "head") -> Entry:
+def entry(
+    name: str, width: float, *, test: int, validation: int, kept: str = "head", epochs: int = 0
+) -> Entry:
     file = MeasuredFile(
         "sum", 300_000, 200_000, test=Counted(test, 100), validation=Counted(validation, 100)
     )
-    training = Training("pi-classifier-train retrain", kept, 0, 1, "flowers", "file.h5")
+    training = Training("pi-classifier-train retrain", kept, epochs, 1, "flowers", "file.h5")
     files = {"float32": file, "int8": file}
     return Entry(
         name, NetworkSpec("mobilenet_v1", width, 128), training, files, Counted(800, 1000)
@@ -89,6 +91,47 @@ def test_networks_are_advised_alike_in_whatever_order_they_were_measured() -> No
         entry("tuned", 0.25, test=90, validation=90, kept="fine-tuning"),
     ]
     assert page(zoo_of(*equals)) == page(zoo_of(*reversed(equals)))
+
+
+def test_the_page_begins_with_the_answer_for_a_zero_2_w() -> None:
+    tuned = entry("tuned", 0.25, test=92, validation=92, kept="fine-tuning", epochs=24)
+    opening = page(zoo_of(entry("head", 0.5, test=80, validation=80), tuned))
+    opening = opening.partition("## Which")[0].replace(" \\\n    ", " ").replace("\n", " ")
+    assert "**On a Pi Zero 2 W take mobilenet_v1 0.25/128**" in opening
+    assert "92 of 100 test photos rightly, in an estimated 4 to 10 ms a picture" in opening
+    (command,) = [words for words in opening.split("```") if "retrain --image" in words]
+    asked = choices_of(pi_classifier_training.cli.parser().parse_args(command.split()[1:]))
+    assert (asked.network, asked.fine_tune) == (tuned.network, 24)
+
+
+def test_below_what_took_hours_is_the_best_that_took_minutes() -> None:
+    tuned = entry("tuned", 0.25, test=92, validation=92, kept="fine-tuning", epochs=24)
+    lines = page(zoo_of(entry("head", 0.5, test=80, validation=80), tuned)).splitlines()
+    zero = [line for line in lines if line.startswith("| Pi Zero 2 W |")]
+    assert [line.split(" | ")[2] for line in zero] == ["fine-tuned, 24 epochs", "last layer alone"]
+
+
+def test_teachers_are_trained_before_those_who_learn_from_them() -> None:
+    def taught(name: str, width: float, *teachers: str) -> Entry:
+        plain = entry(name, width, test=90, validation=90, kept="fine-tuning", epochs=9)
+        command = f"pi-classifier-train retrain --output-dir runs/{name}"
+        return replace(plain, training=replace(plain.training, command=command, teachers=teachers))
+
+    zoo = zoo_of(taught("pupil", 0.25, "tutor"), taught("tutor", 0.5, "dean"), taught("dean", 1.0))
+    commands = page(zoo).partition("Those trained as a whole")[2]
+    assert [line.rpartition("/")[2] for line in commands.splitlines() if "retrain" in line] == [
+        "dean",
+        "tutor",
+        "pupil",
+    ]
+
+
+def test_every_teacher_can_be_trained_again_and_no_command_names_a_machine() -> None:
+    zoo = read_zoo(SHIPPED.record)
+    for one in zoo.entries.values():
+        assert set(one.training.teachers) <= zoo.entries.keys()
+        words = shlex.split(one.training.command)
+        assert not [word for word in words if Path(word).is_absolute() or word.startswith("~")]
 
 
 def test_what_does_not_fit_a_board_is_not_advised_for_it() -> None:
