@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pi_classifier_training.cli import main
-from pi_classifier_training.compression import rounding, rounding_frontier, rounding_search
-from pi_classifier_training.compression.rounding import RoundingTrials
-from pi_classifier_training.compression.rounding_delivery import RoundOptions, round_model
-from pi_classifier_training.compression.rounding_file import packed_bytes, read_float_model
-from pi_classifier_training.compression.rounding_search import for_saving, for_target_loss, within
+from pi_classifier_training.compression.rounding import frontier, search
+from pi_classifier_training.compression.rounding import trials as rounding_trials
+from pi_classifier_training.compression.rounding.delivery import RoundOptions, round_model
+from pi_classifier_training.compression.rounding.float_file import packed_bytes, read_float_model
+from pi_classifier_training.compression.rounding.search import for_saving, for_target_loss, within
+from pi_classifier_training.compression.rounding.trials import RoundingTrials
 from pi_classifier_training.errors import DatasetError, ExportError, TrainingError
 from pi_classifier_training.inspection.model_graph import ModelGraph, Tensor, read_model_graph
 
@@ -49,7 +51,7 @@ def graph_of(path: Path) -> ModelGraph:
 def few_photos() -> Iterator[None]:
     """Discs are easy to fit to."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rounding, "CALIBRATION_PHOTOS", 24)
+        patch.setattr(rounding_trials, "CALIBRATION_PHOTOS", 24)
         yield
 
 
@@ -141,7 +143,7 @@ def test_the_same_bytes_again(
 ) -> None:
     setting = read_model_file(rounded.file).manifest.details["rounding"]["setting"]
     # Begins where the first search ended, so that this one ends at once.
-    monkeypatch.setattr(rounding_search, "FIRST", float(setting.partition("^")[2]))
+    monkeypatch.setattr(search, "FIRST", float(setting.partition("^")[2]))
     again = round_discs(run, photos, tmp_path / "again.tflite")
     assert again.file.read_bytes() == rounded.file.read_bytes()
 
@@ -149,7 +151,7 @@ def test_the_same_bytes_again(
 def test_compensated_beats_the_classic(rounded: Rounded, tmp_path: Path) -> None:
     """At no smaller saving the scores move far less than by one set of levels a tensor."""
     out = tmp_path / "classic.tflite"
-    options = ["--method", "classic", "--levels", "256"]
+    options = ["--method", "classic", "--levels", "256", "--accept-loss", "100"]
     assert main(["round", str(rounded.float_file), str(out), *options]) == 0
     settings = ModelSettings(cache_dir="")
     models = [open_model(f, settings) for f in (rounded.float_file, rounded.file, out)]
@@ -168,11 +170,44 @@ def _pictures(size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
         yield np.kron(tiles, np.ones((size[0] // 4, size[1] // 4, 1), np.uint8))
 
 
+@pytest.mark.parametrize("folder", ["photos", "none"])
+def test_a_network_is_not_ruined_unless_that_is_asked_for(
+    folder: str, run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Three values a tensor are too few; what is said depends on what could be measured."""
+    given = ["--image-dir", str(photos)] if folder == "photos" else []
+    words = ["round", str(run / "float32.tflite"), str(tmp_path / "out.tflite")]
+    words += ["--method", "classic", "--levels", "3", *given]
+    assert main(words) == 78
+    message = capsys.readouterr().err
+    assert "nothing was written: rounding (classic, 3 levels)" in message
+    seen = r"loses \d+\.\d points of top-1 on the \d+ validation photos"
+    if not given:
+        seen = r"changes the labels of \d+ % of 100 drawn pictures, more than the 20 "
+    assert re.search(seen, message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_photos_layers_are_fitted_to_drawn_pictures(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.tflite"
+    assert main(["round", str(run / "float32.tflite"), str(out), "--saving", "0.6"]) == 0
+    printed = capsys.readouterr().out
+    details = read_model_file(out).manifest.details
+    drawn = details["rounding"]["drawn"]
+    assert drawn["n"] == 100
+    assert drawn["agreement"] >= 0.9
+    assert f"100 drawn pictures: {drawn['agreement']:.0%} get the same label" in printed
+    assert "accuracy was not measured" in printed
+    assert "evaluation" not in details
+
+
 def test_simple_methods_need_no_photos_and_say_so(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "channel.tflite"
-    options = ["--method", "channel", "--levels", "64"]
+    options = ["--method", "channel", "--levels", "64", "--accept-loss", "100"]
     assert main(["round", str(run / "float32.tflite"), str(out), *options]) == 0
     assert "never use a rounded model unevaluated" in capsys.readouterr().out
     details = read_model_file(out).manifest.details
@@ -185,7 +220,7 @@ def test_simple_methods_need_no_photos_and_say_so(
 
 
 def test_a_target_loss_is_kept(trials: RoundingTrials, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounding_search, "COARSEST", rounding_search.FIRST + 1)
+    monkeypatch.setattr(search, "COARSEST", search.FIRST + 1)
     exact = trials.float_figures("validation")
     found = {points: for_target_loss(trials, points) for points in (0.0, 40.0)}
     for points, attempt in found.items():
@@ -195,7 +230,7 @@ def test_a_target_loss_is_kept(trials: RoundingTrials, monkeypatch: pytest.Monke
 
 
 def test_a_saving_out_of_reach(trials: RoundingTrials, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounding_search, "COARSEST", rounding_search.FIRST + 1)
+    monkeypatch.setattr(search, "COARSEST", search.FIRST + 1)
     with pytest.raises(TrainingError, match=r"--saving 0\.99: .* ask for less"):
         for_saving(trials, 0.99)
 
@@ -208,9 +243,9 @@ def test_the_frontier(
         ("CHANNEL_LEVELS", (256,)),
         ("EXPONENTS", (-27.0,)),
     ):
-        monkeypatch.setattr(rounding_frontier, name, few)
+        monkeypatch.setattr(frontier, name, few)
     chosen = trials.by_tolerance(-28.0)
-    lines = list(rounding_frontier.write_frontier(trials, chosen, tmp_path / "f"))
+    lines = list(frontier.write_frontier(trials, chosen, tmp_path / "f"))
     rows = json.loads((tmp_path / "f/frontier.json").read_text())
     assert [r["method"] for r in rows] == [
         "float", "classic", "channel", "compensated", "compensated",
@@ -225,7 +260,7 @@ def test_the_frontier(
     ("options", "message"),
     [
         (["--levels", "64"], "compensated chooses the levels"),
-        ([], "give --image-dir the folder the model was trained on"),
+        (["--target-loss", "0.5"], "is measured on photos: give --image-dir"),
         (["--method", "channel", "--saving", "0.8"], "--saving goes with --method compensated"),
         (["--method", "classic", "--target-loss", "1"], "--target-loss goes with"),
         (["--method", "classic", "--levels", "2"], "--levels 2: expected a number from 3"),

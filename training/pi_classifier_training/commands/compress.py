@@ -81,7 +81,7 @@ def _quantize(options: argparse.Namespace) -> int:
 
 
 def _describe_round(parser: argparse.ArgumentParser) -> None:
-    from pi_classifier_training.compression.rounding_delivery import RoundOptions
+    from pi_classifier_training.compression.rounding.delivery import RoundOptions
 
     parser.add_argument("model", type=path_of, metavar="IN.tflite", help="a float model file")
     parser.add_argument("output", type=path_of, metavar="OUT.tflite")
@@ -90,7 +90,7 @@ def _describe_round(parser: argparse.ArgumentParser) -> None:
 
 
 def _round(options: argparse.Namespace) -> int:
-    from pi_classifier_training.compression.rounding_delivery import RoundOptions, round_model
+    from pi_classifier_training.compression.rounding.delivery import RoundOptions, round_model
     from pi_classifier_training.data.splits import SplitOptions
 
     choices = read_options(options, RoundOptions, splits=read_options(options, SplitOptions))

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pi_classifier_training.compression.rounding import Attempt, Figures
-from pi_classifier_training.compression.rounding_search import (
+from pi_classifier_training.compression.rounding.search import (
     COARSEST,
     FINEST,
     FIRST,
@@ -21,6 +20,7 @@ from pi_classifier_training.compression.rounding_search import (
     for_target_loss,
     within,
 )
+from pi_classifier_training.compression.rounding.trials import Attempt, Figures
 from pi_classifier_training.errors import TrainingError
 
 
@@ -74,7 +74,7 @@ def test_nothing_holds() -> None:
 
 
 def figures(top1: float, cross_entropy: float, agreement: float = 1.0) -> Figures:
-    return Figures(331, top1, cross_entropy, agreement, 0.0)
+    return Figures(331, top1, (0.0, 0.0), cross_entropy, agreement, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -169,12 +169,12 @@ class Bench:
 
     def float_figures(self, split: str) -> Figures:
         assert split == "validation"
-        return Figures(self.photos, 0.9, 0.3, 1.0, 0.0)
+        return Figures(self.photos, 0.9, (0.0, 0.0), 0.3, 1.0, 0.0)
 
     def figures(self, attempt: Attempt, split: str) -> Figures:
         assert split == "validation"
         lost = max(0.0, 0.005 * (float(attempt.setting) - FIRST))
-        return Figures(self.photos, 0.9 - lost, 0.3, 1.0, 0.0)
+        return Figures(self.photos, 0.9 - lost, (0.0, 0.0), 0.3, 1.0, 0.0)
 
 
 class TestOnABench:

@@ -20,13 +20,15 @@ from numpy.typing import NDArray
 from pi_classifier.inference.classifier import open_model_bytes
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS
 from pi_classifier.preprocessing.preprocessor import Preprocessor
-from pi_classifier_training.compression.rounding_file import (
+from pi_classifier.types import Frame
+from pi_classifier_training.compression.rounding.channel_order import in_order_of_steps
+from pi_classifier_training.compression.rounding.float_file import (
     FloatModel,
     packed_bytes,
     patched,
     trial_bytes,
 )
-from pi_classifier_training.compression.rounding_levels import (
+from pi_classifier_training.compression.rounding.levels import (
     FINER_DEPTHWISE,
     MOST_LEVELS,
     as_kernel,
@@ -34,6 +36,7 @@ from pi_classifier_training.compression.rounding_levels import (
     classic,
     per_channel,
 )
+from pi_classifier_training.compression.rounding.pictures import drawn_pictures
 from pi_classifier_training.conversion.reference import normalized
 from pi_classifier_training.data.dataset import Photo, decode, evenly_over_labels, scan
 from pi_classifier_training.data.splits import SplitOptions
@@ -42,14 +45,17 @@ from pi_classifier_training.evaluation.held_out import recorded_rule
 from pi_classifier_training.evaluation.labeling import match_labels
 from pi_classifier_training.evaluation.metrics import cross_entropy
 from pi_classifier_training.evaluation.scoring import Scores, score_photos
+from pi_classifier_training.evaluation.significance import difference_interval
 from pi_classifier_training.export.export import TRIAL
 from pi_classifier_training.progress import Progress, with_progress
 
 log = logging.getLogger(__name__)
 
 Method = Literal["compensated", "channel", "classic"]
-METHODS: tuple[Method, ...] = ("compensated", "channel", "classic")
 USUAL_LEVELS = 256
+# The split of what is measured without photos: pictures that no layer was fitted with.
+DRAWN = "drawn"
+DRAWN_PICTURES, FITTING_SEED, MEASURING_SEED = 100, 1, 2
 
 # Training photos that layers are fitted with, and how few will not do.
 CALIBRATION_PHOTOS, FEWEST_PHOTOS = 128, 8
@@ -64,12 +70,15 @@ Weights = dict[int, Values]
 class Figures:
     """How a rounded model does on photos, and next to the float model.
 
-    `top1` and `agreement` (the same best label) are fractions of `n` photos;
-    `cross_entropy` and `divergence` (Kullback–Leibler, from the float scores) are nats.
+    `top1` and `agreement` (the same best label) are fractions of `n` photos, `change` the 95 %
+    interval of the difference of `top1`, on the same photos; `cross_entropy` and `divergence`
+    (Kullback–Leibler, from the float scores) are nats. Drawn pictures have no true label: the
+    float model's counts as theirs.
     """
 
     n: int
     top1: float
+    change: tuple[float, float]
     cross_entropy: float
     agreement: float
     divergence: float
@@ -89,7 +98,7 @@ class Attempt:
 class RoundingTrials:
     """Tries ways of rounding one model; each is computed once.
 
-    Photos are needed for the method ``compensated`` and for figures.
+    Without photos, pictures are drawn: to fit layers with, others to measure on (`DRAWN`).
     """
 
     def __init__(
@@ -98,16 +107,17 @@ class RoundingTrials:
         self.source = source
         stated = recorded_rule(source.model)
         self.rule = (splits or SplitOptions()).applied_to(stated, source.model.path.name)
-        self._photos = self._matched(image_dirs)
+        self._image_dirs = tuple(image_dirs)
+        self._photos = self._matched()
         self._attempts: dict[tuple[str, float], Attempt] = {}
         self._float_scores: dict[str, Scores] = {}
         self._calibration: tuple[Values, dict[int, Any]] | None = None
 
-    def _matched(self, image_dirs: Sequence[Path]) -> list[Photo]:
-        if not image_dirs:
+    def _matched(self) -> list[Photo]:
+        if not self._image_dirs:
             return []
         model = self.source.model
-        return list(match_labels(scan(image_dirs, self.rule), model.labels, model.name))
+        return list(match_labels(scan(self._image_dirs, self.rule), model.labels, model.name))
 
     def untouched(self) -> Attempt:
         """The float model as it is."""
@@ -128,12 +138,14 @@ class RoundingTrials:
                     finer = min(MOST_LEVELS, levels * FINER_DEPTHWISE)
                     rows = per_channel(rows, finer if depthwise else levels)
                 weights[tensor.index] = as_kernel(layer.kind, rows, tensor.shape)
+            if method != "classic":
+                weights = in_order_of_steps(self.source, weights)
             self._attempts[method, levels] = self._attempt(method, f"{levels} levels", weights)
         return self._attempts[method, levels]
 
     def by_tolerance(self, exponent: float) -> Attempt:
         """Round so that each weight does at most about 2^`exponent` nats of harm."""
-        from pi_classifier_training.compression.rounding_calibration import round_network
+        from pi_classifier_training.compression.rounding.calibration import round_network
 
         key = ("compensated", exponent)
         if key not in self._attempts:
@@ -150,8 +162,14 @@ class RoundingTrials:
                     2.0**exponent,
                     bar.step,
                 )
+            weights = in_order_of_steps(source, weights)
             self._attempts[key] = self._attempt("compensated", setting, weights)
         return self._attempts[key]
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits of photos that attempts are measured on, first the one that may choose."""
+        return ("validation", "test") if self._image_dirs else (DRAWN,)
 
     def figures(self, attempt: Attempt, split: str) -> Figures:
         """Measure an attempt on the photos of a split, by the daemon's classifier."""
@@ -177,6 +195,8 @@ class RoundingTrials:
         return Attempt(method, setting, weights, packed, 1 - packed / len(self.source.data))
 
     def _scored(self, weights: Mapping[int, Values], split: str, title: str) -> Scores:
+        if split == DRAWN:
+            return self._scored_drawn(weights)
         chosen = [p for p in self._photos if p.split == split]
         if not chosen:
             raise DatasetError(
@@ -187,8 +207,24 @@ class RoundingTrials:
         with contextlib.closing(open_model_bytes(trial, name, TRIAL)) as classifier:
             return score_photos(classifier, chosen, lambda p: with_progress(title, p))
 
+    def _scored_drawn(self, weights: Mapping[int, Values]) -> Scores:
+        trial, name = trial_bytes(self.source, weights), self.source.model.path.name
+        pictures = drawn_pictures(
+            DRAWN_PICTURES, max(self.source.model.input_size), MEASURING_SEED
+        )
+        n = len(pictures)
+        scores = np.zeros((n, len(self.source.model.labels)), np.float32)
+        with contextlib.closing(open_model_bytes(trial, name, TRIAL)) as classifier:
+            for i, picture in enumerate(pictures):
+                for category in classifier.classify(Frame(picture, i, 0)).categories:
+                    scores[i, category.index] = category.score
+        exact = self._float_scores.get(DRAWN)
+        truth = scores.argmax(axis=1) if exact is None else exact.truth
+        nothing = np.zeros(n, np.int64)
+        return Scores((), scores, truth, nothing, nothing, ())
+
     def _calibrated(self) -> tuple[Values, dict[int, Any]]:
-        from pi_classifier_training.compression.rounding_calibration import sensitivities
+        from pi_classifier_training.compression.rounding.calibration import sensitivities
 
         if self._calibration is None:
             source = self.source
@@ -199,42 +235,52 @@ class RoundingTrials:
         return self._calibration
 
     def _pixels(self) -> Values:
-        """Training photos, evenly over the labels, as the graph takes them."""
+        """What layers are fitted with, as the graph takes it."""
         model = self.source.model
-        photos = [p for p in self._photos if p.split == "training"]
-        labels = sorted({p.label for p in photos})
-        largest = max(t.elements for t in self.source.graph.tensors if not t.constant) * 4
-        count = max(FEWEST_PHOTOS, min(CALIBRATION_PHOTOS, LARGEST_LAYER_BYTES // largest))
-        per_label = math.ceil(count / max(1, len(labels)))
-        drawn = evenly_over_labels([p.label for p in photos], per_label, seed=1) if photos else []
         height, width = model.input_size
         if height != width:
             raise DatasetError(
                 f"{model.path}: its input is {width} × {height} pixels; --method compensated "
                 "takes square ones only: use --method channel"
             )
-        preprocessor = Preprocessor((height, width), model.manifest.resize)
-        images = decode([photos[i] for i in drawn[:count]], model.labels, preprocessor, height)
+        largest = max(t.elements for t in self.source.graph.tensors if not t.constant) * 4
+        count = max(FEWEST_PHOTOS, min(CALIBRATION_PHOTOS, LARGEST_LAYER_BYTES // largest))
+        if self._image_dirs:
+            pictures = self._training_pixels(count)
+        else:
+            pictures = drawn_pictures(count, height, FITTING_SEED)
+        stated = model.normalization or RAW_PIXELS
+        return np.concatenate([normalized(picture, stated, model) for picture in pictures])
+
+    def _training_pixels(self, count: int) -> NDArray[np.uint8]:
+        """Training photos, evenly over the labels, as the preprocessor leaves them."""
+        model, side = self.source.model, self.source.model.input_size[0]
+        photos = [p for p in self._photos if p.split == "training"]
+        labels = sorted({p.label for p in photos})
+        per_label = math.ceil(count / max(1, len(labels)))
+        drawn = evenly_over_labels([p.label for p in photos], per_label, seed=1) if photos else []
+        preprocessor = Preprocessor((side, side), model.manifest.resize)
+        images = decode([photos[i] for i in drawn[:count]], model.labels, preprocessor, side)
         if len(images) < FEWEST_PHOTOS:
             raise DatasetError(
                 f"{len(images)} training photos of the model's labels can be read; rounding "
                 f"needs at least {FEWEST_PHOTOS} (a hundred are better): give --image-dir the "
-                "folder the model was trained on, or round with --method channel, which needs "
-                "no photos"
+                "folder the model was trained on, or leave it out: then pictures are drawn"
             )
-        stated = model.normalization or RAW_PIXELS
-        return np.concatenate([normalized(image, stated, model) for image in images.pixels])
+        return images.pixels
 
 
 def figures_beside(float_scores: Scores, own: Scores) -> Figures:
     """Figures of a model's scores beside the float model's, of the same photos."""
     n = np.arange(len(own.truth))
     p, q = (np.maximum(s.scores.astype(np.float64), 1e-9) for s in (float_scores, own))
-    given = own.scores.argmax(axis=1)
+    given, before = own.scores.argmax(axis=1), float_scores.scores.argmax(axis=1)
+    hits = [(labels == own.truth).astype(np.float64)[:, np.newaxis] for labels in (before, given)]
     return Figures(
         n=len(n),
-        top1=float(np.mean(given == own.truth)),
+        top1=float(np.mean(hits[1])),
+        change=difference_interval(*hits),
         cross_entropy=cross_entropy(own.scores[n, own.truth]),
-        agreement=float(np.mean(given == float_scores.scores.argmax(axis=1))),
+        agreement=float(np.mean(given == before)),
         divergence=float((p * np.log(p / q)).sum(axis=1).mean()),
     )

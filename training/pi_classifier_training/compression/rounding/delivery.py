@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pi_classifier.setting import setting
-from pi_classifier_training.compression.rounding import (
-    USUAL_LEVELS,
-    Attempt,
-    Figures,
-    Method,
-    RoundingTrials,
-)
-from pi_classifier_training.compression.rounding_file import (
+from pi_classifier_training.compression.rounding.float_file import (
     FloatModel,
     distinct_values,
     packed_bytes,
     read_float_model,
     write_rounded,
 )
-from pi_classifier_training.compression.rounding_frontier import write_frontier
-from pi_classifier_training.compression.rounding_search import for_saving, for_target_loss
+from pi_classifier_training.compression.rounding.frontier import write_frontier
+from pi_classifier_training.compression.rounding.search import for_saving, for_target_loss
+from pi_classifier_training.compression.rounding.trials import (
+    DRAWN,
+    USUAL_LEVELS,
+    Attempt,
+    Figures,
+    Method,
+    RoundingTrials,
+)
 from pi_classifier_training.data.splits import SplitOptions
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.export.run_export import evaluate_folders
 
-USUAL_SAVING = 0.75
+USUAL_SAVING = 0.8
+# Points of top-1 above which nothing is written unless that is asked for.
+USUAL_ACCEPTED = 2.0
+# Drawn pictures show no subject, so their labels are a toss-up and change more easily: so many
+# of them may for each point that photos may lose.
+CHANGED_A_POINT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +44,9 @@ class RoundOptions:
 
     method: Method = setting(
         "compensated",
-        "compensated: fitted to training photos, levels by sensitivity; channel: power-of-two "
-        "steps for each channel; classic: one set of levels for each tensor",
+        "compensated: fitted to training photos (without --image-dir: to drawn pictures), levels "
+        "by sensitivity; channel: power-of-two steps for each channel; classic: one set of "
+        "levels for each tensor",
     )
     levels: int | None = setting(
         None,
@@ -57,6 +64,15 @@ class RoundOptions:
     target_loss: float | None = setting(
         None,
         "the smallest file that loses at most so many percentage points of top-1",
+        minimum=0,
+        maximum=100,
+        metavar="POINTS",
+    )
+    accept_loss: float = setting(
+        USUAL_ACCEPTED,
+        "write nothing where more percentage points of top-1 are lost on the validation photos "
+        "(without photos: where the labels of ten times as many drawn pictures change); 100 "
+        "writes the file whatever it loses",
         minimum=0,
         maximum=100,
         metavar="POINTS",
@@ -84,17 +100,14 @@ def round_model(
         )
     trials = RoundingTrials(source, image_dirs, options.splits)
     attempt = _chosen(trials, options)
+    measured = {split: _measured(trials, attempt, split) for split in trials.splits}
+    _require_acceptable(attempt, measured, options.accept_loss)
     record = {
         "method": attempt.method,
         "setting": attempt.setting,
         "weights": source.weights,
         "levels": max(distinct_values(source, attempt.weights).values()),
-    }
-    measured: dict[str, tuple[Figures, Figures]] = {}
-    if image_dirs:
-        for split in ("validation", "test"):
-            measured[split] = trials.float_figures(split), trials.figures(attempt, split)
-            record[split] = asdict(measured[split][1])
+    } | {split: asdict(own) for split, (_, own) in measured.items()}
     evaluation = partial(evaluate_folders, image_dirs=image_dirs, rule=trials.rule)
     write_rounded(
         source,
@@ -116,12 +129,12 @@ def _check(options: RoundOptions, image_dirs: Sequence[Path]) -> None:
         if options.levels is not None:
             raise TrainingError(
                 f"--levels {options.levels} goes with --method channel or classic; compensated "
-                "chooses the levels of each channel itself: say --saving 0.75 or --target-loss 0.5"
+                "chooses the levels of each channel itself: say --saving 0.8 or --target-loss 0.5"
             )
-        if not image_dirs:
+        if options.target_loss is not None and not image_dirs:
             raise TrainingError(
-                "--method compensated fits the rounding to training photos: give --image-dir the "
-                "folder the model was trained on, or take --method channel, which needs none"
+                f"--target-loss {options.target_loss:g} is measured on photos: give --image-dir "
+                "the folder the model was trained on, or take --saving, which needs none"
             )
     elif options.saving is not None or options.target_loss is not None:
         aim = "--saving" if options.saving is not None else "--target-loss"
@@ -155,12 +168,50 @@ def _lines(source: FloatModel, attempt: Attempt, output: Path) -> Iterator[str]:
     )
 
 
+def _measured(trials: RoundingTrials, attempt: Attempt, split: str) -> tuple[Figures, Figures]:
+    """The float model's figures on the photos of a split, and the attempt's."""
+    return trials.float_figures(split), trials.figures(attempt, split)
+
+
+def _require_acceptable(
+    attempt: Attempt, measured: Mapping[str, tuple[Figures, Figures]], points: float
+) -> None:
+    """Raise TrainingError where rounding has ruined the network."""
+    split, (exact, own) = next(iter(measured.items()))
+    if split == DRAWN:
+        lost, bound = 100 * (1 - own.agreement), CHANGED_A_POINT * points
+        seen = f"changes the labels of {lost:.0f} % of {own.n} drawn pictures"
+    else:
+        # Of a handful of photos a single one is many points: it ruins nothing.
+        lost, bound = 100 * (exact.top1 - own.top1), max(points, 100 / own.n)
+        seen = (
+            f"loses {lost:.1f} points of top-1 on the {own.n} {split} photos "
+            f"({exact.top1:.1%} → {own.top1:.1%})"
+        )
+    if lost > bound + 1e-9 and points < 100:
+        other = "ask for a smaller --saving"
+        if attempt.method != "compensated":
+            other = "leave out --method, or give more --levels"
+        raise TrainingError(
+            f"nothing was written: rounding ({attempt.method}, {attempt.setting}) {seen}, more "
+            f"than the {bound:g} that --accept-loss {points:g} allows: {other}, or say "
+            "--accept-loss 100 to have the file all the same"
+        )
+
+
 def _figures_line(split: str, exact: Figures, own: Figures) -> str:
+    if split == DRAWN:
+        return (
+            f"  {own.n} drawn pictures: {own.agreement:.0%} get the same label as by the float "
+            f"model, their scores diverge by {own.divergence:.3f} nats on average"
+        )
+    low, high = own.change
     return (
         f"  {split:10} top-1 {exact.top1:.1%} → {own.top1:.1%} "
-        f"({100 * (own.top1 - exact.top1):+.1f} points, n = {own.n}, one photo is "
-        f"{100 / own.n:.1f}); cross-entropy {exact.cross_entropy:.3f} → "
-        f"{own.cross_entropy:.3f}; same label as the float model {own.agreement:.1%}"
+        f"({100 * (own.top1 - exact.top1):+.1f} points, 95 % interval {100 * low:+.1f} to "
+        f"{100 * high:+.1f}, n = {own.n}, one photo is {100 / own.n:.1f}); cross-entropy "
+        f"{exact.cross_entropy:.3f} → {own.cross_entropy:.3f}; same label as the float model "
+        f"{own.agreement:.1%}"
     )
 
 
@@ -168,12 +219,13 @@ def _warnings(
     source: FloatModel,
     output: Path,
     options: RoundOptions,
-    measured: dict[str, tuple[Figures, Figures]],
+    measured: Mapping[str, tuple[Figures, Figures]],
 ) -> Iterator[str]:
-    if not measured:
+    if DRAWN in measured:
         yield (
-            "warning: not measured on photos; say --image-dir to see what rounding costs, and "
-            "never use a rounded model unevaluated"
+            "warning: accuracy was not measured, and layers were fitted to drawn pictures; with "
+            "--image-dir and the training photos rounding costs less, and says how much: never "
+            "use a rounded model unevaluated"
         )
     elif options.target_loss is not None:
         exact, own = measured["test"]

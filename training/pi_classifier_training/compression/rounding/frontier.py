@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.system.files import write_atomic, write_json
-from pi_classifier_training.compression.rounding import Attempt, Figures, RoundingTrials
+from pi_classifier_training.compression.rounding.trials import Attempt, Figures, RoundingTrials
 from pi_classifier_training.plots import picture_of
 
 SPLITS = ("validation", "test")

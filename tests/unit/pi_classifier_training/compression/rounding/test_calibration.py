@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pi_classifier_training.compression import rounding_calibration
-from pi_classifier_training.compression.rounding_calibration import (
-    MOST_BITS,
+from pi_classifier_training.compression.rounding import calibration
+from pi_classifier_training.compression.rounding.calibration import (
     _samples,
     round_network,
     sensitivities,
 )
-from pi_classifier_training.compression.rounding_levels import as_rows
+from pi_classifier_training.compression.rounding.levels import LARGEST_MULTIPLE, as_rows
 from pi_classifier_training.conversion.execution import computed, execute
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.inspection.model_graph import ModelGraph
@@ -107,7 +106,7 @@ class TestSensitivities:
         self, logits: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """For scores q and softened ones p it is p (1 − 2 q) + q², the mean over all signs."""
-        monkeypatch.setattr(rounding_calibration, "BATCH", 1000)
+        monkeypatch.setattr(calibration, "BATCH", 1000)
         network = Network()
         dense = network.dense(network.input(1, 3), np.eye(3), np.zeros(3))
         if not logits:
@@ -192,7 +191,7 @@ class TestRoundNetwork:
                 step = 2.0 ** np.floor(np.log2(used.min()))
                 while not (used / step == np.rint(used / step)).all():
                     step /= 2
-                assert used.max() / step < 2 ** (MOST_BITS - 1) * 2
+                assert used.max() / step < 2 * LARGEST_MULTIPLE
 
     def test_the_finer_the_tolerance_the_nearer_the_scores(self) -> None:
         graph, photos = two_layers()

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from pi_classifier_training.compression.rounding_levels import (
+from pi_classifier_training.compression.rounding.levels import (
+    LARGEST_MULTIPLE,
     Compensation,
     code_lengths,
     refit,
@@ -19,7 +20,12 @@ from pi_classifier_training.compression.rounding_levels import (
 Array = NDArray[np.float64]
 
 
-FREE = np.zeros(65536)
+FREE = np.zeros(2 * LARGEST_MULTIPLE + 1)
+
+
+def of(multiples: float | Array) -> NDArray[np.int64]:
+    """Where multiples stand among code lengths."""
+    return np.asarray(multiples, np.int64) + LARGEST_MULTIPLE
 
 
 def row(*values: float) -> Array:
@@ -31,29 +37,13 @@ class TestCodeLengths:
     def test_frequent_values_cost_what_entropy_says(self) -> None:
         lengths = code_lengths(np.array([0.0] * 60_000 + [1.0] * 30_000))
         # Counts get half of one, the total a thousand: next to nothing among 90,000.
-        assert lengths[0] == pytest.approx(-math.log2(60_000.5 / 91_000))
-        assert lengths[0x3F80] == pytest.approx(-math.log2(30_000.5 / 91_000))
+        assert lengths[of(0)] == pytest.approx(-math.log2(60_000.5 / 91_000))
+        assert lengths[of(1)] == pytest.approx(-math.log2(30_000.5 / 91_000))
 
-    def test_a_value_that_does_not_occur_costs_about_as_much_as_a_single_one(self) -> None:
+    def test_a_multiple_that_does_not_occur_costs_about_as_much_as_a_single_one(self) -> None:
         lengths = code_lengths(np.array([0.0] * 4095 + [2.0]))
-        rare, missing = lengths[0x4000], lengths[0x4040]
+        rare, missing = lengths[of(2)], lengths[of(3)]
         assert rare < missing <= rare + 2
-
-    def test_only_the_upper_two_bytes_count(self) -> None:
-        one, next_to_it = 1.0, float(np.nextafter(np.float32(1), np.float32(2)))
-        lengths = code_lengths(np.array([one, next_to_it] * 50))
-        assert lengths[0x3F80] == pytest.approx(-math.log2(100.5 / 1100))
-
-    def test_minus_and_plus_are_different_values(self) -> None:
-        lengths = code_lengths(np.array([1.0] * 99 + [-1.0]))
-        assert lengths[0x3F80] < lengths[0xBF80]
-
-    @given(st.lists(st.sampled_from([0.0, -1.0, 0.5, 3.0]), min_size=1, max_size=50))
-    def test_lengths_could_be_those_of_a_code(self, values: list[float]) -> None:
-        """Kraft's inequality for the values that occur: their shares add up to less than one."""
-        lengths = code_lengths(np.array(values))
-        used = np.unique(np.array(values, np.float32).view(np.uint32) >> 16)
-        assert np.exp2(-lengths[used]).sum() < 1
 
 
 def covariances(groups: int, inputs: int, seed: int = 1) -> Array:
@@ -163,12 +153,12 @@ class TestCompensation:
         self, weight: float, price: float
     ) -> None:
         """By trying all: the nearest multiple, the next towards zero, zero."""
-        lengths = np.full(65536, 5.0)
-        lengths[0] = 1.0  # zero is cheap
+        lengths = FREE + 5.0
+        lengths[of(0)] = 1.0  # zero is cheap
         sensitivity, variance = 3.0, 2.0
 
         def cost(value: float) -> float:
-            bits = float(lengths[np.float32(value).view(np.uint32) >> 16])
+            bits = float(lengths[of(value)])
             return sensitivity * variance / 2 * (weight - value) ** 2 + price * bits
 
         nearest = round(weight)
@@ -239,8 +229,7 @@ def test_errors_are_made_good(shape: tuple[int, ...]) -> None:
     weights = np.random.default_rng(2).normal(size=shape)
     covariance = inputs(shape[0], shape[2])
     steps = np.full(shape[:2], 0.25)
-    free = np.zeros(65536)
-    rounded = Compensation.of(covariance).rounded(weights, steps, np.ones(shape[:2]), 0.0, free)
+    rounded = Compensation.of(covariance).rounded(weights, steps, np.ones(shape[:2]), 0.0, FREE)
     nearest = np.rint(weights / 0.25) * 0.25
     assert (rounded / 0.25 == np.rint(rounded / 0.25)).all()
     assert harm(rounded - weights, covariance) < 0.7 * harm(nearest - weights, covariance)
@@ -248,10 +237,9 @@ def test_errors_are_made_good(shape: tuple[int, ...]) -> None:
 
 def test_uncorrelated_inputs_are_rounded_to_the_nearest() -> None:
     weights = np.random.default_rng(3).normal(size=(1, 4, 8))
-    free = np.zeros(65536)
     steps = np.full((1, 4), 0.5)
     rounded = Compensation.of(2 * np.eye(8)[None]).rounded(
-        weights, steps, np.ones((1, 4)), 0.0, free
+        weights, steps, np.ones((1, 4)), 0.0, FREE
     )
     assert (rounded == np.rint(weights / 0.5) * 0.5).all()
 
@@ -259,15 +247,13 @@ def test_uncorrelated_inputs_are_rounded_to_the_nearest() -> None:
 def test_a_price_for_bits_makes_frequent_values_more_frequent() -> None:
     weights = np.random.default_rng(4).normal(size=(1, 32, 16))
     covariance, steps = inputs(1, 16), np.full((1, 32), 0.25)
-    nearest = np.rint(weights / 0.25) * 0.25
-    lengths = code_lengths(nearest)
+    lengths = code_lengths(np.rint(weights / 0.25))
     sizes = []
     for price in (0.0, 0.02, 0.2):
         rounded = Compensation.of(covariance).rounded(
             weights, steps, np.ones((1, 32)), price, lengths
         )
-        upper = rounded.astype(np.float32).view(np.uint32) >> 16
-        sizes.append(float(lengths[upper].sum()))
+        sizes.append(float(lengths[of(rounded / 0.25)].sum()))
     assert sizes[0] > sizes[1] > sizes[2]
 
 
@@ -278,8 +264,8 @@ def test_a_price_for_bits_makes_frequent_values_more_frequent() -> None:
 def test_a_dear_value_gives_way_to_the_next_towards_zero(
     weight: float, dear: float, expected: float
 ) -> None:
-    lengths = np.zeros(65536)
-    lengths[np.float32(dear).view(np.uint32) >> 16] = 10
+    lengths = np.zeros_like(FREE)
+    lengths[of(dear)] = 10
     one = np.ones((1, 1))
     plain = Compensation.of(np.ones((1, 1, 1)))
     assert plain.rounded(np.full((1, 1, 1), weight), one, one, 0.1, lengths).item() == expected
@@ -287,7 +273,9 @@ def test_a_dear_value_gives_way_to_the_next_towards_zero(
 
 def test_code_lengths() -> None:
     lengths = code_lengths(np.array([0.0] * 90 + [1.0] * 10))
-    assert lengths[0] < lengths[0x3F80] < lengths[0x4000]
+    assert lengths[of(0)] < lengths[of(1)] < lengths[of(2)] == lengths[of(-1)]
+    # What lies beyond 16 bits counts with the outermost.
+    assert code_lengths(np.full(9, 1e6))[-1] < 7
 
 
 def test_refit_undoes_what_happened_to_the_inputs() -> None:

@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 FEWEST_LEVELS, MOST_LEVELS = 3, 65536
 # Depthwise kernels are small and each of their weights counts for much.
 FINER_DEPTHWISE = 16
+# Steps are never so fine that a weight would need more than 16 bits.
+LARGEST_MULTIPLE = 1 << 15
 
 
 def as_rows(kind: str, kernel: NDArray[np.floating], inputs: int) -> Array:
@@ -83,19 +85,21 @@ def _check(levels: int) -> None:
         )
 
 
-def code_lengths(rounded: Array) -> Array:
-    """Bits an ideal entropy coder takes for each value, by the value's upper two bytes.
+def code_lengths(multiples: Array) -> Array:
+    """Bits an ideal entropy coder takes for each multiple of a step, from −2¹⁵ to 2¹⁵.
 
-    Float64 ``[65536]``; values that do not occur cost about as much as one that would
-    occur once. Deflate, which sees bytes, comes near it: the lower two bytes are zero.
+    Float64 ``[65537]``, zero in the middle; multiples that do not occur cost about as much
+    as one that would occur once. Deflate, which sees bytes, comes near it: the lower two are
+    zero, and channels of equal steps lie side by side (`channel_order`).
     """
-    counts = np.bincount(_upper_half(rounded).ravel(), minlength=65536) + 0.5
-    lengths: Array = -np.log2(counts / (rounded.size + 1000.0))
+    counts = np.bincount(_place(multiples).ravel(), minlength=2 * LARGEST_MULTIPLE + 1) + 0.5
+    lengths: Array = -np.log2(counts / (multiples.size + 1000.0))
     return lengths
 
 
-def _upper_half(values: Array) -> NDArray[np.uint32]:
-    return values.astype(np.float32).view(np.uint32) >> np.uint32(16)
+def _place(multiples: Array) -> NDArray[np.int64]:
+    within = np.clip(multiples, -LARGEST_MULTIPLE, LARGEST_MULTIPLE)
+    return within.astype(np.int64) + LARGEST_MULTIPLE
 
 
 def refit(rows: Array, own: Array, crossed: Array, damping: Array) -> Array:
@@ -179,9 +183,9 @@ def _cheapest(weights: Array, steps: Array, harm: Array, price: float, lengths: 
     # the values that are frequent, and so cheap to code, lie towards zero.
     nearest = np.rint(weights / steps)
     best = nearest * steps
-    cost = harm * (weights - best) ** 2 + price * lengths[_upper_half(best)]
+    cost = harm * (weights - best) ** 2 + price * lengths[_place(nearest)]
     for multiple in (nearest - np.sign(nearest), np.zeros_like(nearest)):
         value = multiple * steps
-        other = harm * (weights - value) ** 2 + price * lengths[_upper_half(value)]
+        other = harm * (weights - value) ** 2 + price * lengths[_place(multiple)]
         best, cost = np.where(other < cost, value, best), np.minimum(cost, other)
     return best

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier_training.compression.rounding_levels import (
+from pi_classifier_training.compression.rounding.levels import (
+    LARGEST_MULTIPLE,
     Array,
     Compensation,
     as_kernel,
@@ -42,7 +43,6 @@ SOFTENING = 2.0
 LEAST_SENSITIVITY = 1e-3
 # Rounding that pays for bits: the slope of nats over bits at the chosen steps is 2·ln 2.
 SLOPE = 2 * float(np.log(2))
-MOST_BITS = 16
 
 
 def sensitivities(
@@ -241,7 +241,7 @@ def _round_layer(
     steps = np.maximum(compensation.steps(importance, tolerance), _smallest(target))
     # What a value costs depends on how often it occurs, which is only known afterwards: plain
     # rounding gives a first histogram, near enough to price the choice.
-    lengths = code_lengths(np.rint(target / steps[:, :, None]) * steps[:, :, None])
+    lengths = code_lengths(np.rint(target / steps[:, :, None]))
     rounded = compensation.rounded(target, steps, importance, SLOPE * tolerance, lengths)
     result = {tensor.index: as_kernel(layer.kind, rounded, tensor.shape)}
     bias = layer.inputs[2] if len(layer.inputs) > 2 else -1
@@ -257,6 +257,6 @@ def _round_layer(
 
 
 def _smallest(rows: Array) -> Array:
-    """Steps below which float32 multiples of them would need more than `MOST_BITS` bits."""
+    """Steps below which a row would need multiples above `LARGEST_MULTIPLE`."""
     largest = np.abs(rows).max(axis=2)
-    return power_of_two(np.where(largest > 0, largest, 1.0) / 2 ** (MOST_BITS - 1))
+    return power_of_two(np.where(largest > 0, largest, 1.0) / LARGEST_MULTIPLE)

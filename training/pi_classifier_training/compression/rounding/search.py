@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pi_classifier_training.compression.rounding import Attempt, Figures, RoundingTrials
+from pi_classifier_training.compression.rounding.trials import Attempt, Figures, RoundingTrials
 from pi_classifier_training.errors import TrainingError
 
 # Tolerances are powers of two with these exponents; from the first one searches begin.

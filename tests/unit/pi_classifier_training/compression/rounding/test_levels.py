@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from pi_classifier_training.compression.rounding_levels import (
+from pi_classifier_training.compression.rounding.levels import (
     as_kernel,
     as_rows,
     classic,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pi_classifier_training.compression.rounding_file import (
+from pi_classifier_training.compression.rounding.float_file import (
     SMALLEST_WEIGHTS,
     FloatModel,
     distinct_values,

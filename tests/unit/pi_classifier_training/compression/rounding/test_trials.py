@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pi_classifier_training.compression.rounding import Figures, figures_beside
-from pi_classifier_training.compression.rounding_frontier import Point, table
+from pi_classifier_training.compression.rounding.frontier import Point, table
+from pi_classifier_training.compression.rounding.trials import Figures, figures_beside
 
 from tests.unit.pi_classifier_training.outcomes import scores_of
 
@@ -25,6 +25,8 @@ class TestCompare:
         assert merits.top1 == 0.5
         # Of the float model's labels 0, 0, 0, 1 two stay.
         assert merits.agreement == 0.5
+        # Of four photos one is won and one lost: resampled, up to three of either.
+        assert merits.change == (-0.75, 0.75)
         logs = [math.log(0.6), math.log(0.6), math.log(0.4), math.log(0.4)]
         assert merits.cross_entropy == pytest.approx(-sum(logs) / 4, rel=1e-6)
 
@@ -46,7 +48,8 @@ class TestCompare:
 
 def point(n: tuple[int, int], top1: tuple[float, float], saving: float = 0.75) -> Point:
     figures = [
-        Figures(count, right, 0.4, 0.98, 0.01) for count, right in zip(n, top1, strict=True)
+        Figures(count, right, (-0.01, 0.0), 0.4, 0.98, 0.01)
+        for count, right in zip(n, top1, strict=True)
     ]
     return Point("channel", "64 levels", 1000, saving, *figures)
 
@@ -56,7 +59,7 @@ class TestFrontierTable:
         assert point((300, 100), (0.9, 0.5)).top1 == pytest.approx((270 + 50) / 400)
 
     def test_lines(self) -> None:
-        exact = [Figures(n, 0.9, 0.3, 1.0, 0.0) for n in (30, 10)]
+        exact = [Figures(n, 0.9, (0.0, 0.0), 0.3, 1.0, 0.0) for n in (30, 10)]
         first = Point("float", "as it is", 9999, 0.073, *exact)
         lines = list(table([first, point((30, 10), (0.8, 0.6))]))
         assert "top-1 validation (n = 30)" in lines[0]

@@ -1,0 +1,1 @@
+"""Float weights rounded so that the file compresses: the command ``round``."""

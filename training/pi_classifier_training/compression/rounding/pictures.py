@@ -1,0 +1,46 @@
+"""Pictures to round a network by where no photos are given: what light does, but no subject."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+LEAVES = 300
+# Radii as shares of the picture's side: many small leaves, few large ones.
+SMALLEST, LARGEST = 0.01, 0.5
+# Least and greatest brightness that light lends to the corners of a picture.
+SHADE = (0.5, 1.2)
+NOISE = 4.0
+
+
+def drawn_pictures(count: int, side: int, seed: int) -> NDArray[np.uint8]:
+    """Return `count` pictures uint8 ``[count, side, side, 3]``, the same for the same seed.
+
+    Each is of leaves that lie over one another, of radii as frequent as their inverse cube,
+    which have the edges, the contrasts and the spectrum of photos (Lee, Mumford and Huang
+    2001), under uneven light.
+    """
+    rng = np.random.default_rng(seed)
+    pictures = [_picture(side, rng) for _ in range(count)]
+    return np.stack(pictures) if pictures else np.zeros((0, side, side, 3), np.uint8)
+
+
+def _picture(side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    palette = rng.integers(0, 256, (rng.integers(3, 9), 3))
+    picture = Image.new("RGB", (side, side), tuple(map(int, palette[0])))
+    draw = ImageDraw.Draw(picture)
+    # The inverse of the cumulative distribution of a density that falls as radius⁻³.
+    spread = rng.random(LEAVES) * (SMALLEST**-2 - LARGEST**-2)
+    radii = side * (LARGEST**-2 + spread) ** -0.5
+    for radius in radii:
+        x, y = rng.random(2) * side
+        flat = radius * rng.uniform(0.4, 1)
+        color = palette[rng.integers(len(palette))] + rng.normal(0, 24, 3)
+        ink = tuple(int(c) for c in np.clip(color, 0, 255))
+        draw.ellipse((x - radius, y - flat, x + radius, y + flat), fill=ink)
+    corners = Image.fromarray(rng.uniform(*SHADE, (2, 2)).astype(np.float32))
+    light = np.asarray(corners.resize((side, side), Image.Resampling.BILINEAR))
+    lit = np.asarray(picture, np.float32) * light[:, :, np.newaxis]
+    noisy = lit + rng.normal(0, NOISE, lit.shape)
+    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
