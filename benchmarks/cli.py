@@ -17,6 +17,7 @@ from benchmarks import (
     log,
     memory,
     report,
+    rounding,
     service,
     speech,
     start,
@@ -196,6 +197,7 @@ _SUBJECTS: Mapping[str, tuple[_Run, Callable[[], argparse.ArgumentParser]]] = {
     "eyes": (eyes.run, eyes.parser),
     "head": (_head, head.parser),
     "zoo": (_zoo, _zoo_parser),
+    "rounding": (rounding.run, rounding.parser),
     "unknown": (_unknown, _unknown_parser),
     "shipped": (_shipped, _shipped_parser),
 }

@@ -64,5 +64,11 @@ class TestFrontierTable:
         lines = list(table([first, point((30, 10), (0.8, 0.6))]))
         assert "top-1 validation (n = 30)" in lines[0]
         assert "top-1 test (n = 10)" in lines[0]
-        assert lines[2] == "| float | as it is | 7.3% | 90.0% | 90.0% | 100.0% | 0.300 |"
-        assert lines[3] == "| channel | 64 levels | 75.0% | 80.0% | 60.0% | 98.0% | 0.400 |"
+        assert (
+            lines[2]
+            == "| float | as it is | 7.3% | 90.0% | 90.0% | +0.0 to +0.0 | 100.0% | 0.300 |"
+        )
+        assert (
+            lines[3]
+            == "| channel | 64 levels | 75.0% | 80.0% | 60.0% | -1.0 to +0.0 | 98.0% | 0.400 |"
+        )
