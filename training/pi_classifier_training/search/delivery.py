@@ -20,7 +20,7 @@ from pi_classifier.modelfile.locate import CASCADE
 from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.system.files import read_json_object, write_atomic, write_json
 from pi_classifier.types import Classifier
-from pi_classifier_training.compression.rounding_delivery import RoundOptions, round_model
+from pi_classifier_training.compression.rounding.delivery import RoundOptions, round_model
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.boards import BoardCost, board_cost
 from pi_classifier_training.evaluation.cascades import make_cascade

@@ -43,4 +43,5 @@ def _picture(side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     light = np.asarray(corners.resize((side, side), Image.Resampling.BILINEAR))
     lit = np.asarray(picture, np.float32) * light[:, :, np.newaxis]
     noisy = lit + rng.normal(0, NOISE, lit.shape)
-    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+    return pixels

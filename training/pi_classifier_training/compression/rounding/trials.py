@@ -40,6 +40,7 @@ from pi_classifier_training.compression.rounding.pictures import drawn_pictures
 from pi_classifier_training.conversion.reference import normalized
 from pi_classifier_training.data.dataset import Photo, decode, evenly_over_labels, scan
 from pi_classifier_training.data.splits import SplitOptions
+from pi_classifier_training.data.stored_pixels import PixelRows
 from pi_classifier_training.errors import DatasetError
 from pi_classifier_training.evaluation.held_out import recorded_rule
 from pi_classifier_training.evaluation.labeling import match_labels
@@ -245,14 +246,15 @@ class RoundingTrials:
             )
         largest = max(t.elements for t in self.source.graph.tensors if not t.constant) * 4
         count = max(FEWEST_PHOTOS, min(CALIBRATION_PHOTOS, LARGEST_LAYER_BYTES // largest))
-        if self._image_dirs:
-            pictures = self._training_pixels(count)
-        else:
-            pictures = drawn_pictures(count, height, FITTING_SEED)
+        pictures: PixelRows = (
+            self._training_pixels(count)
+            if self._image_dirs
+            else drawn_pictures(count, height, FITTING_SEED)
+        )
         stated = model.normalization or RAW_PIXELS
         return np.concatenate([normalized(picture, stated, model) for picture in pictures])
 
-    def _training_pixels(self, count: int) -> NDArray[np.uint8]:
+    def _training_pixels(self, count: int) -> PixelRows:
         """Training photos, evenly over the labels, as the preprocessor leaves them."""
         model, side = self.source.model, self.source.model.input_size[0]
         photos = [p for p in self._photos if p.split == "training"]

@@ -43,7 +43,7 @@ def rounded(*shape: int, seed: int) -> Array:
 
 def biased(network: Network, kind: str, x: int, kernel: Array, side: int, seed: int) -> int:
     channels = kernel.shape[3 if kind == "DEPTHWISE_CONV_2D" else 0]
-    bias = np.random.default_rng(seed).normal(size=channels).astype(np.float32)
+    bias = np.asarray(np.random.default_rng(seed).normal(size=channels), np.float32)
     inputs = x, network.constant(kernel), network.constant(bias)
     options = {"padding": SAME, "strideW": 1, "strideH": 1, "fusedActivationFunction": RELU6}
     if kind == "DEPTHWISE_CONV_2D":
