@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import (
     camera,
+    compression,
     eyes,
     frame_time,
     head,
@@ -197,6 +198,7 @@ _SUBJECTS: Mapping[str, tuple[_Run, Callable[[], argparse.ArgumentParser]]] = {
     "eyes": (eyes.run, eyes.parser),
     "head": (_head, head.parser),
     "zoo": (_zoo, _zoo_parser),
+    "compression": (compression.run, compression.parser),
     "rounding": (rounding.run, rounding.parser),
     "unknown": (_unknown, _unknown_parser),
     "shipped": (_shipped, _shipped_parser),

@@ -13,8 +13,10 @@ import pytest
 from numpy.typing import NDArray
 from pi_classifier_training.cli import main
 from pi_classifier_training.compression.layer_errors import LARGEST_DB, layer_errors
+from pi_classifier_training.compression.quantization import training_squares
 from pi_classifier_training.compression.quantization_aware import (
     AwareOptions,
+    Simulation,
     logits_of,
     train_aware,
 )
@@ -31,6 +33,8 @@ from pi_classifier_training.errors import ExportError
 from pi_classifier_training.export.run_export import open_run
 from pi_classifier_training.export.source import calibration_photos, drawn_photos
 from pi_classifier_training.inspection.model_graph import ModelGraph, Tensor, read_model_graph
+from pi_classifier_training.modelfile.writer import write_model_file
+from pi_classifier_training.networks import layers as steps
 from PIL import Image
 
 from pi_classifier.inference.classifier import open_model
@@ -239,3 +243,57 @@ def test_a_hopeless_rate_leaves_the_start(
     trained = train_aware(rounded, squares_of(photos), validation.pixels, options)
     assert trained.chosen == 0
     assert trained.result is rounded
+
+
+def every_step(side: int) -> Any:
+    """A small network with what the families have: gates, swishes, sums and pooled branches."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(3)
+    image = keras.Input((side, side, 3))
+    x = layers.Rescaling(1 / 127.5, offset=-1.0)(image)
+    x = before = steps.convolution(x, 8, 3, 2, name="first", activation=steps.hard_swish)
+    x = steps.convolution(x, 24, name="expand", activation=steps.swish)
+    x = steps.depthwise(x, 5, 1, name="inside", activation=steps.relu6)
+    x = steps.squeeze_excite(x, 8, name="hard", activation=steps.relu, gate=steps.hard_sigmoid)
+    x = steps.squeeze_excite(x, 8, name="soft", activation=steps.swish, gate=steps.sigmoid)
+    x = steps.residual(steps.convolution(x, 8, name="project"), before, name="block")
+    around = [pool(3, 1, "same")(x) for pool in (layers.AveragePooling2D, layers.MaxPooling2D)]
+    x = layers.GlobalAveragePooling2D()(layers.Concatenate()([x, *around]))
+    return keras.Model(image, layers.Softmax()(layers.Dense(4)(x)))
+
+
+def test_of_every_familys_steps_the_simulation_is_the_file(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    side, rng = 32, np.random.default_rng(5)
+    model, pixels = every_step(side), rng.integers(0, 256, (40, side, side, 3), np.uint8)
+    pixels[::2] //= rng.integers(2, 9, (20, 1, 1, 3), np.uint8)  # a color of its own
+    model.layers[-2].set_weights([6 * w for w in model.layers[-2].get_weights()])
+    model(pixels.astype(np.float32), training=True)
+    graph = read_model_graph(to_tflite(lambda x: model(x, training=False), side, "steps"))
+    kinds = {operation.kind for operation in graph.operations}
+    assert kinds >= {"HARD_SWISH", "LOGISTIC", "MUL", "ADD", "AVERAGE_POOL_2D", "CONCATENATION"}
+    start = full_integer(graph, pixels)
+    simulation, path = Simulation(start), tmp_path / "steps.tflite"
+    with tf.GradientTape() as tape:
+        logits = simulation.logits(pixels.astype(np.float32))
+        total = tf.reduce_sum(tf.square(logits))
+    groups = [variables for variables, _ in simulation.variable_groups()]
+    for gradients in tape.gradient(total, groups):
+        assert all(np.isfinite(g.numpy()).all() and np.abs(g.numpy()).max() > 0 for g in gradients)
+    path.write_bytes(write_model_file(start.write("steps"), list("abcd"), {"name": "steps"}))
+    simulated = tf.nn.softmax(logits).numpy()
+    assert np.ptp(simulated, axis=0).max() > 0.1
+    for runtime in installed_runtimes():
+        settings = ModelSettings(cache_dir="", runtime=runtime)
+        with contextlib.closing(open_model(path, settings)) as classifier:
+            delivered = np.stack([classifier.raw_scores(p).copy() for p in pixels])
+        assert np.abs(delivered - simulated).mean() < 0.01, runtime
+
+
+def test_training_on_some_photos_draws_as_many_of_every_label(run: Path, photos: Path) -> None:
+    options = AwareOptions(per_label=2)
+    squares = training_squares(open_run(run, [photos]), options)
+    assert np.bincount(squares.indices).tolist() == [2, 2, 2]

@@ -14,7 +14,8 @@ from pi_classifier_training.compression.layer_errors import LayerError, layer_er
 from pi_classifier_training.compression.quantization_aware import Aware, AwareOptions, train_aware
 from pi_classifier_training.conversion.bias_correction import full_integer
 from pi_classifier_training.conversion.conversion import FULL_INTEGER, Kind, convert
-from pi_classifier_training.data.dataset import Images, decode, squeeze
+from pi_classifier_training.conversion.full_integer import FullInteger
+from pi_classifier_training.data.dataset import Images, decode, evenly_over_labels, squeeze
 from pi_classifier_training.data.splits import SplitOptions
 from pi_classifier_training.evaluation.evaluate import figures
 from pi_classifier_training.evaluation.scoring import classify_photos
@@ -120,13 +121,14 @@ def quantize(
     _require_writable(path)
     calibration = calibration_photos(source)
     original = convert(source.network, "float32", calibration)
-    trained = None
+    aware = None
     if kind == "qat":
-        trained = _trained(source, original, calibration, options.training)
-        bare = trained.result.write(source.network.name)
+        start = full_integer(read_model_graph(original), calibration.pixels)
+        aware = trained(source, start, options.training)
+        bare = aware.result.write(source.network.name)
     else:
         bare = convert(source.network, kind, calibration)
-    entries = {} if trained is None else {"quantization": trained.as_dict()}
+    entries = {} if aware is None else {"quantization": aware.as_dict()}
     export_kind(source, kind, calibration, path, bare=bare, entries=entries)
     splits = _compared(source, original, path)
     return Quantized(
@@ -136,7 +138,7 @@ def quantize(
         len(original),
         splits,
         _layers(source, original, bare) if options.layers else (),
-        trained,
+        aware,
         source.evaluation is None,
         _in_floats(bare) if kind in FULL_INTEGER else (),
     )
@@ -162,18 +164,24 @@ def _require_writable(path: Path) -> None:
         pass
 
 
-def _trained(source: Source, original: bytes, calibration: Images, options: AwareOptions) -> Aware:
-    """Quantization-aware training on the training photos."""
-    start = full_integer(read_model_graph(original), calibration.pixels)
+def trained(source: Source, start: FullInteger, options: AwareOptions) -> Aware:
+    """Quantization-aware training on the training photos, from `start`."""
+    per_label = min(VALIDATION_PER_LABEL, -(-VALIDATION_PHOTOS // len(source.network.labels)))
+    validation = drawn_photos(source, "validation", per_label)
+    return train_aware(start, training_squares(source, options), validation.pixels, options)
+
+
+def training_squares(source: Source, options: AwareOptions) -> Images:
+    """The training photos as augmentation takes them: squeezed, larger than the input."""
     labels = source.network.labels
     photos = [p for p in source.photos() if p.split == "training"]
+    if options.per_label is not None:
+        of_labels = [p.label for p in photos]
+        photos = [photos[i] for i in evenly_over_labels(of_labels, options.per_label, seed=1)]
     margin = round(source.network.side * SQUARE_MARGIN)
-    squares = decode(
+    return decode(
         photos, labels, squeeze(margin), margin, lambda p: with_progress("reading photos", p)
     )
-    per_label = min(VALIDATION_PER_LABEL, -(-VALIDATION_PHOTOS // len(labels)))
-    validation = drawn_photos(source, "validation", per_label)
-    return train_aware(start, squares, validation.pixels, options)
 
 
 def _compared(source: Source, original: bytes, path: Path) -> dict[str, Comparison]:

@@ -49,6 +49,8 @@ PART = 8
 class AwareOptions:
     """How to train: epochs over the training photos, learning rate, photos a step, seed.
 
+    `per_label` draws some photos of every label, always the same ones.
+
     A step moves a bias by up to `rate`, a weight by up to a twentieth of `rate` times its
     channel's largest.
     """
@@ -57,6 +59,10 @@ class AwareOptions:
     rate: float = setting(1e-4, "learning rate of qat", above=0, metavar="RATE", maximum=10)
     batch: int = setting(32, "photos a step of qat", minimum=1, maximum=65_536)
     seed: int = setting(1, "other random numbers for qat", minimum=0, maximum=LARGEST_SEED)
+    per_label: int | None = setting(
+        None, "train qat on at most so many photos of a label (default: all)", minimum=1,
+        option="--most",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
