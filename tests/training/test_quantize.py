@@ -14,12 +14,8 @@ from numpy.typing import NDArray
 from pi_classifier_training.cli import main
 from pi_classifier_training.compression.layer_errors import LARGEST_DB, layer_errors
 from pi_classifier_training.compression.quantization import training_squares
-from pi_classifier_training.compression.quantization_aware import (
-    AwareOptions,
-    Simulation,
-    logits_of,
-    train_aware,
-)
+from pi_classifier_training.compression.quantization_aware import AwareOptions, train_aware
+from pi_classifier_training.compression.simulation import Simulation, logits_of
 from pi_classifier_training.conversion.bias_correction import full_integer
 from pi_classifier_training.conversion.converter import to_tflite
 from pi_classifier_training.conversion.execution import WEIGHTED
@@ -281,8 +277,10 @@ def test_of_every_familys_steps_the_simulation_is_the_file(tmp_path: Path) -> No
         logits = simulation.logits(pixels.astype(np.float32))
         total = tf.reduce_sum(tf.square(logits))
     groups = [variables for variables, _ in simulation.variable_groups()]
-    for gradients in tape.gradient(total, groups):
-        assert all(np.isfinite(g.numpy()).all() and np.abs(g.numpy()).max() > 0 for g in gradients)
+    # A range hears only from results outside of it, and not every layer has any.
+    for gradients, of_group in zip(tape.gradient(total, groups), (all, all, any), strict=True):
+        assert all(np.isfinite(g.numpy()).all() for g in gradients)
+        assert of_group(np.abs(g.numpy()).max() > 0 for g in gradients)
     path.write_bytes(write_model_file(start.write("steps"), list("abcd"), {"name": "steps"}))
     simulated = tf.nn.softmax(logits).numpy()
     assert np.ptp(simulated, axis=0).max() > 0.1

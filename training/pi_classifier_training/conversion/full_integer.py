@@ -36,10 +36,10 @@ FIXED_RANGES: dict[str, Range] = {
     "L2_NORMALIZATION": (-1.0, 127 / 128),
 }
 FIXED = ("SOFTMAX", *FIXED_RANGES)
-# Results that only pass on what came in, with its range.
+# Results in the steps of what came in: passed on, or averaged by a kernel that keeps the steps.
 PASSED_ON = (
-    "RESHAPE", "PAD", "MAX_POOL_2D", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "SLICE",
-    "STRIDED_SLICE", "SPLIT", "SPLIT_V",
+    "RESHAPE", "PAD", "MAX_POOL_2D", "AVERAGE_POOL_2D", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE",
+    "SLICE", "STRIDED_SLICE", "SPLIT", "SPLIT_V",
 )  # fmt: skip
 
 

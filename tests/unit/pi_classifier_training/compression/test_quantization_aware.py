@@ -8,11 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pi_classifier_training.compression import quantization_aware
-from pi_classifier_training.compression.quantization_aware import (
-    AwareOptions,
-    Simulation,
-    logits_of,
-)
+from pi_classifier_training.compression.quantization_aware import AwareOptions
+from pi_classifier_training.compression.simulation import Simulation, logits_of
 from pi_classifier_training.conversion.bias_correction import full_integer
 from pi_classifier_training.conversion.execution import execute
 from pi_classifier_training.conversion.full_integer import (
