@@ -40,7 +40,8 @@ def short_answer(zoo: Zoo) -> Iterator[str]:
         "layers, for minutes to hours, and is usually some points better."
         if best.training.head_alone
         else "That trains all layers, for hours; without `--fine-tune` it trains the last layer "
-        "alone, in minutes."
+        "alone, in minutes. The one measured was trained with further options: see "
+        "[its command](#to-do-it-again)."
     )
 
 
@@ -104,11 +105,8 @@ def _lessons(zoo: Zoo) -> Iterator[str]:
     ]
     if gains:
         least, most = min(gains), max(gains)
-        yield (
-            f"Fine-tuning brought {_gain(least)} to {_gain(most)}."
-            if least != most
-            else f"Fine-tuning brought {_gain(least)}."
-        )
+        span = _gain(least) if least == most else f"{_gain(least)} to {_gain(most)}"
+        yield f"Fine-tuning, with the teachers and photos named below, brought {span}."
     sides = [
         (_points(large, small), f"{spec.name} {spec.width:g}, from 128 to 224 pixels")
         for spec, small in heads.items()
