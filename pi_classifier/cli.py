@@ -26,6 +26,7 @@ from pi_classifier.errors import (
 from pi_classifier.logs.events import Event, entry
 from pi_classifier.masking import masked
 from pi_classifier.printable import printable, printable_lines
+from pi_classifier.system.files import told
 from pi_classifier.system.stdio import crash_report, ensure_stdio
 from pi_classifier.system.systemd import under_journal
 
@@ -71,8 +72,7 @@ def guarded(command: Callable[[], int], *, debug: bool = False) -> int:
         return 0
     except OSError as error:
         _abandon_stdout()
-        what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-        return _complain(error, EXIT_SYSTEM, debug=debug, message=what)
+        return _complain(error, EXIT_SYSTEM, debug=debug, message=told(error))
     except Exception:
         logging.getLogger(__name__).exception(
             "this should not have happened:", extra=entry(Event.FAULT)

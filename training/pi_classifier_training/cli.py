@@ -20,6 +20,7 @@ from pi_classifier.errors import (
 from pi_classifier.inference.native_stderr import captured_stderr
 from pi_classifier.logs.handlers import LineFormatter
 from pi_classifier.printable import printable
+from pi_classifier.system.files import told
 from pi_classifier_training.commands import MODULES
 from pi_classifier_training.errors import EXIT_UNAVAILABLE
 from pi_classifier_training.progress import LogHandler, working
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             EXIT_UNAVAILABLE,
         )
     except OSError as error:
-        return _complain(f"{error.filename}: {error.strerror}", EXIT_SYSTEM)
+        return _complain(told(error), EXIT_SYSTEM)
     except KeyboardInterrupt:
         print(f"{PROGRAM}: stopped; nothing half-written was left{again}", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -45,11 +45,22 @@ class StoredPixels:
         self._picture = (side, side, 3)
         self._row_bytes = side * side * 3
         self._count = 0
-        with tempfile.TemporaryFile(prefix="pi-classifier-photos-", dir=large_files_dir()) as file:
+        folder = large_files_dir() or tempfile.gettempdir()
+        with tempfile.TemporaryFile(prefix="pi-classifier-photos-", dir=folder) as file:
             # Minutes of decoding must not end at a full disk.
-            os.posix_fallocate(file.fileno(), 0, max(1, capacity) * self._row_bytes)
+            try:
+                os.posix_fallocate(file.fileno(), 0, max(1, capacity) * self._row_bytes)
+            except OSError as error:
+                raise OSError(error.errno, self._no_room(capacity, error), folder) from error
             self._file = os.dup(file.fileno())
         weakref.finalize(self, os.close, self._file)
+
+    def _no_room(self, capacity: int, error: OSError) -> str:
+        size_mb = capacity * self._row_bytes / 1e6
+        return (
+            f"no room there for {capacity} decoded photos, {size_mb:.0f} MB ({error.strerror}); "
+            "free some space, or set the variable TMPDIR to a folder that has it"
+        )
 
     @property
     def shape(self) -> tuple[int, ...]:

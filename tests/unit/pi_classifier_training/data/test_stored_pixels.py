@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import resource
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +68,23 @@ def test_nothing_is_mapped_into_memory_and_nothing_stays_open() -> None:
     del pixels
     gc.collect()
     assert open_files() == before[0]
+
+
+def test_a_full_disk_is_said_with_the_folder_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first photo is decoded; a limit on the size of files is like a full disk."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        with pytest.raises(OSError, match=r"for 200 decoded photos, 30 MB .*TMPDIR") as caught:
+            StoredPixels(200, 224)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.filename == str(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_who_names_a_folder_for_temporary_files_gets_them_there(
