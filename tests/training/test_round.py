@@ -219,6 +219,14 @@ def test_simple_methods_need_no_photos_and_say_so(
             assert max(len(np.unique(row)) for row in values) <= 64
 
 
+def test_a_file_that_was_rounded_before_is_rounded_with_a_warning(
+    rounded: Rounded, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["round", str(rounded.file), str(tmp_path / "again.tflite"), "--method", "channel"]
+    assert main([*words, "--accept-loss", "100"]) == 0
+    assert f"warning: {rounded.file} was rounded before" in capsys.readouterr().out
+
+
 def test_a_target_loss_is_kept(trials: RoundingTrials, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "COARSEST", search.FIRST + 1)
     exact = trials.float_figures("validation")

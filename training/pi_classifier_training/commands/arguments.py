@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def add_output(
 
 
 def require_folder(path: Path | None) -> None:
-    """Refuse a file to write whose folder is missing, before hours of work end there.
+    """Refuse a file to write whose folder is missing or shut, before hours of work end there.
 
     Raises TrainingError.
     """
@@ -87,8 +88,14 @@ def require_folder(path: Path | None) -> None:
         return
     if path.is_dir():
         raise TrainingError(f"{path}: is a folder; name the file to write in it")
-    if not path.resolve().parent.is_dir():
+    folder = path.resolve().parent
+    if not folder.is_dir():
         raise TrainingError(f"{path}: there is no folder {path.parent}; make it first")
+    # Where the whole disk is read-only root is told so too.
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise TrainingError(
+            f"{path}: files cannot be written in the folder {path.parent}; name another one"
+        )
 
 
 def add_json(parser: argparse.ArgumentParser, text: str = "print one JSON object") -> None:

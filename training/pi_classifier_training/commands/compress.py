@@ -17,6 +17,7 @@ from pi_classifier_training.commands.arguments import (
     add_source,
     path_of,
     print_lines,
+    require_folder,
 )
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def _round(options: argparse.Namespace) -> int:
     from pi_classifier_training.compression.rounding.delivery import RoundOptions, round_model
     from pi_classifier_training.data.splits import SplitOptions
 
+    require_folder(options.output)
     choices = read_options(options, RoundOptions, splits=read_options(options, SplitOptions))
     return print_lines(round_model(options.model, options.output, options.image_dir, choices))
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from pi_classifier_training.cli import main, parser
+from pi_classifier_training.commands.arguments import require_folder
+from pi_classifier_training.errors import TrainingError
 
 COMMANDS = (
     "auto", "retrain", "experiments", "evaluate", "compare", "report", "export", "import",
@@ -51,6 +55,27 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_2(
     assert text.startswith("pi-classifier-train: error: ")
     assert text.count("\n") == 1
     assert complaint in text
+
+
+@pytest.mark.parametrize(
+    ("output", "complaint"),
+    [(".", "is a folder; name the file"), ("none/out.tflite", "there is no folder")],
+)
+def test_where_nothing_can_be_written_round_does_not_begin(
+    output: str, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not even the model is looked for: it would be minutes until the file is written."""
+    assert main(["round", "no-model.tflite", str(tmp_path / output)]) == 78
+    message = capsys.readouterr().err
+    assert complaint in message
+    assert "no-model" not in message
+
+
+def test_a_folder_that_is_shut_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # Root, who runs this in containers, is shut out by read-only disks alone.
+    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path) != tmp_path)
+    with pytest.raises(TrainingError, match=r"out\.tflite: files cannot be written in the folder"):
+        require_folder(tmp_path / "out.tflite")
 
 
 def test_a_missing_package_of_the_bench_is_named(

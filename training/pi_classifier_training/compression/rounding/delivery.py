@@ -99,6 +99,9 @@ def round_model(
         raise TrainingError(
             f"{output}: is the float file itself; give OUT.tflite another name, so that it stays"
         )
+    if options.frontier is not None:
+        # Now, not after minutes: the name may be a file's.
+        options.frontier.mkdir(parents=True, exist_ok=True)
     trials = RoundingTrials(source, image_dirs, options.splits)
     attempt = _chosen(trials, options)
     measured = {split: _measured(trials, attempt, split) for split in trials.splits}
@@ -223,6 +226,11 @@ def _warnings(
     options: RoundOptions,
     measured: Mapping[str, tuple[Figures, Figures]],
 ) -> Iterator[str]:
+    if source.model.manifest.details.get("kind") == "rounded":
+        yield (
+            f"warning: {source.model.path} was rounded before; what is said here is beside that "
+            "file, and what the first rounding cost comes on top"
+        )
     if DRAWN in measured:
         yield (
             "warning: accuracy was not measured, and layers were fitted to drawn pictures; with "
