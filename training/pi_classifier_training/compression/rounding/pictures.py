@@ -12,6 +12,10 @@ SMALLEST, LARGEST = 0.01, 0.5
 # Least and greatest brightness that light lends to the corners of a picture.
 SHADE = (0.5, 1.2)
 NOISE = 4.0
+# By which power of the frequency the amplitudes of clouds fall, their gray levels and contrasts.
+CLOUD_FALL, CLOUD_LIGHT, CLOUD_CONTRAST = (0.8, 1.6), (60, 190), (25, 60)
+# Pixels to which a ground is blurred; the radius of what stands before it, as share of the side.
+BLURRED, SUBJECT = 16, (0.2, 0.45)
 
 
 def drawn_pictures(count: int, side: int, seed: int) -> NDArray[np.uint8]:
@@ -45,3 +49,40 @@ def _picture(side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     noisy = lit + rng.normal(0, NOISE, lit.shape)
     pixels: NDArray[np.uint8] = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
     return pixels
+
+
+def unlike_pictures(count: int, side: int, seed: int) -> NDArray[np.uint8]:
+    """Return `count` pictures uint8 ``[count, side, side, 3]``, of other kinds than leaves.
+
+    In turn clouds, whose spectrum falls as photos' do (Field 1987), and a leafy shape in the
+    middle before a blurred ground. A network fitted to leaves alone is as good as ever on other
+    leaves, even where it is ruined for photos; on these it is not.
+    """
+    rng = np.random.default_rng(seed)
+    pictures = [(_clouds, _subject)[i % 2](side, rng) for i in range(count)]
+    return np.stack(pictures) if pictures else np.zeros((0, side, side, 3), np.uint8)
+
+
+def _clouds(side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    frequencies = np.fft.fftfreq(side)
+    frequency = np.hypot(frequencies, frequencies[:, np.newaxis])
+    frequency[0, 0] = 1
+    spectrum = np.fft.fft2(rng.normal(size=(side, side, 3)), axes=(0, 1))
+    spectrum /= frequency[:, :, np.newaxis] ** rng.uniform(*CLOUD_FALL)
+    clouds = np.fft.ifft2(spectrum, axes=(0, 1)).real
+    clouds /= clouds.std(axis=(0, 1))
+    # Gray and color at once, so that channels go along with one another as in light.
+    mixed = clouds @ (0.3 * np.eye(3) + 0.5 * rng.normal(size=(3, 3)))
+    lit = rng.uniform(*CLOUD_LIGHT) + rng.uniform(*CLOUD_CONTRAST) * mixed
+    return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
+
+
+def _subject(side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    ground, leaves = _picture(side, rng), _picture(side, rng)
+    small = Image.fromarray(ground).resize((BLURRED, BLURRED))
+    blurred = np.asarray(small.resize((side, side), Image.Resampling.BICUBIC))
+    y, x = np.mgrid[:side, :side] - side / 2
+    lobes, turned = rng.integers(3, 9), rng.uniform(0, 2 * np.pi)
+    outline = 1 + 0.3 * np.cos(lobes * np.arctan2(y, x) + turned)
+    inside = np.hypot(x, y) < side * rng.uniform(*SUBJECT) * outline
+    return np.where(inside[:, :, np.newaxis], leaves, blurred)

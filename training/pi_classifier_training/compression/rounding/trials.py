@@ -36,7 +36,7 @@ from pi_classifier_training.compression.rounding.levels import (
     classic,
     per_channel,
 )
-from pi_classifier_training.compression.rounding.pictures import drawn_pictures
+from pi_classifier_training.compression.rounding.pictures import drawn_pictures, unlike_pictures
 from pi_classifier_training.conversion.reference import normalized
 from pi_classifier_training.data.dataset import Photo, decode, evenly_over_labels, scan
 from pi_classifier_training.data.splits import SplitOptions
@@ -54,7 +54,7 @@ log = logging.getLogger(__name__)
 
 Method = Literal["compensated", "channel", "classic"]
 USUAL_LEVELS = 256
-# The split of what is measured without photos: pictures that no layer was fitted with.
+# The split of what is measured without photos: pictures of kinds that no layer was fitted with.
 DRAWN = "drawn"
 DRAWN_PICTURES, FITTING_SEED, MEASURING_SEED = 100, 1, 2
 
@@ -210,7 +210,7 @@ class RoundingTrials:
 
     def _scored_drawn(self, weights: Mapping[int, Values]) -> Scores:
         trial, name = trial_bytes(self.source, weights), self.source.model.path.name
-        pictures = drawn_pictures(
+        pictures = unlike_pictures(
             DRAWN_PICTURES, max(self.source.model.input_size), MEASURING_SEED
         )
         n = len(pictures)

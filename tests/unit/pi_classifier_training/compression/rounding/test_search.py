@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pi_classifier_training.compression.rounding.search import (
     COARSEST,
+    FINER,
     FINEST,
     FIRST,
     GRID,
@@ -17,6 +18,7 @@ from pi_classifier_training.compression.rounding.search import (
     coarsest_holding,
     finest_reaching,
     for_saving,
+    for_saving_where_sound,
     for_target_loss,
     within,
 )
@@ -186,6 +188,18 @@ class TestOnABench:
     def test_too_much_is_refused_with_what_can_be_had(self) -> None:
         with pytest.raises(TrainingError, match=r"at the coarsest it saves 102\.0%"):
             for_saving(Bench(), 1.5)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(("limit", "finer"), [(3.0, 0), (2.0, 1), (-1.0, 2), (-90.0, 99)])
+    def test_what_is_not_sound_is_rounded_finer_to_the_finest(
+        self, limit: float, finer: int
+    ) -> None:
+        wanted = float(for_saving(Bench(), 0.75).setting)  # type: ignore[arg-type]
+        attempt = for_saving_where_sound(
+            Bench(),  # type: ignore[arg-type]
+            0.75,
+            lambda attempt: float(attempt.setting) <= FIRST + limit,
+        )
+        assert float(attempt.setting) == max(FINEST, wanted - finer * FINER)
 
     @pytest.mark.parametrize(
         ("points", "exponent"),
