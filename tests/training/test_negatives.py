@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from pi_classifier_training.cli import main
 from pi_classifier_training.export.run_export import export_source, open_run
+from pi_classifier_training.retraining.run_folder import RunFolder
 from PIL import Image, ImageDraw
 
 from pi_classifier.cli import main as device
@@ -47,6 +48,33 @@ def trained(
     retrained("retrain", *places, *words)
     list(export_source(open_run(out, [photos])))
     return out
+
+
+def test_a_silent_bias_is_added_to_the_label_of_the_negatives(
+    trained: Path, photos: Path, weights: Path, negatives: Path, tmp_path: Path
+) -> None:
+    words = ["--resolution", "96", "--weights", str(weights), "--silent-bias", "-1.5"]
+    places = ["--image-dir", str(photos), "--output-dir", str(tmp_path / "run")]
+    retrained("retrain", *places, *words, "--negatives", str(negatives))
+    usual, biased = (RunFolder(run) for run in (trained, tmp_path / "run"))
+    before, after = (run.load().head.get_weights() for run in (usual, biased))
+    assert np.array_equal(after[0], before[0])
+    by = [-1.5 * (label == "background") for label in usual.labels()]
+    assert after[1] - before[1] == pytest.approx(by, abs=1e-5)
+    (row,) = biased.summary()["history"]
+    figures = ("validation_accuracy", "validation_cross_entropy")
+    assert any(row[name] != usual.summary()["history"][0][name] for name in figures)
+    assert biased.summary()["validation_accuracy"] == row["validation_accuracy"]
+
+
+def test_a_silent_bias_needs_a_silent_label(
+    photos: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--resolution", "96", "--weights", str(weights), "--silent-bias", "-1.5"]
+    places = ["--image-dir", str(photos), "--output-dir", str(tmp_path / "run")]
+    assert main(["retrain", *places, *words]) == 78
+    assert "give photos of nothing with --negatives, or leave it out" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "run.json").exists()
 
 
 def unknown_of(

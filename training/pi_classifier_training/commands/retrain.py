@@ -60,7 +60,7 @@ def _describe_retrain(parser: argparse.ArgumentParser) -> None:
     add_options(whole, RetrainOptions, ("fine_tune", "blocks", "teachers", "teacher_cache"))
     add_options(whole, TrainingOptions)
     every = parser.add_argument_group("all training")
-    add_options(every, RetrainOptions, ("head_strength", "class_weights"))
+    add_options(every, RetrainOptions, ("head_strength", "class_weights", "silent_bias"))
     card = parser.add_argument_group("written into the model file")
     add_options(card, ModelCard, ("name", "description", "author", "license"), configured=True)
 

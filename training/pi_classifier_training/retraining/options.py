@@ -116,7 +116,9 @@ class RetrainOptions:
     `training.epochs`. `teachers` are run folders of trained networks to distil from; with
     `teacher_cache`, a folder, they are asked once for each view and their scores kept
     there: the only way for several, or for one that sees pictures of another size.
-    `negatives` are folders of photos of anything else, see `data.negatives`.
+    `negatives` are folders of photos of anything else, see `data.negatives`; `silent_bias`, in
+    nats, is added to the logit of their label in the end (logit adjustment, Menon et al. 2021,
+    arXiv:2007.07314): how many of them were learned from says nothing of what a camera will see.
     `cache_dir` is where bottlenecks are kept: None the user's cache, ``none`` nowhere.
     """
 
@@ -162,6 +164,14 @@ class RetrainOptions:
         "auto: labels with few photos weigh more where one has over 1.5 times the photos of "
         "another",
     )
+    silent_bias: float = setting(
+        0.0,
+        "added to the bias of the label that says that nothing is to be seen: below 0 it is said "
+        "less readily (-1.5 still leaves it most photos of nothing)",
+        minimum=-10,
+        maximum=10,
+        metavar="NATS",
+    )
     splits: SplitRule = SplitRule()
     training: TrainingOptions = field(default_factory=TrainingOptions)
     card: ModelCard = field(default_factory=ModelCard)
@@ -187,9 +197,11 @@ class RetrainOptions:
         """The options as they stand in ``run.json`` and in model files."""
         options = asdict(self)
         options["training"]["rate"] = self.rate
+        # These came later: earlier runs are still those of the same options.
         if not self.training.mixup:
-            # Came later: earlier runs are still those of the same options.
             del options["training"]["mixup"]
+        if not self.silent_bias:
+            del options["silent_bias"]
         # Entries of their own, or without influence on the result.
         del (
             options["splits"],

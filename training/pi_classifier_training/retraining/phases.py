@@ -22,7 +22,7 @@ from pi_classifier_training.progress import Progress
 from pi_classifier_training.retraining.checkpoint import Checkpoint
 from pi_classifier_training.retraining.epochs import Row, label_weights
 from pi_classifier_training.retraining.event_log import EventLog
-from pi_classifier_training.retraining.head import FITS, choose_strength, fit_head
+from pi_classifier_training.retraining.head import FITS, Head, choose_strength, fit_head
 from pi_classifier_training.retraining.options import RetrainOptions
 from pi_classifier_training.retraining.photo_sets import (
     PhotoSets,
@@ -69,10 +69,13 @@ def run_phases(training: Training, output_dir: Path, enough: Enough) -> list[Row
     try:
         if not options.from_scratch and not options.resumes:
             history.append(_head(training, events))
-        if options.from_scratch:
-            history += _whole(training, _decoded(training), events, enough)
-        elif options.fine_tune:
-            history = _fine_tuned(training, history, events, enough)
+        sets = _decoded(training) if options.from_scratch or options.fine_tune else None
+        if sets is not None and options.from_scratch:
+            history += _whole(training, sets, events, enough)
+        elif sets is not None:
+            history = _fine_tuned(training, sets, history, events, enough)
+        if options.silent_bias:
+            _add_silent_bias(training, kept_row(history), sets)
     finally:
         events.close()
     return history
@@ -151,11 +154,30 @@ def _features(training: Training, split: str) -> Bottlenecks:
     return features
 
 
+def _add_silent_bias(training: Training, row: Row, sets: PhotoSets | None) -> None:
+    """Have silent labels said less or more readily; the kept epoch gets the new figures."""
+    network, by = training.network, training.options.silent_bias
+    kernel, bias = network.head.get_weights()
+    bias[list(training.silent)] += by
+    network.head.set_weights([kernel, bias])
+    if sets is not None:
+        after = validate(network, sets.validation)
+    else:
+        features = _features(training, "validation")
+        after = Head(kernel, bias, strength=0.0).figures(features, features.indices)
+    log.info(
+        "bias of %s changed by %+g: %.1f → %.1f %% of all validation photos right",
+        " and ".join(network.labels[label] for label in training.silent), by,
+        100 * row["validation_accuracy"], 100 * after["validation_accuracy"],
+    )  # fmt: skip
+    row |= after
+
+
 def _fine_tuned(
-    training: Training, history: list[Row], events: EventLog, enough: Enough
+    training: Training, sets: PhotoSets, history: list[Row], events: EventLog, enough: Enough
 ) -> list[Row]:
     """Train what is there further, and take it back where validation says that it got worse."""
-    network, sets = training.network, _decoded(training)
+    network = training.network
     if not history:
         row = {"epoch": 0, "phase": "earlier run", **validate(network, sets.validation)}
         history.append(row | {"kept": True})

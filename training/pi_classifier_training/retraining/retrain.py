@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from pi_classifier.modelfile.labels import silent_outputs
 from pi_classifier_training.data.dataset import Photo, require_trainable, scan
 from pi_classifier_training.data.negatives import Negatives
 from pi_classifier_training.data.photo_sketch import sketch
@@ -54,6 +55,7 @@ def retrain(
     negatives = Negatives.joining(photos, image_dirs, options.negatives)
     photos += negatives.photos
     labels = require_trainable(photos)
+    _require_silent(options, labels)
     teachers = _load_teachers(options, labels)
     network = _network(options, labels)
     with BottleneckCache.at(options.cache_dir, compute) as cache:
@@ -72,6 +74,14 @@ def retrain(
         history = run_phases(training, output_dir, enough)
     RunFolder(output_dir).save(network, _record(training, image_dirs, history, recipe))
     checkpoint.remove()
+
+
+def _require_silent(options: RetrainOptions, labels: tuple[str, ...]) -> None:
+    if options.silent_bias and not silent_outputs(labels):
+        raise TrainingError(
+            f"--silent-bias {options.silent_bias:g}: none of the labels {', '.join(labels)} says "
+            "that nothing is to be seen; give photos of nothing with --negatives, or leave it out"
+        )
 
 
 def _forget(output_dir: Path) -> None:
