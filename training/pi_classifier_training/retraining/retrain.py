@@ -54,8 +54,7 @@ def retrain(
     photos = scan(image_dirs, options.splits)
     negatives = Negatives.joining(photos, image_dirs, options.negatives)
     photos += negatives.photos
-    labels = require_trainable(photos)
-    _require_silent(options, labels)
+    labels = _labels(photos, options)
     teachers = _load_teachers(options, labels)
     network = _network(options, labels)
     with BottleneckCache.at(options.cache_dir, compute) as cache:
@@ -76,12 +75,14 @@ def retrain(
     checkpoint.remove()
 
 
-def _require_silent(options: RetrainOptions, labels: tuple[str, ...]) -> None:
+def _labels(photos: Sequence[Photo], options: RetrainOptions) -> tuple[str, ...]:
+    labels = require_trainable(photos)
     if options.silent_bias and not silent_outputs(labels):
         raise TrainingError(
             f"--silent-bias {options.silent_bias:g}: none of the labels {', '.join(labels)} says "
             "that nothing is to be seen; give photos of nothing with --negatives, or leave it out"
         )
+    return labels
 
 
 def _forget(output_dir: Path) -> None:
