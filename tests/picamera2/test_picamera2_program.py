@@ -49,7 +49,7 @@ def test_flowers_are_announced(tmp_path: Path, platform: str) -> None:
     assert len(labels) >= 3
     assert set(labels) <= FLOWERS
     # the size the model looks at
-    assert "frames of 192x192 in BGR888, from the sensor's 2304x1296" in done.stderr
+    assert "frames of 224x224 in BGR888, from the sensor's 2304x1296" in done.stderr
     assert "200 frames" in done.stderr
 
 
