@@ -76,7 +76,8 @@ def test_the_record_is_what_json_can_hold() -> None:
     ]
     assert record["training"]["validation_losses"] == [0.05, 0.02]
     assert record["training"]["chosen_epoch"] == 1
-    assert record["training"]["options"] == {"epochs": 1, "rate": 1e-4, "batch": 32, "seed": 1}
+    options = {"epochs": 1, "rate": 1e-4, "batch": 32, "seed": 1, "per_label": None}
+    assert record["training"]["options"] == options
 
 
 def layers(last_db: float, *alone: float | None) -> list[str]:
