@@ -38,9 +38,7 @@ class Simulation:
         weighted = [o for o in start.graph.operations if o.kind in WEIGHTED]
         self._operations = {o.inputs[1]: o for o in weighted}
         self._biases = {
-            o.inputs[2]: tf.Variable(start.constant(o.inputs[2]))
-            for o in weighted
-            if len(o.inputs) > 2 and o.inputs[2] >= 0
+            o.bias: tf.Variable(start.constant(o.bias)) for o in weighted if o.bias >= 0
         }
         # Weights in units of their channel's largest, ranges in units of the first ones:
         # so one learning rate suits all.

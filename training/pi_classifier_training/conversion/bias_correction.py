@@ -7,7 +7,7 @@ error on the calibration photos (Nagel et al. 2019, arXiv:1906.04721, section 4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,8 +45,30 @@ def corrected(
     Layers whose results are large see only as many of the photos, the first, as `held_bytes`
     have room for; each has so many places that its mean is known from a few dozen.
     """
+    network = replace(network, graph=_with_own_biases(network.graph))
     biases = _Correction(network).biases(photos, held_bytes)
-    return FullInteger(network.graph, {**network.constants, **biases}, network.ranges)
+    return replace(network, constants={**network.constants, **biases})
+
+
+def _with_own_biases(graph: ModelGraph) -> ModelGraph:
+    """The same graph without a bias that several layers share, as converters do with zeros.
+
+    A layer that comes first keeps it, the others get copies.
+    """
+    tensors, taken = list(graph.tensors), set[int]()
+
+    def with_own(operation: Operation) -> Operation:
+        bias = operation.bias
+        if operation.kind not in WEIGHTED or bias < 0:
+            return operation
+        if bias not in taken:
+            taken.add(bias)
+            return operation
+        tensors.append(replace(tensors[bias], index=len(tensors)))
+        return replace(operation, inputs=(*operation.inputs[:2], tensors[-1].index))
+
+    operations = tuple(map(with_own, graph.operations))
+    return replace(graph, tensors=tuple(tensors), operations=operations)
 
 
 def affordable_photos(graph: ModelGraph, held_bytes: int) -> list[int]:
@@ -148,9 +170,9 @@ class _Correction:
 
     def _correct(self, operation: Operation, batches: list[_Batch]) -> None:
         """Give back to a layer's bias, and its results, what they are too small by."""
-        if operation.kind not in WEIGHTED or not [i for i in operation.inputs[2:] if i >= 0]:
+        output, bias = operation.outputs[0], operation.bias
+        if operation.kind not in WEIGHTED or bias < 0:
             return
-        output, bias = operation.outputs[0], operation.inputs[2]
         total, count = 0.0, 0
         for batch in batches:
             error = (batch.exact[output] - batch.coarse[output]).astype(np.float64)

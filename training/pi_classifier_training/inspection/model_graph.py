@@ -72,6 +72,11 @@ class Operation:
     outputs: tuple[int, ...]
     options: Table | None
 
+    @property
+    def bias(self) -> int:
+        """The bias of an operation with weights, as a tensor index; −1 where it has none."""
+        return self.inputs[2] if len(self.inputs) > 2 else -1
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelGraph:

@@ -16,6 +16,7 @@ from pi_classifier_training.conversion.execution import execute
 from pi_classifier_training.conversion.full_integer import (
     BATCH,
     FullInteger,
+    fake_quantized,
     measured_ranges,
     rounded_weights,
 )
@@ -147,3 +148,27 @@ class TestBiases:
         assert set(found.constants) == {dense.inputs[2]}
         # Equal weights are the largest of their channel: they round without an error.
         assert found.constants[dense.inputs[2]] == pytest.approx([1.0, 2.0], abs=1e-3)
+
+    def test_layers_that_share_a_bias_are_corrected_apart(self) -> None:
+        """A converter has all layers without a bias share the same zeros."""
+        rng = np.random.default_rng(4)
+        network = Network()
+        x, zeros = network.input(1, 1, 2, 3), network.constant(np.zeros(4, np.float32))
+        uneven = [0.004 * rng.normal(size=shape) + 0.003 for shape in ((4, 6), (4, 4))]
+        for values in uneven:
+            weights = network.constant(values.astype(np.float32))
+            x = network.operation("FULLY_CONNECTED", (x, weights, zeros), (1, 4))
+        graph = network.graph()
+        photos = rng.integers(0, 256, (48, 1, 2, 3), np.uint8)
+        found = corrected(FullInteger(graph, {}, measured_ranges(graph, photos)), photos)
+        first, second = (operation.bias for operation in found.graph.operations)
+        assert first != second
+        exact = photos.reshape(48, 6).astype(np.float64)
+        coarse = exact
+        for operation, bias in zip(found.graph.operations, (first, second), strict=True):
+            kernel = np.asarray(graph.tensors[operation.inputs[1]].values(), np.float32)
+            exact = exact @ kernel.T
+            coarse = coarse @ rounded_weights(operation, kernel).T + found.constants[bias]
+            low, high = found.ranges[operation.outputs[0]]
+            assert np.abs((coarse - exact).mean(axis=0)).max() < 0.25 * (high - low) / 255
+            coarse = np.asarray(fake_quantized(coarse.astype(np.float32), (low, high)))

@@ -244,7 +244,7 @@ def _round_layer(
     lengths = code_lengths(np.rint(target / steps[:, :, None]))
     rounded = compensation.rounded(target, steps, importance, SLOPE * tolerance, lengths)
     result = {tensor.index: as_kernel(layer.kind, rounded, tensor.shape)}
-    bias = layer.inputs[2] if len(layer.inputs) > 2 else -1
+    bias = layer.bias
     if bias in biases:
         # Covariances are of centered inputs, so nothing above sees the mean: what the layer
         # gave on average before, less what it gives now, is exactly a change of its bias.

@@ -89,8 +89,7 @@ def _tie(tied: _Ties, source: FloatModel, operation: Operation) -> None:
     inputs = [i for i in operation.inputs if i >= 0 and not tensors[i].constant]
     channels = {_channels(source, i) for i in (*inputs, *operation.outputs)}
     if any(operation is layer for layer in source.layers):
-        bias = operation.inputs[2] if len(operation.inputs) > 2 else -1
-        if bias >= 0 and bias not in source.biases:
+        if operation.bias >= 0 and operation.bias not in source.biases:
             tied.fix(*operation.outputs)
         if operation.kind == "DEPTHWISE_CONV_2D":
             tied.tie(inputs[0], operation.outputs[0])
@@ -157,8 +156,8 @@ def _moved(source: FloatModel, group: ChannelGroup) -> Iterator[tuple[int, int]]
     for layer in (*group.depthwise, *group.readers):
         yield layer.inputs[1], len(source.graph.tensors[layer.inputs[1]].shape) - 1
     for layer in (*group.makers, *group.depthwise):
-        if len(layer.inputs) > 2 and layer.inputs[2] >= 0:
-            yield layer.inputs[2], 0
+        if layer.bias >= 0:
+            yield layer.bias, 0
 
 
 def _order(source: FloatModel, group: ChannelGroup, weights: Weights) -> Order:

@@ -68,7 +68,7 @@ def read_float_model(path: Path) -> FloatModel:
         alone = tensor.constant and uses[tensor.offset] == readers[tensor.index] == 1
         if alone and tensor.elements >= SMALLEST_WEIGHTS:
             layers.append(operation)
-            bias = operation.inputs[2] if len(operation.inputs) > 2 else -1
+            bias = operation.bias
             if bias >= 0 and uses[graph.tensors[bias].offset] == readers[bias] == 1:
                 biases.add(bias)
     if not layers:
