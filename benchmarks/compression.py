@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gzip
-import io
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -129,18 +127,17 @@ def _files(
 
 
 def _rounded(folder: Path, image_dir: Path) -> Path:
-    """By the command as it is when nothing else is said."""
-    from pi_classifier_training.cli import main
+    """As the command rounds when nothing else is said."""
+    from pi_classifier_training.compression.rounding.delivery import RoundOptions, round_model
 
     path = folder / "rounded.tflite"
-    words = ["round", str(folder / "float.tflite"), str(path), "--image-dir", str(image_dir)]
-    with contextlib.redirect_stdout(io.StringIO()):
-        if main(words) != 0:
-            raise BenchmarkError(f"{' '.join(words)}: failed")
+    for _ in round_model(folder / "float.tflite", path, [image_dir], RoundOptions()):
+        pass
     return path
 
 
 def _measured(source: Source, files: Sequence[tuple[str, Path]]) -> Iterator[Compressed]:
+    from pi_classifier_training.compression.rounding.float_file import packed_bytes
     from pi_classifier_training.evaluation.evaluate import figures
     from pi_classifier_training.evaluation.scoring import classify_photos
     from pi_classifier_training.evaluation.significance import paired
@@ -163,7 +160,7 @@ def _measured(source: Source, files: Sequence[tuple[str, Path]]) -> Iterator[Com
             _title(source), kind, merits["n"], merits["top1"], tuple(merits["top1_interval"]),
             beside["top1_difference"], tuple(beside["top1_difference_interval"]),
             beside["only_first_right"], beside["only_this_right"], path.stat().st_size / 1000,
-            len(gzip.compress(path.read_bytes(), 9, mtime=0)) / 1000, ms / times[0],
+            packed_bytes(path.read_bytes()) / 1000, ms / times[0],
         )  # fmt: skip
 
 

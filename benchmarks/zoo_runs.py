@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import hashlib
 import shlex
 from collections import Counter
@@ -79,6 +78,8 @@ def measured_run(run: Path, photos: Sequence[Photo], known: Entry | None) -> Ent
 def _measured_files(
     paths: Mapping[str, Path], photos: Sequence[Photo], known: Mapping[str, MeasuredFile]
 ) -> dict[str, MeasuredFile]:
+    from pi_classifier_training.compression.rounding.float_file import packed_bytes
+
     contents = {kind: path.read_bytes() for kind, path in paths.items()}
     sums = {kind: hashlib.sha256(content).hexdigest() for kind, content in contents.items()}
     by_sum = {file.sha256: file for file in known.values()}
@@ -87,8 +88,7 @@ def _measured_files(
     return {
         kind: by_sum.get(sums[kind])
         or MeasuredFile(
-            sums[kind], len(contents[kind]), len(gzip.compress(contents[kind], 9, mtime=0)),
-            *measured[kind],
+            sums[kind], len(contents[kind]), packed_bytes(contents[kind]), *measured[kind],
         )
         for kind in paths
     }  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -91,11 +90,15 @@ def require_folder(path: Path | None) -> None:
     folder = path.resolve().parent
     if not folder.is_dir():
         raise TrainingError(f"{path}: there is no folder {path.parent}; make it first")
-    # Where the whole disk is read-only root is told so too.
-    if not os.access(folder, os.W_OK | os.X_OK):
+    from pi_classifier_training.modelfile.model_folder import require_writable
+
+    try:
+        require_writable(folder)
+    except OSError as error:
         raise TrainingError(
-            f"{path}: files cannot be written in the folder {path.parent}; name another one"
-        )
+            f"{path}: files cannot be written in the folder {path.parent} ({error.strerror}); "
+            "name another one"
+        ) from error
 
 
 def add_json(parser: argparse.ArgumentParser, text: str = "print one JSON object") -> None:

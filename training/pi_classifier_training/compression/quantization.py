@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from pi_classifier_training.export.export import TRIAL
 from pi_classifier_training.export.run_export import export_kind, open_source
 from pi_classifier_training.export.source import Source, calibration_photos, drawn_photos
 from pi_classifier_training.inspection.model_graph import read_model_graph
+from pi_classifier_training.modelfile.model_folder import require_writable
 from pi_classifier_training.modelfile.writer import write_model_file
 from pi_classifier_training.progress import with_progress
 
@@ -118,7 +118,8 @@ def quantize(
     """
     source = open_source(path, image_dirs, options.splits)
     kind, path = options.kind, output or source.file_of(options.kind)
-    _require_writable(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    require_writable(path.parent)
     calibration = calibration_photos(source)
     original = convert(source.network, "float32", calibration)
     aware = None
@@ -155,13 +156,6 @@ def _in_floats(bare: bytes) -> tuple[str, ...]:
             and any(graph.tensors[i].dtype == "float32" for i in operation.outputs)
         )
     )
-
-
-def _require_writable(path: Path) -> None:
-    """Minutes of training must not end at a folder that cannot be written: OSError now."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=path.parent):
-        pass
 
 
 def trained(source: Source, start: FullInteger, options: AwareOptions) -> Aware:

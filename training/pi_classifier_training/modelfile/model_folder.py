@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,12 @@ TOML, MODEL = ".toml", ".tflite"
 # The configuration's lines that go with the models.
 SETTINGS_FILE = "pi_classifier.toml"
 _STAGES = ("first", "second", "third")
+
+
+def require_writable(folder: Path) -> None:
+    """Raise OSError where no file can be made in `folder`: now, not after minutes of work."""
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -69,11 +70,11 @@ def run_phases(training: Training, output_dir: Path, enough: Enough) -> list[Row
     try:
         if not options.from_scratch and not options.resumes:
             history.append(_head(training, events))
-        sets = _decoded(training) if options.from_scratch or options.fine_tune else None
-        if sets is not None and options.from_scratch:
-            history += _whole(training, sets, events, enough)
-        elif sets is not None:
-            history = _fine_tuned(training, sets, history, events, enough)
+        sets = None
+        if options.from_scratch or options.fine_tune:
+            sets = _decoded(training)
+            train = _whole if options.from_scratch else partial(_fine_tuned, history)
+            history = train(training, sets, events, enough)
         if options.silent_bias:
             _add_silent_bias(training, kept_row(history), sets)
     finally:
@@ -174,7 +175,7 @@ def _add_silent_bias(training: Training, row: Row, sets: PhotoSets | None) -> No
 
 
 def _fine_tuned(
-    training: Training, sets: PhotoSets, history: list[Row], events: EventLog, enough: Enough
+    history: list[Row], training: Training, sets: PhotoSets, events: EventLog, enough: Enough
 ) -> list[Row]:
     """Train what is there further, and take it back where validation says that it got worse."""
     network = training.network

@@ -98,9 +98,12 @@ class RunFolder:
         try:
             return read_json_object(path, _LARGEST_SUMMARY)
         except (OSError, ValueError) as error:
+            why = f"{path.name}: {error}"
+            if isinstance(error, FileNotFoundError):
+                why = f"it holds no {path.name}, which a training writes at its end"
             raise TrainingError(
-                f"{self.path}: is not the output of 'pi-classifier-train retrain' "
-                f"({path.name}: {error})"
+                f"{self.path}: is not the output of 'pi-classifier-train retrain' ({why}); name "
+                "the folder that was its --output-dir"
             ) from error
 
     def labels(self) -> tuple[str, ...]:

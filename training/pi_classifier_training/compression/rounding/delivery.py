@@ -119,17 +119,13 @@ def round_model(
         "levels": max(distinct_values(source, attempt.weights).values()),
     } | {split: asdict(own) for split, (_, own) in measured.items()}
     evaluation = partial(evaluate_folders, image_dirs=image_dirs, rule=trials.rule)
-    write_rounded(
-        source,
-        attempt.weights,
-        {"rounding": record},
-        evaluation if image_dirs else None,
-        output,
-    )
-    yield from _lines(source, attempt, output)
+    judge = evaluation if image_dirs else None
+    write_rounded(source, attempt.weights, {"rounding": record}, judge, output)
+    packed = packed_bytes(output.read_bytes())
+    yield from _lines(source, attempt, output, packed)
     for split, (exact, own) in measured.items():
         yield _figures_line(split, exact, own)
-    yield from _warnings(source, output, options, measured)
+    yield from _warnings(source, packed, options, measured)
     if options.frontier is not None:
         yield from write_frontier(trials, attempt, options.frontier)
 
@@ -175,8 +171,8 @@ def _chosen(trials: RoundingTrials, options: RoundOptions) -> Attempt:
     )
 
 
-def _lines(source: FloatModel, attempt: Attempt, output: Path) -> Iterator[str]:
-    before, packed = len(source.data), packed_bytes(output.read_bytes())
+def _lines(source: FloatModel, attempt: Attempt, output: Path, packed: int) -> Iterator[str]:
+    before = len(source.data)
     levels = list(distinct_values(source, attempt.weights).values())
     zeros = sum(int((attempt.weights[o.inputs[1]] == 0).sum()) for o in source.layers)
     yield (
@@ -260,7 +256,7 @@ def _figures_line(split: str, exact: Figures, own: Figures) -> str:
 
 def _warnings(
     source: FloatModel,
-    output: Path,
+    packed: int,
     options: RoundOptions,
     measured: Mapping[str, tuple[Figures, Figures]],
 ) -> Iterator[str]:
@@ -284,13 +280,13 @@ def _warnings(
                 f"photos, more than {options.target_loss:g}: with {own.n} photos that may be "
                 "chance; ask for a smaller loss to be on the safe side"
             )
-    yield from _saves_less(source, output, options, DRAWN in measured)
+    yield from _saves_less(source, packed, options, DRAWN in measured)
 
 
 def _saves_less(
-    source: FloatModel, output: Path, options: RoundOptions, drawn: bool
+    source: FloatModel, packed: int, options: RoundOptions, drawn: bool
 ) -> Iterator[str]:
-    saved = 1 - packed_bytes(output.read_bytes()) / len(source.data)
+    saved = 1 - packed / len(source.data)
     searched = drawn and options.method == "compensated"
     if options.saving is not None and saved < options.saving:
         yield f"warning: the finished file saves {saved:.1%}, less than {options.saving:.1%}"

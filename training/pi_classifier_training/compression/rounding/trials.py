@@ -11,6 +11,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -112,6 +113,7 @@ class RoundingTrials:
         self._photos = self._matched()
         self._attempts: dict[tuple[str, float], Attempt] = {}
         self._float_scores: dict[str, Scores] = {}
+        self._figures: dict[tuple[str, str, str], Figures] = {}
         self._calibration: tuple[Values, dict[int, Any]] | None = None
 
     def _matched(self) -> list[Photo]:
@@ -174,8 +176,11 @@ class RoundingTrials:
 
     def figures(self, attempt: Attempt, split: str) -> Figures:
         """Measure an attempt on the photos of a split, by the daemon's classifier."""
-        own = self._scored(attempt.weights, split, f"{split} photos, {attempt.setting}")
-        return figures_beside(self.float_scores(split), own)
+        key = (attempt.method, attempt.setting, split)
+        if key not in self._figures:
+            own = self._scored(attempt.weights, split, f"{split} photos, {attempt.setting}")
+            self._figures[key] = figures_beside(self.float_scores(split), own)
+        return self._figures[key]
 
     def float_figures(self, split: str) -> Figures:
         """The same of the float model."""
@@ -210,9 +215,7 @@ class RoundingTrials:
 
     def _scored_drawn(self, weights: Mapping[int, Values]) -> Scores:
         trial, name = trial_bytes(self.source, weights), self.source.model.path.name
-        pictures = unlike_pictures(
-            DRAWN_PICTURES, max(self.source.model.input_size), MEASURING_SEED
-        )
+        pictures = self._unlike_pictures
         n = len(pictures)
         scores = np.zeros((n, len(self.source.model.labels)), np.float32)
         with contextlib.closing(open_model_bytes(trial, name, TRIAL)) as classifier:
@@ -223,6 +226,11 @@ class RoundingTrials:
         truth = scores.argmax(axis=1) if exact is None else exact.truth
         nothing = np.zeros(n, np.int64)
         return Scores((), scores, truth, nothing, nothing, ())
+
+    @cached_property
+    def _unlike_pictures(self) -> NDArray[np.uint8]:
+        side = max(self.source.model.input_size)
+        return unlike_pictures(DRAWN_PICTURES, side, MEASURING_SEED)
 
     def _calibrated(self) -> tuple[Values, dict[int, Any]]:
         from pi_classifier_training.compression.rounding.calibration import sensitivities
