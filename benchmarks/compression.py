@@ -100,8 +100,9 @@ def _files(
     from pi_classifier_training.conversion.bias_correction import full_integer
     from pi_classifier_training.conversion.conversion import convert
     from pi_classifier_training.export.source import calibration_photos
-    from pi_classifier_training.inspection.model_graph import read_model_graph
     from pi_classifier_training.modelfile.writer import write_model_file
+
+    from pi_classifier.modelfile.model_graph import read_model_graph
 
     wanted = arguments.only or KINDS[1:]
     network, calibration = source.network, calibration_photos(source)

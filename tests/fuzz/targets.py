@@ -316,7 +316,7 @@ def _read_state_dict(data: bytes) -> object:
 
 
 def _read_whole_graph(data: bytes) -> object:
-    from pi_classifier_training.inspection.model_graph import read_model_graph
+    from pi_classifier.modelfile.model_graph import read_model_graph
 
     return read_model_graph(data)
 
@@ -369,7 +369,7 @@ TARGETS = (
     Target("recording", _recordings, _read_recording, (ConfigError,)),
     Target("video", _videos, _read_video, (VideoError,)),
     Target("encrypted", _encrypted, _decrypt, (ModelFileError, ConfigError)),
-    Target("inspected-graph", _graphs, _read_whole_graph, (ExportError,)),
+    Target("inspected-graph", _graphs, _read_whole_graph, (ModelFileError,)),
     Target("import-archive", _foreign_archives, _unpack, (ExportError,)),
     Target("import-description", _descriptions, _read_description, (ExportError,)),
     Target("import-hdf5", _hdf5, _read_hdf5, (ExportError,)),

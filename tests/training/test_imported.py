@@ -16,13 +16,13 @@ from pi_classifier_training.errors import ExportError
 from pi_classifier_training.export.export import TRIAL
 from pi_classifier_training.export.parity import require_parity
 from pi_classifier_training.export.source import FloatModelFile
-from pi_classifier_training.inspection.model_graph import read_model_graph
 from pi_classifier_training.inspection.weights import model_kind
 from pi_classifier_training.modelfile.writer import write_model_file
 
 from pi_classifier.inference.classifier import open_model, open_model_bytes
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.model_file import read_model_file
+from pi_classifier.modelfile.model_graph import read_model_graph
 from pi_classifier.modelfile.tflite_metadata import Normalization
 
 from .foreign import LABELS, SIDE, TeachableNet, values, write_labels, write_poets_graph

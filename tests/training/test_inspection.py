@@ -16,17 +16,18 @@ import pytest
 from pi_classifier_training.cli import main
 from pi_classifier_training.conversion.converter import to_tflite
 from pi_classifier_training.errors import ExportError
-from pi_classifier_training.inspection.costs import layers
 from pi_classifier_training.inspection.drawing import as_dot, as_svg, edges
 from pi_classifier_training.inspection.inspect import inspect, inspect_model
-from pi_classifier_training.inspection.model_graph import (
+from pi_classifier_training.inspection.text import inspection_lines
+from pi_classifier_training.inspection.weights import distinct_values, model_kind, weight_tensors
+
+from pi_classifier.modelfile.costs import layers
+from pi_classifier.modelfile.model_graph import (
     ModelGraph,
     Operation,
     Tensor,
     read_model_graph,
 )
-from pi_classifier_training.inspection.text import inspection_lines
-from pi_classifier_training.inspection.weights import distinct_values, model_kind, weight_tensors
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"

@@ -13,9 +13,10 @@ from pi_classifier_training.conversion.unoptimized import convert_unoptimized
 from pi_classifier_training.data.dataset import Images
 from pi_classifier_training.errors import ParityError
 from pi_classifier_training.export.folding_gain import FoldingOptions, measure_folding
-from pi_classifier_training.inspection.model_graph import read_model_graph
 from pi_classifier_training.networks.network import Network, NetworkSpec
 from pi_classifier_training.retraining.run_folder import RunFolder
+
+from pi_classifier.modelfile.model_graph import read_model_graph
 
 
 def test_the_command_shows_fewer_operations_and_equal_scores(

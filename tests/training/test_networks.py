@@ -17,9 +17,7 @@ from pi_classifier_training.conversion.conversion import Kind, convert
 from pi_classifier_training.data.dataset import Images
 from pi_classifier_training.errors import TrainingError
 from pi_classifier_training.evaluation.boards import board_cost, network_work
-from pi_classifier_training.inspection.costs import layers
 from pi_classifier_training.inspection.estimates import work_of
-from pi_classifier_training.inspection.model_graph import read_model_graph
 from pi_classifier_training.modelfile.writer import write_model_file
 from pi_classifier_training.networks.backbone import (
     as_list,
@@ -34,6 +32,8 @@ from pi_classifier_training.networks.spec import FAMILIES, NETWORKS, NetworkSpec
 
 from pi_classifier.inference.classifier import open_model
 from pi_classifier.inference.settings import ModelSettings
+from pi_classifier.modelfile.costs import layers
+from pi_classifier.modelfile.model_graph import read_model_graph
 from tests import torch_files
 
 SIDE = 96

@@ -28,7 +28,6 @@ from pi_classifier_training.data.dataset import Images, decode, labels_of, scan,
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.export.run_export import open_run
 from pi_classifier_training.export.source import calibration_photos, drawn_photos
-from pi_classifier_training.inspection.model_graph import ModelGraph, Tensor, read_model_graph
 from pi_classifier_training.modelfile.writer import write_model_file
 from pi_classifier_training.networks import layers as steps
 from PIL import Image
@@ -37,6 +36,7 @@ from pi_classifier.inference.classifier import open_model
 from pi_classifier.inference.interpreter import installed_runtimes
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.model_file import read_model_file
+from pi_classifier.modelfile.model_graph import ModelGraph, Tensor, read_model_graph
 
 SIDE = 96
 

@@ -19,11 +19,11 @@ from pi_classifier_training.compression.rounding.float_file import packed_bytes,
 from pi_classifier_training.compression.rounding.search import for_saving, for_target_loss, within
 from pi_classifier_training.compression.rounding.trials import RoundingTrials
 from pi_classifier_training.errors import DatasetError, ExportError, TrainingError
-from pi_classifier_training.inspection.model_graph import ModelGraph, Tensor, read_model_graph
 
 from pi_classifier.inference.classifier import open_model
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.model_file import read_model_file
+from pi_classifier.modelfile.model_graph import ModelGraph, Tensor, read_model_graph
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import Any
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from pi_classifier_training.inspection.model_graph import ModelGraph, read_model_graph
+
+from pi_classifier.modelfile.model_graph import ModelGraph, read_model_graph
 
 SAME, VALID = 0, 1
 NO_ACTIVATION, RELU, RELU_N1_TO_1, RELU6 = range(4)

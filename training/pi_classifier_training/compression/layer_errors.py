@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier_training.conversion.execution import WEIGHTED, UnknownOperation, execute
-from pi_classifier_training.conversion.full_integer import BATCH, Range, fake_quantized
-from pi_classifier_training.data.stored_pixels import PixelRows
-from pi_classifier_training.errors import ExportError
-from pi_classifier_training.inspection.model_graph import (
+from pi_classifier.modelfile.model_graph import (
     ModelGraph,
     Operation,
     Tensor,
     read_model_graph,
 )
+from pi_classifier_training.conversion.execution import WEIGHTED, UnknownOperation, execute
+from pi_classifier_training.conversion.full_integer import BATCH, Range, fake_quantized
+from pi_classifier_training.data.stored_pixels import PixelRows
+from pi_classifier_training.errors import ExportError
 
 # What full-integer files have besides the float file's operations.
 _ADDED = ("QUANTIZE", "DEQUANTIZE")

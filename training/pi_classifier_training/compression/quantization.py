@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.inference.classifier import open_model_bytes
+from pi_classifier.modelfile.model_graph import read_model_graph
 from pi_classifier.setting import setting
 from pi_classifier_training.compression.layer_errors import LayerError, layer_errors
 from pi_classifier_training.compression.quantization_aware import Aware, AwareOptions, train_aware
@@ -23,7 +24,6 @@ from pi_classifier_training.evaluation.unknown import open_uncalibrated
 from pi_classifier_training.export.export import TRIAL
 from pi_classifier_training.export.run_export import export_kind, open_source
 from pi_classifier_training.export.source import Source, calibration_photos, drawn_photos
-from pi_classifier_training.inspection.model_graph import read_model_graph
 from pi_classifier_training.modelfile.model_folder import require_writable
 from pi_classifier_training.modelfile.writer import write_model_file
 from pi_classifier_training.progress import with_progress

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pi_classifier.modelfile.model_graph import ModelGraph, Operation
 from pi_classifier_training.conversion.execution import WEIGHTED, execute, is_rectified
 from pi_classifier_training.conversion.full_integer import (
     FIXED,
@@ -18,7 +19,6 @@ from pi_classifier_training.conversion.full_integer import (
     fake_quantized,
     nudged,
 )
-from pi_classifier_training.inspection.model_graph import ModelGraph, Operation
 
 # A weight that changes its rounding shifts a whole channel: weights move least. Biases make
 # up for such shifts, and ranges are two numbers for a whole feature map.

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pi_classifier.modelfile.model_graph import ModelGraph, Operation
 from pi_classifier_training.conversion.execution import WEIGHTED, activated, computed, last_uses
 from pi_classifier_training.conversion.full_integer import (
     BATCH,
@@ -22,7 +23,6 @@ from pi_classifier_training.conversion.full_integer import (
     rounded_weights,
 )
 from pi_classifier_training.data.stored_pixels import PixelRows
-from pi_classifier_training.inspection.model_graph import ModelGraph, Operation
 
 # What may be kept of all photos between two layers. More makes no better file (record 0046).
 HELD_BYTES = 96 << 20

@@ -9,13 +9,13 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pi_classifier.modelfile.model_graph import read_model_graph
 from pi_classifier.modelfile.tflite_graph import read_graph
 from pi_classifier_training.conversion.bias_correction import full_integer
 from pi_classifier_training.conversion.converter import Function, to_tflite
 from pi_classifier_training.conversion.execution import UnknownOperation
 from pi_classifier_training.data.dataset import Images
 from pi_classifier_training.errors import ExportError
-from pi_classifier_training.inspection.model_graph import read_model_graph
 
 log = logging.getLogger(__name__)
 

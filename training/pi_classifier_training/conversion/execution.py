@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 from pi_classifier.modelfile.flatbuffer import Table
+from pi_classifier.modelfile.model_graph import ModelGraph, Operation
 from pi_classifier_training.conversion.plain_operations import (
     UnknownOperation,
     is_plain,
     option,
     plain,
 )
-from pi_classifier_training.inspection.model_graph import ModelGraph, Operation
 
 # Operations whose second input are weights; their channels' axis in the file, and the
 # order of axes that TensorFlow wants instead.

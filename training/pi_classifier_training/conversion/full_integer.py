@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pi_classifier.modelfile.model_graph import ModelGraph, Operation
 from pi_classifier_training.conversion.converter import to_tflite
 from pi_classifier_training.conversion.execution import WEIGHTED, execute
 from pi_classifier_training.data.stored_pixels import PixelRows
-from pi_classifier_training.inspection.model_graph import ModelGraph, Operation
 
 Range = tuple[float, float]
 Values = NDArray[np.float32]

@@ -13,6 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.modelfile.model_file import ModelFile
+from pi_classifier.modelfile.model_graph import (
+    ModelGraph,
+    Operation,
+    Tensor,
+    read_model_graph,
+)
 from pi_classifier.modelfile.picture_input import Channels, picture_shape
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS
 from pi_classifier_training.conversion.converter import Function
@@ -24,12 +30,6 @@ from pi_classifier_training.conversion.execution import (
     is_known,
 )
 from pi_classifier_training.errors import ExportError
-from pi_classifier_training.inspection.model_graph import (
-    ModelGraph,
-    Operation,
-    Tensor,
-    read_model_graph,
-)
 from pi_classifier_training.inspection.weights import model_kind
 
 FLOAT_KINDS = ("float32", "float16", "rounded", "none")

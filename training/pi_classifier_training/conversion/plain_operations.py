@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from pi_classifier.modelfile.flatbuffer import Scalar, Table
+from pi_classifier.modelfile.model_graph import Operation
 from pi_classifier_training.errors import ExportError
-from pi_classifier_training.inspection.model_graph import Operation
 
 
 class UnknownOperation(ExportError):

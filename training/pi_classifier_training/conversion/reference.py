@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from pi_classifier.inference.quantization import PixelEncoder
 from pi_classifier.modelfile.model_file import ModelFile, upsample_nearest
+from pi_classifier.modelfile.model_graph import read_model_graph
 from pi_classifier.modelfile.tflite_graph import TensorSpec
 from pi_classifier.modelfile.tflite_metadata import Normalization
 from pi_classifier_training.errors import ExportError
-from pi_classifier_training.inspection.model_graph import read_model_graph
 
 Pixels = NDArray[np.uint8]
 # Network inputs float32, such as [1, height, width, 3], → scores float32 [outputs].

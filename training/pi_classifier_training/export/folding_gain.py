@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pi_classifier.inference.classifier import ModelClassifier, open_model_bytes
+from pi_classifier.modelfile.model_graph import read_model_graph
 from pi_classifier.setting import setting
 from pi_classifier_training.conversion.conversion import convert
 from pi_classifier_training.conversion.converter import to_tflite
@@ -25,7 +26,6 @@ from pi_classifier_training.data.dataset import Images
 from pi_classifier_training.data.stored_pixels import PixelRows, Pixels
 from pi_classifier_training.errors import ParityError
 from pi_classifier_training.export.export import TRIAL
-from pi_classifier_training.inspection.model_graph import read_model_graph
 from pi_classifier_training.modelfile.writer import write_model_file
 from pi_classifier_training.networks.network import Network
 

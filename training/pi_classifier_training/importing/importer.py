@@ -14,6 +14,7 @@ from pi_classifier.inference.classifier import ModelClassifier, open_model_bytes
 from pi_classifier.modelfile.labels import silent_labels
 from pi_classifier.modelfile.manifest import CHANNELS_WRITTEN, Resize
 from pi_classifier.modelfile.model_file import read_model_file
+from pi_classifier.modelfile.model_graph import read_model_graph
 from pi_classifier.modelfile.picture_input import Channels, channels_of
 from pi_classifier.modelfile.tflite_graph import Graph, read_graph
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS, Normalization
@@ -33,7 +34,6 @@ from pi_classifier_training.importing.labels import distinct, find_labels
 from pi_classifier_training.importing.normalize import Stated, choose_normalization
 from pi_classifier_training.importing.original import WORDS, Original
 from pi_classifier_training.importing.sources import Choices, opened
-from pi_classifier_training.inspection.model_graph import read_model_graph
 from pi_classifier_training.inspection.weights import model_kind
 from pi_classifier_training.modelfile.golden import golden_vectors
 from pi_classifier_training.modelfile.model_card import ModelCard

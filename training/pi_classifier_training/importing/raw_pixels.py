@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pi_classifier_training.inspection.model_graph import ModelGraph, Operation, read_model_graph
+from pi_classifier.modelfile.model_graph import ModelGraph, Operation, read_model_graph
 
 # Pixels 0 to 255 are what goes in where the first steps make them this much smaller, or
 # take away a mean as large as pixels have.

@@ -15,6 +15,7 @@ from pi_classifier.errors import ModelError
 from pi_classifier.modelfile.associated_files import read_associated_files
 from pi_classifier.modelfile.file_kinds import ARCHIVE, GRAPH, HDF5, KERAS, SAVED_MODEL, kind_of
 from pi_classifier.modelfile.locate import CASCADE
+from pi_classifier.modelfile.model_graph import ModelGraph, read_model_graph
 from pi_classifier.modelfile.tflite_metadata import Normalization
 from pi_classifier.modelfile.ultralytics import (
     EXPORT_TABLES,
@@ -36,7 +37,6 @@ from pi_classifier_training.importing.graph_nodes import (
 )
 from pi_classifier_training.importing.original import Format, Original, converted
 from pi_classifier_training.importing.raw_pixels import file_takes_raw_pixels
-from pi_classifier_training.inspection.model_graph import ModelGraph, read_model_graph
 
 # https://teachablemachine.withgoogle.com: the code it shows beside each export
 # crops the center and takes (x / 127.5) − 1.

@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from pi_classifier_training.inspection.costs import LayerCost, layers
-from pi_classifier_training.inspection.model_graph import ModelGraph
+from pi_classifier.modelfile.costs import LayerCost, layers
+from pi_classifier.modelfile.model_graph import ModelGraph
 
 _BOX_WIDTH, _BOX_HEIGHT = 190, 34
 _GAP = 14

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pi_classifier_training.inspection.costs import LayerCost
+from pi_classifier.modelfile.costs import LayerCost
 
 # (slow, fast): times a depthwise multiply-accumulate counts, overhead of one operation.
 _DEPTHWISE = (4.0, 2.0)

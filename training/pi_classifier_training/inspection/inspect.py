@@ -9,18 +9,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pi_classifier.errors import ModelError
+from pi_classifier.errors import ModelError, ModelFileError
 from pi_classifier.modelfile.cascade_file import read_cascade_file
+from pi_classifier.modelfile.costs import layers
 from pi_classifier.modelfile.locate import find_model
 from pi_classifier.modelfile.manifest import CHANNELS_WRITTEN
 from pi_classifier.modelfile.model_copy import LARGEST_MODEL
 from pi_classifier.modelfile.model_file import ModelFile, read_model_file
+from pi_classifier.modelfile.model_graph import ModelGraph, Tensor, read_model_graph
 from pi_classifier.system.files import read_regular_file
 from pi_classifier_training.errors import ExportError
-from pi_classifier_training.inspection.costs import layers
 from pi_classifier_training.inspection.estimates import BASIS, estimates
 from pi_classifier_training.inspection.memory import activation_memory
-from pi_classifier_training.inspection.model_graph import ModelGraph, Tensor, read_model_graph
 from pi_classifier_training.inspection.weights import (
     alignment,
     bytes_by_type,
@@ -60,7 +60,7 @@ def read_graph_file(path: Path) -> tuple[bytes, ModelGraph]:
         raise ExportError(f"{path}: cannot be read: {error.strerror}; check the path") from error
     try:
         return data, read_model_graph(data)
-    except ExportError as error:
+    except ModelFileError as error:
         raise ExportError(f"{path}: {error}; inspect takes a .tflite file") from error
 
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from pi_classifier_training.inspection.model_graph import ModelGraph, Tensor
+from pi_classifier.modelfile.model_graph import ModelGraph
 
 # TFLite's arena starts every tensor at a multiple of this.
 _ALIGNMENT = 64
@@ -50,14 +48,6 @@ def activation_memory(graph: ModelGraph) -> ActivationMemory:
     return ActivationMemory(alive[worst], _planned(lives), worst)
 
 
-def activation_bytes(tensor: Tensor) -> int:
-    """The size of a tensor in memory; texts and types unknown here count as 4 bytes each."""
-    try:
-        return tensor.elements * np.dtype(tensor.dtype).itemsize
-    except TypeError:
-        return tensor.elements * 4
-
-
 def _lives(graph: ModelGraph) -> list[_Life]:
     first = dict.fromkeys(graph.inputs, 0)
     last = dict.fromkeys(graph.inputs, 0)
@@ -71,7 +61,7 @@ def _lives(graph: ModelGraph) -> list[_Life]:
                 last[i] = step
     last.update(dict.fromkeys(graph.outputs, len(graph.operations) - 1))
     return [
-        _Life(start, max(start, last[i]), activation_bytes(graph.tensors[i]))
+        _Life(start, max(start, last[i]), graph.tensors[i].size_bytes)
         for i, start in first.items()
         if not graph.tensors[i].constant
     ]

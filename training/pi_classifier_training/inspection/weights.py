@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pi_classifier_training.inspection.costs import is_parameter, weights_of
-from pi_classifier_training.inspection.model_graph import ModelGraph, Tensor
+from pi_classifier.modelfile.costs import is_parameter, weights_of
+from pi_classifier.modelfile.model_graph import ModelGraph, Tensor
 
 # A trained float network repeats hardly any weight; one rounded to few levels most of them.
 ROUNDED_BELOW = 0.5

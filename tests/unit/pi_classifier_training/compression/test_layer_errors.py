@@ -17,8 +17,8 @@ from pi_classifier_training.compression.layer_errors import (
     layer_name,
 )
 from pi_classifier_training.errors import ExportError
-from pi_classifier_training.inspection.model_graph import Tensor
 
+from pi_classifier.modelfile.model_graph import Tensor
 from tests.unit.pi_classifier_training.small_graphs import Network
 
 

@@ -18,8 +18,8 @@ from pi_classifier_training.conversion.full_integer import (
     nudged,
     rounded_weights,
 )
-from pi_classifier_training.inspection.model_graph import ModelGraph
 
+from pi_classifier.modelfile.model_graph import ModelGraph
 from tests.unit.pi_classifier_training.small_graphs import RELU, Network
 
 tf = pytest.importorskip("tensorflow")

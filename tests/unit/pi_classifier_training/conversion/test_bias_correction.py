@@ -20,8 +20,8 @@ from pi_classifier_training.conversion.full_integer import (
     measured_ranges,
     rounded_weights,
 )
-from pi_classifier_training.inspection.model_graph import ModelGraph
 
+from pi_classifier.modelfile.model_graph import ModelGraph
 from tests.unit.pi_classifier_training.small_graphs import RELU, SAME, Network
 
 Array = NDArray[np.float32]

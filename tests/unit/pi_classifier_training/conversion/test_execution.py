@@ -15,8 +15,8 @@ from pi_classifier_training.conversion.execution import (
     execute,
     is_rectified,
 )
-from pi_classifier_training.inspection.model_graph import ModelGraph
 
+from pi_classifier.modelfile.model_graph import ModelGraph
 from tests.unit.pi_classifier_training.small_graphs import (
     NO_ACTIVATION,
     RELU,

@@ -17,8 +17,8 @@ from pi_classifier_training.conversion.full_integer import (
     nudged,
     rounded_weights,
 )
-from pi_classifier_training.inspection.model_graph import Operation
 
+from pi_classifier.modelfile.model_graph import Operation
 from tests.unit.pi_classifier_training.small_graphs import Network, graph_of
 
 Array = NDArray[np.float32]

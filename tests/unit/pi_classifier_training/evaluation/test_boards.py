@@ -13,11 +13,12 @@ from pi_classifier_training.evaluation.boards import (
     network_for,
     network_work,
 )
-from pi_classifier_training.inspection.costs import layers
 from pi_classifier_training.inspection.estimates import BOARD_KEYS, estimates, work_of
-from pi_classifier_training.inspection.model_graph import read_model_graph
 from pi_classifier_training.networks.imagenet import imagenet_top1
 from pi_classifier_training.networks.spec import FAMILIES, NetworkSpec
+
+from pi_classifier.modelfile.costs import layers
+from pi_classifier.modelfile.model_graph import read_model_graph
 
 FLOWERS = Path(__file__).resolve().parents[4] / "models" / "flowers"
 

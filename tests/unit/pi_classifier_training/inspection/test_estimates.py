@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pi_classifier_training.inspection.costs import LayerCost, layers
 from pi_classifier_training.inspection.estimates import BOARDS, Estimate, estimates
-from pi_classifier_training.inspection.model_graph import read_model_graph
+
+from pi_classifier.modelfile.costs import LayerCost, layers
+from pi_classifier.modelfile.model_graph import read_model_graph
 
 DATA = Path(__file__).parents[3] / "data"
 KINDS = ("float32", "rounded", "float16", "dynamic", "mixed", "int8")

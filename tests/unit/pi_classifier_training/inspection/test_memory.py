@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pi_classifier_training.inspection.memory import activation_bytes, activation_memory
-from pi_classifier_training.inspection.model_graph import ModelGraph
+from pi_classifier_training.inspection.memory import activation_memory
 
+from pi_classifier.modelfile.model_graph import ModelGraph
 from tests.unit.pi_classifier_training.small_graphs import Network
 
 
@@ -94,7 +94,7 @@ def test_bytes_of_each_type(dtype: str, size: int) -> None:
     network = Network()
     x = network.input(3, 5, dtype=dtype)
     network.operation("ADD", (x, x), (1,))
-    assert activation_bytes(network.graph().tensors[x]) == 15 * size
+    assert network.graph().tensors[x].size_bytes == 15 * size
 
 
 @given(

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pi_classifier_training.inspection.model_graph import ModelGraph
 from pi_classifier_training.inspection.weights import (
     KIND_WORDS,
     alignment,
@@ -19,6 +18,7 @@ from pi_classifier_training.inspection.weights import (
     weight_tensors,
 )
 
+from pi_classifier.modelfile.model_graph import ModelGraph
 from tests.unit.pi_classifier_training.small_graphs import Network
 
 RANDOM = np.random.default_rng(1).normal(size=(8, 16)).astype(np.float32)

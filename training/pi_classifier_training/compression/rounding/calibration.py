@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pi_classifier.modelfile.model_graph import ModelGraph, Operation
 from pi_classifier_training.compression.rounding.levels import (
     LARGEST_MULTIPLE,
     Array,
@@ -27,7 +28,6 @@ from pi_classifier_training.compression.rounding.levels import (
 )
 from pi_classifier_training.conversion.execution import UnknownOperation, activated, computed
 from pi_classifier_training.errors import ExportError
-from pi_classifier_training.inspection.model_graph import ModelGraph, Operation
 
 Values = NDArray[np.float32]
 Weights = dict[int, Values]

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from pi_classifier.modelfile.model_graph import ModelGraph, Operation
 from pi_classifier_training.compression.rounding.float_file import FloatModel
 from pi_classifier_training.compression.rounding.levels import Array, as_rows
-from pi_classifier_training.inspection.model_graph import ModelGraph, Operation
 
 Values = NDArray[np.float32]
 Weights = dict[int, Values]

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from pi_classifier.inference.classifier import open_model_bytes
 from pi_classifier.modelfile.manifest import CHANNELS_WRITTEN
 from pi_classifier.modelfile.model_file import ModelFile, read_model_file
+from pi_classifier.modelfile.model_graph import ModelGraph, Operation, read_model_graph
 from pi_classifier.modelfile.tflite_metadata import RAW_PIXELS
 from pi_classifier.system.files import write_atomic
 from pi_classifier_training.errors import ExportError
 from pi_classifier_training.export.export import TRIAL, Evaluation
-from pi_classifier_training.inspection.model_graph import ModelGraph, Operation, read_model_graph
 from pi_classifier_training.modelfile.golden import golden_vectors
 from pi_classifier_training.modelfile.writer import write_model_file
 

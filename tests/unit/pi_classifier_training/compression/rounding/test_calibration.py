@@ -17,8 +17,8 @@ from pi_classifier_training.compression.rounding.calibration import (
 from pi_classifier_training.compression.rounding.levels import LARGEST_MULTIPLE, as_rows
 from pi_classifier_training.conversion.execution import computed, execute
 from pi_classifier_training.errors import ExportError
-from pi_classifier_training.inspection.model_graph import ModelGraph
 
+from pi_classifier.modelfile.model_graph import ModelGraph
 from tests.unit.pi_classifier_training.small_graphs import RELU, SAME, VALID, Network
 
 pytest.importorskip("tensorflow")

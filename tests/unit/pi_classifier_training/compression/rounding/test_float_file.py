@@ -17,9 +17,9 @@ from pi_classifier_training.compression.rounding.float_file import (
     trial_bytes,
 )
 from pi_classifier_training.errors import ExportError
-from pi_classifier_training.inspection.model_graph import read_model_graph
 from pi_classifier_training.modelfile.writer import write_model_file
 
+from pi_classifier.modelfile.model_graph import read_model_graph
 from tests.unit.pi_classifier_training.small_graphs import RELU, Network
 
 LABELS = ["daisy", "rose", "tulip"]

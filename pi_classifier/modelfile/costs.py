@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pi_classifier_training.inspection.model_graph import ModelGraph, Operation, Tensor
+from pi_classifier.modelfile.model_graph import ModelGraph, Operation, Tensor
 
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 # These look at every input number; all others make every output number once.

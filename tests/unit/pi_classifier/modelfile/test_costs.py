@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pi_classifier_training.inspection.costs import LayerCost, layers, macs
 
+from pi_classifier.modelfile.costs import LayerCost, layers, macs
 from tests.unit.pi_classifier_training.small_graphs import SAME, VALID, Network, graph_of
 
 
