@@ -54,3 +54,12 @@ def setting(
     if default is MISSING:
         return field(metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+def tables(doc: str, *, like: str = "") -> Any:
+    """Declare an array of tables, ``[[array]]``: any number of one settings dataclass.
+
+    Every table has a `name` of its own, which is one of the dataclass's settings. What it
+    leaves out is as in the section `like`, or the setting's own default.
+    """
+    return field(default=(), metadata={"tables": doc, "like": like})

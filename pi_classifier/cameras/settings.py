@@ -52,6 +52,7 @@ class CameraSettings:
         metavar="SOURCE",
         shown=shown_source,
     )
+    name: str = setting("", "what the camera is called; of several each has a name of its own")
     width: int = setting(
         640, "frame width in pixels, even", minimum=SMALLEST_SIDE, maximum=LARGEST_SIDE
     )
@@ -122,6 +123,11 @@ class CameraSettings:
     def shown_source(self) -> str:
         """The source as it may be shown and logged: without name and password."""
         return shown_source(self.source)
+
+    @property
+    def title(self) -> str:
+        """What a message about the camera begins with: "camera", or "camera garden"."""
+        return f"camera {self.name}".strip()
 
     def __post_init__(self) -> None:
         for name, value in (("width", self.width), ("height", self.height)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -65,22 +66,32 @@ def main(arguments: argparse.Namespace) -> int:
 def _list(configuration: Configuration, *, as_json: bool) -> int:
     from pi_classifier.cameras.discovery import discover_cameras, match_source
 
-    settings = configuration.settings.camera
-    cameras = discover_cameras(settings)
-    chosen = match_source(settings.source, cameras)
+    settings = configuration.settings
+    cameras = discover_cameras(settings.camera)
+    looked_through = settings.cameras or (settings.camera,)
+    chosen = [match_source(camera.source, cameras) for camera in looked_through]
     for camera in cameras:
         if as_json:
-            more = {"available": camera.available, "chosen": camera is chosen}
+            more = {"available": camera.available, "chosen": camera in chosen}
             print(json_text(asdict(camera) | more))
         else:
             print(_as_text(camera))
     if not as_json:
-        where = configuration.sources["camera.source"]
-        why = "nothing else is configured" if where == "default" else f"says {where}"
-        print(f"\nchosen: {settings.shown_source} ({why}); another one: --camera SOURCE")
-        if chosen is not None and chosen.problem:
-            print("It cannot be used now: see above.")
+        print()
+        for one, is_here in zip(looked_through, chosen, strict=True):
+            print(_chosen(one, configuration.sources))
+            if is_here is not None and is_here.problem:
+                print("It cannot be used now: see above.")
     return 0
+
+
+def _chosen(settings: CameraSettings, sources: Mapping[str, str]) -> str:
+    source = sources.get(f"cameras.{settings.name}.source")
+    if source is not None:
+        return printable(f"chosen: {settings.shown_source} as {settings.name} (says {source})")
+    where = sources["camera.source"]
+    why = "nothing else is configured" if where == "default" else f"says {where}"
+    return f"chosen: {settings.shown_source} ({why}); another one: --camera SOURCE"
 
 
 def _as_text(camera: DiscoveredCamera) -> str:
@@ -99,12 +110,13 @@ def _as_text(camera: DiscoveredCamera) -> str:
 
 def _snapshot(configuration: Configuration, path: Path, as_json: bool) -> int:
     """Save one frame and print what the model says of it."""
+    from pi_classifier.commands.options import of_one_camera
     from pi_classifier.inference.classifier import open_classifier
 
     kind = _KINDS.get(path.suffix.lower())
     if kind is None:
         raise ConfigError(f"--snapshot {path}: expected a name ending in {', '.join(_KINDS)}")
-    settings = configuration.settings
+    settings = of_one_camera(configuration.settings)
     with closing(open_classifier(settings.model)) as classifier:
         frame = _one_frame(settings.camera)
         prediction = classifier.classify(frame)

@@ -6,6 +6,7 @@ import argparse
 from contextlib import closing
 from dataclasses import dataclass
 
+from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.commands.options import add_setting_options, effective
 from pi_classifier.commands.parser import Parser
 from pi_classifier.config.options import add_options, read_options
@@ -57,20 +58,26 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _checked(configuration: Configuration, *, open_camera: bool) -> str:
     """Try all that can be tried without a sound; say what was found."""
-    from pi_classifier.cameras import camera_opener
-    from pi_classifier.service.camera_trial import try_camera
     from pi_classifier.sinks.speech import check_speech
 
     settings = configuration.settings
     if settings.speech.enabled:
         check_speech(settings.speech)
     size, model = _model(settings)
+    cameras = settings.cameras or (settings.camera,)
+    said = [_camera(camera, size, open_camera=open_camera) for camera in cameras]
+    return f"The configuration is good: {model}; {'; '.join(said)}."
+
+
+def _camera(settings: CameraSettings, size: tuple[int, int] | None, *, open_camera: bool) -> str:
+    """What is found of a camera; raises what a start would."""
+    from pi_classifier.cameras import camera_opener
+    from pi_classifier.service.camera_trial import try_camera
+
     if open_camera:
-        camera = try_camera(settings.camera, size)
-    else:
-        camera_opener(settings.camera, size)  # what is wrong in its settings is said in any case
-        camera = f"camera: {settings.camera.shown_source}"
-    return f"The configuration is good: {model}; {camera}."
+        return try_camera(settings, size)
+    camera_opener(settings, size)  # what is wrong in its settings is said in any case
+    return f"{settings.title}: {settings.shown_source}"
 
 
 def _model(settings: Settings) -> tuple[tuple[int, int] | None, str]:

@@ -13,7 +13,8 @@ from pi_classifier.commands.parser import Parser
 from pi_classifier.config.options import add_options, flag_of, given_options, read_options
 from pi_classifier.config.reading import DEFAULT, Configuration, Layer, read_configuration
 from pi_classifier.config.schema import NONE
-from pi_classifier.config.settings import KEYS, SECTIONS
+from pi_classifier.config.settings import KEYS, SECTIONS, Settings
+from pi_classifier.errors import ConfigError
 from pi_classifier.setting import setting
 
 Shared = Mapping[str, Sequence[str]]
@@ -26,7 +27,9 @@ CAMERA: Shared = {"camera": ("source", "seed", "realtime"), "run": ("frames", "d
 # What is configured for the configured model does not hold for another one.
 _OF_ONE_MODEL = {"labels": NONE, "mean": NONE, "std": NONE, "scores": "auto"}
 # How the configured camera hangs, and what it can do, says nothing of another one, or of photos.
-_OF_ONE_CAMERA = (*OF_ORIENTATION, *OF_PI_CAMERAS)
+_OF_ONE_CAMERA = ("name", *OF_ORIENTATION, *OF_PI_CAMERAS)
+# The layer of the option that names a camera.
+_NAMED = "--camera"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +57,54 @@ def effective(
     """The configuration with what the command line says; raises ConfigError.
 
     `defaults` are what the command itself wants where its options say nothing else. A camera
-    that is named is another than the configured one, and not turned or cut as that one is.
+    that is named is another than the configured one, and not turned or cut as that one is; but
+    the name of one of several that are configured means that one.
     """
     given = read_options(arguments, ConfigurationOptions)
     layers = [*defaults, *_layers(arguments, shared)]
     configuration = read_configuration(given.config, given.set, layers)
-    unset = _of_another_camera(configuration)
-    if not unset:
+    if configuration.sources["camera.source"] != _NAMED:
         return configuration
-    configured = read_configuration(given.config, given.set, defaults)
-    if configured.settings.camera.source == configuration.settings.camera.source:
-        return configuration
+    name = configuration.settings.camera.source
+    configured = read_configuration(
+        given.config, given.set, [layer for layer in layers if layer.source != _NAMED]
+    )
+    if any(camera.name == name for camera in configured.settings.cameras):
+        return _looking_through(configured, name)
     settings = configuration.settings
+    another = name != configured.settings.camera.source
+    unset = _of_another_camera(configuration) if another else {}
     camera = replace(settings.camera, **unset)
-    sources = {f"camera.{name}": "--camera" for name in unset}
-    return Configuration(replace(settings, camera=camera), {**configuration.sources, **sources})
+    sources = {f"camera.{setting}": _NAMED for setting in unset}
+    return Configuration(
+        replace(settings, camera=camera, cameras=()), {**configuration.sources, **sources}
+    )
+
+
+def of_one_camera(settings: Settings) -> Settings:
+    """The settings of a command that looks through one camera; ConfigError for several."""
+    if len(settings.cameras) > 1:
+        names = ", ".join(camera.name for camera in settings.cameras)
+        raise ConfigError(
+            f"several cameras are configured ({names}), and this command looks through one: "
+            "choose it with --camera NAME"
+        )
+    return replace(settings, camera=next(iter(settings.cameras), settings.camera), cameras=())
+
+
+def _looking_through(configuration: Configuration, name: str) -> Configuration:
+    """The configuration with one of its cameras alone."""
+    settings, sources = configuration.settings, dict(configuration.sources)
+    camera = next(camera for camera in settings.cameras if camera.name == name)
+    for key in KEYS["camera"]:
+        own = sources[f"cameras.{name}.{key}"]
+        if own != "[camera]":
+            sources[f"camera.{key}"] = own
+    return Configuration(replace(settings, camera=camera, cameras=()), sources)
 
 
 def _of_another_camera(configuration: Configuration) -> dict[str, Any]:
-    """What a file says of the configured camera, undone where an option names one."""
-    if configuration.sources["camera.source"] != "--camera":
-        return {}
+    """What a file says of the configured camera, undone where an option names another."""
     usual = CameraSettings()
     return {
         name: getattr(usual, name)

@@ -96,10 +96,10 @@ def _preview(
 
 def _settings(arguments: argparse.Namespace, options: PreviewOptions) -> Settings:
     """The effective settings, without sinks: nothing is spoken or logged by looking."""
-    from pi_classifier.commands.options import CAMERA, MODEL, effective
+    from pi_classifier.commands.options import CAMERA, MODEL, effective, of_one_camera
     from pi_classifier.logs.handlers import setup_logging
 
-    settings = effective(arguments, MODEL, CAMERA).settings
+    settings = of_one_camera(effective(arguments, MODEL, CAMERA).settings)
     # Log lines would be written across the picture.
     quiet = "error" if _in_terminal(options) else "warning"
     setup_logging("debug" if arguments.debug else quiet)

@@ -50,13 +50,13 @@ def main(arguments: argparse.Namespace) -> int:
 def _record(arguments: argparse.Namespace, signals: StopOnSignal) -> int:
     from pi_classifier.cameras.replay.recording import Recorder, check_unused
     from pi_classifier.cameras.stream import limited
-    from pi_classifier.commands.options import CAMERA, effective
+    from pi_classifier.commands.options import CAMERA, effective, of_one_camera
     from pi_classifier.config.options import read_options
     from pi_classifier.logs.handlers import setup_logging
     from pi_classifier.service.build import open_camera
     from pi_classifier.service.counters import Counters
 
-    settings = effective(arguments, CAMERA).settings
+    settings = of_one_camera(effective(arguments, CAMERA).settings)
     options = read_options(arguments, RecordOptions)
     setup_logging("debug" if arguments.debug else "warning")
     source = settings.camera.shown_source

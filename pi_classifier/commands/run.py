@@ -132,11 +132,11 @@ def _run(
 
 def _settings(arguments: argparse.Namespace) -> Settings:
     """The effective settings as they are on disk now; raises ConfigError."""
-    from pi_classifier.commands.options import effective
+    from pi_classifier.commands.options import effective, of_one_camera
     from pi_classifier.config.reading import Layer
 
     debug = [Layer("--debug", {"run": {"log_level": "debug"}})] if arguments.debug else []
-    return effective(arguments, *_shared(), defaults=debug).settings
+    return of_one_camera(effective(arguments, *_shared(), defaults=debug).settings)
 
 
 def _log_start(source: str, service: Service) -> None:

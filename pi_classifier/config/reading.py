@@ -3,7 +3,8 @@
 Every section is the settings dataclass of the part it configures; nothing about a
 key is written here. Later sources win: built-in defaults, /etc, the user's file,
 `--config FILE`, `--set section.key=value`, the command line's shorthands. Tables of
-strings (phrases per label, say) are merged entry by entry, all else is replaced.
+strings (phrases per label, say) are merged entry by entry, all else is replaced. Arrays of
+tables are read by `config.tables`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from pi_classifier.config.schema import Key, to_toml
-from pi_classifier.config.settings import KEYS, SECTIONS, Settings
+from pi_classifier.config.section import Section, homes
+from pi_classifier.config.settings import ARRAYS, KEYS, SECTIONS, Settings
+from pi_classifier.config.tables import Tables
 from pi_classifier.errors import ConfigError, is_the_machines
 from pi_classifier.masking import masked, masked_address
 from pi_classifier.printable import printable
@@ -32,7 +35,10 @@ _LARGEST_FILE_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The effective settings, and for each `section.key` where its value came from."""
+    """The effective settings, and for each `section.key` where its value came from.
+
+    Those of a table in an array are called `array.name.key`.
+    """
 
     settings: Settings
     sources: Mapping[str, str]
@@ -75,9 +81,9 @@ class _Reading:
     """Values and problems gathered from one source after the other."""
 
     def __init__(self) -> None:
-        self._values: dict[str, dict[str, Any]] = {section: {} for section in KEYS}
-        self._sources: dict[str, str] = {}
         self._problems: list[str] = []
+        self._sections = {name: Section(name, keys) for name, keys in KEYS.items()}
+        self._arrays = {name: Tables(array, self._problems) for name, array in ARRAYS.items()}
 
     def file(self, path: Path, *, may_miss: tuple[type[OSError], ...]) -> None:
         try:
@@ -106,66 +112,57 @@ class _Reading:
     def assignment(self, text: str) -> None:
         path, equals, raw = text.partition("=")
         section, *names = path.strip().split(".")
-        if not equals or not 1 <= len(names) <= 2 or not all((section, *names)):
+        array = ARRAYS.get(section)
+        # array=[…], array.table.key=value, array.table.key.entry=value
+        expected = (1, 2) if array is None else (0, 2, 3)
+        if not equals or len(names) not in expected or not all((section, *names)):
             shown = masked_address(text) if "://" in text else text
             self._problems.append(
                 f"--set {shown}: expected section.key=value, such as decision.patience=5."
             )
             return
-        key = KEYS.get(section, {}).get(names[0])
-        value: Any = _value(raw.strip(), text_wanted=len(names) == 2 or _is_text(key))
+        keys = KEYS.get(section, {}) if array is None else array.keys
+        in_section = names if array is None else names[1:]
+        key = keys.get(in_section[0]) if in_section else None
+        value: Any = _value(raw.strip(), text_wanted=len(in_section) == 2 or _is_text(key))
         for name in reversed(names):
             value = {name: value}
         self.layer(Layer("--set", {section: value}))
 
     def layer(self, layer: Layer) -> None:
         for section, table in layer.values.items():
-            if section not in KEYS:
+            if section in self._arrays:
+                self._arrays[section].take(layer.source, table)
+            elif section not in KEYS:
                 self._problems.append(f"{layer.source}: {_unknown_section(section, table)}")
             elif not isinstance(table, dict):
-                given = f"{section} = {to_toml(table)}"
-                self._problems.append(f"{layer.source}: {given}: expected a section, [{section}].")
+                given = f"{section} = {to_toml(table)}: expected a section, [{section}]."
+                hint = suggestion(section, ARRAYS) if isinstance(table, list) else ""
+                self._problems.append(f"{layer.source}: {given}{hint}")
             else:
-                for name, value in table.items():
-                    self._take(layer.source, section, name, value)
-
-    def _take(self, source: str, section: str, name: str, value: object) -> None:
-        key = KEYS[section].get(name)
-        if key is None:
-            self._problems.append(f"{source}: {_unknown_key(section, name, value)}")
-            return
-        try:
-            checked = key.check(value)
-        except ValueError as error:
-            hint = suggestion(value, key.choices or ()) if isinstance(value, str) else ""
-            self._problems.append(
-                f"{source}: {key.path} = {key.shown_toml(value)}: expected {error}.{hint}"
-            )
-            return
-        section_values = self._values[section]
-        if isinstance(checked, dict) and name in section_values:
-            checked = section_values[name] | checked
-            source = f"{self._sources[key.path]}, {source}"
-        section_values[name] = checked
-        self._sources[key.path] = source
+                self._problems += self._sections[section].take_all(layer.source, table)
 
     def result(self) -> Configuration:
         made: dict[str, Any] = {}
-        for section, settings in SECTIONS.items():
+        sources: dict[str, str] = {}
+        for name, settings in SECTIONS.items():
+            section = self._sections[name]
             try:
-                made[section] = settings(**self._values[section])
+                made[name] = settings(**section.values)
             except ValueError as error:  # two values that do not go together
-                places = {
-                    self._sources[f"{section}.{name}"]: None for name in self._values[section]
-                }
-                self._problems.append(f"{', '.join(places)}: [{section}] {error}.")
+                self._problems.append(f"{section.origins}: [{name}] {error}.")
+            for key in KEYS[name].values():
+                sources[key.path] = section.sources.get(key.name, DEFAULT)
+        for name, tables in self._arrays.items():
+            like = ARRAYS[name].like
+            if not like or like in made:  # else the same would be said of each table
+                base = self._sections[like].values if like else {}
+                made[name], of_tables = tables.result(base)
+                sources |= of_tables
         if self._problems:
             # A wrong name may stand before an address, too.
             raise ConfigError(masked(_report(self._problems)))
-        everything = [key.path for keys in KEYS.values() for key in keys.values()]
-        return Configuration(
-            Settings(**made), {path: self._sources.get(path, DEFAULT) for path in everything}
-        )
+        return Configuration(Settings(**made), sources)
 
 
 def _report(problems: Sequence[str]) -> str:
@@ -198,20 +195,8 @@ def _value(raw: str, *, text_wanted: bool) -> Any:
 
 
 def _unknown_section(section: str, table: object) -> str:
-    if isinstance(table, dict):
-        known = ", ".join(f"[{name}]" for name in KEYS)
-        hint = suggestion(section, KEYS) or f" Sections: {known}."
+    if isinstance(table, dict | list):
+        known = [*(f"[{name}]" for name in KEYS), *(f"[[{name}]]" for name in ARRAYS)]
+        hint = suggestion(section, [*KEYS, *ARRAYS]) or f" Sections: {', '.join(known)}."
         return f"[{section}]: no such section.{hint}"
-    return f"{section} = {to_toml(table)}: a setting must stand in a section.{_homes(section)}"
-
-
-def _unknown_key(section: str, name: str, value: object) -> str:
-    known = ", ".join(KEYS[section])
-    hint = suggestion(name, KEYS[section]) or _homes(name) or f" Settings there: {known}."
-    return f"{section}.{name} = {to_toml(value)}: no such setting.{hint}"
-
-
-def _homes(name: str) -> str:
-    """Propose the sections that have a setting of this name."""
-    homes = [keys[name].path for keys in KEYS.values() if name in keys]
-    return f" Did you mean {' or '.join(homes)}?" if homes else ""
+    return f"{section} = {to_toml(table)}: a setting must stand in a section.{homes(section)}"

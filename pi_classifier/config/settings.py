@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from pi_classifier.cameras import CameraSettings
 from pi_classifier.config.schema import Key, keys_of
 from pi_classifier.decision import SmootherSettings
 from pi_classifier.gate import GateSettings
 from pi_classifier.inference.settings import ModelSettings
-from pi_classifier.setting import setting
+from pi_classifier.setting import setting, tables
 from pi_classifier.sinks.jsonl import JsonlSettings
 from pi_classifier.sinks.log import LogSettings
 from pi_classifier.sinks.stdout import StdoutSettings
@@ -43,6 +43,9 @@ class Settings:
     """All sections of the configuration."""
 
     camera: CameraSettings = field(default_factory=CameraSettings)
+    cameras: tuple[CameraSettings, ...] = tables(
+        "Several cameras, each named; `--camera NAME` looks through one of them.", like="camera"
+    )
     gate: GateSettings = field(default_factory=GateSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     decision: SmootherSettings = field(default_factory=SmootherSettings)
@@ -53,7 +56,30 @@ class Settings:
     run: RunSettings = field(default_factory=RunSettings)
 
 
-SECTIONS: Mapping[str, type] = typing.get_type_hints(Settings)
+@dataclass(frozen=True, slots=True)
+class Array:
+    """An array of tables, ``[[name]]``: its settings, and the section that each is like."""
+
+    name: str
+    settings: type
+    keys: Mapping[str, Key]
+    like: str
+    doc: str
+
+
+_HINTS = typing.get_type_hints(Settings)
+ARRAYS: Mapping[str, Array] = {
+    field.name: Array(
+        field.name,
+        settings := typing.get_args(_HINTS[field.name])[0],
+        keys_of(field.name, settings),
+        field.metadata["like"],
+        field.metadata["tables"],
+    )
+    for field in fields(Settings)
+    if "tables" in field.metadata
+}
+SECTIONS: Mapping[str, type] = {name: hint for name, hint in _HINTS.items() if name not in ARRAYS}
 KEYS: Mapping[str, Mapping[str, Key]] = {
     section: keys_of(section, settings) for section, settings in SECTIONS.items()
 }

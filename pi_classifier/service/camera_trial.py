@@ -25,18 +25,19 @@ def try_camera(settings: CameraSettings, model_size: tuple[int, int] | None) -> 
     """
     opener = camera_opener(settings, model_size)
     shown = settings.shown_source
+    title = settings.title
     if shown.startswith(_NOT_TRIED):
-        return f"camera: {shown}, not tried, as it takes minutes to open"
+        return f"{title}: {shown}, not tried, as it takes minutes to open"
     if password_is_elsewhere(settings.source):
-        return f"camera: {shown}, not tried, as only the service has its password"
+        return f"{title}: {shown}, not tried, as only the service has its password"
     try:
         _opened_within(opener, opening_limit_s(settings)).close()
     except CameraBusy as error:
         if error.users and not any(user.startswith(_OURS) for user in error.users):
             raise
         by = ", ".join(error.users) or "another program, perhaps the service"
-        return f"camera: {shown}, not opened, as {by} uses it now"
-    return f"camera: {shown}, which can be opened"
+        return f"{title}: {shown}, not opened, as {by} uses it now"
+    return f"{title}: {shown}, which can be opened"
 
 
 def _opened_within(opener: Opener, limit_s: float) -> Camera:
