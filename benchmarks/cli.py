@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import (
+    budget,
     camera,
     compression,
     eyes,
@@ -132,6 +133,10 @@ def _camera(arguments: argparse.Namespace) -> None:
     _sections(arguments, camera.sections(arguments))
 
 
+def _budget(arguments: argparse.Namespace) -> None:
+    _sections(arguments, budget.sections(arguments))
+
+
 def _log(arguments: argparse.Namespace) -> None:
     _sections(arguments, log.sections(arguments))
 
@@ -194,6 +199,7 @@ _SUBJECTS: Mapping[str, tuple[_Run, Callable[[], argparse.ArgumentParser]]] = {
     "service": (_service, service.parser),
     "speech": (_speech, speech.parser),
     "log": (_log, log.parser),
+    "budget": (_budget, budget.parser),
     "camera": (_camera, camera.parser),
     "eyes": (eyes.run, eyes.parser),
     "head": (_head, head.parser),

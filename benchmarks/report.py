@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    budget,
     camera,
     frame_time,
     head,
@@ -48,6 +49,7 @@ _ABOUT = {
     **speech.ABOUT,
     **log.ABOUT,
     **camera.ABOUT,
+    **budget.ABOUT,
 }
 
 

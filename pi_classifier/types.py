@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,10 @@ class Category:
     score: float
 
 
+Skip = Literal["budget", "heat"]
+"""Why a costlier model was not asked: no time was left, or the board is to be spared."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """What a classifier says of one frame: categories sorted best first.
@@ -51,6 +55,7 @@ class Prediction:
     the cascade (0 for the first, or for a single model). `latency_ns` is the
     time spent on the frame by all stages together. `unknown`: the frame is unlike
     every label of the model, whatever the scores; then nothing is announced.
+    `skipped` is why no costlier model was asked although this one was not sure.
     """
 
     categories: tuple[Category, ...]
@@ -58,6 +63,7 @@ class Prediction:
     stage: int
     latency_ns: int
     unknown: bool = False
+    skipped: Skip | None = None
 
     @property
     def top(self) -> Category:

@@ -10,6 +10,7 @@ from pi_classifier.cameras import CameraSettings
 from pi_classifier.config.schema import Key, keys_of
 from pi_classifier.decision import SmootherSettings
 from pi_classifier.gate import GateSettings
+from pi_classifier.inference.budget import CascadeSettings
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.setting import setting, tables
 from pi_classifier.sinks.jsonl import JsonlSettings
@@ -48,6 +49,7 @@ class Settings:
     )
     gate: GateSettings = field(default_factory=GateSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
+    cascade: CascadeSettings = field(default_factory=CascadeSettings)
     decision: SmootherSettings = field(default_factory=SmootherSettings)
     stdout: StdoutSettings = field(default_factory=StdoutSettings)
     log: LogSettings = field(default_factory=LogSettings)

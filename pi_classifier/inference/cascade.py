@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pi_classifier.errors import ModelFileError, ModelMismatch
+from pi_classifier.errors import ConfigError, ModelFileError, ModelMismatch
+from pi_classifier.inference.budget import Budget, CascadeSettings
 from pi_classifier.modelfile.cascade_file import StageEntry, read_cascade_file
 from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.suggest import suggestion
-from pi_classifier.types import Classifier, Frame, Prediction
+from pi_classifier.system.board import HeatWatch
+from pi_classifier.types import Classifier, Frame, Prediction, Skip
 
 if TYPE_CHECKING:
     from pi_classifier.inference.classifier import ModelClassifier
@@ -35,16 +37,20 @@ class Cascade:
     """Asks its stages in turn and stops at the first that is sure; itself a `Classifier`.
 
     All stages must have the same labels in the same order; raises `ModelMismatch`.
-    Closing it closes its stages.
+    With a `budget`, stages behind the first are asked only where it allows.
+    Closing it closes its stages and the budget.
     """
 
-    def __init__(self, stages: Sequence[Stage], name: str = "cascade") -> None:
+    def __init__(
+        self, stages: Sequence[Stage], name: str = "cascade", budget: Budget | None = None
+    ) -> None:
         if not stages:
             raise ModelMismatch(f"{name}: has no stages; expected at least one")
         for number, stage in enumerate(stages[1:], start=2):
             _check_same_labels(name, stages[0].classifier, stage.classifier, number)
         self.stages = tuple(stages)
         self.name = name
+        self._budget = budget
         # By output index: a frame costs one look-up, however many labels have their own.
         self._accept = tuple(_accept_by_index(name, i, s) for i, s in enumerate(stages, start=1))
 
@@ -57,21 +63,53 @@ class Cascade:
         """Return the answer of the first stage that is sure; its latency counts all asked."""
         latency_ns = 0
         last = len(self.stages) - 1
+        budget = self._budget
+        skipped: Skip | None = None
         for number, stage in enumerate(self.stages):
             prediction = stage.classifier.classify(frame)
             latency_ns += prediction.latency_ns
+            if budget is not None:
+                budget.measured(number, prediction.latency_ns)
             top = prediction.top
             sure = not prediction.unknown and top.score >= self._accept[number][top.index]
             if sure or number == last:
                 break
+            if budget is not None and (skipped := budget.skip(number + 1, latency_ns)) is not None:
+                break
+        if budget is not None:
+            budget.frame_ended(latency_ns)
         return Prediction(
-            prediction.categories, prediction.model, number, latency_ns, prediction.unknown
+            prediction.categories,
+            prediction.model,
+            number,
+            latency_ns,
+            prediction.unknown,
+            skipped,
         )
 
     def close(self) -> None:
         """Close all stages."""
         for stage in self.stages:
             stage.classifier.close()
+        if self._budget is not None:
+            self._budget.close()
+
+
+def budgeted(classifier: Classifier, settings: CascadeSettings) -> Classifier:
+    """The classifier, a cascade that keeps to the budget if the settings have one.
+
+    Raises ConfigError where there is no costlier model that could be left out.
+    """
+    if settings.budget_ms is None:
+        return classifier
+    if not isinstance(classifier, Cascade) or len(classifier.stages) == 1:
+        raise ConfigError(
+            f"cascade.budget_ms = {settings.budget_ms:g}: {classifier.name} is one model, and no "
+            "costlier one can be left out; name a cascade, or remove the setting"
+        )
+    watch = HeatWatch(settings.hottest_c)
+    budget = Budget(settings.budget_ms, lambda: watch.hot, watch.close)
+    return Cascade(classifier.stages, classifier.name, budget)
 
 
 def open_cascade(

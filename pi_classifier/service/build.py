@@ -13,7 +13,7 @@ from pi_classifier.config.settings import Settings
 from pi_classifier.decision import make_smoother
 from pi_classifier.errors import ConfigError, SinkError
 from pi_classifier.gate import open_gate
-from pi_classifier.inference.cascade import Cascade
+from pi_classifier.inference.cascade import Cascade, budgeted
 from pi_classifier.inference.classifier import (
     ModelClassifier,
     frame_size,
@@ -90,7 +90,11 @@ def open_deciding_classifier(settings: Settings) -> Classifier:
             f"decision.silent_labels names {unknown!r}, which {classifier.name} does not know."
             f"{suggestion(unknown, known)} 'pi-classifier models' lists its labels"
         )
-    return classifier
+    try:
+        return budgeted(classifier, settings.cascade)
+    except ConfigError:
+        classifier.close()
+        raise
 
 
 def _open_for(settings: Settings) -> Classifier:

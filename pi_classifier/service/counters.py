@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pi_classifier.logs.handlers import dropped as log_dropped
-from pi_classifier.types import Decision, Frame, Prediction, Sink
+from pi_classifier.types import Decision, Frame, Prediction, Sink, Skip
 
 
 class Losses:
@@ -55,7 +55,7 @@ class Counters:
 
     `frames` counts the camera's frames, `admitted` those the gate let through,
     `answered[stage]` those a stage of the cascade had the last word on, `unknown` those
-    unlike every label.
+    unlike every label, `skipped[why]` those of which a costlier model was not asked.
     `decisions` counts the changes of mind, `labels` the labels that they announced.
     `dropped` counts the gaps in the frames' numbers: frames the camera lost.
     `latency_ns` is the time spent in the classifier, preprocessing included. `losses`
@@ -70,6 +70,7 @@ class Counters:
     labels: int = 0
     latency_ns: int = 0
     answered: Counter[int] = field(default_factory=Counter)
+    skipped: Counter[Skip] = field(default_factory=Counter)
     losses: Losses = field(default_factory=Losses, compare=False)
     _expected: int | None = None
 
@@ -84,6 +85,8 @@ class Counters:
             self.unknown += prediction.unknown
             self.latency_ns += prediction.latency_ns
             self.answered[prediction.stage] += 1
+            if prediction.skipped is not None:
+                self.skipped[prediction.skipped] += 1
 
     def decided(self, decision: Decision) -> None:
         """Count one decision."""
@@ -96,6 +99,14 @@ class Counters:
         return self.answered[0] / self.admitted if self.admitted else 0.0
 
     @property
+    def skipped_words(self) -> str:
+        """Such as ``12 without a costlier model (budget 10, heat 2)``; empty for none."""
+        if not self.skipped:
+            return ""
+        why = ", ".join(f"{reason} {count}" for reason, count in sorted(self.skipped.items()))
+        return f"{self.skipped.total()} without a costlier model ({why})"
+
+    @property
     def ms_per_frame(self) -> float:
         """Mean time in the classifier per classified frame, in milliseconds."""
         return self.latency_ns / self.admitted / 1e6 if self.admitted else 0.0
@@ -103,9 +114,10 @@ class Counters:
     def __str__(self) -> str:
         losses = str(self.losses)
         unknown = f", {self.unknown} of them unknown" if self.unknown else ""
+        skipped = f"{self.skipped_words}, " if self.skipped else ""
         return (
             f"{self.frames} frames ({self.admitted} classified{unknown}, {self.dropped} dropped), "
             f"{self.decisions} decisions, "
-            f"{self.first_stage_share:.0%} answered by the first stage, "
+            f"{self.first_stage_share:.0%} answered by the first stage, {skipped}"
             f"{self.ms_per_frame:.1f} ms per frame" + (f"; {losses}" if losses else "")
         )

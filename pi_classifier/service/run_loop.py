@@ -95,7 +95,8 @@ def frame_words(prediction: Prediction | None) -> str:
         return "kept out by the gate"
     top = prediction.top
     unknown = "unknown, else " if prediction.unknown else ""
+    skipped = f" ({prediction.skipped}: no costlier one)" if prediction.skipped else ""
     return (
-        f"{unknown}{top.label} {top.score:.2f} by stage {prediction.stage} "
+        f"{unknown}{top.label} {top.score:.2f} by stage {prediction.stage}{skipped} "
         f"in {prediction.latency_ns / 1e6:.1f} ms"
     )

@@ -22,6 +22,8 @@ def status_line(
         parts.append(f"{frames_per_s:.1f} frames/s")
         if counters.admitted:
             parts.append(f"{counters.first_stage_share * 100:.0f} % by the first stage")
+        if counters.skipped:
+            parts.append(counters.skipped_words)
     if waiting_for and decision is not None:
         parts.append(f"last: {message(decision)}")
     if counters.dropped:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from pi_classifier.service.counters import Counters, Losses
-from pi_classifier.types import Category, Decision, Frame, Prediction
+from pi_classifier.service.status import status_line
+from pi_classifier.types import Category, Decision, Frame, Prediction, Skip
 
 PIXELS = np.zeros((1, 1, 3), np.uint8)
 
@@ -21,6 +22,18 @@ def test_counters() -> None:
         "15 frames (8 classified, 0 dropped), 0 decisions, "
         "62% answered by the first stage, 2.0 ms per frame"
     )
+
+
+def test_frames_without_a_costlier_model_are_told_with_the_reason() -> None:
+    counters = Counters()
+    reasons: tuple[Skip | None, ...] = ("budget", "heat", "budget", None)
+    for skipped in reasons:
+        admitted = Prediction((Category(0, "daisy", 0.9),), "model", 0, 0, skipped=skipped)
+        counters.observe(Frame(PIXELS, 0, 0), admitted)
+    words = "3 without a costlier model (budget 2, heat 1)"
+    assert counters.skipped_words == words
+    assert f"100% answered by the first stage, {words}, 0.0 ms" in str(counters)
+    assert words in status_line("", None, counters, 10.0)
 
 
 def test_gaps_in_the_numbers_are_dropped_frames() -> None:
