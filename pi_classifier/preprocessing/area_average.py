@@ -11,6 +11,7 @@ pixel and weigh each pixel by itself.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,8 @@ _WORST_OFFSET = 0.1
 _MOST_ADDENDS = 256
 # The second-level cache of a Raspberry Pi Zero 2 W.
 _CACHE_BYTES = 512 * 1024
+# Rows are fetched in chunks, to leave out what a crop cuts off; smaller ones cost more than that.
+_SMALLEST_CHUNK = 96
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,109 +68,143 @@ def _lay(centers: NDArray[np.floating], width: int, source: int) -> tuple[Indice
     return first.astype(np.intp), float(np.abs(first - ideal).max())
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Block:
+    """Output rows made together.
+
+    `chunks` of the source picture go to `fetched`, of which `addends` has one row for each tap
+    and output row; `sums` are theirs. From the windows' sums those at `picked` go to `result`.
+    """
+
+    chunks: Indices
+    fetched: Pixels
+    addends: list[Pixels]
+    sums: NDArray[np.uint16]
+    picked: Indices
+    result: NDArray[np.uint16]
+
+
 class AreaAverage:
     """Shrinks RGB pictures of one size to one other size.
 
-    Holds its working memory, about 3 MB for 640x480 to 224x224: one instance
-    serves one thread.
+    Works on a block of output rows at a time, all of whose sums fit into a small processor's
+    cache. Holds its working memory, about 2 MB for 640x480 to 224x224: one instance serves
+    one thread.
     """
 
     def __init__(self, source: tuple[int, int], target: tuple[int, int], box: Box) -> None:
         left, top, right, bottom = box
         height, width = target
         rows = windows(top, (bottom - top) / height, source[0], height)
-        columns = windows(left, (right - left) / width, source[1], width)
-        self._columns = columns
+        self._columns = windows(left, (right - left) / width, source[1], width)
         twice, once, down = _taps(rows)
         self._last_double = len(twice) - 1
-        across = columns.halves // (2 if columns.whole else 1)
+        across = self._columns.halves // (2 if self._columns.whole else 1)
         # The sum of a whole window may not fit into 16 bits: then rows are divided first, and
         # the result is rounded once more.
         two_steps = down * across > _MOST_ADDENDS
         self._first_divisor = np.uint16(down if two_steps else 1)
         self._divisor = np.uint16(across if two_steps else across * down)
         self._rounding = np.uint16(self._divisor // 2)
-        self._allocate(source, target)
-        self._lay_out_rows(np.stack(twice + once, axis=1), 3 * source[1])
+        self._lay_out(np.stack(twice + once), source[1], box)
 
-    def _allocate(self, source: tuple[int, int], target: tuple[int, int]) -> None:
-        columns, pixels_wide = self._columns, self._columns.halves // 2
-        left = int(columns.first.min())
-        right = min(source[1], int(columns.first.max()) + pixels_wide + 1)
-        self._part = slice(3 * left, 3 * right)
-        line = 3 * (right - left)
-        # One pixel more than the rows need: a window of whole pixels at the very
-        # end names the pixel after it, with weight 0.
-        self._sums = np.zeros(target[0] * line + 3, np.uint16)
-        self._rows = self._sums[:-3].reshape(target[0], line)
-        length = self._sums.size - 3 * pixels_wide
-        self._across = np.zeros((2, length), np.uint16)
-        starts = 3 * (columns.first - left) + columns.odd * length
-        down = (np.arange(target[0]) * line)[:, None, None]
-        self._picked = (down + starts[None, :, None] + np.arange(3)).reshape(-1)
-        self._result = np.empty(self._picked.size, np.uint16)
+    def _lay_out(self, taps: Indices, source_width: int, box: Box) -> None:
+        """Cut the work into blocks and reserve the memory for one.
 
-    def _lay_out_rows(self, taps: Indices, line: int) -> None:
-        """Cut the work into blocks whose source rows fit into a small processor's cache.
-
-        `taps` has the source rows of each output row, ``[height, taps]``; fetched in
-        their order in memory, they come twice as fast as tap by tap.
+        `taps` has the source rows of each output row, ``[taps, height]``.
         """
-        height, count = taps.shape
-        block = min(height, max(1, _CACHE_BYTES // (count * line)))
-        fetched = np.empty((block, count, line), np.uint8)
+        columns, (count, height) = self._columns, taps.shape
+        left, right, chunk = _fetched(columns, source_width, box)
+        self._chunk, line = 3 * chunk, 3 * (right - left)
+        # A byte for each tap; two for each sum of a row, of runs short and long, of both windows.
+        blocks = math.ceil(height * line * (count + 5 * 2) / _CACHE_BYTES)
+        most = math.ceil(height / blocks)
+        length = most * line
+        # Windows at the very end reach beyond it, but for results that nobody picks.
+        self._sums = np.zeros(length + 3 * (columns.halves // 2 + 1), np.uint16)
+        self._short, self._long = np.zeros((2, length), np.uint16)
+        self._windows = np.zeros((2, length), np.uint16)
+        starts = 3 * (columns.first - left) + columns.odd * length
+        down = (np.arange(most) * line)[:, None, None]
+        picked = (down + starts[None, :, None] + np.arange(3)).reshape(-1)
+        result = np.empty(picked.size, np.uint16)
+        fetched = np.empty(count * length, np.uint8)
+        parts = np.arange(left // chunk, right // chunk)
         self._blocks = []
-        for top in range(0, height, block):
-            part = taps[top : top + block]
-            buffer = fetched[: len(part)]
-            addends = [buffer[:, k, self._part] for k in range(count)]
-            sums = self._rows[top : top + block]
-            self._blocks.append((part.reshape(-1), buffer.reshape(-1, line), addends, sums))
+        for top in range(0, height, most):
+            rows = taps[:, top : top + most]
+            buffer = fetched[: rows.size * line]
+            values = rows.shape[1] * len(columns.first) * 3
+            block = _Block(
+                (rows[:, :, None] * (source_width // chunk) + parts).reshape(-1),
+                buffer.reshape(-1, self._chunk),
+                list(buffer.reshape(count, -1)),
+                self._sums[: rows.shape[1] * line],
+                picked[:values],
+                result[:values],
+            )
+            self._blocks.append(block)
 
     def __call__(self, pixels: Pixels, out: Pixels) -> Pixels:
         """Shrink C-contiguous RGB uint8 ``[h, w, 3]`` into `out` uint8 ``[H, W, 3]``."""
-        self._average_rows(pixels.reshape(pixels.shape[0], -1))
-        self._average_columns()
-        result = self._result
-        self._across.reshape(-1).take(self._picked, out=result, mode="clip")
-        np.add(result, self._rounding, out=result)
-        np.floor_divide(result, self._divisor, out=out.reshape(-1), casting="unsafe")
+        chunks, written = pixels.reshape(-1, self._chunk), out.reshape(-1)
+        begin = 0
+        for block in self._blocks:
+            self._sum_rows(chunks, block)
+            self._sum_columns()
+            result = block.result
+            self._windows.reshape(-1).take(block.picked, out=result, mode="clip")
+            np.add(result, self._rounding, result)
+            end = begin + result.size
+            np.floor_divide(result, self._divisor, written[begin:end], casting="unsafe")
+            begin = end
         return out
 
-    def _average_rows(self, lines: Pixels) -> None:
-        for indices, fetched, addends, sums in self._blocks:
-            lines.take(indices, axis=0, out=fetched, mode="clip")
-            for count, addend in enumerate(addends):
-                if count == 0:
-                    np.copyto(sums, addend)
-                else:
-                    np.add(sums, addend, out=sums)
-                if count == self._last_double:
-                    np.add(sums, sums, out=sums)
+    def _sum_rows(self, chunks: Pixels, block: _Block) -> None:
+        chunks.take(block.chunks, axis=0, out=block.fetched, mode="clip")
+        sums = block.sums
+        for count, addend in enumerate(block.addends):
+            if count == 0:
+                np.copyto(sums, addend)
+            else:
+                np.add(sums, addend, sums)
+            if count == self._last_double:
+                np.add(sums, sums, sums)
         if self._first_divisor > 1:
-            np.floor_divide(self._rows, self._first_divisor, out=self._rows)
+            np.floor_divide(sums, self._first_divisor, sums)
 
-    def _average_columns(self) -> None:
-        """Sum the window that begins at every pixel: contiguous, so cheaper than picking first."""
-        # `even` is of windows that begin at a pixel's edge, `odd` of those that begin in its
-        # middle; what counts how often is as in `_taps`.
-        even, odd = self._across
-        pixels_wide, half = divmod(self._columns.halves, 2)
+    def _sum_columns(self) -> None:
+        """Sum the window that begins at every pixel: contiguous, so cheaper than picking first.
+
+        A window of 2p + h halves is two runs of whole pixels, of p + h from its first pixel and
+        of p from there or, where it begins in that pixel's middle, from the next.
+        """
+        pixels, half = divmod(self._columns.halves, 2)
+        # `even` is of windows that begin at a pixel's edge, `odd` of those in its middle.
+        even, odd = self._windows
         whole = self._columns.whole
-        shifted = [self._sums[3 * k : 3 * k + even.size] for k in range(pixels_wide)]
-        inner = shifted if whole else shifted[1:]
-        np.copyto(even, inner[0])
-        for addend in inner[1:]:
-            np.add(even, addend, out=even)
+        short = even if whole else self._short
+        shifted = [self._sums[3 * k : 3 * k + short.size] for k in range(pixels + half)]
+        np.add(shifted[0], shifted[1], short)
+        for addend in shifted[2:pixels]:
+            np.add(short, addend, short)
         if whole:
             return
-        beyond = self._sums[3 * pixels_wide :]
-        np.add(even, even, out=even)  # the inner pixels, twice
-        np.add(even, shifted[0], out=even)
-        if half:
-            np.add(even, beyond, out=even)
-        np.add(even, beyond, out=odd)
-        np.add(even, shifted[0], out=even)
+        long = np.add(short, shifted[pixels], self._long) if half else short
+        np.add(short, long, even)
+        np.add(short[3:], long[:-3], odd[:-3])
+
+
+def _fetched(columns: Windows, source_width: int, box: Box) -> tuple[int, int, int]:
+    """From which pixel to which lines are fetched, and in chunks of how many."""
+    beyond = columns.halves // 2 + (0 if columns.whole else 1)
+    left = min(math.floor(box[0]), int(columns.first.min()))
+    right = max(math.ceil(box[2]), int(columns.first.max()) + beyond)
+    right = min(source_width, right)
+    chunk = math.gcd(left, right, source_width)
+    return (
+        (left, right, chunk) if 3 * chunk >= _SMALLEST_CHUNK else (0, source_width, source_width)
+    )
 
 
 def _taps(rows: Windows) -> tuple[list[Indices], list[Indices], int]:
