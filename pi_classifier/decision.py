@@ -139,6 +139,7 @@ class Smoother:
             latency_ns=prediction.latency_ns,
             picture=frame.picture,
             unknown=prediction.unknown,
+            camera=frame.camera,
         )
 
     def _candidate(self, prediction: Prediction) -> str | None:

@@ -23,7 +23,8 @@ class Frame:
     so decisions replay exactly. `truth` is the label the frame is known to show
     (emulated camera only), never read by the pipeline. `scores` float32 ``[labels]``
     are those of a sensor that classifies by itself, None from every other camera.
-    `picture` names the file that a replay took it from, within its folder.
+    `picture` names the file that a replay took it from, within its folder. `camera` is
+    the name of the camera, "" for one that has none.
     """
 
     pixels: NDArray[np.uint8]
@@ -32,6 +33,7 @@ class Frame:
     truth: str | None = None
     scores: NDArray[np.float32] | None = None
     picture: str | None = None
+    camera: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,8 @@ class Decision:
     `stage` and `model` those of that frame's prediction. `latency_ns`, the time
     that prediction took, is for logs alone: it differs from run to run and so
     takes no part in comparing decisions (0: not known); nor does `picture`, the frame's.
-    `unknown`: it is "nothing" because that frame was unlike every label.
+    `unknown`: it is "nothing" because that frame was unlike every label. `camera` is the
+    name of the camera that saw it, "" for one that has none.
     """
 
     label: str | None
@@ -102,6 +105,7 @@ class Decision:
     picture: str | None = field(default=None, compare=False)
     several: Several | None = None
     unknown: bool = False
+    camera: str = ""
 
     @property
     def in_force(self) -> tuple[str, ...]:

@@ -54,10 +54,10 @@ class RecoveryStep:
 class RecoveringCamera:
     """A camera that comes back by itself, for as long as `recovery_s` after a fault.
 
-    `opener` opens the camera, at the first frame or by `open`. A fault is answered by
-    the camera's own `restart` if it has one, then by closing it and opening it again,
-    after delays that double from half a second to ten, a random quarter more or less;
-    when `recovery_s` have passed since the fault, the last error is raised; with
+    `opener` opens the camera, at the first frame or by `open`; `name` is what its frames call
+    it. A fault is answered by the camera's own `restart` if it has one, then by closing it and
+    opening it again, after delays that double from half a second to ten, a random quarter more
+    or less; when `recovery_s` have passed since the fault, the last error is raised; with
     `recovery_s` 0 the first one. `on_step` is called for every step, on the thread that
     reads the frames; `step_s` is how long opening or restarting may take.
 
@@ -70,6 +70,7 @@ class RecoveringCamera:
         opener: Opener,
         recovery_s: float,
         *,
+        name: str = "",
         on_step: Callable[[RecoveryStep], object] = lambda _: None,
         step_s: float = STEP_S,
         clock: Clock | None = None,
@@ -77,6 +78,7 @@ class RecoveringCamera:
     ) -> None:
         self._opener = opener
         self._recovery_s = recovery_s
+        self._name = name
         self._on_step = on_step
         self._step_s = step_s
         self._clock = clock or SystemClock()
@@ -149,7 +151,8 @@ class RecoveringCamera:
                 return
             if self._fault_s is not None:
                 self._recovered()
-            yield self._timeline.shifted(frame, self._clock.now_s())
+            frame = self._timeline.shifted(frame, self._clock.now_s())
+            yield replace(frame, camera=self._name) if self._name else frame
 
     def _next(self) -> Frame | None:
         """Return the next frame; None when there are no more."""

@@ -68,7 +68,7 @@ def _list(configuration: Configuration, *, as_json: bool) -> int:
 
     settings = configuration.settings
     cameras = discover_cameras(settings.camera)
-    looked_through = settings.cameras or (settings.camera,)
+    looked_through = settings.watched
     chosen = [match_source(camera.source, cameras) for camera in looked_through]
     for camera in cameras:
         if as_json:

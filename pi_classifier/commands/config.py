@@ -64,8 +64,7 @@ def _checked(configuration: Configuration, *, open_camera: bool) -> str:
     if settings.speech.enabled:
         check_speech(settings.speech)
     size, model = _model(settings)
-    cameras = settings.cameras or (settings.camera,)
-    said = [_camera(camera, size, open_camera=open_camera) for camera in cameras]
+    said = [_camera(camera, size, open_camera=open_camera) for camera in settings.watched]
     return f"The configuration is good: {model}; {'; '.join(said)}."
 
 

@@ -57,6 +57,11 @@ class Settings:
     speech: SpeechSettings = field(default_factory=SpeechSettings)
     run: RunSettings = field(default_factory=RunSettings)
 
+    @property
+    def watched(self) -> tuple[CameraSettings, ...]:
+        """The cameras that are looked through: those with names, else the one."""
+        return self.cameras or (self.camera,)
+
 
 @dataclass(frozen=True, slots=True)
 class Array:

@@ -141,6 +141,7 @@ def open_camera(
     camera = RecoveringCamera(
         camera_opener(settings, model_size),
         settings.recovery_s,
+        name=settings.name,
         on_step=CameraRecoveryLog(settings.shown_source, liveness or Liveness()),
         step_s=opening_limit_s(settings),
     )
@@ -229,5 +230,6 @@ def _wanted_sinks(
     if settings.jsonl.path:
         yield SinkKey("jsonl", settings.jsonl), lambda: jsonl_sink(settings.jsonl)
     if settings.speech.enabled:
-        key = SinkKey("speech", settings.speech, tuple(spoken))
-        yield key, lambda: speech_sink(settings.speech, labels=spoken)
+        cameras = [camera.name for camera in settings.watched]
+        key = SinkKey("speech", settings.speech, (*spoken, *cameras))
+        yield key, lambda: speech_sink(settings.speech, labels=spoken, cameras=cameras)

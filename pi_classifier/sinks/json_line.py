@@ -16,9 +16,10 @@ def decision_fields(decision: Decision) -> dict[str, Any]:
     """The decision's fields in their fixed order, scores rounded to 4 decimals.
 
     Where several labels may be in force, they follow, and which of them are new. A "nothing"
-    that comes of something unknown says so.
+    that comes of something unknown says so. A camera's name comes before all.
     """
-    fields: dict[str, Any] = {
+    named: dict[str, Any] = {"camera": decision.camera} if decision.camera else {}
+    fields = named | {
         "label": decision.label,
         "score": _rounded(decision.score),
         "sequence": decision.sequence,

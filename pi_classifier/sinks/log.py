@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pi_classifier.logs.events import Event, entry
 from pi_classifier.logs.handlers import journal_queue, log_queue
@@ -108,7 +108,12 @@ class LogSink:
 
 
 def message(decision: Decision | None) -> str:
-    """What a person reads: ``I see a daisy (0.93)``, of several ``I see a and b (0.93, 0.8)``."""
+    """What a person reads: ``I see a daisy (0.93)``, of several ``I see a and b (0.93, 0.8)``.
+
+    The name of a camera that has one comes first: ``garden: I see a daisy (0.93)``.
+    """
+    if decision is not None and decision.camera:
+        return f"{decision.camera}: {message(replace(decision, camera=''))}"
     if decision is None or decision.label is None:
         unknown = decision is not None and decision.unknown
         return "I see something unknown" if unknown else "I see nothing I know"
@@ -132,6 +137,8 @@ def fields(decision: Decision, model_sha256: Mapping[str, str]) -> dict[str, str
     if decision.several is not None:
         values["LABELS"] = ", ".join(decision.in_force)
         values["ANNOUNCED"] = ", ".join(decision.announced)
+    if decision.camera:
+        values["CAMERA"] = decision.camera
     if decision.unknown:
         values["UNKNOWN"] = "1"
     if decision.model in model_sha256:

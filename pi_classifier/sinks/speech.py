@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pi_classifier.errors import SinkError
@@ -32,6 +32,7 @@ class Utterance:
     labels: tuple[str, ...]
     text: str
     ticket: int | None
+    camera: str = ""
 
 
 class SpeechWriter(Writer[Utterance]):
@@ -46,6 +47,7 @@ class SpeechWriter(Writer[Utterance]):
         settings: SpeechSettings,
         *,
         labels: Sequence[str] = (),
+        cameras: Sequence[str] = ("",),
         speaker: Speaker | None = None,
         prewarm_with: Synthesizer | None = None,
         policy: SpeechPolicy | None = None,
@@ -56,13 +58,14 @@ class SpeechWriter(Writer[Utterance]):
             settings.cooldown_s, QuietHours(settings.quiet_hours)
         )
         self._speaker = speaker or Speaker(settings)
-        self._seen: tuple[str, ...] = ()  # in force since the last decision
-        self._asked: tuple[str, ...] = ()  # in the last utterance
-        self._saying: tuple[str, ...] = ()  # now
+        # By camera, in force since its last decision.
+        self._seen: Mapping[str, tuple[str, ...]] = {}
+        self._asked: tuple[str, tuple[str, ...]] = ("", ())  # camera and labels of the last one
+        self._saying: tuple[str, tuple[str, ...]] = ("", ())  # now
         self._idle_timer: IdleTimer | None = None
         self._prewarmer = _Prewarmer(
             prewarm_with or make_synthesizer(settings, background=True),
-            self._texts(labels[: settings.prewarm]),
+            self._texts(labels[: settings.prewarm], cameras),
         )
 
     def say_when_idle(self, put: Callable[[Utterance], None]) -> None:
@@ -74,20 +77,21 @@ class SpeechWriter(Writer[Utterance]):
 
     def item(self, decision: Decision) -> Utterance | None:
         """What to say of the decision; silences the phrase before it if it may interrupt."""
-        self._seen = decision.in_force
+        camera, seen = decision.camera, decision.in_force
+        self._seen = {**self._seen, camera: seen}
         if self._idle_timer is not None:
-            if self._seen:
+            if any(self._seen.values()):
                 self._idle_timer.cancel()
             else:
                 self._idle_timer.start()
-        labels = tuple(label for label in self._seen if self._policy.allows(label))
+        labels = tuple(label for label in seen if self._policy.allows(label, camera))
         # Of several, one that ends is no news of those that stay.
         if not set(labels) & set(decision.announced):
             return None
         # Seen again while it is being said: let it be said to its end.
-        if self._settings.interrupt and labels == self._asked == self._saying:
+        if self._settings.interrupt and (camera, labels) == self._asked == self._saying:
             return None
-        return self._utterance(labels, self._text(labels))
+        return self._utterance(labels, self._text(labels, camera), camera)
 
     def begin(self) -> None:
         """Find the output before there is anything to say, then make the phrases."""
@@ -96,22 +100,23 @@ class SpeechWriter(Writer[Utterance]):
 
     def write(self, utterance: Utterance) -> None:
         """Say it to its end or until it is interrupted."""
-        self._saying = utterance.labels
+        self._saying = utterance.camera, utterance.labels
         try:
             self.begin()  # in case it failed before
             result = self._speaker.speak(utterance.text, utterance.ticket)
             if not result.interrupted:
                 for label in utterance.labels:
-                    self._policy.note_spoken(label)
+                    self._policy.note_spoken(label, utterance.camera)
         finally:
-            self._saying = ()
+            self._saying = "", ()
 
     def wanted(self, utterance: Utterance) -> bool:
         """Whether what could not be said is still what is seen, and may still be said."""
         if not utterance.labels:
-            return not self._seen and not self._policy.is_quiet()
-        still_seen = set(utterance.labels) <= set(self._seen)
-        return still_seen and all(map(self._policy.allows, utterance.labels))
+            return self._may_say_nothing()
+        camera, labels = utterance.camera, utterance.labels
+        still_seen = set(labels) <= set(self._seen.get(camera, ()))
+        return still_seen and all(self._policy.allows(label, camera) for label in labels)
 
     def close(self) -> None:
         """Silence what is being said and end the children and threads."""
@@ -120,23 +125,26 @@ class SpeechWriter(Writer[Utterance]):
         self._speaker.close()
         self._prewarmer.close()
 
-    def _utterance(self, labels: tuple[str, ...], text: str) -> Utterance:
+    def _utterance(self, labels: tuple[str, ...], text: str, camera: str = "") -> Utterance:
         # The ticket is taken here, on the frame thread: a phrase that is being made or waits
         # is void from now on, and the one that sounds ends at once.
-        self._asked = labels
+        self._asked = camera, labels
         ticket = self._speaker.interrupt() if self._settings.interrupt else None
-        return Utterance(labels, text, ticket)
+        return Utterance(labels, text, ticket, camera)
 
     def _say_nothing(self, put: Callable[[Utterance], None]) -> None:
-        if not self._seen and not self._policy.is_quiet():
+        if self._may_say_nothing():
             put(self._utterance((), self._settings.nothing_phrase))
 
-    def _text(self, labels: Sequence[str]) -> str:
-        return CHIME if self._settings.chime == "instead" else self._phrases.of_all(labels)
+    def _may_say_nothing(self) -> bool:
+        return not any(self._seen.values()) and not self._policy.is_quiet()
 
-    def _texts(self, labels: Sequence[str]) -> list[str]:
+    def _text(self, labels: Sequence[str], camera: str) -> str:
+        return CHIME if self._settings.chime == "instead" else self._phrases.of_all(labels, camera)
+
+    def _texts(self, labels: Sequence[str], cameras: Sequence[str]) -> list[str]:
         """All that will be said, once each."""
-        texts = [self._text([label]) for label in labels]
+        texts = [self._text([label], camera) for label in labels for camera in cameras]
         nothing = [self._settings.nothing_phrase] if self._settings.nothing_phrase else []
         return list(dict.fromkeys([*texts, *nothing]))
 
@@ -145,6 +153,7 @@ def speech_sink(
     settings: SpeechSettings,
     *,
     labels: Sequence[str] = (),
+    cameras: Sequence[str] = ("",),
     speaker: Speaker | None = None,
     prewarm_with: Synthesizer | None = None,
     policy: SpeechPolicy | None = None,
@@ -153,13 +162,19 @@ def speech_sink(
 
     A new label interrupts the phrase before it, and replaces one that still waits, so
     that the last one is always said. "Nothing" is not spoken, unless it lasts and there is a
-    phrase for it. `labels` are those whose phrases are made in the background. Without
+    phrase for it. `labels` are those whose phrases are made in the background, with the names
+    of the `cameras`. Without
     an engine or a sound card that is logged once, and tried again ever less often; what
     is said when it works again is what is seen then. `policy` decides when to be silent.
     Raises `ConfigError` for a wrong phrase, output, engine or quiet hours.
     """
     writer = SpeechWriter(
-        settings, labels=labels, speaker=speaker, prewarm_with=prewarm_with, policy=policy
+        settings,
+        labels=labels,
+        cameras=cameras,
+        speaker=speaker,
+        prewarm_with=prewarm_with,
+        policy=policy,
     )
     sink = QueuedSink("speech", writer, keep="latest")
     writer.say_when_idle(sink.put)

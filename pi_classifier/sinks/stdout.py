@@ -39,8 +39,9 @@ def stdout_sink(
 class StdoutWriter(Writer[bytes]):
     """Writes each decision to a file descriptor as one line, at once.
 
-    Plain lines hold the label, of several that are announced together one each, and a decision
-    that announces none prints none; JSON lines hold every decision. When the reader goes away
+    Plain lines hold the label, after the name of a camera that has one ("garden: daisy"); of
+    several that are announced together one each, and a decision that announces none prints
+    none. JSON lines hold every decision. When the reader goes away
     (``| head``) the writer calls `on_closed` from the sink's thread, once; from then on every
     write fails.
     """
@@ -58,7 +59,8 @@ class StdoutWriter(Writer[bytes]):
         """The decision's line or lines."""
         if self._json:
             return decision_line(decision, time.time_ns())
-        return b"".join(map(plain_line, decision.announced)) or None
+        lines = (plain_line(label, decision.camera) for label in decision.announced)
+        return b"".join(lines) or None
 
     def write(self, line: bytes) -> None:
         """Write a line to its end; a second attempt goes on where the first one failed."""
@@ -86,6 +88,6 @@ class StdoutWriter(Writer[bytes]):
         self._on_closed()
 
 
-def plain_line(label: str) -> bytes:
+def plain_line(label: str, camera: str = "") -> bytes:
     """The label as one line of UTF-8, newline included."""
-    return printable(label).encode() + b"\n"
+    return printable(f"{camera}: {label}" if camera else label).encode() + b"\n"

@@ -19,7 +19,8 @@ _AND: Mapping[str, str] = {"en": " and", "de": " und", "es": " y", "fr": " et"}
 # Spanish says "e" before the sound of an i: "aguja e hilo", but "nieve y hielo".
 _SPANISH_I = re.compile(r"h?i(?!e)", re.IGNORECASE)
 
-_PLACEHOLDERS = frozenset({"{label}", "{a_label}"})
+_CAMERA = "{camera}"
+_PLACEHOLDERS = frozenset({"{label}", "{a_label}", _CAMERA})
 _BRACES = re.compile(r"\{[^}]*\}?|\}")
 _WRITTEN_ARTICLE = re.compile(r"\b([Aa])n? \{label\}")
 
@@ -40,7 +41,8 @@ class Phrases:
     was made in, names of the one spoken. In English the article in "a {label}" is fitted
     as well. In other languages an article tells a word's gender, which its spelling does
     not: there a name has the article that `names` gives it, and both fields are the
-    same. An empty `template` is the language's own.
+    same. An empty `template` is the language's own. ``{camera}`` stands for the camera's name;
+    where a camera has one and the phrase leaves it out, it comes first: "Garden: I see a daisy".
     Raises `ConfigError` for any other word in braces.
     """
 
@@ -60,25 +62,27 @@ class Phrases:
         for label, phrase in self._table.items():
             _check(f"phrases.{label}", phrase)
 
-    def of(self, label: str) -> str:
+    def of(self, label: str, camera: str = "") -> str:
         """What is said when `label` is seen."""
-        return self._said(self._table.get(label, self._template), [label])
+        return self.of_all([label], camera)
 
-    def of_all(self, labels: Sequence[str]) -> str:
+    def of_all(self, labels: Sequence[str], camera: str = "") -> str:
         """What is said when all `labels` are seen: "I see a daisy and a rose".
 
         Those with a phrase of their own have a sentence of their own.
         """
-        if len(labels) == 1:
-            return self.of(labels[0])
         plain = [label for label in labels if label not in self._table]
-        sentences = [self._said(self._template, plain)] if plain else []
-        sentences += [self.of(label) for label in labels if label in self._table]
-        *first, last = sentences
+        own = [label for label in labels if label in self._table]
+        templates = [(self._template, plain)] if plain else []
+        templates += [(self._table[label], [label]) for label in own]
+        *first, last = (self._said(template, of, camera) for template, of in templates)
         ended = (s if s.endswith((".", "!", "?")) else f"{s}." for s in first)
-        return " ".join([*ended, last])
+        text = " ".join([*ended, last])
+        if not camera or any(_CAMERA in template for template, _ in templates):
+            return text
+        return f"{spoken_label(camera)}: {text}"
 
-    def _said(self, template: str, labels: Sequence[str]) -> str:
+    def _said(self, template: str, labels: Sequence[str], camera: str) -> str:
         names = [spoken_label(self._names.get(label, label)) for label in labels]
         english = self._language == "en"
         a_name = self._joined([with_article(name) if english else name for name in names])
@@ -86,6 +90,7 @@ class Phrases:
             "{label}": self._joined(names),
             "{a_label}": a_name,
             "{A_label}": a_name[:1].upper() + a_name[1:],
+            _CAMERA: spoken_label(camera),
         }
         if english:
             template = _WRITTEN_ARTICLE.sub(r"{\1_label}", template)
@@ -129,5 +134,5 @@ def _check(key: str, template: str) -> None:
         if braces not in _PLACEHOLDERS:
             raise ConfigError(
                 f"speech.{key} = {template!r}: {braces!r} means nothing here; "
-                "only {label} and {a_label} may stand in braces"
+                "only {label}, {a_label} and {camera} may stand in braces"
             )

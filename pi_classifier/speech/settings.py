@@ -38,7 +38,8 @@ class SpeechSettings:
     phrase: str = setting(
         "",
         "what is said of a label: {label} stands for its name, {a_label} for the name with its "
-        'English article; empty: the language\'s own, "I see {a_label}" in English',
+        "English article, {camera} for the name of the camera; empty: the language's own, "
+        '"I see {a_label}" in English',
     )
     phrases: dict[str, str] = setting({}, "what is said of particular labels instead")
     names: dict[str, str] = setting(

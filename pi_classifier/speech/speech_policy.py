@@ -15,9 +15,9 @@ class SpeechPolicy:
     """Decides whether a label may be said now; pure but for its clocks.
 
     A label is not said again within `cooldown_s` after it was said to its end; each label
-    has its own cooldown. In `quiet_hours` nothing is said. While the time of day cannot be
-    trusted (`clock_set`) they are not kept: a voice that is silent by day is taken for
-    broken. The log says so once.
+    has its own cooldown, with each camera that has a name. In `quiet_hours` nothing is said.
+    While the time of day cannot be trusted (`clock_set`) they are not kept: a voice that is
+    silent by day is taken for broken. The log says so once.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class SpeechPolicy:
         self._clock_set = clock_set
         self._clock_trusted = False
         self._warned = False
-        self._spoken_s: dict[str, float] = {}
+        self._spoken_s: dict[tuple[str, str], float] = {}
 
     def is_quiet(self) -> bool:
         """Whether it is quiet hours."""
@@ -46,15 +46,15 @@ class SpeechPolicy:
             and self._quiet_hours.cover(self._minute())
         )
 
-    def allows(self, label: str) -> bool:
+    def allows(self, label: str, camera: str = "") -> bool:
         """Whether the label may be said now."""
-        spoken_s = self._spoken_s.get(label)
+        spoken_s = self._spoken_s.get((camera, label))
         cooling_down = spoken_s is not None and self._clock() - spoken_s < self._cooldown_s
         return not cooling_down and not self.is_quiet()
 
-    def note_spoken(self, label: str) -> None:
+    def note_spoken(self, label: str, camera: str = "") -> None:
         """Begin the label's cooldown: it was said to its end; any thread may call this."""
-        self._spoken_s[label] = self._clock()
+        self._spoken_s[camera, label] = self._clock()
 
     def _trusts_clock(self) -> bool:
         if not self._clock_trusted:

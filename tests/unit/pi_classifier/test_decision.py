@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -245,3 +246,10 @@ def test_what_the_configuration_made_silent_since_holds_no_longer() -> None:
     assert announced(before, [DAISY] * 5) == [(2, "daisy")]
     after.resume_from(before)
     assert announced(after, [DAISY] * 10, start=5) == [(7, None)]
+
+
+def test_a_decision_names_the_camera_of_its_frame() -> None:
+    seen = replace(frame(0), camera="garden")
+    decision = smoother(patience=1).update(seen, DAISY)
+    assert decision is not None
+    assert decision.camera == "garden"

@@ -264,3 +264,9 @@ def test_a_switch_that_fails_returns_to_the_camera_there_was() -> None:
     assert next(stream).sequence == 1
     assert log == ["open", "close", "open"]
     assert kinds(steps) == ["opening", "opening", "reopening"]
+
+
+def test_its_frames_carry_its_name() -> None:
+    clock = VirtualClock()
+    camera = RecoveringCamera(opener(clock, [], [2]), 0.0, name="pond", clock=clock)
+    assert [frame.camera for frame in islice(camera.frames(), 2)] == ["pond", "pond"]

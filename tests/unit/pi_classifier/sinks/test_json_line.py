@@ -55,3 +55,8 @@ def test_any_label_gives_one_parsable_line(label: str, score: float) -> None:
 
 def test_a_label_that_is_no_text_still_gives_a_line() -> None:
     assert json_line({"label": "\udc80"}) == b'{"label": "\\udc80"}\n'
+
+
+def test_a_camera_with_a_name_is_told_first() -> None:
+    decision = Decision("daisy", 0.93, 12, 4, 1, "m", camera="bird feeder")
+    assert json_line(decision_fields(decision)).startswith(b'{"camera": "bird feeder", "label": ')

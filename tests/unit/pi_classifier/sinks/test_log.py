@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -100,3 +101,10 @@ def test_quiet_levels_log_no_decisions(
         sink.close(LONG_S)
     assert sent == []
     assert not caplog.records
+
+
+def test_a_camera_with_a_name_is_told() -> None:
+    decision = Decision("daisy", 0.93, 12, 4, 1, "m", camera="garden")
+    assert message(decision) == "garden: I see a daisy (0.93)"
+    assert message(replace(decision, label=None)) == "garden: I see nothing I know"
+    assert fields(decision, {})["CAMERA"] == "garden"

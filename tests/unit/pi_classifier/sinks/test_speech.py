@@ -11,7 +11,7 @@ from typing import ClassVar
 import pytest
 
 from pi_classifier.errors import ConfigError, SinkError
-from pi_classifier.sinks.speech import SpeechWriter, speech_sink
+from pi_classifier.sinks.speech import SpeechWriter, Utterance, speech_sink
 from pi_classifier.speech.engines.base import VoiceSettings
 from pi_classifier.speech.engines.espeak import EspeakEngine
 from pi_classifier.speech.settings import SpeechSettings
@@ -321,10 +321,10 @@ def test_the_policy_is_asked_and_told_what_was_said(mouth: Mouth) -> None:
     class Strict(SpeechPolicy):
         noted: ClassVar[list[str]] = []
 
-        def allows(self, label: str) -> bool:
+        def allows(self, label: str, camera: str = "") -> bool:
             return label != "rose"
 
-        def note_spoken(self, label: str) -> None:
+        def note_spoken(self, label: str, camera: str = "") -> None:
             self.noted.append(label)
 
     sink = speech_sink(SETTINGS, speaker=mouth, policy=Strict())
@@ -436,3 +436,47 @@ def test_a_label_cut_off_by_another_and_seen_again_is_said_again(mouth: Mouth) -
     mouth.free.set()
     sink.close(LONG_S)
     assert said(mouth) == ["I see a daisy", "I see a daisy"]
+
+
+def seen_by(camera: str, label: str | None) -> Decision:
+    return Decision(label, 0.9, 0, 0, 0, "fast", camera=camera)
+
+
+def test_each_camera_has_its_own_labels_and_cooldowns(mouth: Mouth) -> None:
+    now = [0.0]
+    policy = SpeechPolicy(5.0, clock=lambda: now[0])
+    settings = SpeechSettings(interrupt=False)
+    writer = SpeechWriter(settings, speaker=mouth, prewarm_with=SILENT, policy=policy)
+    garden, pond = (writer.item(seen_by(camera, "iris")) for camera in ("garden", "pond"))
+    assert garden is not None
+    assert garden.text == "garden: I see an iris"
+    writer.write(garden)
+    assert writer.item(seen_by("garden", "iris")) is None  # said just now
+    assert pond is not None
+    assert writer.wanted(pond)  # what one camera says is no news of the other
+    writer.item(seen_by("pond", None))
+    assert not writer.wanted(pond)
+    writer.close()
+
+
+def test_nothing_is_said_of_nothing_while_another_camera_sees_something(mouth: Mouth) -> None:
+    settings = SpeechSettings(nothing_phrase="all quiet", nothing_after_s=3600)
+    writer = SpeechWriter(settings, speaker=mouth, prewarm_with=SILENT)
+    nothing = Utterance((), "all quiet", None)
+    writer.item(seen_by("garden", "iris"))
+    writer.item(seen_by("pond", None))
+    assert not writer.wanted(nothing)
+    writer.item(seen_by("garden", None))
+    assert writer.wanted(nothing)
+    writer.close()
+
+
+def test_phrases_are_made_beforehand_with_the_name_of_each_camera(mouth: Mouth) -> None:
+    prewarming = Prewarming(2)
+    cameras = ("garden", "pond")
+    sink = speech_sink(
+        SETTINGS, labels=["iris"], cameras=cameras, speaker=mouth, prewarm_with=prewarming
+    )
+    assert prewarming.all_made.wait(LONG_S)
+    sink.close()
+    assert prewarming.made == ["garden: I see an iris", "pond: I see an iris"]

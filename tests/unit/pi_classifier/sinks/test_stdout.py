@@ -115,3 +115,7 @@ def test_full_disk_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     os.close(fd)
     assert sink.dropped == 1
     assert "cannot write to standard output: No space left on device" in caplog.text
+
+
+def test_a_camera_with_a_name_is_told() -> None:
+    assert plain_line("daisy", "garden") == b"garden: daisy\n"

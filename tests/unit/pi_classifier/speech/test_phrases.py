@@ -80,7 +80,7 @@ def test_braces_in_a_label_are_only_text() -> None:
 
 @pytest.mark.parametrize("template", ["I see {lable}", "{}", "{", "}", "{label.x}", "{label"])
 def test_unknown_braces_are_refused(template: str) -> None:
-    with pytest.raises(ConfigError, match=r"speech\.phrase = .*only \{label\} and"):
+    with pytest.raises(ConfigError, match=r"speech\.phrase = .*only \{label\}, "):
         Phrases(template)
     with pytest.raises(ConfigError, match=r"speech\.phrases\.daisy"):
         Phrases(table={"daisy": template})
@@ -96,3 +96,19 @@ def test_spoken_label_is_one_clean_line(label: str) -> None:
 @given(st.sampled_from(["", "s", "as", "bus", "bees", "ss", "beess", "bees "]))
 def test_only_words_longer_than_three_letters_are_plural(word: str) -> None:
     assert is_plural(word) == (word == "bees")
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("", "bird feeder: I see a daisy"),
+        ("A {label} at the {camera}!", "A daisy at the bird feeder!"),
+    ],
+)
+def test_the_name_of_the_camera_is_said(template: str, text: str) -> None:
+    assert Phrases(template).of("daisy", "bird_feeder") == text
+
+
+def test_the_name_of_the_camera_is_said_once() -> None:
+    phrases = Phrases(table={"rose": "Roses at the {camera}"})
+    assert phrases.of_all(["daisy", "rose"], "gate") == "I see a daisy. Roses at the gate"
