@@ -99,7 +99,7 @@ def open_interpreter(
     Raises `ConfigError` where the runtime is missing, `ModelFileError` where it
     refuses the model or cannot run it, `ModelMismatch` for scores that are not numbers.
     """
-    name, module = _import_runtime(runtime)
+    name, module = import_runtime(runtime)
     if weights is not None:
         return _tried(model, name, partial(_MappedRunner, model, num_threads, weights))
     return _tried(model, name, partial(_PlainRunner, model, name, module, num_threads))
@@ -111,7 +111,7 @@ def weight_cache(source: ModelSource, runtime: str, cache_dir: Path | None) -> W
     # are what its encryption hides.
     if cache_dir is None or not source.is_copied or source.memory is not None:
         return None
-    name, module = _import_runtime(runtime)
+    name, module = import_runtime(runtime)
     if name != "litert" or not _can_map_weights() or not _compiled_model_is_safe(module):
         return None
     return WeightCache(cache_dir, source.sha256, runtime_identity(runtime))
@@ -119,7 +119,7 @@ def weight_cache(source: ModelSource, runtime: str, cache_dir: Path | None) -> W
 
 def runtime_identity(runtime: str) -> str:
     """Return the name and the version of what `runtime` stands for here, as "litert2.3.0"."""
-    name, module = _import_runtime(runtime)
+    name, module = import_runtime(runtime)
     package = importlib.import_module(module.__name__.partition(".")[0])
     return f"{name}{getattr(package, '__version__', '')}"
 
@@ -184,7 +184,8 @@ def installed_runtimes() -> tuple[str, ...]:
     return tuple(name for name in _MODULES if _try_import(name)[0] is not None)
 
 
-def _import_runtime(runtime: str) -> tuple[str, ModuleType]:
+def import_runtime(runtime: str) -> tuple[str, ModuleType]:
+    """The name and the module of what `runtime` stands for here. Raises ConfigError."""
     wanted = list(_MODULES) if runtime == "auto" else [runtime]
     reasons = []
     for name in wanted:
