@@ -101,10 +101,10 @@ class Smoother:
         """The time of the frame that announced the last label; None before the first."""
         return self._spoke_ns
 
-    def resume_from(self, other: AnySmoother) -> None:
+    def resume_from(self, other: object) -> None:
         """Take over what the other one has announced, so that nothing is announced twice.
 
-        From one of several labels it takes nothing.
+        From anything but a smoother of one label it takes nothing.
         """
         if isinstance(other, Smoother):
             self._label, self._spoke_ns = other.label, other.spoke_ns
@@ -187,10 +187,10 @@ class MultipleSmoother:
         """The smoothers of all labels that were sure at least once."""
         return self._smoothers
 
-    def resume_from(self, other: AnySmoother) -> None:
+    def resume_from(self, other: object) -> None:
         """Take over what the other one has announced, so that nothing is announced twice.
 
-        From one of a single label it takes nothing.
+        From anything but a smoother of several labels it takes nothing.
         """
         if isinstance(other, MultipleSmoother):
             for label, smoother in other.by_label.items():

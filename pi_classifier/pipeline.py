@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
-from pi_classifier.decision import AnySmoother
 from pi_classifier.types import Classifier, Decision, Frame, Gate, Prediction
 
 Observer = Callable[[Frame, Prediction | None], None]
 """Called once per frame, after it was classified (None: the gate kept it out)."""
+
+
+class Smooths(Protocol):
+    """Turns predictions into decisions; see `decision.Smoother`."""
+
+    def update(self, frame: Frame, prediction: Prediction) -> Decision | None: ...
+
+    def resume_from(self, other: object) -> None: ...
 
 
 def _ignore(frame: Frame, prediction: Prediction | None) -> None:
@@ -19,7 +27,7 @@ def decisions(
     frames: Iterable[Frame],
     gate: Gate,
     classifier: Classifier,
-    smoother: AnySmoother,
+    smoother: Smooths,
     observe: Observer = _ignore,
 ) -> Iterator[Decision]:
     """Yield a decision whenever the smoother changes its mind, until the frames end.

@@ -59,7 +59,8 @@ class RecoveringCamera:
     opening it again, after delays that double from half a second to ten, a random quarter more
     or less; when `recovery_s` have passed since the fault, the last error is raised; with
     `recovery_s` 0 the first one. `on_step` is called for every step, on the thread that
-    reads the frames; `step_s` is how long opening or restarting may take.
+    reads the frames; `step_s` is how long opening or restarting may take. While it may not
+    give up (`may_give_up`), it goes on trying.
 
     The frames' numbers and times go on across a fault: a camera opened anew counts from
     the number after the last, and from the time that has really passed.
@@ -73,6 +74,7 @@ class RecoveringCamera:
         name: str = "",
         on_step: Callable[[RecoveryStep], object] = lambda _: None,
         step_s: float = STEP_S,
+        may_give_up: Callable[[], bool] = lambda: True,
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -81,6 +83,7 @@ class RecoveringCamera:
         self._name = name
         self._on_step = on_step
         self._step_s = step_s
+        self._may_give_up = may_give_up
         self._clock = clock or SystemClock()
         self._jitter = jitter
         self._lock = threading.Lock()  # around `_camera`, which `stop` needs from elsewhere
@@ -187,7 +190,7 @@ class RecoveringCamera:
                 self._report("failed", str(error), 0.0)
         while not self._state.stopped.is_set():
             delay_s = self._delay_s()
-            if self._elapsed_s() + delay_s > self._recovery_s:
+            if self._elapsed_s() + delay_s > self._recovery_s and self._may_give_up():
                 self._report("gave up", str(error), 0.0)
                 raise error
             self._report("waiting", str(error), delay_s)

@@ -125,6 +125,11 @@ class CameraSettings:
         return shown_source(self.source)
 
     @property
+    def shown(self) -> str:
+        """The camera as a person knows it: its name if it has one, and its source."""
+        return f"{self.name} ({self.shown_source})" if self.name else self.shown_source
+
+    @property
     def title(self) -> str:
         """What a message about the camera begins with: "camera", or "camera garden"."""
         return f"camera {self.name}".strip()

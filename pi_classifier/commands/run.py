@@ -116,34 +116,37 @@ def _run(
         if manager is not None:
             from pi_classifier.service.reload import Reloader
 
-            manager.fit_watchdog(settings.camera.timeout_s, settings.camera.fps)
+            manager.fit_watchdog(settings.slowest.timeout_s, settings.slowest.fps)
             read = partial(_settings, arguments)
             reloader = stack.enter_context(closing(Reloader(service, settings, read, manager)))
             signals.on_reload(reloader.ask)
         signals.on_stop(service.stop)
-        _log_start(settings.camera.shown_source, service)
+        _log_start(settings, service)
         counters = run(service)
         if manager is not None and signals.received is not None:
             _logger.info("stopping, as asked", extra=entry(Event.STOPPING))
             manager.stopping("Stopping, as asked")
+        for name, camera in service.liveness.cameras.items():
+            _logger.info("%s: %s", name, camera.counters, extra=entry(Event.COUNTERS, CAMERA=name))
         _logger.info("ended: %s", counters, extra=entry(Event.ENDED))
     return counters
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
     """The effective settings as they are on disk now; raises ConfigError."""
-    from pi_classifier.commands.options import effective, of_one_camera
+    from pi_classifier.commands.options import effective
     from pi_classifier.config.reading import Layer
 
     debug = [Layer("--debug", {"run": {"log_level": "debug"}})] if arguments.debug else []
-    return of_one_camera(effective(arguments, *_shared(), defaults=debug).settings)
+    return effective(arguments, *_shared(), defaults=debug).settings
 
 
-def _log_start(source: str, service: Service) -> None:
+def _log_start(settings: Settings, service: Service) -> None:
     from pi_classifier.inference.classifier import model_names
     from pi_classifier.logs.events import Event, entry
 
     names = model_names(service.parts.classifier)
+    source = ", ".join(camera.shown for camera in settings.watched)
     started = entry(Event.STARTED, CAMERA=source)
     _logger.info("watching %s with the model %s", source, names, extra=started)
 

@@ -45,7 +45,8 @@ class Settings:
 
     camera: CameraSettings = field(default_factory=CameraSettings)
     cameras: tuple[CameraSettings, ...] = tables(
-        "Several cameras, each named; `--camera NAME` looks through one of them.", like="camera"
+        "Several cameras looked through at once, each with a name; `--camera NAME` takes one.",
+        like="camera",
     )
     gate: GateSettings = field(default_factory=GateSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
@@ -61,6 +62,11 @@ class Settings:
     def watched(self) -> tuple[CameraSettings, ...]:
         """The cameras that are looked through: those with names, else the one."""
         return self.cameras or (self.camera,)
+
+    @property
+    def slowest(self) -> CameraSettings:
+        """The camera whose frames may keep one waiting longest."""
+        return max(self.watched, key=lambda camera: camera.timeout_s + 1 / camera.fps)
 
 
 @dataclass(frozen=True, slots=True)

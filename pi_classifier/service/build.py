@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from functools import partial
 
 from pi_classifier.cameras import CameraSettings, camera_opener, opening_limit_s
 from pi_classifier.cameras.recovery import RecoveringCamera
-from pi_classifier.config.settings import Settings
+from pi_classifier.cameras.several import SeveralCameras
+from pi_classifier.cameras.stream import limited
+from pi_classifier.config.settings import RunSettings, Settings
 from pi_classifier.decision import make_smoother
 from pi_classifier.errors import ConfigError, SinkError
 from pi_classifier.gate import open_gate
@@ -23,8 +26,10 @@ from pi_classifier.inference.classifier import (
 )
 from pi_classifier.logs.events import Event, entry
 from pi_classifier.modelfile.model_file import ModelFile
+from pi_classifier.pipeline import Smooths
 from pi_classifier.service.camera_recovery_log import CameraRecoveryLog
-from pi_classifier.service.liveness import Liveness
+from pi_classifier.service.liveness import CameraLiveness, Liveness, Waiting
+from pi_classifier.service.per_camera import GatePerCamera, SmootherPerCamera
 from pi_classifier.service.service import PipelineParts, Service, SinkKey, close_together
 from pi_classifier.sinks.jsonl import jsonl_sink
 from pi_classifier.sinks.log import LogSink, on_stderr
@@ -32,7 +37,7 @@ from pi_classifier.sinks.speech import speech_sink
 from pi_classifier.sinks.stdout import stdout_sink
 from pi_classifier.suggest import suggestion
 from pi_classifier.system.stdio import on_one_terminal
-from pi_classifier.types import Classifier, Sink
+from pi_classifier.types import Classifier, Gate, Sink
 
 _logger = logging.getLogger(__name__)
 
@@ -69,10 +74,12 @@ def build(
         classifier = opened.enter_context(closing(open_deciding_classifier(settings)))
         size = None if whole_frames else frame_size(classifier)
         camera = opened.enter_context(
-            closing(open_camera(settings.camera, size, liveness, on_stop, wait=wait_for_camera))
+            closing(_open_cameras(settings, size, liveness, on_stop, wait=wait_for_camera))
         )
         parts = make_parts(settings, classifier, on_stdout_closed=camera.stop)
-        service = Service(camera, parts, liveness, settings.run)
+        # Of several cameras each has the limits for itself.
+        limits = RunSettings() if settings.cameras else settings.run
+        service = Service(camera, parts, liveness, limits)
         opened.pop_all()  # from here on the service closes them, and what replaces them
     with closing(service):
         yield service
@@ -125,6 +132,64 @@ def _open_for(settings: Settings) -> Classifier:
     )
 
 
+def _open_cameras(
+    settings: Settings,
+    size: tuple[int, int] | None,
+    liveness: Liveness,
+    on_stop: OnStop,
+    *,
+    wait: bool,
+) -> RecoveringCamera | SeveralCameras:
+    """Open the camera, or all those that have names; see `open_camera`."""
+    if not settings.cameras:
+        return open_camera(settings.camera, size, liveness, on_stop, wait=wait)
+    limit = partial(limited, count=settings.run.frames, duration_s=settings.run.duration_s)
+    several = SeveralCameras(limit, on_end=lambda name: liveness.cameras[name].ended())
+    on_stop(several.stop)
+    liveness.cameras = {one.name: liveness.of_camera() for one in settings.cameras}
+    try:
+        for one in settings.cameras:
+            camera = one_of_several(one, size, liveness.cameras[one.name], several)
+            several.add(one.name, camera)
+            if not wait:
+                camera.open()
+    except BaseException:
+        several.close()
+        raise
+    liveness.resumed()  # from here on each says what it waits for
+    return several
+
+
+def one_of_several(
+    settings: CameraSettings,
+    size: tuple[int, int] | None,
+    liveness: CameraLiveness,
+    several: SeveralCameras,
+) -> RecoveringCamera:
+    """A camera that is opened at its first frame, and gives up when all others have."""
+    return _recovering(
+        settings, size, liveness, may_give_up=partial(several.may_give_up, settings.name)
+    )
+
+
+def _recovering(
+    settings: CameraSettings,
+    size: tuple[int, int] | None,
+    liveness: Waiting,
+    *,
+    may_give_up: Callable[[], bool] = lambda: True,
+) -> RecoveringCamera:
+    known_by = settings.name or settings.shown_source
+    return RecoveringCamera(
+        camera_opener(settings, size),
+        settings.recovery_s,
+        name=settings.name,
+        on_step=CameraRecoveryLog(known_by, liveness, settings.title),
+        step_s=opening_limit_s(settings),
+        may_give_up=may_give_up,
+    )
+
+
 def open_camera(
     settings: CameraSettings,
     model_size: tuple[int, int] | None = None,
@@ -138,13 +203,7 @@ def open_camera(
     `on_stop` is called before the opening, which may take long. With `wait` the camera
     is opened at its first frame, and waited for. Raises ConfigError, CameraError.
     """
-    camera = RecoveringCamera(
-        camera_opener(settings, model_size),
-        settings.recovery_s,
-        name=settings.name,
-        on_step=CameraRecoveryLog(settings.shown_source, liveness or Liveness()),
-        step_s=opening_limit_s(settings),
-    )
+    camera = _recovering(settings, model_size, liveness or Liveness())
     on_stop(camera.stop)
     if not wait:
         try:
@@ -181,8 +240,6 @@ def make_parts(
     models = list(model_files(classifier))
     silent = silent_labels_of(classifier).union(settings.decision.made_silent)
     spoken = [label for label in classifier.labels if label not in silent]
-    smoother = make_smoother(settings.decision, silent)
-    gate = open_gate(settings.gate)
     sinks: list[Sink] = []
     keys: list[SinkKey] = []
     with ExitStack() as opened:
@@ -198,7 +255,18 @@ def make_parts(
             sinks.append(sink)
             keys.append(key)
         opened.pop_all()
+    gate, smoother = _gate_and_smoother(settings, silent)
     return PipelineParts(gate, classifier, smoother, tuple(sinks), tuple(keys))
+
+
+def _gate_and_smoother(settings: Settings, silent: Collection[str]) -> tuple[Gate, Smooths]:
+    """What looks at the frames of one camera; of several each has its own."""
+    names = [camera.name for camera in settings.cameras]
+    if not names:
+        return open_gate(settings.gate), make_smoother(settings.decision, silent)
+    gates = {name: open_gate(settings.gate) for name in names}
+    smoothers = {name: make_smoother(settings.decision, silent) for name in names}
+    return GatePerCamera(gates), SmootherPerCamera(smoothers)
 
 
 def _opened(key: SinkKey, open_sink: Callable[[], Sink]) -> Sink | None:

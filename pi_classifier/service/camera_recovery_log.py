@@ -6,7 +6,7 @@ import logging
 
 from pi_classifier.cameras.recovery import RecoveryStep
 from pi_classifier.logs.events import Event, entry
-from pi_classifier.service.liveness import Liveness
+from pi_classifier.service.liveness import Waiting
 
 _logger = logging.getLogger(__name__)
 
@@ -17,13 +17,14 @@ _GRACE_S = 5.0
 class CameraRecoveryLog:
     """Logs the phases of a camera's recovery, and announces them as waiting.
 
-    `source` is the camera's name. The first reason is logged as it is; the tries after
-    it only when the reason changes, so that a camera that stays away for a night does
-    not fill the journal.
+    `source` is what the camera is known by, `title` what messages call it. The first reason
+    is logged as it is; the tries after it only when the reason changes, so that a camera that
+    stays away for a night does not fill the journal.
     """
 
-    def __init__(self, source: str, liveness: Liveness) -> None:
+    def __init__(self, source: str, liveness: Waiting, title: str = "camera") -> None:
         self._source = source
+        self._title = title
         self._liveness = liveness
         self._reason = ""
         self._lost = False
@@ -38,17 +39,17 @@ class CameraRecoveryLog:
             self._liveness.waiting(_waiting_for(step), step.limit_s + _GRACE_S)
             if step.phase == "failed":
                 self._lost = True
-                self._log(logging.WARNING, Event.CAMERA_LOST, "the camera failed", step)
+                self._log(logging.WARNING, Event.CAMERA_LOST, f"the {self._title} failed", step)
             elif step.phase == "waiting":
                 self._waiting(step)
             elif step.phase in {"restarting", "reopening"}:
-                _logger.debug("camera: %s, try %d", step.phase, step.attempt)
+                _logger.debug("%s: %s, try %d", self._title, step.phase, step.attempt)
 
     def _waiting(self, step: RecoveryStep) -> None:
         if step.reason == self._reason:
             return
         kind = Event.CAMERA_STEP if self._lost else Event.CAMERA_WAITING
-        self._log(logging.WARNING, kind, "waiting for the camera", step)
+        self._log(logging.WARNING, kind, f"waiting for the {self._title}", step)
 
     def _log(self, level: int, event: Event, what: str, step: RecoveryStep) -> None:
         self._reason = step.reason
@@ -63,16 +64,16 @@ class CameraRecoveryLog:
             TRY=step.attempt,
             SECONDS=f"{step.elapsed_s:.1f}",
         )
-        text = "the camera gives frames again, after %s in %.1f s"
-        _logger.info(text, _tries(step), step.elapsed_s, extra=extra)
+        text = "the %s gives frames again, after %s in %.1f s"
+        _logger.info(text, self._title, _tries(step), step.elapsed_s, extra=extra)
         self._reason, self._lost = "", False
 
     def _gave_up(self, step: RecoveryStep) -> None:
         # What ends the program is logged where it ends.
         extra = entry(Event.CAMERA_STEP, CAMERA=self._source, STEP=step.phase, TRY=step.attempt)
         if step.attempt:
-            text = "the camera did not come back: %s in %.1f s"
-            _logger.warning(text, _tries(step), step.elapsed_s, extra=extra)
+            text = "the %s did not come back: %s in %.1f s"
+            _logger.warning(text, self._title, _tries(step), step.elapsed_s, extra=extra)
 
 
 def _waiting_for(step: RecoveryStep) -> str:

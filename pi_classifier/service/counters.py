@@ -72,14 +72,14 @@ class Counters:
     answered: Counter[int] = field(default_factory=Counter)
     skipped: Counter[Skip] = field(default_factory=Counter)
     losses: Losses = field(default_factory=Losses, compare=False)
-    _expected: int | None = None
+    # The number of each camera's next frame, by the camera's name.
+    _expected: dict[str, int] = field(default_factory=dict)
 
     def observe(self, frame: Frame, prediction: Prediction | None) -> None:
         """Count one frame."""
         self.frames += 1
-        if self._expected is not None and frame.sequence > self._expected:
-            self.dropped += frame.sequence - self._expected
-        self._expected = frame.sequence + 1
+        self.dropped += max(0, frame.sequence - self._expected.get(frame.camera, frame.sequence))
+        self._expected[frame.camera] = frame.sequence + 1
         if prediction is not None:
             self.admitted += 1
             self.unknown += prediction.unknown

@@ -5,11 +5,13 @@ Frames that have passed are the sign of life, and nothing else is, but an announ
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
-from pi_classifier.service.counters import Counters
+from pi_classifier.service.counters import Counters, Losses
 from pi_classifier.types import Decision, Frame, Prediction
 
 # A ping is due this often within the time after which the service manager acts, so that
@@ -17,18 +19,54 @@ from pi_classifier.types import Decision, Frame, Prediction
 _PINGS_PER_LIMIT = 4
 
 
+class Waiting(Protocol):
+    """Who is told when frames cannot come, and when they can."""
+
+    def waiting(self, what: str, limit_s: float) -> None: ...
+
+    def resumed(self) -> None: ...
+
+
+class CameraLiveness:
+    """One of several cameras: what was counted of it, seen last, and what it waits for."""
+
+    def __init__(self, now_s: Callable[[], float], changed: threading.Event) -> None:
+        self.counters = Counters(losses=Losses(lambda: 0))  # nothing is lost on its account
+        self.decision: Decision | None = None
+        self.waiting_for = ""
+        self.deadline_s = now_s()
+        self._now_s = now_s
+        self._changed = changed
+
+    def waiting(self, what: str, limit_s: float) -> None:
+        """Announce that it gives no frames: why, and for how long at most."""
+        self.waiting_for = what
+        self.deadline_s = self._now_s() + limit_s
+        self._changed.set()
+
+    def resumed(self) -> None:
+        """Announce that it gives frames."""
+        self.waiting("", 0.0)
+
+    def ended(self) -> None:
+        """Announce that it has come to its end, and gives no more."""
+        self.waiting("has ended", math.inf)
+
+
 class Liveness:
     """Frames counted, and what the frame thread waits for while there are none.
 
     The frame thread writes, others read; every value is replaced whole, so that the
     frame path needs no lock. `counters.frames` grows with every frame that came
-    through the classifier; `decision` is the last one sent to the sinks.
+    through the classifier; `decision` is the last one sent to the sinks. Of several
+    `cameras` each has the same for itself, by its name.
     """
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self.now_s = now_s
         self.counters = Counters()
         self.decision: Decision | None = None
+        self.cameras: Mapping[str, CameraLiveness] = {}
         # Set when the first frame was classified.
         self.ready = threading.Event()
         # Set whenever the watching thread should look at once.
@@ -43,8 +81,17 @@ class Liveness:
 
     @property
     def deadline_s(self) -> float:
-        """The monotonic time until which no frame needs to come."""
-        return self._deadline_s
+        """The monotonic time until which no frame needs to come.
+
+        Of several cameras none needs to give one, or one of them has to.
+        """
+        if self._waiting_for or not self.cameras:
+            return self._deadline_s
+        return min(camera.deadline_s for camera in self.cameras.values())
+
+    def of_camera(self) -> CameraLiveness:
+        """Make what one of several cameras is to be watched by; see `cameras`."""
+        return CameraLiveness(self.now_s, self.changed)
 
     def waiting(self, what: str, limit_s: float) -> None:
         """Announce work without frames: what it is, and how long it may take at most."""
@@ -61,6 +108,9 @@ class Liveness:
     def progress(self, frame: Frame, prediction: Prediction | None) -> None:
         """Count a frame that was classified, or that the gate kept out (None)."""
         self.counters.observe(frame, prediction)
+        camera = self.cameras.get(frame.camera)
+        if camera is not None:
+            camera.counters.observe(frame, prediction)
         if prediction is not None and not self.ready.is_set():
             self.ready.set()
             self.resumed()
@@ -69,6 +119,10 @@ class Liveness:
         """Count a decision on its way to the sinks."""
         self.counters.decided(decision)
         self.decision = decision
+        camera = self.cameras.get(decision.camera)
+        if camera is not None:
+            camera.counters.decided(decision)
+            camera.decision = decision
 
 
 class Watchdog:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from typing import Self
@@ -10,7 +11,12 @@ from typing import Self
 from pi_classifier.logs.events import Event, entry
 from pi_classifier.printable import one_line
 from pi_classifier.service.liveness import Liveness, Watchdog, sufficient_limit_s
-from pi_classifier.service.status import STATUS_EVERY_S, FrameRate, status_line
+from pi_classifier.service.status import (
+    STATUS_EVERY_S,
+    FrameRate,
+    status_line,
+    status_of_several,
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -45,6 +51,8 @@ class ServiceNotifier:
         self._status = ""
         self._status_s = now_s - STATUS_EVERY_S
         self._rate = FrameRate(now_s)
+        self._rates: dict[str, FrameRate] = {}  # of several cameras
+        self._watched: dict[str, Watchdog] = {}
         self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
         self._lock = threading.Lock()
 
@@ -114,6 +122,7 @@ class ServiceNotifier:
             states.append(f"EXTEND_TIMEOUT_USEC={round((left_s + _EXTENSION_S) * 1e6)}")
         if self._watchdog is not None:
             states += self._watch(self._watchdog, now_s)
+            self._watch_cameras(now_s)
         states += self._new_status(now_s)
         if states:
             self._notify("\n".join(states))
@@ -131,11 +140,38 @@ class ServiceNotifier:
             )
         return ["WATCHDOG=1"] if ping else []
 
-    def _new_status(self, now_s: float) -> list[str]:
+    def _watch_cameras(self, now_s: float) -> None:
+        """Tell of a camera that gives no frames while others do: they are not restarted for it."""
+        for name, camera in self.liveness.cameras.items():
+            watched = self._watched.setdefault(name, Watchdog(self._limit_s or math.inf, now_s))
+            watched.ping_due(camera.counters.frames, camera.deadline_s, now_s)
+            stuck_s = watched.stuck_s(now_s)
+            if stuck_s is not None:
+                _logger.error(
+                    "%s: no frame for %.0f s, and nothing is known to be waited for; the other "
+                    "cameras go on",
+                    name,
+                    stuck_s,
+                    extra=entry(Event.STUCK, CAMERA=name, SECONDS=f"{stuck_s:.0f}"),
+                )
+
+    def _status_line(self, now_s: float) -> str:
         liveness = self.liveness
-        per_s = self._rate.update(liveness.counters.frames, now_s)
-        line = status_line(liveness.waiting_for, liveness.decision, liveness.counters, per_s)
-        line = one_line(line)
+        if liveness.cameras and not liveness.waiting_for:
+            per_s = {
+                name: self._rates.setdefault(name, FrameRate(now_s)).update(
+                    camera.counters.frames, now_s
+                )
+                for name, camera in liveness.cameras.items()
+            }
+            return one_line(status_of_several(liveness, per_s))
+        rate = self._rate.update(liveness.counters.frames, now_s)
+        return one_line(
+            status_line(liveness.waiting_for, liveness.decision, liveness.counters, rate)
+        )
+
+    def _new_status(self, now_s: float) -> list[str]:
+        line = self._status_line(now_s)
         head, _, _ = line.partition(" · ")
         with self._lock:
             due = now_s - self._status_s >= STATUS_EVERY_S

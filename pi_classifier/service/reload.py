@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import fields
 from functools import partial
 
-from pi_classifier.cameras import camera_opener, follows_model, opening_limit_s
+from pi_classifier.cameras import CameraSettings, camera_opener, follows_model, opening_limit_s
 from pi_classifier.cameras.recovery import RecoveringCamera
+from pi_classifier.cameras.several import SeveralCameras
 from pi_classifier.config.settings import Settings
-from pi_classifier.errors import PiClassifierError
+from pi_classifier.errors import ConfigError, PiClassifierError
 from pi_classifier.inference.classifier import frame_size, model_names
 from pi_classifier.logs.events import Event, entry
 from pi_classifier.printable import one_line
-from pi_classifier.service.build import open_parts
+from pi_classifier.service.build import one_of_several, open_parts
 from pi_classifier.service.notifier import ServiceNotifier
 from pi_classifier.service.service import PipelineParts, Service
 
@@ -23,6 +25,10 @@ _logger = logging.getLogger(__name__)
 
 # Sections that are read once, at the start.
 _AT_START = ("run",)
+_RESTART = (
+    "{}: whether there are several cameras is read at the start only: "
+    "sudo systemctl restart pi-classifier"
+)
 
 
 class Reloader:
@@ -40,7 +46,7 @@ class Reloader:
         notifier: ServiceNotifier,
     ) -> None:
         self._service = service
-        if not isinstance(service.camera, RecoveringCamera):
+        if not isinstance(service.camera, RecoveringCamera | SeveralCameras):
             raise TypeError("a service whose camera cannot be switched cannot be reloaded")
         self._camera = service.camera
         self._settings = settings
@@ -96,31 +102,85 @@ class Reloader:
         ]
         old = self._service.parts
         new = open_parts(settings, old, on_stdout_closed=self._camera.stop)
-        try:
-            switch_camera = self._camera_switch(settings, new, changed)
-        except BaseException:
-            new.close(keep=old)
-            raise
-        self._service.exchange(new, switch_camera)
+        with ExitStack() as opened:
+            try:
+                switch_camera = self._camera_switch(settings, new, opened)
+            except BaseException:
+                new.close(keep=old)
+                raise
+            self._service.exchange(new, switch_camera)
+            opened.pop_all()
         self._settings = settings
-        self._notifier.fit_watchdog(settings.camera.timeout_s, settings.camera.fps)
+        self._notifier.fit_watchdog(settings.slowest.timeout_s, settings.slowest.fps)
         self._log(changed, new)
 
     def _camera_switch(
-        self, settings: Settings, new: PipelineParts, changed: Sequence[str]
+        self, settings: Settings, new: PipelineParts, opened: ExitStack
     ) -> Callable[[], None] | None:
-        """What opens the other camera; None when the one there is will do."""
+        """What goes over to other cameras; None when those that are there will do.
+
+        What is opened already is closed by `opened`, if it comes to nothing.
+        """
         size = frame_size(new.classifier)
         fits = size == frame_size(self._service.parts.classifier)
-        if "camera" not in changed and (fits or not follows_model(settings.camera)):
+        before = {camera.name: camera for camera in self._settings.watched}
+        changed = [
+            camera
+            for camera in settings.watched
+            if before.get(camera.name) != camera or not (fits or not follows_model(camera))
+        ]
+        if isinstance(self._camera, SeveralCameras):
+            if not settings.cameras:
+                raise ConfigError(_RESTART.format("no [[cameras]] are left"))
+            return self._exchange(self._camera, settings, changed, size, opened)
+        if settings.cameras:
+            raise ConfigError(_RESTART.format("[[cameras]] have come"))
+        if not changed:
             return None
-        opener = camera_opener(settings.camera, size)
+        camera = settings.camera
         return partial(
             self._camera.switch,
-            opener,
-            settings.camera.recovery_s,
-            opening_limit_s(settings.camera),
+            camera_opener(camera, size),
+            camera.recovery_s,
+            opening_limit_s(camera),
         )
+
+    def _exchange(
+        self,
+        several: SeveralCameras,
+        settings: Settings,
+        changed: Sequence[CameraSettings],
+        size: tuple[int, int] | None,
+        opened: ExitStack,
+    ) -> Callable[[], None] | None:
+        """What puts those that changed in the place of what was there, and lets others go.
+
+        They are opened now, but for those whose device one that leaves still holds.
+        """
+        liveness = self._service.liveness
+        kept = {camera.name for camera in settings.cameras} - {camera.name for camera in changed}
+        leaving = {camera.name for camera in self._settings.cameras} - kept
+        if not changed and not leaving:
+            return None
+        watched = {camera.name: liveness.of_camera() for camera in changed}
+        joining = {
+            camera.name: one_of_several(camera, size, watched[camera.name], several)
+            for camera in changed
+        }
+        held = {camera.source for camera in self._settings.cameras if camera.name in leaving}
+        for camera in changed:
+            opened.callback(joining[camera.name].close)
+            if camera.source not in held:
+                joining[camera.name].open()
+
+        def exchange() -> None:
+            several.exchange(leaving, joining)
+            liveness.cameras = {
+                camera.name: watched.get(camera.name) or liveness.cameras[camera.name]
+                for camera in settings.cameras
+            }
+
+        return exchange
 
     def _log(self, changed: Sequence[str], new: PipelineParts) -> None:
         what = ", ".join(f"[{name}]" for name in changed) or "no setting"

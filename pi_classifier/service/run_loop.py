@@ -74,19 +74,29 @@ class _Progress:
         self._liveness = service.liveness
         self._observe = observe
         self._verbose = _logger.isEnabledFor(logging.DEBUG)
-        self._due_ns: int | None = None
+        self._due_ns: dict[str, int] = {}  # each camera has its own clock
 
     def __call__(self, frame: Frame, prediction: Prediction | None) -> None:
         self._liveness.progress(frame, prediction)
         if self._observe is not None:
             self._observe(frame, prediction)
         if self._verbose:
-            _logger.debug("frame %d: %s", frame.sequence, frame_words(prediction))
+            of = f"{frame.camera}: " if frame.camera else ""
+            _logger.debug("%sframe %d: %s", of, frame.sequence, frame_words(prediction))
         now_ns = frame.timestamp_ns
-        if self._due_ns is None or now_ns >= self._due_ns:
-            if self._due_ns is not None:
-                _logger.info("%s", str(self._liveness.counters), extra=entry(Event.COUNTERS))
-            self._due_ns = now_ns + _COUNTERS_EVERY_NS
+        due_ns = self._due_ns.get(frame.camera)
+        if due_ns is None or now_ns >= due_ns:
+            if due_ns is not None:
+                self._log_counters(frame.camera)
+            self._due_ns[frame.camera] = now_ns + _COUNTERS_EVERY_NS
+
+    def _log_counters(self, name: str) -> None:
+        camera = self._liveness.cameras.get(name)
+        if camera is None:
+            _logger.info("%s", str(self._liveness.counters), extra=entry(Event.COUNTERS))
+        else:
+            extra = entry(Event.COUNTERS, CAMERA=name)
+            _logger.info("%s: %s", name, str(camera.counters), extra=extra)
 
 
 def frame_words(prediction: Prediction | None) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from pi_classifier.cameras.stream import limited
 from pi_classifier.config.settings import RunSettings
-from pi_classifier.decision import AnySmoother
 from pi_classifier.errors import PiClassifierError
+from pi_classifier.pipeline import Smooths
 from pi_classifier.service.liveness import Liveness
 from pi_classifier.types import Camera, Classifier, Frame, Gate, Sink
 
@@ -36,7 +36,7 @@ class PipelineParts:
 
     gate: Gate
     classifier: Classifier
-    smoother: AnySmoother
+    smoother: Smooths
     sinks: tuple[Sink, ...] = ()
     sink_keys: tuple[SinkKey, ...] = ()
 

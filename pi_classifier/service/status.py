@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pi_classifier.service.counters import Counters
+from pi_classifier.service.liveness import CameraLiveness, Liveness
 from pi_classifier.sinks.log import message
 from pi_classifier.types import Decision
 
@@ -26,12 +29,43 @@ def status_line(
             parts.append(counters.skipped_words)
     if waiting_for and decision is not None:
         parts.append(f"last: {message(decision)}")
+    return " · ".join(parts + _losses(counters))
+
+
+def status_of_several(liveness: Liveness, frames_per_s: Mapping[str, float | None]) -> str:
+    """``garden: I see a daisy (0.93); gate: Waiting for the camera: … · 10.0 frames/s by garden``.
+
+    `frames_per_s` are those of each camera, None where there is nothing to say.
+    """
+    counters = liveness.counters
+    states = [_state(name, camera) for name, camera in liveness.cameras.items()]
+    rates = [
+        f"{per_s:.1f} frames/s by {name}"
+        for name, per_s in frames_per_s.items()
+        if per_s is not None and not liveness.cameras[name].waiting_for
+    ]
+    parts = ["; ".join(states), *([", ".join(rates)] if rates else [])]
+    if counters.admitted:
+        parts.append(f"{counters.first_stage_share * 100:.0f} % by the first stage")
+    if counters.skipped:
+        parts.append(counters.skipped_words)
+    return " · ".join(parts + _losses(counters))
+
+
+def _state(name: str, camera: CameraLiveness) -> str:
+    if not camera.waiting_for and camera.decision is not None:
+        return message(camera.decision)  # which begins with the name
+    return f"{name}: {camera.waiting_for or message(None)}"
+
+
+def _losses(counters: Counters) -> list[str]:
+    parts = []
     if counters.dropped:
         parts.append(f"{counters.dropped} frames dropped")
     losses = str(counters.losses)
     if losses:
         parts.append(losses)
-    return " · ".join(parts)
+    return parts
 
 
 class FrameRate:

@@ -28,6 +28,7 @@ from pi_classifier.cameras.recovery import RecoveringCamera
 from pi_classifier.cameras.replay.photo_folder import open_photo_folder
 from pi_classifier.cameras.replay.recording import Recorder, open_recording
 from pi_classifier.cameras.settings import CameraSettings
+from pi_classifier.cameras.several import SeveralCameras
 from pi_classifier.cameras.video.file import open_video_file
 from pi_classifier.cameras.video.network import open_network_camera
 from pi_classifier.errors import CameraClosed, CameraError
@@ -78,6 +79,13 @@ def recording(folder: Path, *, fps: float = 100.0, realtime: bool = False) -> Ca
 def recovering(folder: Path, *, fps: float = 100.0, realtime: bool = False) -> Camera:
     """What the service reads from: any camera with the recovery around it."""
     return RecoveringCamera(lambda: emulated(folder, fps=fps, realtime=realtime), 0.0)
+
+
+def several(folder: Path, *, fps: float = 100.0, realtime: bool = False) -> Camera:
+    """What the service reads from where the configuration has [[cameras]]."""
+    cameras = SeveralCameras()
+    cameras.add("garden", recovering(folder, fps=fps, realtime=realtime))
+    return cameras
 
 
 def rtsp(folder: Path, *, fps: float = 50.0, realtime: bool = True) -> Camera:
@@ -153,6 +161,7 @@ REPEATABLE = {
     "recording": recording,
     "video file": video_file,
     "recovering": recovering,
+    "several": several,
     "picamera2": picamera2,
     "picamera2 Pi 5": picamera2_pi5,
 }
