@@ -23,6 +23,7 @@ from benchmarks import (
     service,
     speech,
     start,
+    tiles,
     training,
 )
 from benchmarks.errors import BenchmarkError
@@ -137,6 +138,10 @@ def _budget(arguments: argparse.Namespace) -> None:
     _sections(arguments, budget.sections(arguments))
 
 
+def _tiles(arguments: argparse.Namespace) -> None:
+    _sections(arguments, tiles.sections(arguments))
+
+
 def _log(arguments: argparse.Namespace) -> None:
     _sections(arguments, log.sections(arguments))
 
@@ -200,6 +205,7 @@ _SUBJECTS: Mapping[str, tuple[_Run, Callable[[], argparse.ArgumentParser]]] = {
     "speech": (_speech, speech.parser),
     "log": (_log, log.parser),
     "budget": (_budget, budget.parser),
+    "tiles": (_tiles, tiles.parser),
     "camera": (_camera, camera.parser),
     "eyes": (eyes.run, eyes.parser),
     "head": (_head, head.parser),

@@ -21,6 +21,7 @@ from benchmarks import (
     service,
     speech,
     start,
+    tiles,
     training,
 )
 from benchmarks.figures import Figure
@@ -50,6 +51,7 @@ _ABOUT = {
     **log.ABOUT,
     **camera.ABOUT,
     **budget.ABOUT,
+    **tiles.ABOUT,
 }
 
 

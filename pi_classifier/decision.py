@@ -140,6 +140,7 @@ class Smoother:
             picture=frame.picture,
             unknown=prediction.unknown,
             camera=frame.camera,
+            detections=prediction.detections,
         )
 
     def _candidate(self, prediction: Prediction) -> str | None:

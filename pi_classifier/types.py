@@ -45,6 +45,27 @@ class Category:
     score: float
 
 
+Box = tuple[float, float, float, float]
+"""Left, top, width and height of a part of a frame, as fractions of it."""
+
+
+def shared_part(one: Box, other: Box) -> float:
+    """The area that two boxes share, as a fraction of the smaller one's."""
+    wide = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    tall = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    smaller = min(one[2] * one[3], other[2] * other[3])
+    return max(0.0, wide) * max(0.0, tall) / smaller if smaller > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A label somewhere in the frame, and in which part of it."""
+
+    label: str
+    score: float
+    box: Box
+
+
 Skip = Literal["budget", "heat"]
 """Why a costlier model was not asked: no time was left, or the board is to be spared."""
 
@@ -58,6 +79,8 @@ class Prediction:
     time spent on the frame by all stages together. `unknown`: the frame is unlike
     every label of the model, whatever the scores; then nothing is announced.
     `skipped` is why no costlier model was asked although this one was not sure.
+    `detections`, best first, are what was seen where (`[tiles]`); empty where only whole
+    frames are looked at.
     """
 
     categories: tuple[Category, ...]
@@ -66,6 +89,7 @@ class Prediction:
     latency_ns: int
     unknown: bool = False
     skipped: Skip | None = None
+    detections: tuple[Detection, ...] = ()
 
     @property
     def top(self) -> Category:
@@ -93,6 +117,7 @@ class Decision:
     takes no part in comparing decisions (0: not known); nor does `picture`, the frame's.
     `unknown`: it is "nothing" because that frame was unlike every label. `camera` is the
     name of the camera that saw it, "" for one that has none.
+    `detections` are that frame's, best first, where frames are looked at in parts.
     """
 
     label: str | None
@@ -106,6 +131,12 @@ class Decision:
     several: Several | None = None
     unknown: bool = False
     camera: str = ""
+    detections: tuple[Detection, ...] = ()
+
+    @property
+    def box(self) -> Box | None:
+        """Where the label is seen best; None where only whole frames are looked at."""
+        return next((seen.box for seen in self.detections if seen.label == self.label), None)
 
     @property
     def in_force(self) -> tuple[str, ...]:

@@ -58,6 +58,7 @@ def list_cameras() -> list[CameraInfo]:
             "imx500:FILE",
         ),
         CameraInfo("emulated", "drawn garden scenes with known truth", True, "emulated"),
+        CameraInfo("emulated", "small flowers in a wide view", True, "emulated:meadow"),
         CameraInfo("replay", "the photos of a folder, or a recording", True, "replay:FOLDER"),
         CameraInfo("replay", f"a video{needs}", video, "replay:FILE"),
         CameraInfo("webcam", f"a USB webcam{needs}", video, "webcam"),
@@ -144,10 +145,16 @@ def _imx500(settings: CameraSettings, argument: str, model_size: ModelSize | Non
 
 
 def _emulated(settings: CameraSettings, argument: str, model_size: ModelSize | None) -> Opener:
-    del argument, model_size
-    from pi_classifier.cameras.emulated.camera import Garden, open_emulated_camera
+    del model_size
+    from pi_classifier.cameras.emulated.camera import MEADOW, Garden, open_emulated_camera
 
-    return partial(open_emulated_camera, settings, garden=Garden(settings))
+    if argument not in ("", MEADOW):
+        raise ConfigError(
+            f"camera {settings.shown_source!r}: has no view {argument!r}; write emulated, or "
+            f"emulated:{MEADOW} for small flowers in a wide view"
+        )
+    garden = Garden(settings, wide=argument == MEADOW)
+    return partial(open_emulated_camera, settings, garden=garden)
 
 
 def _replay(settings: CameraSettings, argument: str, model_size: ModelSize | None) -> Opener:
@@ -210,7 +217,7 @@ class _Kind:
 _KINDS = {
     "pi": _Kind(_pi, scales=True),
     "imx500": _Kind(_imx500),
-    "emulated": _Kind(_emulated, takes_argument=False),
+    "emulated": _Kind(_emulated),
     "replay": _Kind(_replay),
     "webcam": _Kind(_webcam, scales=True),
     "rtsp": _Kind(_network, scales=True),

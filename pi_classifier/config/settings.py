@@ -12,6 +12,7 @@ from pi_classifier.decision import SmootherSettings
 from pi_classifier.gate import GateSettings
 from pi_classifier.inference.budget import CascadeSettings
 from pi_classifier.inference.settings import ModelSettings
+from pi_classifier.inference.tiles import TilesSettings
 from pi_classifier.setting import setting, tables
 from pi_classifier.sinks.jsonl import JsonlSettings
 from pi_classifier.sinks.log import LogSettings
@@ -51,6 +52,7 @@ class Settings:
     gate: GateSettings = field(default_factory=GateSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     cascade: CascadeSettings = field(default_factory=CascadeSettings)
+    tiles: TilesSettings = field(default_factory=TilesSettings)
     decision: SmootherSettings = field(default_factory=SmootherSettings)
     stdout: StdoutSettings = field(default_factory=StdoutSettings)
     log: LogSettings = field(default_factory=LogSettings)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pi_classifier.setting import setting
+from pi_classifier.system.board import HeatWatch
 from pi_classifier.types import Skip
 
 # RFC 6298 estimates how long an answer takes from mean and mean deviation, with these shares of
@@ -110,6 +111,10 @@ class Budget:
         cost.not_asked()
         return "budget"
 
+    def fits(self, stage: int, taken_ns: int, share: float) -> bool:
+        """Whether `stage` usually ends before a frame has taken this share of the budget."""
+        return taken_ns + self._cost(stage).expected_ns <= share * self.limit_ns
+
     def measured(self, stage: int, taken_ns: int) -> None:
         """Take what `stage` has cost."""
         self._cost(stage).measured(taken_ns)
@@ -124,3 +129,11 @@ class Budget:
         if cost is None:
             cost = self._costs[stage] = Cost()
         return cost
+
+
+def open_budget(settings: CascadeSettings) -> Budget | None:
+    """The budget that the settings ask for, with a watch over the board; None for none."""
+    if settings.budget_ms is None:
+        return None
+    watch = HeatWatch(settings.hottest_c)
+    return Budget(settings.budget_ms, lambda: watch.hot, watch.close)

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pi_classifier.errors import ConfigError, ModelFileError, ModelMismatch
-from pi_classifier.inference.budget import Budget, CascadeSettings
+from pi_classifier.inference.budget import Budget, CascadeSettings, open_budget
 from pi_classifier.modelfile.cascade_file import StageEntry, read_cascade_file
 from pi_classifier.modelfile.model_file import read_model_file
 from pi_classifier.suggest import suggestion
-from pi_classifier.system.board import HeatWatch
 from pi_classifier.types import Classifier, Frame, Prediction, Skip
 
 if TYPE_CHECKING:
@@ -58,6 +57,11 @@ class Cascade:
     def labels(self) -> Sequence[str]:
         """The labels that all stages share, in output order."""
         return self.stages[0].classifier.labels
+
+    @property
+    def classifiers(self) -> tuple[Classifier, ...]:
+        """Those of its stages, in the order they are asked."""
+        return tuple(stage.classifier for stage in self.stages)
 
     def classify(self, frame: Frame) -> Prediction:
         """Return the answer of the first stage that is sure; its latency counts all asked."""
@@ -107,9 +111,7 @@ def budgeted(classifier: Classifier, settings: CascadeSettings) -> Classifier:
             f"cascade.budget_ms = {settings.budget_ms:g}: {classifier.name} is one model, and no "
             "costlier one can be left out; name a cascade, or remove the setting"
         )
-    watch = HeatWatch(settings.hottest_c)
-    budget = Budget(settings.budget_ms, lambda: watch.hot, watch.close)
-    return Cascade(classifier.stages, classifier.name, budget)
+    return Cascade(classifier.stages, classifier.name, open_budget(settings))
 
 
 def open_cascade(

@@ -25,6 +25,7 @@ from pi_classifier.inference.settings import (
     stated_channels,
     stated_normalization,
 )
+from pi_classifier.inference.tiles import Tiles
 from pi_classifier.inference.unknown import UnknownRejection
 from pi_classifier.inference.verifier import try_content, verified
 from pi_classifier.modelfile.locate import find_model
@@ -289,7 +290,12 @@ def model_names(classifier: Classifier) -> str:
 
 
 def frame_size(classifier: Classifier) -> tuple[int, int] | None:
-    """Height and width of the frames the largest model looks at, in pixels."""
+    """Height and width of the frames the largest model looks at, in pixels.
+
+    None for one that wants them as large as they are, and where none is known.
+    """
+    if isinstance(classifier, Tiles):
+        return None
     sizes = [model.input_size for model in model_files(classifier)]
     return max(sizes, default=None)
 
@@ -303,9 +309,9 @@ def silent_labels_of(classifier: Classifier) -> frozenset[str]:
 
 
 def model_files(classifier: Classifier) -> Iterator[ModelFile]:
-    """The model files behind a classifier, those of a cascade in the order they are asked."""
-    if isinstance(classifier, Cascade):
-        for stage in classifier.stages:
-            yield from model_files(stage.classifier)
+    """The model files behind a classifier, in the order they are asked."""
+    if isinstance(classifier, Cascade | Tiles):
+        for part in classifier.classifiers:
+            yield from model_files(part)
     elif isinstance(classifier, ModelClassifier):
         yield classifier.model

@@ -16,7 +16,7 @@ from pi_classifier.config.settings import RunSettings, Settings
 from pi_classifier.decision import make_smoother
 from pi_classifier.errors import ConfigError, SinkError
 from pi_classifier.gate import open_gate
-from pi_classifier.inference.cascade import Cascade, budgeted
+from pi_classifier.inference.cascade import Cascade
 from pi_classifier.inference.classifier import (
     ModelClassifier,
     frame_size,
@@ -24,6 +24,7 @@ from pi_classifier.inference.classifier import (
     open_classifier,
     silent_labels_of,
 )
+from pi_classifier.inference.tiles import tiled
 from pi_classifier.logs.events import Event, entry
 from pi_classifier.modelfile.model_file import ModelFile
 from pi_classifier.pipeline import Smooths
@@ -98,7 +99,8 @@ def open_deciding_classifier(settings: Settings) -> Classifier:
             f"{suggestion(unknown, known)} 'pi-classifier models' lists its labels"
         )
     try:
-        return budgeted(classifier, settings.cascade)
+        silent = silent_labels_of(classifier).union(named)
+        return tiled(classifier, settings.tiles, settings.cascade, silent)
     except ConfigError:
         classifier.close()
         raise
@@ -107,6 +109,11 @@ def open_deciding_classifier(settings: Settings) -> Classifier:
 def _open_for(settings: Settings) -> Classifier:
     if not settings.decision.multiple:
         return open_classifier(settings.model)
+    if settings.tiles.sizes:
+        raise ConfigError(
+            "decision.multiple = true: with tiles.sizes the scores are those of the best window, "
+            "and one label is in force at a time (all are in the detections); remove one of both"
+        )
     # Every label is decided on, also those behind the best few.
     classifier = open_classifier(replace(settings.model, top_k=0))
     if isinstance(classifier, ModelClassifier) and classifier.independent:

@@ -16,7 +16,9 @@ def decision_fields(decision: Decision) -> dict[str, Any]:
     """The decision's fields in their fixed order, scores rounded to 4 decimals.
 
     Where several labels may be in force, they follow, and which of them are new. A "nothing"
-    that comes of something unknown says so. A camera's name comes before all.
+    that comes of something unknown says so. Where frames are looked at in parts, what was seen
+    where comes last: boxes are left, top, width and height as fractions of the frame.
+    A camera's name comes before all.
     """
     named: dict[str, Any] = {"camera": decision.camera} if decision.camera else {}
     fields = named | {
@@ -35,6 +37,15 @@ def decision_fields(decision: Decision) -> dict[str, Any]:
         fields["announced"] = list(decision.announced)
     if decision.unknown:
         fields["unknown"] = True
+    if decision.detections:
+        fields["detections"] = [
+            {
+                "label": seen.label,
+                "score": _rounded(seen.score),
+                "box": [round(side, SCORE_DECIMALS) for side in seen.box],
+            }
+            for seen in decision.detections
+        ]
     return fields
 
 

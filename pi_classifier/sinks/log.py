@@ -14,7 +14,7 @@ from pi_classifier.setting import setting
 from pi_classifier.sinks.queued_sink import CLOSE_S
 from pi_classifier.speech.phrases import Phrases
 from pi_classifier.system.systemd import journal_sender, under_journal
-from pi_classifier.types import Decision
+from pi_classifier.types import Box, Decision
 
 _logger = logging.getLogger(__name__)
 _PHRASES = Phrases()
@@ -110,6 +110,7 @@ class LogSink:
 def message(decision: Decision | None) -> str:
     """What a person reads: ``I see a daisy (0.93)``, of several ``I see a and b (0.93, 0.8)``.
 
+    Where frames are looked at in parts it says where: ``I see a daisy (0.93) at the upper left``.
     The name of a camera that has one comes first: ``garden: I see a daisy (0.93)``.
     """
     if decision is not None and decision.camera:
@@ -121,8 +122,25 @@ def message(decision: Decision | None) -> str:
     if decision.several is not None:
         scores = [category.score for category in decision.several.in_force]
     shown = ", ".join(f"{score:.2f}" for score in scores)
-    place = "" if decision.picture is None else f" in {printable(decision.picture)}"
+    place = "" if decision.box is None else f" {place_words(decision.box)}"
+    if decision.picture is not None:
+        place += f" in {printable(decision.picture)}"
     return f"{_PHRASES.of_all(decision.in_force)} ({shown}){place}"
+
+
+def place_words(box: Box) -> str:
+    """Where in the frame the middle of a box is, by thirds: ``at the upper left``."""
+    across = _third(box[0] + box[2] / 2, "left", "right")
+    down = _third(box[1] + box[3] / 2, "upper", "lower")
+    if across and down:
+        return f"at the {down} {across}"
+    if down:
+        return f"in the {down} part"
+    return f"at the {across}" if across else "in the middle"
+
+
+def _third(place: float, first: str, last: str) -> str:
+    return first if place < 1 / 3 else last if place > 2 / 3 else ""
 
 
 def fields(decision: Decision, model_sha256: Mapping[str, str]) -> dict[str, str]:
@@ -139,6 +157,8 @@ def fields(decision: Decision, model_sha256: Mapping[str, str]) -> dict[str, str
         values["ANNOUNCED"] = ", ".join(decision.announced)
     if decision.camera:
         values["CAMERA"] = decision.camera
+    if decision.box is not None:
+        values["BOX"] = " ".join(f"{side:.4f}" for side in decision.box)
     if decision.unknown:
         values["UNKNOWN"] = "1"
     if decision.model in model_sha256:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pi_classifier.cameras.emulated.scenes import BACKGROUND, LABELS, Scene
+from pi_classifier.cameras.emulated.scenes import BACKGROUND, LABELS, MEADOW_REACH, Scene
 from pi_classifier.cameras.faults import Fault, FaultKind, parse_faults
 from pi_classifier.cameras.orientation import Orientation
 from pi_classifier.cameras.playback import Playback, PlayedCamera, frame_time_ns
@@ -17,6 +17,8 @@ from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.cameras.stream import Clock
 from pi_classifier.errors import CameraError, CameraTimeout, CameraUnavailable
 from pi_classifier.types import Frame
+
+MEADOW = "meadow"
 
 _FLOWER_S = (1.6, 2.6)
 _GROUND_S = (0.8, 1.4)
@@ -38,17 +40,17 @@ class Garden:
     """What the emulated camera looks at: it goes on while the camera is closed.
 
     Cameras opened one after another on one garden go on where the last one stopped, and
-    meet each fault once.
+    meet each fault once. A `wide` view shows one small flower at a time, somewhere in it.
     """
 
-    def __init__(self, settings: CameraSettings) -> None:
+    def __init__(self, settings: CameraSettings, *, wide: bool = False) -> None:
         faults = parse_faults(settings.faults)
         self._lasting = [fault for fault in faults if fault.kind in {"drop", "dark"}]
         self._pending = [fault for fault in faults if fault.kind not in {"drop", "dark"}]
         self.sequence = 0  # the next frame
         self._gone: Fault | None = None
         self._refused = 0
-        self._shots = _schedule(settings.seed, settings.fps)
+        self._shots = _schedule(settings.seed, settings.fps, MEADOW_REACH if wide else 1.0)
         self._shot = next(self._shots)
 
     def scene(self, sequence: int) -> Scene:
@@ -166,7 +168,7 @@ def _hang() -> None:
         threading.Event().wait()
 
 
-def _schedule(seed: int, fps: float) -> Iterator[_Shot]:
+def _schedule(seed: int, fps: float, reach: float = 1.0) -> Iterator[_Shot]:
     """Yield scenes for ever: ground, a flower, ground, another flower."""
     rng = np.random.default_rng(seed)
     start = 0
@@ -176,7 +178,7 @@ def _schedule(seed: int, fps: float) -> Iterator[_Shot]:
             (label, _FLOWER_S, _FEWEST_FLOWER_FRAMES),
         ):
             end = start + max(fewest, round(float(rng.uniform(*length_s)) * fps))
-            yield _Shot(Scene.draw(shown, rng), start, end)
+            yield _Shot(Scene.draw(shown, rng, reach), start, end)
             start = end
 
 

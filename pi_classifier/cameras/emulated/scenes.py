@@ -28,11 +28,12 @@ from pi_classifier.cameras.emulated.garden.pixels import Float, picture_of, pixe
 LABELS = ("background", "daisy", "dandelion", "roses", "sunflowers", "tulips")
 
 BACKGROUND = LABELS[0]
+MEADOW_REACH = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Plant:
-    """One plant; positions and radius in units of the frame's shorter side, from its center."""
+    """One plant; positions from the frame's center and radius in the scene's units."""
 
     x: float
     y: float
@@ -72,7 +73,11 @@ _FAR_AWAY = frozenset({"sky", "foliage", "night"})  # no shadow falls on these
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """One scene: a label and everything drawn by lot for it."""
+    """One scene: a label and everything drawn by lot for it.
+
+    The frame's shorter side spans `reach` units of length: 1 is a close look at the flowers,
+    `MEADOW_REACH` a wide view with one small flower in it.
+    """
 
     label: str
     ground: str
@@ -80,10 +85,11 @@ class Scene:
     plants: tuple[Plant, ...]
     light: Light
     motion: Motion
+    reach: float = 1.0
     _painted: dict[tuple[int, int], _Layers] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def draw(cls, label: str, rng: np.random.Generator) -> Scene:
+    def draw(cls, label: str, rng: np.random.Generator, reach: float = 1.0) -> Scene:
         """Draw the scene's parameters; raises ValueError for a label not in `LABELS`."""
         if label not in LABELS:
             raise ValueError(f"no scene for label {label!r}; known: {', '.join(LABELS)}")
@@ -94,9 +100,9 @@ class Scene:
         else:
             names, shares = zip(*BEHIND_FLOWERS, strict=True)
             ground = str(rng.choice(names, p=np.asarray(shares) / sum(shares)))
-            plants = _draw_plants(rng)
+            plants = _draw_plants(rng) if reach == 1.0 else (_draw_small_plant(rng, reach),)
         light = draw_light(rng, flower=bool(plants))
-        return cls(label, ground, _seed(rng), plants, light, _draw_motion(rng))
+        return cls(label, ground, _seed(rng), plants, light, _draw_motion(rng), reach)
 
     def render(
         self, height: int, width: int, time_s: float, rng_or_seed: np.random.Generator | int
@@ -112,7 +118,7 @@ class Scene:
         if layers is None:
             self._painted.clear()  # one size at a time: a camera never changes its own
             layers = self._painted[height, width] = _paint(self, height, width)
-        unit = min(height, width)
+        unit = min(height, width) / self.reach
         motion = self.motion
         # drift is a loop that does not close, as no hand and no wind repeats itself
         turn = 2 * math.pi * time_s / motion.drift_period_s + motion.phase
@@ -149,6 +155,14 @@ def _draw_plants(rng: np.random.Generator) -> tuple[Plant, ...]:
     return tuple(sorted(plants, key=lambda plant: plant.y))
 
 
+def _draw_small_plant(rng: np.random.Generator, reach: float) -> Plant:
+    """One plant anywhere in the frame's middle square; its head is 1/8 of the frame's height."""
+    radius = reach / 16
+    x, y = (float(place) for place in rng.uniform(-0.42 * reach, 0.42 * reach, 2))
+    squash, lean = float(rng.uniform(0.75, 1.0)), float(rng.normal(0, 0.35))
+    return Plant(x, y, radius, squash, lean, x + float(rng.normal(0, 0.12)), _seed(rng))
+
+
 def _free_spot(
     rng: np.random.Generator, plants: list[Plant], size: float, spread: float
 ) -> tuple[float, float]:
@@ -174,15 +188,15 @@ def _draw_motion(rng: np.random.Generator) -> Motion:
 
 def _paint(scene: Scene, height: int, width: int) -> _Layers:
     """Paint ground, plants and grain; the slow part, done once per size."""
-    shrink = min(1.0, _PAINTED_SIDE / min(height, width))
+    shrink = min(1.0, _PAINTED_SIDE * scene.reach / min(height, width))
     tall, wide = max(1, round(height * shrink)), max(1, round(width * shrink))
-    unit, light, motion = min(tall, wide), scene.light, scene.motion
+    unit, light, motion = min(tall, wide) / scene.reach, scene.light, scene.motion
     # wide enough that neither drift nor sway shows where the layers end
     margin = math.ceil(motion.drift * unit + motion.sway * tall) + 2
     rng = np.random.default_rng(scene.ground_seed)
     full_height, full_width = tall + 2 * margin, wide + 2 * margin
     ground = blurred(
-        GROUNDS[scene.ground](rng, full_height, full_width, float(unit)), light.ground_blur * unit
+        GROUNDS[scene.ground](rng, full_height, full_width, unit), light.ground_blur * unit
     )
     lamp = lamp_of(light, full_height, full_width)
     canvas = Canvas(full_height, full_width)
@@ -190,7 +204,9 @@ def _paint(scene: Scene, height: int, width: int) -> _Layers:
         _paint_plant(canvas, scene, plant, unit)
     if scene.plants and scene.ground not in _FAR_AWAY:
         _cast_shadow(ground, canvas, unit, light)
-    plants, corner = _plant_layer(canvas, light, lamp) if scene.plants else (None, (0, 0))
+    plants, corner = (
+        _plant_layer(canvas, light, lamp, scene.reach) if scene.plants else (None, (0, 0))
+    )
     lit = picture_of(blurred(photographed(ground, light, lamp), light.focus_blur * unit))
     grain = _grain(rng, height, width, light.noise)
     if shrink == 1.0:
@@ -210,7 +226,7 @@ def _enlarged(picture: Image.Image, factor: tuple[float, float]) -> Image.Image:
     return picture.resize(size, Image.Resampling.BICUBIC)
 
 
-def _paint_plant(canvas: Canvas, scene: Scene, plant: Plant, unit: int) -> None:
+def _paint_plant(canvas: Canvas, scene: Scene, plant: Plant, unit: float) -> None:
     height, width = canvas.shape
     pose = Pose(
         x=width / 2 + plant.x * unit,
@@ -220,11 +236,13 @@ def _paint_plant(canvas: Canvas, scene: Scene, plant: Plant, unit: int) -> None:
         lean=plant.lean,
         light=scene.light.direction,
     )
-    foot = (width / 2 + plant.foot_x * unit, max(height * 1.02, pose.y + 1.6 * pose.radius))
+    below = pose.y + 1.6 * pose.radius
+    ground = max(height * 1.02, below) if scene.reach == 1.0 else below + pose.radius
+    foot = (width / 2 + plant.foot_x * unit, ground)
     PAINTERS[scene.label](canvas, pose, foot, np.random.default_rng(plant.seed))
 
 
-def _cast_shadow(ground: Float, canvas: Canvas, unit: int, light: Light) -> None:
+def _cast_shadow(ground: Float, canvas: Canvas, unit: float, light: Light) -> None:
     """Darken the ground below the plants, softly and away from the light."""
     mask = Image.fromarray(quantized(canvas.alpha))
     soft = mask.filter(ImageFilter.GaussianBlur(0.03 * unit))
@@ -236,10 +254,10 @@ def _cast_shadow(ground: Float, canvas: Canvas, unit: int, light: Light) -> None
 
 
 def _plant_layer(
-    canvas: Canvas, light: Light, lamp: Float
+    canvas: Canvas, light: Light, lamp: Float, reach: float
 ) -> tuple[Image.Image | None, tuple[int, int]]:
     """Return the plants as an RGBA picture cut to what is painted, and its corner."""
-    blur = light.focus_blur * min(canvas.shape)
+    blur = light.focus_blur * min(canvas.shape) / reach
     box = Image.fromarray(quantized(canvas.alpha)).getbbox()
     if box is None:
         return None, (0, 0)

@@ -44,7 +44,10 @@ def test_the_replay_camera_gets_its_folder_and_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("emulatd", "Did you mean 'emulated'.*pi, imx500:FILE, emulated, replay:FOLDER"),
+        (
+            "emulatd",
+            "Did you mean 'emulated'.*pi, imx500:FILE, emulated, emulated:meadow, replay:FOLDER",
+        ),
         ("camera", "'camera': no such camera.*webcam, rtsp://HOST/PATH, http://HOST/PATH"),
         ("rtps://me:secret@host/", r"rtps://\*\*\*@host/.*Did you mean 'rtsp"),
         ("webcam:front", "expected a number or a device"),
@@ -53,7 +56,7 @@ def test_the_replay_camera_gets_its_folder_and_settings(tmp_path: Path) -> None:
         ("", "no such camera"),
         ("replay", "no folder named"),
         ("replay:", "no folder named"),
-        ("emulated:garden", "write emulated"),
+        ("emulated:garden", "has no view 'garden'; write emulated, or emulated:meadow"),
     ],
 )
 def test_unknown_cameras_are_named(source: str, message: str) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pi_classifier.sinks.json_line import decision_fields, decision_line, json_line
-from pi_classifier.types import Decision
+from pi_classifier.types import Decision, Detection
 
 
 def test_exact_bytes() -> None:
@@ -32,6 +32,19 @@ def test_a_line_says_when_how_long_and_of_which_picture() -> None:
         "picture": "a/\x9b.jpg",
     }
     assert "picture" not in json.loads(decision_line(Decision("x", 1, 1, 2, 0, "m"), 0))
+
+
+def test_what_was_seen_where_comes_last() -> None:
+    seen = (
+        Detection("daisy", 0.93127, (0.1, 0.2, 0.25, 1 / 3)),
+        Detection("roses", 0.8, (0,) * 4),
+    )
+    fields = decision_fields(Decision("daisy", 0.93127, 1, 2, 0, "m", detections=seen))
+    assert list(fields)[-1] == "detections"
+    assert fields["detections"] == [
+        {"label": "daisy", "score": 0.9313, "box": [0.1, 0.2, 0.25, 0.3333]},
+        {"label": "roses", "score": 0.8, "box": [0, 0, 0, 0]},
+    ]
 
 
 def test_nothing_is_null_and_names_stay_readable() -> None:

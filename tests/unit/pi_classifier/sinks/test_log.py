@@ -12,7 +12,7 @@ from pi_classifier.errors import SinkError
 from pi_classifier.logs.events import Event
 from pi_classifier.sinks import log
 from pi_classifier.sinks.log import LogSettings, LogSink, fields, message
-from pi_classifier.types import Decision
+from pi_classifier.types import Box, Decision, Detection
 
 LONG_S = 10.0
 DAISY = Decision("daisy", 0.93127, 12, 400, 1, "accurate", latency_ns=2_345_678)
@@ -23,6 +23,24 @@ def test_a_person_reads_a_sentence() -> None:
     assert message(DAISY) == "I see a daisy (0.93)"
     assert message(Decision("roses", 1.0, 0, 0, 0, "m")) == "I see roses (1.00)"
     assert message(NOTHING) == "I see nothing I know"
+
+
+@pytest.mark.parametrize(
+    ("box", "words"),
+    [
+        ((0.0, 0.0, 0.2, 0.2), "at the upper left"),
+        ((0.8, 0.8, 0.2, 0.2), "at the lower right"),
+        ((0.4, 0.0, 0.2, 0.2), "in the upper part"),
+        ((0.0, 0.4, 0.2, 0.2), "at the left"),
+        ((0.4, 0.4, 0.2, 0.2), "in the middle"),
+    ],
+)
+def test_it_says_where_in_the_frame(box: Box, words: str) -> None:
+    elsewhere = Detection("roses", 1.0, (0.9, 0.9, 0.1, 0.1))
+    seen = replace(DAISY, detections=(elsewhere, Detection("daisy", 0.93, box)))
+    assert message(seen) == f"I see a daisy (0.93) {words}"
+    assert fields(seen, {})["BOX"] == " ".join(f"{side:.4f}" for side in box)
+    assert "BOX" not in fields(replace(seen, label=None), {})
 
 
 def test_all_fields() -> None:

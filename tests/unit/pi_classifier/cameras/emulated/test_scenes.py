@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pi_classifier.cameras.emulated.garden import BEHIND_FLOWERS, GROUNDS, PAINTERS
 from pi_classifier.cameras.emulated.garden.painting import Canvas, Pose
-from pi_classifier.cameras.emulated.scenes import BACKGROUND, LABELS, Scene
+from pi_classifier.cameras.emulated.scenes import BACKGROUND, LABELS, MEADOW_REACH, Scene
 
 FLOWERS = LABELS[1:]
 
@@ -150,3 +150,21 @@ def test_dandelions_are_yellow_heads_and_sometimes_white_clocks() -> None:
     rings = [head("dandelion", seed)[1] for seed in range(12)]
     yellow = [ring[2] < 0.4 * ring[0] for ring in rings]
     assert 3 <= sum(yellow) <= 11
+
+
+@pytest.mark.parametrize("label", FLOWERS)
+def test_a_wide_view_shows_one_flower_an_eighth_as_high_as_the_frame(label: str) -> None:
+    wide = Scene.draw(label, np.random.default_rng(4), MEADOW_REACH)
+    (plant,) = wide.plants
+    assert 2 * plant.radius / wide.reach == 1 / 8
+    still = replace(
+        wide,
+        motion=replace(wide.motion, sway=0.0, drift=0.0),
+        light=replace(wide.light, noise=0.0),
+    )
+    bare = replace(still, plants=(), _painted={})
+    changed = still.render(240, 320, 0.0, 0) != bare.render(240, 320, 0.0, 0)
+    rows = np.flatnonzero(changed.any(axis=(1, 2)))
+    head = 120 + plant.y / wide.reach * 240
+    assert rows[0] == pytest.approx(head - 15, abs=9)
+    assert rows[-1] <= head + 4 * 30
