@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks import (
     budget,
     camera,
+    cameras,
     compression,
     eyes,
     frame_time,
@@ -134,6 +135,10 @@ def _camera(arguments: argparse.Namespace) -> None:
     _sections(arguments, camera.sections(arguments))
 
 
+def _cameras(arguments: argparse.Namespace) -> None:
+    _sections(arguments, cameras.sections(arguments))
+
+
 def _budget(arguments: argparse.Namespace) -> None:
     _sections(arguments, budget.sections(arguments))
 
@@ -207,6 +212,7 @@ _SUBJECTS: Mapping[str, tuple[_Run, Callable[[], argparse.ArgumentParser]]] = {
     "budget": (_budget, budget.parser),
     "tiles": (_tiles, tiles.parser),
     "camera": (_camera, camera.parser),
+    "cameras": (_cameras, cameras.parser),
     "eyes": (eyes.run, eyes.parser),
     "head": (_head, head.parser),
     "zoo": (_zoo, _zoo_parser),

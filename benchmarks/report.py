@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks import (
     budget,
     camera,
+    cameras,
     frame_time,
     head,
     imports,
@@ -50,6 +51,7 @@ _ABOUT = {
     **speech.ABOUT,
     **log.ABOUT,
     **camera.ABOUT,
+    **cameras.ABOUT,
     **budget.ABOUT,
     **tiles.ABOUT,
 }

@@ -134,3 +134,13 @@ def test_the_log_is_measured_with_a_reader_in_the_journals_place(tmp_path: Path)
     }
     assert all(math.isfinite(value) and value > 0 for value in figures.values())
     assert figures["entries"] == 6
+
+
+def test_several_cameras_stand_beside_one(tmp_path: Path) -> None:
+    few = ("--frames", "2", "--runs", "1", "--most", "2", "--only", "photos")
+    done = bench("cameras", DATA / "int8.tflite", *few, "--json", tmp_path / "cameras.json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "cameras.json").read_text())["figures"]
+    assert all(math.isfinite(figure["ours"]) for figure in found)
+    beside = {figure["subject"] for figure in found if figure["peer"] == "one alone"}
+    assert beside == {"2 photos", "1 photos and 1 dead"}
