@@ -15,6 +15,7 @@ from benchmarks import (
     compression,
     eyes,
     frame_time,
+    gate,
     head,
     imports,
     log,
@@ -147,6 +148,10 @@ def _tiles(arguments: argparse.Namespace) -> None:
     _sections(arguments, tiles.sections(arguments))
 
 
+def _gate(arguments: argparse.Namespace) -> None:
+    _sections(arguments, gate.sections(arguments))
+
+
 def _log(arguments: argparse.Namespace) -> None:
     _sections(arguments, log.sections(arguments))
 
@@ -213,6 +218,7 @@ _SUBJECTS: Mapping[str, tuple[_Run, Callable[[], argparse.ArgumentParser]]] = {
     "tiles": (_tiles, tiles.parser),
     "camera": (_camera, camera.parser),
     "cameras": (_cameras, cameras.parser),
+    "gate": (_gate, gate.parser),
     "eyes": (eyes.run, eyes.parser),
     "head": (_head, head.parser),
     "zoo": (_zoo, _zoo_parser),

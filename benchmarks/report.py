@@ -15,6 +15,7 @@ from benchmarks import (
     camera,
     cameras,
     frame_time,
+    gate,
     head,
     imports,
     log,
@@ -54,6 +55,7 @@ _ABOUT = {
     **cameras.ABOUT,
     **budget.ABOUT,
     **tiles.ABOUT,
+    **gate.ABOUT,
 }
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "CameraSettings",
     "camera_opener",
     "follows_model",
+    "is_live",
     "list_cameras",
     "open_camera",
     "opening_limit_s",
@@ -120,6 +121,12 @@ def follows_model(settings: CameraSettings) -> bool:
     return name in _KINDS and _KINDS[name].scales
 
 
+def is_live(settings: CameraSettings) -> bool:
+    """Whether the camera looks at the world, and leaves classifying to us."""
+    name, _, _ = _parts(settings.source)
+    return name in _KINDS and _KINDS[name].live
+
+
 def _parts(source: str) -> tuple[str, str, str]:
     """Return the camera's name, a colon if there is one, and the argument behind it."""
     source = source.strip()
@@ -206,22 +213,24 @@ class _Kind:
     """How the cameras of one name are opened.
 
     `takes_argument`: something may follow the name and a colon. `scales`: frames come at
-    the model's size.
+    the model's size. `live`: it looks at the world, not at what was drawn or recorded, and
+    every frame that is classified costs something here.
     """
 
     prepare: Callable[[CameraSettings, str, ModelSize | None], Opener]
     takes_argument: bool = True
     scales: bool = False
+    live: bool = False
 
 
 _KINDS = {
-    "pi": _Kind(_pi, scales=True),
+    "pi": _Kind(_pi, scales=True, live=True),
     "imx500": _Kind(_imx500),
     "emulated": _Kind(_emulated),
     "replay": _Kind(_replay),
-    "webcam": _Kind(_webcam, scales=True),
-    "rtsp": _Kind(_network, scales=True),
-    "rtsps": _Kind(_network, scales=True),
-    "http": _Kind(_network, scales=True),
-    "https": _Kind(_network, scales=True),
+    "webcam": _Kind(_webcam, scales=True, live=True),
+    "rtsp": _Kind(_network, scales=True, live=True),
+    "rtsps": _Kind(_network, scales=True, live=True),
+    "http": _Kind(_network, scales=True, live=True),
+    "https": _Kind(_network, scales=True, live=True),
 }

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 
-from pi_classifier.cameras import CameraSettings, camera_opener, opening_limit_s
+from pi_classifier.cameras import CameraSettings, camera_opener, is_live, opening_limit_s
 from pi_classifier.cameras.recovery import RecoveringCamera
 from pi_classifier.cameras.several import SeveralCameras
 from pi_classifier.cameras.stream import limited
@@ -268,11 +268,11 @@ def make_parts(
 
 def _gate_and_smoother(settings: Settings, silent: Collection[str]) -> tuple[Gate, Smooths]:
     """What looks at the frames of one camera; of several each has its own."""
-    names = [camera.name for camera in settings.cameras]
-    if not names:
-        return open_gate(settings.gate), make_smoother(settings.decision, silent)
-    gates = {name: open_gate(settings.gate) for name in names}
-    smoothers = {name: make_smoother(settings.decision, silent) for name in names}
+    if not settings.cameras:
+        gate = open_gate(settings.gate, live=is_live(settings.camera))
+        return gate, make_smoother(settings.decision, silent)
+    gates = {one.name: open_gate(settings.gate, live=is_live(one)) for one in settings.cameras}
+    smoothers = {name: make_smoother(settings.decision, silent) for name in gates}
     return GatePerCamera(gates), SmootherPerCamera(smoothers)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pi_classifier.cameras import CameraSettings, list_cameras, open_camera
+from pi_classifier.cameras import CameraSettings, is_live, list_cameras, open_camera
 from pi_classifier.cameras.playback import PlayedCamera
 from pi_classifier.errors import CameraUnavailable, ConfigError
 
@@ -91,3 +91,17 @@ def test_what_only_the_pis_cameras_do_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=f"only the Raspberry Pi's own cameras.*{named}"):
         open_camera(CameraSettings(source=source, **changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "source", ["pi", "pi:1", "webcam", "/dev/video0", "rtsp://a/b", "https://a/b"]
+)
+def test_cameras_that_look_at_the_world_are_live(source: str) -> None:
+    assert is_live(CameraSettings(source=source))
+
+
+@pytest.mark.parametrize(
+    "source", ["emulated", "replay:photos", "replay:a.mp4", "imx500:a.rpk", "?"]
+)
+def test_what_was_drawn_recorded_or_classified_already_is_not(source: str) -> None:
+    assert not is_live(CameraSettings(source=source))
