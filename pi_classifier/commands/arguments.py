@@ -20,6 +20,7 @@ COMMANDS = {
     "say": "speak a text, to try the sound",
     "models": "tell what is in model files",
     "models encrypt": "make a file of a model that opens only with a key",
+    "bench": "tell what this configuration takes on this board, and what to change",
     "profile": "tell where a model's time goes on this machine, operation by operation",
 }
 

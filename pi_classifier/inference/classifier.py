@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from pi_classifier.inference.settings import (
     cache_dir_of,
     stated_channels,
     stated_normalization,
+    stated_of_pixels,
 )
 from pi_classifier.inference.tiles import Tiles
 from pi_classifier.inference.unknown import UnknownRejection
@@ -42,6 +44,8 @@ from pi_classifier.preprocessing.preprocessor import Preprocessor
 from pi_classifier.types import Category, Classifier, Frame, Prediction
 
 log = logging.getLogger(__name__)
+
+_Step = Callable[..., Any]
 
 
 class ModelClassifier:
@@ -64,7 +68,8 @@ class ModelClassifier:
         self.model = model
         self.name = model.name
         self._interpreter = interpreter
-        self._preprocess = Preprocessor(model.input_size, resize or model.manifest.resize)
+        self._preprocess: _Step = Preprocessor(model.input_size, resize or model.manifest.resize)
+        self._invoke: _Step = interpreter.invoke
         self._pixels = np.empty((*model.input_size, 3), np.uint8)
         self._top_k = min(top_k or len(model.labels), len(model.labels))
         activation = activation_of(model, scores, self.raw_scores)
@@ -100,7 +105,7 @@ class ModelClassifier:
         """Return the best labels for `frame`. Raises `InferenceError`."""
         start_ns = time.perf_counter_ns()
         pixels = self._preprocess(frame.pixels, self._pixels)
-        outputs = self._interpreter.invoke(pixels)
+        outputs = self._invoke(pixels)
         categories = self._best(self._read(outputs))
         # A silent label is an answer too: the frame is like the pictures of "background".
         unknown = (
@@ -117,6 +122,11 @@ class ModelClassifier:
         They are not calibrated; the array is overwritten by the next call.
         """
         return self._interpreter.invoke(pixels)
+
+    def watch_steps(self, around: Callable[[str, _Step], _Step]) -> None:
+        """From now on take `around(name, step)` for its steps "preprocess" and "network"."""
+        self._preprocess = around("preprocess", self._preprocess)
+        self._invoke = around("network", self._invoke)
 
     def close(self) -> None:
         """Free the model; a second call does nothing."""
@@ -248,7 +258,7 @@ def start_model(
         )
     except BaseException as error:
         interpreter.close()
-        stated = _stated_of_pixels(settings)
+        stated = stated_of_pixels(settings)
         if stated and isinstance(error, ModelMismatch) and model.manifest.golden:
             raise ModelMismatch(
                 f"{model.path}: fails its self-test with {' and '.join(stated)} as configured; "
@@ -274,13 +284,6 @@ def _unknown_score(model: ModelFile, settings: ModelSettings) -> UnknownScore | 
             "pi-classifier-train calibrate --negatives PHOTOS"
         )
     return None if settings.unknown_rejection == "off" else model.manifest.unknown
-
-
-def _stated_of_pixels(settings: ModelSettings) -> list[str]:
-    """The settings that say how pixels go in, where they do not leave it to the model file."""
-    stated = {"model.mean": settings.mean, "model.std": settings.std}
-    named = [name for name, value in stated.items() if value is not None]
-    return named if settings.channels == "auto" else [*named, "model.channels"]
 
 
 def model_names(classifier: Classifier) -> str:

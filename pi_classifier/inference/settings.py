@@ -85,6 +85,13 @@ def stated_channels(settings: ModelSettings) -> Channels | None:
     return "bgr" if settings.channels == "bgr" else "rgb"
 
 
+def stated_of_pixels(settings: ModelSettings) -> list[str]:
+    """The settings that say how pixels go in, where they do not leave it to the model file."""
+    stated = {"model.mean": settings.mean, "model.std": settings.std}
+    named = [name for name, value in stated.items() if value is not None]
+    return named if settings.channels == "auto" else [*named, "model.channels"]
+
+
 def cache_dir_of(settings: ModelSettings) -> Path | None:
     """Return the folder for what is kept of models, if there is to be one."""
     if settings.cache_dir == "auto":

@@ -7,6 +7,7 @@ and throttling are in `pi_classifier.system.board`.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from pathlib import Path
 _ROOT = Path("/")
 _BYTES_PER_KB = 1024
 _BYTES_PER_MB = 1_000_000
+# Field 22 of proc(5), counted behind the name, which is the second.
+_START_TIME = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,16 @@ def own_memory(root: Path = _ROOT) -> Memory:
         megabytes("VmRSS"), megabytes("RssAnon"), megabytes("RssFile", "RssShmem"),
         megabytes("VmHWM"),
     )  # fmt: skip
+
+
+def process_age_s(root: Path = _ROOT) -> float:
+    """Seconds since this process began, to a hundredth; 0 where the kernel does not tell."""
+    # The name in brackets, which comes second, may hold anything.
+    fields = _text(root / "proc/self/stat").rpartition(")")[2].split()
+    uptime = _text(root / "proc/uptime").split()
+    if len(fields) < _START_TIME or not uptime:
+        return 0.0
+    return float(uptime[0]) - int(fields[_START_TIME - 1]) / os.sysconf("SC_CLK_TCK")
 
 
 def board_name(root: Path = _ROOT) -> str:

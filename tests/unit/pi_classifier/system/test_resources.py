@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-
-import numpy as np
 
 from pi_classifier.system.resources import (
     Memory,
@@ -12,6 +11,7 @@ from pi_classifier.system.resources import (
     energy_j,
     frequency_mhz,
     own_memory,
+    process_age_s,
 )
 
 
@@ -60,11 +60,24 @@ def test_energy_of_all_processors_and_no_part_twice(tmp_path: Path) -> None:
     assert energy_j(root) == 2.5
 
 
-def test_memory_of_this_process_grows_with_what_it_takes() -> None:
-    before = own_memory()
-    taken = np.ones(20_000_000, np.uint8)
-    now = own_memory()
-    assert 19 < now.anonymous - before.anonymous < 25
-    assert now.resident >= now.anonymous + now.file_backed - 1
-    assert now.most >= now.resident - 1
-    assert taken.nbytes == 20_000_000
+def test_memory_is_read_by_its_kinds(tmp_path: Path) -> None:
+    status = "Name:\tpython\nVmHWM:\t 62500 kB\nVmRSS:\t 50000 kB\nRssAnon:\t 20000 kB\n"
+    status += "RssFile:\t 25000 kB\nRssShmem:\t 5000 kB\nThreads:\t1\n"
+    found = own_memory(put(tmp_path, {"proc/self/status": status}))
+    assert found == Memory(51.2, 20.48, 30.72, 64.0)
+
+
+def test_this_process_has_memory() -> None:
+    found = own_memory()
+    assert found.most > 5
+    assert min(found.resident, found.anonymous, found.file_backed) > 1
+
+
+def test_the_age_of_a_process_is_counted_from_its_start(tmp_path: Path) -> None:
+    fields = ["0"] * 50
+    fields[19] = str(100 * os.sysconf("SC_CLK_TCK"))
+    stat = f"77 (a b) c) {' '.join(fields)}\n"
+    root = put(tmp_path, {"proc/self/stat": stat, "proc/uptime": "102.50 7.00\n"})
+    assert process_age_s(root) == 2.5
+    assert process_age_s(tmp_path / "nowhere") == 0
+    assert 0 < process_age_s() < 86_400
