@@ -23,6 +23,7 @@ from benchmarks import (
     report,
     rounding,
     service,
+    soak,
     speech,
     start,
     tiles,
@@ -152,6 +153,10 @@ def _gate(arguments: argparse.Namespace) -> None:
     _sections(arguments, gate.sections(arguments))
 
 
+def _soak(arguments: argparse.Namespace) -> None:
+    _sections(arguments, soak.sections(arguments))
+
+
 def _log(arguments: argparse.Namespace) -> None:
     _sections(arguments, log.sections(arguments))
 
@@ -219,6 +224,7 @@ _SUBJECTS: Mapping[str, tuple[_Run, Callable[[], argparse.ArgumentParser]]] = {
     "camera": (_camera, camera.parser),
     "cameras": (_cameras, cameras.parser),
     "gate": (_gate, gate.parser),
+    "soak": (_soak, soak.parser),
     "eyes": (eyes.run, eyes.parser),
     "head": (_head, head.parser),
     "zoo": (_zoo, _zoo_parser),

@@ -21,6 +21,7 @@ from benchmarks import (
     log,
     memory,
     service,
+    soak,
     speech,
     start,
     tiles,
@@ -56,6 +57,7 @@ _ABOUT = {
     **budget.ABOUT,
     **tiles.ABOUT,
     **gate.ABOUT,
+    **soak.ABOUT,
 }
 
 

@@ -144,3 +144,24 @@ def test_several_cameras_stand_beside_one(tmp_path: Path) -> None:
     assert all(math.isfinite(figure["ours"]) for figure in found)
     beside = {figure["subject"] for figure in found if figure["peer"] == "one alone"}
     assert beside == {"2 photos", "1 photos and 1 dead"}
+
+
+def test_the_soak_compares_what_is_held_early_and_late(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    done = bench("soak", "--frames", 2000, "--json", report)
+    assert done.returncode == 0, done.stderr
+    content = json.loads(report.read_text("utf-8"))
+    held = {each["name"]: each for each in figures(content, "Soak", "2,000 frames, gate always")}
+    assert set(held) == {"frame", "anonymous", "descriptors", "threads"}
+    assert all(finite(each["ours"]) and finite(each["ratio"]) for each in held.values())
+    assert held["descriptors"]["ratio"] == held["threads"]["ratio"] == 1
+
+
+def test_the_motion_gate_misses_no_flower_of_a_drawn_place(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    done = bench("gate", "--views", 1, "--first", 1, "--json", report)
+    assert done.returncode == 0, done.stderr
+    told = {each["name"]: each["ours"] for each in json.loads(report.read_text())["figures"]}
+    assert told["missed"] == told["to the first frame, most"] == 0
+    assert 0 < told["classified"] < 15
+    assert finite(told["of a core at 10 frames/s"])
