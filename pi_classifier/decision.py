@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pi_classifier.modelfile.labels import clean_label
 from pi_classifier.setting import setting
 from pi_classifier.types import Category, Decision, Frame, Prediction, Several
+from pi_classifier.visits import Tracks, Visits
 
 _NS_PER_S = 1_000_000_000
 
@@ -34,6 +35,9 @@ class SmootherSettings:
     )
     refractory_s: float = setting(
         1.0, "shortest time between two announced labels, in seconds", minimum=0.0
+    )
+    visit_gap_s: float = setting(
+        10.0, "what is back within so many seconds is on the same visit", minimum=0.0
     )
     silent_labels: tuple[str, ...] = setting(
         (),
@@ -86,6 +90,7 @@ class Smoother:
         self._patience = settings.patience
         self._refractory_ns = round(settings.refractory_s * _NS_PER_S)
         self._silent = frozenset(silent_labels)
+        self.visits = Visits(settings.visit_gap_s)
         self._label: str | None = None
         self._pending: str | None = None
         self._count = 0
@@ -108,6 +113,7 @@ class Smoother:
         """
         if isinstance(other, Smoother):
             self._label, self._spoke_ns = other.label, other.spoke_ns
+            self.visits = other.visits
 
     def update(self, frame: Frame, prediction: Prediction) -> Decision | None:
         """Take the prediction of the next frame; return a decision on change, else None.
@@ -125,12 +131,17 @@ class Smoother:
         self._count += 1
         if self._count < self._patience or not self._may_speak(candidate, frame.timestamp_ns):
             return None
+        visit = self.visits.change(self._label, candidate, frame.timestamp_ns)
         self._label = candidate
         self._count = 0
         if candidate is not None:
             self._spoke_ns = frame.timestamp_ns
+        return self.decision(frame, prediction, visit)
+
+    def decision(self, frame: Frame, prediction: Prediction, visit: int | None) -> Decision:
+        """The label in force as a decision of this frame."""
         return Decision(
-            label=candidate,
+            label=self._label,
             score=prediction.top.score,
             sequence=frame.sequence,
             timestamp_ns=frame.timestamp_ns,
@@ -141,6 +152,7 @@ class Smoother:
             unknown=prediction.unknown,
             camera=frame.camera,
             detections=prediction.detections,
+            visit=visit,
         )
 
     def _candidate(self, prediction: Prediction) -> str | None:
@@ -228,6 +240,7 @@ class MultipleSmoother:
             score=best.score,
             several=Several(in_force, announced),
             unknown=prediction.unknown and not chosen,
+            visit=next((change.visit for change in changes if change.label == best.label), None),
         )
 
     def _fed(self, frame: Frame, of: Prediction, category: Category) -> Decision | None:
@@ -244,10 +257,54 @@ class MultipleSmoother:
         return label in self._smoothers and self._smoothers[label].label is not None
 
 
-AnySmoother = Smoother | MultipleSmoother
+class TrackingSmoother:
+    """Decides as a `Smoother` does, and follows what is seen where in the frames.
+
+    Detections carry the numbers of their visits, and so does the decision. Another thing of the
+    label in force is a decision too: the same label, the next visit.
+    """
+
+    def __init__(self, settings: SmootherSettings, silent_labels: Collection[str] = ()) -> None:
+        self.smoother = Smoother(settings, silent_labels)
+        self.tracks = Tracks(settings.visit_gap_s, settings.patience)
+        # Whether the label was announced before it was clear which visit it is.
+        self._early = False
+
+    def resume_from(self, other: object) -> None:
+        """Take over what the other one has announced and followed."""
+        if isinstance(other, TrackingSmoother):
+            self.smoother.resume_from(other.smoother)
+            self.tracks = other.tracks
+        else:
+            self.smoother.resume_from(other)
+
+    def update(self, frame: Frame, prediction: Prediction) -> Decision | None:
+        """Take the prediction of the next frame; return a decision on change, else None."""
+        detections, begun = self.tracks.follow(frame.timestamp_ns, prediction.detections)
+        numbered = replace(prediction, detections=detections)
+        decision = self.smoother.update(frame, numbered)
+        label = self.smoother.label
+        another = decision is None and label in begun
+        if another and not self._early:
+            decision = self.smoother.decision(frame, numbered, None)
+        if another:
+            self._early = False
+        if decision is None:
+            return None
+        visits = [seen.visit for seen in detections if seen.label == label]
+        newest = max((visit for visit in visits if visit is not None), default=None)
+        self._early = label is not None and newest is None
+        return replace(decision, visit=newest)
 
 
-def make_smoother(settings: SmootherSettings, silent_labels: Collection[str] = ()) -> AnySmoother:
-    """The smoother that the settings ask for."""
+AnySmoother = Smoother | MultipleSmoother | TrackingSmoother
+
+
+def make_smoother(
+    settings: SmootherSettings, silent_labels: Collection[str] = (), *, tracking: bool = False
+) -> AnySmoother:
+    """The smoother that the settings ask for; `tracking` one for predictions with boxes."""
+    if tracking:
+        return TrackingSmoother(settings, silent_labels)
     kind = MultipleSmoother if settings.multiple else Smoother
     return kind(settings, silent_labels)

@@ -59,11 +59,15 @@ def shared_part(one: Box, other: Box) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A label somewhere in the frame, and in which part of it."""
+    """A label somewhere in the frame, and in which part of it.
+
+    `visit` is the number of the label's visit that it belongs to, once it is one.
+    """
 
     label: str
     score: float
     box: Box
+    visit: int | None = None
 
 
 Skip = Literal["budget", "heat"]
@@ -118,6 +122,7 @@ class Decision:
     `unknown`: it is "nothing" because that frame was unlike every label. `camera` is the
     name of the camera that saw it, "" for one that has none.
     `detections` are that frame's, best first, where frames are looked at in parts.
+    `visit` counts the visits of the label: one that stays, or is back soon, is the same.
     """
 
     label: str | None
@@ -132,6 +137,7 @@ class Decision:
     unknown: bool = False
     camera: str = ""
     detections: tuple[Detection, ...] = ()
+    visit: int | None = None
 
     @property
     def box(self) -> Box | None:

@@ -268,11 +268,13 @@ def make_parts(
 
 def _gate_and_smoother(settings: Settings, silent: Collection[str]) -> tuple[Gate, Smooths]:
     """What looks at the frames of one camera; of several each has its own."""
+    smoother = partial(
+        make_smoother, settings.decision, silent, tracking=bool(settings.tiles.sizes)
+    )
     if not settings.cameras:
-        gate = open_gate(settings.gate, live=is_live(settings.camera))
-        return gate, make_smoother(settings.decision, silent)
+        return open_gate(settings.gate, live=is_live(settings.camera)), smoother()
     gates = {one.name: open_gate(settings.gate, live=is_live(one)) for one in settings.cameras}
-    smoothers = {name: make_smoother(settings.decision, silent) for name in gates}
+    smoothers = {name: smoother() for name in gates}
     return GatePerCamera(gates), SmootherPerCamera(smoothers)
 
 

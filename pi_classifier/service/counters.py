@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pi_classifier.logs.handlers import dropped as log_dropped
 from pi_classifier.types import Decision, Frame, Prediction, Sink, Skip
 
+_MOST_TOLD = 5
+
 
 class Losses:
     """What sinks and log have not delivered in a run, whichever sinks were in force.
@@ -56,6 +58,7 @@ class Counters:
     `frames` counts the camera's frames, `admitted` those the gate let through,
     `answered[stage]` those a stage of the cascade had the last word on, `unknown` those
     unlike every label, `skipped[why]` those of which a costlier model was not asked.
+    `visits[camera, label]` counts the visits that decisions told of.
     `decisions` counts the changes of mind, `labels` the labels that they announced.
     `dropped` counts the gaps in the frames' numbers: frames the camera lost.
     `latency_ns` is the time spent in the classifier, preprocessing included. `losses`
@@ -71,6 +74,7 @@ class Counters:
     latency_ns: int = 0
     answered: Counter[int] = field(default_factory=Counter)
     skipped: Counter[Skip] = field(default_factory=Counter)
+    visits: dict[tuple[str, str], int] = field(default_factory=dict)
     losses: Losses = field(default_factory=Losses, compare=False)
     # The number of each camera's next frame, by the camera's name.
     _expected: dict[str, int] = field(default_factory=dict)
@@ -92,6 +96,26 @@ class Counters:
         """Count one decision."""
         self.decisions += 1
         self.labels += len(decision.announced)
+        if decision.label is not None and decision.visit is not None:
+            self._visited(decision.camera, decision.label, decision.visit)
+        for seen in decision.detections:
+            if seen.visit is not None:
+                self._visited(decision.camera, seen.label, seen.visit)
+
+    def _visited(self, camera: str, label: str, number: int) -> None:
+        visit = camera, label
+        self.visits[visit] = max(self.visits.get(visit, 0), number)
+
+    @property
+    def visits_words(self) -> str:
+        """Such as ``3 visits (daisy 2, roses 1)``; empty for none."""
+        by_label: Counter[str] = Counter()
+        for (_, label), number in self.visits.items():
+            by_label[label] += number
+        total = by_label.total()
+        told = ", ".join(f"{label} {number}" for label, number in by_label.most_common(_MOST_TOLD))
+        more = ", ..." if len(by_label) > _MOST_TOLD else ""
+        return f"{total} visit{'' if total == 1 else 's'} ({told}{more})" if total else ""
 
     @property
     def first_stage_share(self) -> float:
@@ -114,10 +138,11 @@ class Counters:
     def __str__(self) -> str:
         losses = str(self.losses)
         unknown = f", {self.unknown} of them unknown" if self.unknown else ""
+        visits = f"{self.visits_words}, " if self.visits else ""
         skipped = f"{self.skipped_words}, " if self.skipped else ""
         return (
             f"{self.frames} frames ({self.admitted} classified{unknown}, {self.dropped} dropped), "
-            f"{self.decisions} decisions, "
+            f"{self.decisions} decisions, {visits}"
             f"{self.first_stage_share:.0%} answered by the first stage, {skipped}"
             f"{self.ms_per_frame:.1f} ms per frame" + (f"; {losses}" if losses else "")
         )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pi_classifier.printable import json_text
-from pi_classifier.types import Decision
+from pi_classifier.types import Decision, Detection
 
 SCORE_DECIMALS = 4
 
@@ -16,9 +16,9 @@ def decision_fields(decision: Decision) -> dict[str, Any]:
     """The decision's fields in their fixed order, scores rounded to 4 decimals.
 
     Where several labels may be in force, they follow, and which of them are new. A "nothing"
-    that comes of something unknown says so. Where frames are looked at in parts, what was seen
-    where comes last: boxes are left, top, width and height as fractions of the frame.
-    A camera's name comes before all.
+    that comes of something unknown says so. The number of the label's visit comes then, and last
+    what was seen where, if frames are looked at in parts: boxes are left, top, width and height
+    as fractions of the frame. A camera's name comes before all.
     """
     named: dict[str, Any] = {"camera": decision.camera} if decision.camera else {}
     fields = named | {
@@ -37,16 +37,17 @@ def decision_fields(decision: Decision) -> dict[str, Any]:
         fields["announced"] = list(decision.announced)
     if decision.unknown:
         fields["unknown"] = True
+    if decision.visit is not None:
+        fields["visit"] = decision.visit
     if decision.detections:
-        fields["detections"] = [
-            {
-                "label": seen.label,
-                "score": _rounded(seen.score),
-                "box": [round(side, SCORE_DECIMALS) for side in seen.box],
-            }
-            for seen in decision.detections
-        ]
+        fields["detections"] = [_detection_fields(seen) for seen in decision.detections]
     return fields
+
+
+def _detection_fields(seen: Detection) -> dict[str, Any]:
+    box = [round(side, SCORE_DECIMALS) for side in seen.box]
+    fields = {"label": seen.label, "score": _rounded(seen.score), "box": box}
+    return fields if seen.visit is None else fields | {"visit": seen.visit}
 
 
 def decision_line(decision: Decision, wall_clock_ns: int) -> bytes:

@@ -157,6 +157,8 @@ def fields(decision: Decision, model_sha256: Mapping[str, str]) -> dict[str, str
         values["ANNOUNCED"] = ", ".join(decision.announced)
     if decision.camera:
         values["CAMERA"] = decision.camera
+    if decision.visit is not None:
+        values["VISIT"] = str(decision.visit)
     if decision.box is not None:
         values["BOX"] = " ".join(f"{side:.4f}" for side in decision.box)
     if decision.unknown:

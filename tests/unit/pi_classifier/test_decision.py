@@ -64,7 +64,7 @@ def test_patience_of_one_announces_at_once() -> None:
 def test_the_decision_carries_what_tipped_it() -> None:
     under_test = smoother(patience=1)
     decision = under_test.update(frame(7, 123), DAISY)
-    assert decision == Decision("daisy", 0.9, 7, 123, 1, "test")
+    assert decision == Decision("daisy", 0.9, 7, 123, 1, "test", visit=1)
     assert decision.latency_ns == 5
     gone = under_test.update(frame(8, 456), NOTHING)
     assert gone == Decision(None, 0.95, 8, 456, 1, "test")

@@ -154,7 +154,7 @@ def test_the_counters_are_logged_once_a_minute(caplog: pytest.LogCaptureFixture)
     logged = lines(caplog, logging.INFO)
     assert [line.split(" frames")[0] for line in logged] == ["601", "1201", "1801"]
     assert logged[0] == (
-        "601 frames (601 classified, 0 dropped), 60 decisions, "
+        "601 frames (601 classified, 0 dropped), 60 decisions, 1 visit (daisy 1), "
         "100% answered by the first stage, 1.5 ms per frame"
     )
 
