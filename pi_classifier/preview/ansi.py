@@ -5,6 +5,7 @@ Two pixels a cell in color, shades of ink without; ECMA-48 and xterm's control s
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from typing import Literal, Self
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pi_classifier.preprocessing.area_average import Pixels
+from pi_classifier.preview.drawing import draw_outlines
 from pi_classifier.preview.latest_view import View
 from pi_classifier.printable import printable
 
@@ -153,7 +155,12 @@ class TerminalScreen:
         below = self._below(view, size.columns)[: max(0, size.lines - 2)]
         height, width, _ = view.frame.pixels.shape
         rows, columns = fit_cells(height, width, max(1, size.lines - len(below)), size.columns)
-        drawn = render(view.frame.pixels, rows, columns, self._colors, halves=self._halves)
+        pixels = view.frame.pixels
+        if view.detections:
+            picture = Image.fromarray(pixels)
+            draw_outlines(picture, view, math.ceil(width / columns))  # one cell wide
+            pixels = np.asarray(picture)
+        drawn = render(pixels, rows, columns, self._colors, halves=self._halves)
         return (drawn + below)[: size.lines]
 
     def _below(self, view: View, columns: int) -> list[str]:

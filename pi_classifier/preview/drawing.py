@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pi_classifier.errors import ConfigError
 from pi_classifier.preview.latest_view import View
 from pi_classifier.system.files import replacing
-from pi_classifier.types import Category
+from pi_classifier.types import Category, Detection
 
 _SMALLEST_WIDTH = 480
 _LARGEST_WIDTH = 1280
@@ -35,6 +35,8 @@ def picture(view: View) -> Image.Image:
         height = max(1, round(image.height * width / image.width))
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     line = max(18, width // 22)
+    if view.detections:
+        _draw_detections(image, view, line)
     gap = line // 3
     panel = Image.new("RGB", (width, 2 * gap + line * 2 + _LINES * (line + gap // 2)), _BACK)
     _draw_panel(ImageDraw.Draw(panel), view, width, line, gap)
@@ -42,6 +44,40 @@ def picture(view: View) -> Image.Image:
     whole.paste(image, (0, 0))
     whole.paste(panel, (0, image.height))
     return whole
+
+
+def draw_outlines(image: Image.Image, view: View, thick: int) -> None:
+    """Draw frames, `thick` pixels wide, around what is seen; the best above the others."""
+    draw = ImageDraw.Draw(image)
+    for seen in reversed(view.detections):
+        color = _DECIDED if seen.label == view.decided else _BAR
+        left, top, right, bottom = _corners(seen, image)
+        draw.rectangle((left, top, right, bottom), outline=color, width=thick)
+
+
+def _draw_detections(image: Image.Image, view: View, line: int) -> None:
+    """Draw frames around what is seen, each with its label and score."""
+    thick = max(2, line // 8)
+    draw_outlines(image, view, thick)
+    draw = ImageDraw.Draw(image)
+    font = _font(line * 2 // 3)
+    for seen in reversed(view.detections):
+        color = _DECIDED if seen.label == view.decided else _BAR
+        left, top, _, _ = _corners(seen, image)
+        text = f"{seen.label} {seen.score:.2f}"
+        right = left + _width(draw, text, font) + 2 * thick
+        draw.rectangle((left, top, right, top + line), fill=color)
+        _write(draw, (left + thick, top + thick // 2), text, font, _TEXT)
+
+
+def _corners(seen: Detection, image: Image.Image) -> tuple[int, int, int, int]:
+    left, top, width, height = seen.box
+    return (
+        round(left * image.width),
+        round(top * image.height),
+        round((left + width) * image.width) - 1,
+        round((top + height) * image.height) - 1,
+    )
 
 
 def _draw_panel(draw: ImageDraw.ImageDraw, view: View, width: int, line: int, gap: int) -> None:

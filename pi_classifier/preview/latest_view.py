@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pi_classifier.types import Category, Frame, Prediction
+from pi_classifier.types import Category, Detection, Frame, Prediction
 
 _POLL_S = 1.0
 
@@ -25,6 +25,11 @@ class View:
         """The label decided on, in words where there is none."""
         unknown = self.prediction is not None and self.prediction.unknown
         return self.decided or ("something unknown" if unknown else "nothing I know")
+
+    @property
+    def detections(self) -> tuple[Detection, ...]:
+        """What is seen where in the frame; empty where it is looked at as a whole."""
+        return self.prediction.detections if self.prediction else ()
 
     def best(self, count: int) -> tuple[Category, ...]:
         """Return the first `count` categories; none before the first prediction."""

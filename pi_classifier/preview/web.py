@@ -19,6 +19,7 @@ from typing import Any
 from pi_classifier.errors import ConfigError
 from pi_classifier.preview.drawing import picture
 from pi_classifier.preview.latest_view import LatestView, View
+from pi_classifier.sinks.json_line import detection_fields
 from pi_classifier.system.bounded_socket import BoundedSocket
 
 MOST_CONNECTIONS = 16
@@ -211,6 +212,7 @@ def _as_json(view: View) -> dict[str, Any]:
             {"label": category.label, "score": round(category.score, 4)}
             for category in view.best(5)
         ],
+        "detections": [detection_fields(seen) for seen in view.detections],
     }
 
 

@@ -40,11 +40,12 @@ def decision_fields(decision: Decision) -> dict[str, Any]:
     if decision.visit is not None:
         fields["visit"] = decision.visit
     if decision.detections:
-        fields["detections"] = [_detection_fields(seen) for seen in decision.detections]
+        fields["detections"] = [detection_fields(seen) for seen in decision.detections]
     return fields
 
 
-def _detection_fields(seen: Detection) -> dict[str, Any]:
+def detection_fields(seen: Detection) -> dict[str, Any]:
+    """What is seen where: label, score, box, and the number of the visit where it has one."""
     box = [round(side, SCORE_DECIMALS) for side in seen.box]
     fields = {"label": seen.label, "score": _rounded(seen.score), "box": box}
     return fields if seen.visit is None else fields | {"visit": seen.visit}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import select
 import struct
 import termios
@@ -19,6 +20,7 @@ from pi_classifier.preview.ansi import (
     supported_colors,
     text_line,
 )
+from pi_classifier.types import Box, Detection
 from tests.unit.pi_classifier.preview.views import view
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -117,3 +119,15 @@ def test_the_screen_writes_changed_lines_alone_and_restores_the_terminal(
     assert "I see nothing I know" in redrawn
     assert "daisy" not in redrawn
     assert caption not in redrawn
+
+
+@pytest.mark.parametrize("boxes", [(), ((0.25, 0.25, 0.5, 0.5),)])
+def test_what_is_seen_is_framed(terminal: tuple[int, int], boxes: tuple[Box, ...]) -> None:
+    reader, writer = terminal
+    seen = tuple(Detection("daisy", 0.9, box) for box in boxes)
+    with TerminalScreen(writer, {"TERM": "linux"}, "ascii", "the end") as screen:
+        screen.show(view(size=(480, 640), detections=seen))
+        drawn = read_until(reader, "the end")
+    picture = drawn.partition("I see")[0].rpartition("\x1b[2J")[2]
+    inks = {letter for row in re.findall(r"\x1b\[\d+;1H([^\x1b]*)", picture) for letter in row}
+    assert (len(inks) > 1) == bool(boxes)

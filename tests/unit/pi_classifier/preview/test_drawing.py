@@ -11,6 +11,7 @@ from PIL import Image, ImageFont
 from pi_classifier.errors import ConfigError
 from pi_classifier.preview import drawing
 from pi_classifier.preview.drawing import PictureFile
+from pi_classifier.types import Detection
 from tests.unit.pi_classifier.preview.views import view
 
 
@@ -25,6 +26,25 @@ def test_labels_and_scores_are_drawn_below_the_frame() -> None:
     assert 0.7 * 640 < widest < 0.75 * 640  # a score of 0.75, less the letters on it
     undecided = np.asarray(drawing.picture(view(size=(480, 640), decided=None)))[480:]
     assert not (undecided == drawing._DECIDED).all(axis=2).any()
+
+
+SEEN = (
+    Detection("daisy", 0.9, (0.25, 0.5, 0.25, 0.25)),
+    Detection("rose", 0.8, (0.75, 0, 0.25, 0.5)),
+)
+
+
+def test_what_is_seen_is_framed_with_its_label() -> None:
+    shown = view(size=(480, 640), detections=SEEN)
+    drawn = np.asarray(drawing.picture(shown))[:480]
+    decided = (drawn == drawing._DECIDED).all(axis=2)
+    assert decided[240, 160:320].all()
+    assert decided[240:360, 319].all()
+    assert not decided[:, 330:].any()
+    assert (drawn[0:240, 639] == drawing._BAR).all()
+    inside = drawn[300:350, 200:300]
+    assert (inside == (0, 128, 0)).all()
+    assert (shown.frame.pixels == (0, 128, 0)).all()
 
 
 @pytest.mark.parametrize(("size", "width"), [((24, 32), 480), ((1440, 2560), 1280)])

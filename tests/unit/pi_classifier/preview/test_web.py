@@ -84,6 +84,7 @@ def test_the_state_is_json(server: PreviewServer, latest: LatestView) -> None:
         "sequence": 3,
         "timestamp_ns": 300_000_000,
         "categories": [{"label": "жёлтый", "score": 0.75}],
+        "detections": [],
     }
 
 
