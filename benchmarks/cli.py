@@ -16,6 +16,7 @@ from benchmarks import (
     eyes,
     frame_time,
     gate,
+    growth,
     head,
     imports,
     log,
@@ -153,6 +154,10 @@ def _gate(arguments: argparse.Namespace) -> None:
     _sections(arguments, gate.sections(arguments))
 
 
+def _growth(arguments: argparse.Namespace) -> None:
+    _sections(arguments, growth.sections(arguments))
+
+
 def _soak(arguments: argparse.Namespace) -> None:
     _sections(arguments, soak.sections(arguments))
 
@@ -224,6 +229,7 @@ _SUBJECTS: Mapping[str, tuple[_Run, Callable[[], argparse.ArgumentParser]]] = {
     "camera": (_camera, camera.parser),
     "cameras": (_cameras, cameras.parser),
     "gate": (_gate, gate.parser),
+    "growth": (_growth, growth.parser),
     "soak": (_soak, soak.parser),
     "eyes": (eyes.run, eyes.parser),
     "head": (_head, head.parser),

@@ -16,6 +16,7 @@ from benchmarks import (
     cameras,
     frame_time,
     gate,
+    growth,
     head,
     imports,
     log,
@@ -57,6 +58,7 @@ _ABOUT = {
     **budget.ABOUT,
     **tiles.ABOUT,
     **gate.ABOUT,
+    **growth.ABOUT,
     **soak.ABOUT,
 }
 

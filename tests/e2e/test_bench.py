@@ -165,3 +165,20 @@ def test_the_motion_gate_misses_no_flower_of_a_drawn_place(tmp_path: Path) -> No
     assert told["missed"] == told["to the first frame, most"] == 0
     assert 0 < told["classified"] < 15
     assert finite(told["of a core at 10 frames/s"])
+
+
+def test_growth_stands_beside_proportion(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    done = bench("growth", "--rounds", 1, "--seconds", 0.1, "--json", report)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(report.read_text())["figures"]
+    sizes: dict[str, list[str]] = {}
+    for each in told:
+        sizes.setdefault(each["section"], []).append(each["name"])
+        assert finite(each["ours"])
+        assert finite(each["peers"])
+    assert sizes["Labels"] == ["5", "1,000", "10,000"]
+    assert sizes["Frames a second"] == ["1", "5", "10", "30", "60"]
+    assert set(sizes) == {"Labels", "Side of the network", "Threads", "Frames a second"}
+    sides = [each for each in told if each["section"] == "Side of the network"]
+    assert sides[-1]["peers"] == pytest.approx(sides[0]["ours"] * (320 / 96) ** 2)
