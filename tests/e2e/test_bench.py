@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.errors import BenchmarkError
+from benchmarks.peers import Peer, started
+
 REPOSITORY = Path(__file__).parents[2]
 DATA = REPOSITORY / "tests/data"
 FEWEST = ("--frames", "3", "--rounds", "2", "--starts", "1", "--runs", "1", "--settle", "0")
@@ -182,3 +185,40 @@ def test_growth_stands_beside_proportion(tmp_path: Path) -> None:
     assert set(sizes) == {"Labels", "Side of the network", "Threads", "Frames a second"}
     sides = [each for each in told if each["section"] == "Side of the network"]
     assert sides[-1]["peers"] == pytest.approx(sides[0]["ours"] * (320 / 96) ** 2)
+
+
+def test_peers_see_the_same_pictures_and_say_the_same(tmp_path: Path) -> None:
+    few = ("--frames", "3", "--rounds", "2", "--starts", "1")
+    model = DATA / "float32.tflite"
+    done = bench("peers", model, *few, "--json", tmp_path / "peers.json")
+    assert done.returncode == 0, done.stderr
+    rows = {row["peer"]: row for row in json.loads((tmp_path / "peers.json").read_text())["rows"]}
+    assert list(rows) == [
+        "ours",
+        "LiteRT, plain loop",
+        "tflite-runtime, plain loop",
+        "MediaPipe ImageClassifier",
+        "OpenCV DNN",
+    ]
+    measured = [row for row in rows.values() if not row["problem"]]
+    told = [row["problem"] for row in rows.values() if row["problem"]]
+    assert len(measured) >= 2
+    assert all(problem.startswith("not installed: there is no .venv") for problem in told), told
+    for row in measured:
+        assert row["agree"] == 1, row
+        assert 0 < row["ms"] == pytest.approx(1000 / row["fps"])
+        assert row["start_s"] > 0.05
+        assert 10 < row["anonymous_mb"] < row["resident_mb"]
+    assert rows["ours"]["times_ours"] == 1
+
+
+def test_a_peer_that_cannot_run_the_model_says_why(tmp_path: Path) -> None:
+    np.save(tmp_path / "none.npy", np.zeros((1, 8, 8, 3), np.uint8))
+    given = {"pictures": str(tmp_path / "none.npy")}
+    for python, words in (
+        (Path(sys.executable), r"cannot run it: KeyError: 'of nobody'"),
+        (REPOSITORY / ".venv-of-nobody/bin/python", r"not installed: there is no .venv-of-nobody"),
+    ):
+        peer = Peer("of nobody", "of nobody", python)
+        with pytest.raises(BenchmarkError, match=words), started(peer, given):
+            pass
