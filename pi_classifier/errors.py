@@ -11,6 +11,7 @@ PiClassifierError
 ├─ ModelError                     exit 78
 │  ├─ ModelFileError
 │  ├─ ModelMismatch (ValueError)
+│  ├─ AcceleratorUnavailable      exit 74
 │  └─ InferenceError (RuntimeError)   exit 70
 ├─ ImageError (ValueError)        exit 65
 ├─ StateFolderTaken               exit 75
@@ -92,6 +93,12 @@ class ModelFileError(ModelError):
 
 class ModelMismatch(ModelError, ValueError):
     """The model file is sound but does not fit: labels, input, output or self-test."""
+
+
+class AcceleratorUnavailable(ModelError):
+    """The library of an accelerator is there, but it cannot use the accelerator now."""
+
+    exit_code = EXIT_SYSTEM
 
 
 class InferenceError(ModelError, RuntimeError):

@@ -12,14 +12,11 @@ import numpy as np
 
 from pi_classifier.errors import ConfigError, ModelMismatch
 from pi_classifier.inference import sensor_classifier
+from pi_classifier.inference.accelerator import open_as_set
 from pi_classifier.inference.cascade import Cascade, open_cascade
-from pi_classifier.inference.interpreter import Interpreter, open_interpreter
+from pi_classifier.inference.interpreter import Interpreter
 from pi_classifier.inference.quantization import Pixels, Scores
-from pi_classifier.inference.score_reading import (
-    ScoreReader,
-    activation_of,
-    are_independent,
-)
+from pi_classifier.inference.score_reading import ScoreReader, activation_of, are_independent
 from pi_classifier.inference.settings import (
     ModelSettings,
     cache_dir_of,
@@ -209,7 +206,10 @@ def read_to_run(
     """Read a model as the settings say; see `read_model_file`."""
     stated = stated_normalization(settings)
     channels = stated_channels(settings)
-    model = read_model_file(source, settings.labels, stated, channels=channels, verified=verified)
+    tpu = bool(settings.delegate)
+    model = read_model_file(
+        source, settings.labels, stated, channels=channels, verified=verified, edge_tpu=tpu
+    )
     _log_normalization(model, stated)
     return model
 
@@ -246,9 +246,9 @@ def _log_normalization(model: ModelFile, stated: Normalization | None) -> None:
 def start_model(
     model: ModelFile, settings: ModelSettings, weights: Path | None
 ) -> ModelClassifier:
-    """Load and run a model, with its packed weights if there are any; see `open_interpreter`."""
+    """Load and run a model, with its packed weights if there are any; see `open_as_set`."""
     unknown = _unknown_score(model, settings)
-    interpreter = open_interpreter(model, settings.runtime, settings.num_threads, weights)
+    interpreter = open_as_set(model, settings, weights)
     resize: Resize | None = None
     if settings.resize in ("crop", "stretch"):
         resize = "crop" if settings.resize == "crop" else "stretch"

@@ -90,26 +90,32 @@ class Interpreter:
 
 
 def open_interpreter(
-    model: ModelFile, runtime: str = "auto", num_threads: int = 1, weights: Path | None = None
+    model: ModelFile,
+    runtime: str = "auto",
+    num_threads: int = 1,
+    weights: Path | None = None,
+    delegate: object = None,
 ) -> Interpreter:
     """Load `model` with one of `RUNTIMES` and run it once; "auto" is LiteRT where there is one.
 
     `weights` is a file of the model's packed weights, which LiteRT then maps into memory. It
-    trusts that file blindly: see `WeightCache.verified`.
-    Raises `ConfigError` where the runtime is missing, `ModelFileError` where it
-    refuses the model or cannot run it, `ModelMismatch` for scores that are not numbers.
+    trusts that file blindly: see `WeightCache.verified`. A `delegate` of the runtime, which has
+    no use for them, takes over what it can. Raises `ConfigError` where the runtime is missing,
+    `ModelFileError` where it cannot run the model, `ModelMismatch` for scores of no numbers.
     """
     name, module = import_runtime(runtime)
     if weights is not None:
         return _tried(model, name, partial(_MappedRunner, model, num_threads, weights))
-    return _tried(model, name, partial(_PlainRunner, model, name, module, num_threads))
+    return _tried(model, name, partial(_PlainRunner, model, name, module, num_threads, delegate))
 
 
-def weight_cache(source: ModelSource, runtime: str, cache_dir: Path | None) -> WeightCache | None:
+def weight_cache(
+    source: ModelSource, runtime: str, cache_dir: Path | None, delegate: str = ""
+) -> WeightCache | None:
     """Where the packed weights of a model are kept; None where they cannot be or may not be."""
     # Where not even a copy could be kept, weights would not be; those of an encrypted model
     # are what its encryption hides.
-    if cache_dir is None or not source.is_copied or source.memory is not None:
+    if cache_dir is None or delegate or not source.is_copied or source.memory is not None:
         return None
     name, module = import_runtime(runtime)
     if name != "litert" or not _can_map_weights() or not _compiled_model_is_safe(module):
@@ -233,12 +239,21 @@ class _PlainRunner:
     It maps the model file, or takes it from memory; XNNPACK packs a private copy of the weights.
     """
 
-    def __init__(self, model: ModelFile, name: str, module: ModuleType, num_threads: int) -> None:
+    def __init__(
+        self,
+        model: ModelFile,
+        name: str,
+        module: ModuleType,
+        num_threads: int,
+        delegate: object = None,
+    ) -> None:
         self.name = name
-        if model.content is None:
-            interpreter = module.Interpreter(model_path=str(model.file), num_threads=num_threads)
-        else:
-            interpreter = module.Interpreter(model_content=model.content, num_threads=num_threads)
+        content, path = model.content, str(model.file)
+        interpreter = module.Interpreter(
+            **{"model_path": path} if content is None else {"model_content": content},
+            num_threads=num_threads,
+            experimental_delegates=None if delegate is None else [delegate],
+        )
         interpreter.allocate_tensors()
         self._interpreter: Any = interpreter
         self._input = interpreter.tensor(interpreter.get_input_details()[0]["index"])

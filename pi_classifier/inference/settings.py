@@ -34,6 +34,15 @@ class ModelSettings:
         None, "file with the key of an encrypted model; else the service's own", metavar="FILE"
     )
     runtime: str = setting("auto", "what runs the model", choices=RUNTIMES)
+    delegate: str = setting(
+        "",
+        "library (a TFLite delegate) that runs the model on an accelerator, such as "
+        '"libedgetpu.so.1"; empty: the processor runs it',
+    )
+    delegate_options: dict[str, str] = setting({}, "what that library is told, by its own names")
+    delegate_fallback: bool = setting(
+        False, "where the accelerator cannot be used, warn once and let the processor run it"
+    )
     num_threads: int = setting(1, "threads the runtime may use", minimum=1, maximum=64)
     cache_dir: str = setting(
         "auto",

@@ -22,13 +22,9 @@ import numpy as np
 
 from pi_classifier.errors import InferenceError, ModelFileError, PiClassifierError
 from pi_classifier.inference import native_stderr
+from pi_classifier.inference.accelerator import open_as_set
 from pi_classifier.inference.classifier import read_to_run, start_model
-from pi_classifier.inference.interpreter import (
-    open_interpreter,
-    pack_weights,
-    runtime_identity,
-    weight_cache,
-)
+from pi_classifier.inference.interpreter import pack_weights, runtime_identity, weight_cache
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.inference.trial_verdict import too_large
 from pi_classifier.modelfile.model_copy import ModelSource
@@ -124,9 +120,9 @@ def _try(source: ModelSource, settings: ModelSettings, cache_dir: Path | None) -
     model = read_to_run(source, settings)
     # First without packed weights: the way that packs them makes room for the scores by the
     # shape that the file states, and writes beyond it where that is not true.
-    open_interpreter(model, settings.runtime, settings.num_threads, None).close()
+    open_as_set(model, settings, None).close()
     packed_bytes, not_kept, weights = 0, "", None
-    cache = weight_cache(source, settings.runtime, cache_dir)
+    cache = weight_cache(source, settings.runtime, cache_dir, settings.delegate)
     if cache is not None:
         try:
             packed_bytes, not_kept = pack_weights(model, settings.num_threads, cache)

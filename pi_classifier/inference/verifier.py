@@ -144,7 +144,8 @@ def _tried(
                 _drop_copy(source)
                 raise error_of(source, verdict)
             packed_bytes = int(verdict["packed_bytes"])
-            _remember(_key(source, settings, describing), source.kept_in, packed_bytes)
+            kept_in = _where_remembered(source, settings)
+            _remember(_key(source, settings, describing), kept_in, packed_bytes)
             if verdict["not_kept"]:
                 _say_weights_stay(source, verdict["not_kept"])
         if len(verdicts) < len(untried):
@@ -215,7 +216,7 @@ def _recalled(
 ) -> _Verified | None:
     """The model where it is known to be good and nothing is left to be packed."""
     key = _key(source, settings, describing)
-    packed_bytes = _recall(key, source.kept_in)
+    packed_bytes = _recall(key, _where_remembered(source, settings))
     if packed_bytes is None:
         return None
     weights = _weights(source, settings, cache_dir) if packed_bytes else None
@@ -228,7 +229,7 @@ def _could_keep(
     source: ModelSource, settings: ModelSettings, cache_dir: Path | None, packed_bytes: int
 ) -> bool:
     """Whether packed weights, which are not there, could be put there now."""
-    cache = weight_cache(source, settings.runtime, cache_dir)
+    cache = weight_cache(source, settings.runtime, cache_dir, settings.delegate)
     if cache is None:
         return False
     try:
@@ -245,7 +246,7 @@ def _weights(
     source: ModelSource, settings: ModelSettings, cache_dir: Path | None
 ) -> WeightCache | None:
     """The packed weights of a model, where they are there and sound."""
-    cache = weight_cache(source, settings.runtime, cache_dir)
+    cache = weight_cache(source, settings.runtime, cache_dir, settings.delegate)
     return cache if cache is not None and cache.verified() else None
 
 
@@ -267,6 +268,14 @@ def _key(source: ModelSource, settings: ModelSettings, describing: bool) -> str:
     digest = hashlib.sha256(repr(depends).encode()).hexdigest()[:12]
     runtime = runtime_identity(settings.runtime)
     return f"{source.sha256}-{runtime}-{cpu_identity()}-{digest}"
+
+
+def _where_remembered(source: ModelSource, settings: ModelSettings) -> Path | None:
+    """The folder that a trial is remembered in; None where this process alone remembers it.
+
+    What an accelerator does hangs on its library and on what is plugged in.
+    """
+    return None if settings.delegate else source.kept_in
 
 
 def _recall(key: str, folder: Path | None) -> int | None:

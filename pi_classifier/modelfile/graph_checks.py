@@ -38,14 +38,15 @@ _LARGEST_SCALE, _LARGEST_ZERO_POINT = 1e6, 1 << 16
 _LARGEST_WORKING_BYTES = 256 << 20
 
 
-def check_graphs(model: Table) -> list[Subgraph]:
+def check_graphs(model: Table, *, edge_tpu: bool = False) -> list[Subgraph]:
     """Read and check every graph of the `model`, and what else the runtime follows.
 
+    `edge_tpu`: one that is compiled for the Edge TPU can run here.
     Raises `DamagedBuffer` where it is unsound, `ModelMismatch` where it cannot run here.
     """
     kinds = model.tables(1)
     graphs = read_subgraphs(model)
-    _check_custom_operators([kind.text(1) for kind in kinds])
+    _check_custom_operators([kind.text(1) for kind in kinds], edge_tpu)
     _check_other_references(model, graphs)
     for graph in graphs:
         for tensor in graph.tensors:
@@ -75,12 +76,13 @@ def _check_other_references(model: Table, graphs: list[Subgraph]) -> None:
         signature.raw(2)
 
 
-def _check_custom_operators(names: list[str]) -> None:
+def _check_custom_operators(names: list[str], edge_tpu: bool) -> None:
     """Refuse by name what only another machine or another runtime can compute."""
-    if "edgetpu-custom-op" in names:
+    if "edgetpu-custom-op" in names and not edge_tpu:
         raise ModelMismatch(
             "the model is compiled for the Edge TPU and runs on nothing else: take the file it "
-            "was compiled from (Coral's name without _edgetpu)"
+            "was compiled from (Coral's name without _edgetpu), or, where there is an Edge TPU, "
+            'set model.delegate to "libedgetpu.so.1"'
         )
     foreign = sorted({name for name in names if name.startswith("Flex")})
     if foreign:

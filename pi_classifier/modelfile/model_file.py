@@ -107,20 +107,21 @@ def read_model_file(
     channels: Channels | None = None,
     to_run: bool = True,
     verified: bool = False,
+    edge_tpu: bool = False,
 ) -> ModelFile:
     """Read and check the model file at `path`, or the copy of one.
 
     `verified`: a copy of this checksum was sound before, so that it is not hashed again.
     `labels` names a label file that takes precedence over the model's own;
     `normalization` (of red, green, blue) and `channels` likewise; the former may be missing
-    where it is not `to_run`. Raises `ModelFileError` for a file that is missing or damaged,
-    `ModelMismatch` for a sound one that is no usable classifier.
+    where it is not `to_run`. `edge_tpu`: a model that is compiled for one can be run. Raises
+    `ModelFileError` for a missing or damaged file, `ModelMismatch` for no usable classifier.
     """
     source = path if isinstance(path, ModelSource) else ModelSource(Path(path), Path(path), "")
     path, known = source.path, source.sha256 if verified and source.is_copied else None
     with _errors_naming(path):
         data = mapped_model(source.file, path)
-        model = _read(path, data, None, labels, normalization, channels, known)
+        model = _read(path, data, None, labels, normalization, channels, known, edge_tpu)
         model = replace(model, file=source.file, memory=source.memory)
         if to_run:
             require_normalization(model.normalization, model.input.dtype)
@@ -173,9 +174,10 @@ def _read(
     stated: Normalization | None,
     channels: Channels | None,
     sha256: str | None = None,
+    edge_tpu: bool = False,
 ) -> ModelFile:
     refuse_other_kinds(path, data)
-    graph = read_graph(data)
+    graph = read_graph(data, edge_tpu=edge_tpu)
     members = _associated_files(path, data, graph)
     manifest = _manifest(path, graph, members.get(MANIFEST_NAME))
     sha256 = sha256 or _checksum(path, data, manifest)

@@ -83,8 +83,8 @@ class Graph:
         return self.output.count
 
 
-def read_graph(data: memoryview) -> Graph:
-    """Read the TFLite model at the start of `data`.
+def read_graph(data: memoryview, *, edge_tpu: bool = False) -> Graph:
+    """Read the TFLite model at the start of `data`; for `edge_tpu` see `check_graphs`.
 
     Raises `DamagedBuffer` where the data are unsound, `ModelMismatch` where the model
     is no image classifier.
@@ -93,7 +93,7 @@ def read_graph(data: memoryview) -> Graph:
     buffers = model.tables(4)
     if not model.tables(2) or not buffers:
         raise DamagedBuffer("the model holds no graph")
-    graph = check_graphs(model)[0]
+    graph = check_graphs(model, edge_tpu=edge_tpu)[0]
     _check_counts(len(graph.inputs), len(graph.outputs))
     output = _output(graph.tensors[graph.outputs[0]].table)
     activation = _activation(graph)
