@@ -16,6 +16,8 @@ from pi_classifier.modelfile.model_copy import FOLDER
 
 SECTION = "Memory"
 AIM = Aim(75.0, "ours")
+# Half, and the pages that only one of them has touched so far.
+SHARED = Aim(0.6, "ratio")
 
 _MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+ *(.*)$")
 _BYTES_PER_KB = 1024
@@ -27,13 +29,15 @@ class Memory:
     """Resident megabytes (10⁶ bytes) of a process, and parts of them.
 
     `model` and `weights` are pages of the model files and of files with packed
-    weights: the system can drop them and read them again at any time.
+    weights: the system can drop them and read them again at any time. `share` is this
+    process's part of both, where pages that several have mapped are shared out among them.
     """
 
     resident: float
     anonymous: float
     model: float
     weights: float
+    share: float
 
 
 def measure(subject: Subject, programs: Pair, runs: int, settle_s: float) -> Iterator[Figure]:
@@ -56,6 +60,13 @@ def measure(subject: Subject, programs: Pair, runs: int, settle_s: float) -> Ite
     for name, part, aim in parts:
         ours, bare = median(part(a) for a, _ in pairs), median(part(b) for _, b in pairs)
         yield Figure(SECTION, subject.name, name, "MB", ours, "bare loop", bare, aim=aim)
+    with programs.daemon.started():
+        second = look(programs.daemon)
+        mapped = second.model + second.weights
+        about = "of two daemons, model and weights"
+        yield Figure(
+            SECTION, subject.name, about, "MB", second.share, "mapped", mapped, aim=SHARED
+        )
 
 
 def resident_mb(pid: int) -> dict[str, float]:
@@ -68,13 +79,16 @@ def resident_mb(pid: int) -> dict[str, float]:
 
 def _memory(process: Path, model_files: set[str], cache_dir: Path) -> Memory:
     rollup = _fields((process / "smaps_rollup").read_text())
-    model = weights = 0.0
-    for path, resident in _mappings((process / "smaps").read_text()):
+    model = weights = share = 0.0
+    for path, resident, own in _mappings((process / "smaps").read_text()):
         if path in model_files or path.startswith(f"{cache_dir / FOLDER}/"):
             model += resident
         elif path.startswith(f"{cache_dir}/"):
             weights += resident
-    return Memory(rollup["Rss"], rollup["Anonymous"], model, weights)
+        else:
+            continue
+        share += own
+    return Memory(rollup["Rss"], rollup["Anonymous"], model, weights, share)
 
 
 def _fields(text: str) -> dict[str, float]:
@@ -82,12 +96,14 @@ def _fields(text: str) -> dict[str, float]:
     return {name: int(value) * _BYTES_PER_KB / _BYTES_PER_MB for name, value in found}
 
 
-def _mappings(smaps: str) -> Iterator[tuple[str, float]]:
-    """Yield the path of every mapping and its resident megabytes."""
-    path = ""
+def _mappings(smaps: str) -> Iterator[tuple[str, float, float]]:
+    """Yield the path of every mapping, its resident megabytes, and the process's part of them."""
+    path, resident = "", 0.0
     for line in smaps.splitlines():
         start = _MAPPING.match(line)
         if start is not None:
             path = start[1]
         elif line.startswith("Rss:"):
-            yield path, _fields(line)["Rss"]
+            resident = _fields(line)["Rss"]
+        elif line.startswith("Pss:"):
+            yield path, resident, _fields(line)["Pss"]
