@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pi_classifier.errors import EXIT_INTERRUPTED
 from pi_classifier.service.signals import StopOnSignal
 from pi_classifier.setting import setting
 
@@ -49,7 +48,7 @@ def _shared() -> tuple[Shared, ...]:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Measure and print; raises PiClassifierError."""
+    """Measure and print; raises PiClassifierError, and KeyboardInterrupt where it is stopped."""
     with StopOnSignal() as signals:
         return _bench(arguments, signals)
 
@@ -66,9 +65,7 @@ def _bench(arguments: argparse.Namespace, signals: StopOnSignal) -> int:
     settings = of_one_camera(effective(arguments, *_shared()).settings)
     other = None if options.compare is None else read_other(options.compare)
     setup_logging("debug" if arguments.debug else "warning")
-    found = bench(settings, options.seconds, signals.on_stop)
-    if signals.received is not None:
-        return EXIT_INTERRUPTED
+    found = bench(settings, options.seconds, signals.on_stop, lambda: signals.received is not None)
     measured = record(found)
     if options.json:
         print(json_text(measured))

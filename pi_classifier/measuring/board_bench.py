@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +20,8 @@ import numpy as np
 from pi_classifier.config.settings import Settings
 from pi_classifier.gate import AlwaysOpen
 from pi_classifier.inference import sensor_classifier
-from pi_classifier.inference.classifier import frame_size, open_classifier
+from pi_classifier.inference.budget import CascadeSettings
+from pi_classifier.inference.classifier import frame_size
 from pi_classifier.measuring.stopwatch import (
     CAPTURE,
     CLASSIFY,
@@ -34,7 +35,7 @@ from pi_classifier.measuring.stopwatch import (
 )
 from pi_classifier.modelfile.cascade_file import read_cascade_file
 from pi_classifier.modelfile.locate import find_model
-from pi_classifier.service.build import OnStop, build
+from pi_classifier.service.build import OnStop, build, open_deciding_classifier
 from pi_classifier.service.run_loop import run
 from pi_classifier.service.service import PipelineParts, Service
 from pi_classifier.system.board import BoardState, read_board
@@ -137,11 +138,13 @@ class _Seen:
             conditions.hottest_c = max(conditions.hottest_c or 0.0, state.temperature_c)
 
 
-def bench(settings: Settings, seconds: float, on_stop: OnStop) -> BoardBench:
+def bench(
+    settings: Settings, seconds: float, on_stop: OnStop, stopped: Callable[[], bool]
+) -> BoardBench:
     """Measure a configuration for about twice so many seconds.
 
     Decisions go to a file that is thrown away; nothing is spoken. Raises ConfigError, ModelError,
-    CameraError, and CameraError where the camera gives no frame at all.
+    CameraError, and KeyboardInterrupt once `stopped` says so.
     """
     watch, seen = Stopwatch(), _Seen()
     with tempfile.TemporaryDirectory() as folder:
@@ -152,6 +155,7 @@ def bench(settings: Settings, seconds: float, on_stop: OnStop) -> BoardBench:
             began_s, energy = time.monotonic(), energy_j()
             counters = run(timed_service(service, watch, measured.run), seen)
             lasted_s = time.monotonic() - began_s
+            _check(stopped)
             seen.conditions.watts = _watts(energy, energy_j(), lasted_s)
             spans, memory = watch.taken(), _without(own_memory(), seen.kept)
             fastest_fps, fastest = _as_fast_as_it_goes(service.parts, seen.kept, seconds / 3)
@@ -169,7 +173,7 @@ def bench(settings: Settings, seconds: float, on_stop: OnStop) -> BoardBench:
         interval=spread(np.diff(seen.done_ns).tolist()) if len(seen.done_ns) > 1 else None,
         sustained_fps=fastest_fps,
         sustained=_spreads(fastest),
-        variants=tuple(_variants(settings, seen.kept, seconds * _VARIANT_SHARE)),
+        variants=tuple(_variants(settings, seen.kept, seconds * _VARIANT_SHARE, stopped)),
         memory=memory,
         conditions=seen.conditions,
     )
@@ -259,14 +263,25 @@ def _as_fast_as_it_goes(
     return counters.frames / (time.monotonic() - began_s), watch.taken()
 
 
-def _variants(settings: Settings, frames: Sequence[Frame], seconds: float) -> Iterator[Variant]:
+def _check(stopped: Callable[[], bool]) -> None:
+    if stopped():
+        raise KeyboardInterrupt
+
+
+def _variants(
+    settings: Settings, frames: Sequence[Frame], seconds: float, stopped: Callable[[], bool]
+) -> Iterator[Variant]:
     """The models that could be chosen with the numbers of threads that could be."""
     if settings.model.path == sensor_classifier.NAME:
         return
     for model in _models(settings.model.path):
         for threads in _threads(settings.model.num_threads):
+            _check(stopped)
             chosen = replace(settings.model, path=model, num_threads=threads)
-            with closing(open_classifier(chosen)) as classifier:
+            # A model alone has no costlier one that a budget could leave out.
+            budget = settings.cascade if model == settings.model.path else CascadeSettings()
+            other = replace(settings, model=chosen, cascade=budget)
+            with closing(open_deciding_classifier(other)) as classifier:
                 watch = Stopwatch()
                 classify = watch.timed(CLASSIFY, classifier.classify)
                 for frame in _Again(frames, seconds).frames():

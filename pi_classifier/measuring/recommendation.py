@@ -94,7 +94,8 @@ def _rate(found: BoardBench, variant: Variant | None, configured: float) -> floa
 def _picture(found: BoardBench) -> tuple[int, int]:
     """The size of pictures: half of it where making them smaller takes most of the time."""
     camera, frame = found.settings.camera, found.steps.get(FRAME)
-    if frame is None or found.model_size is None:
+    # Small things are looked for in all the pixels that there are.
+    if frame is None or found.model_size is None or found.settings.tiles.sizes:
         return camera.width, camera.height
     shrinking = sum(s.p50 * s.n for name, s in found.steps.items() if name.endswith("preprocess"))
     costly = shrinking >= _LARGE_SHARE * frame.p50 * frame.n

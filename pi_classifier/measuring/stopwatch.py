@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 from pi_classifier.config.settings import RunSettings
 from pi_classifier.inference.cascade import Cascade
 from pi_classifier.inference.classifier import ModelClassifier
+from pi_classifier.inference.tiles import Tiles
 from pi_classifier.service.service import PipelineParts, Service
 from pi_classifier.types import Camera, Classifier, Frame
 
@@ -68,10 +69,11 @@ def timed_parts(parts: PipelineParts, watch: Stopwatch) -> PipelineParts:
 
 
 def _watch_models(classifier: Classifier, watch: Stopwatch) -> None:
-    stages = classifier.stages if isinstance(classifier, Cascade) else ()
-    for model in [stage.classifier for stage in stages] or [classifier]:
-        if isinstance(model, ModelClassifier):
-            model.watch_steps(partial(_named, watch, model.name))
+    if isinstance(classifier, Cascade | Tiles):
+        for part in classifier.classifiers:
+            _watch_models(part, watch)
+    elif isinstance(classifier, ModelClassifier):
+        classifier.watch_steps(partial(_named, watch, classifier.name))
 
 
 def _named(watch: Stopwatch, model: str, step: str, call: Call) -> Call:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pi_classifier.cameras import CameraSettings
 from pi_classifier.cli import main
+from pi_classifier.config.settings import Settings
+from pi_classifier.inference.settings import ModelSettings
+from pi_classifier.measuring.board_bench import bench
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 FAST = (*("--seconds", "0.5", "--camera", "emulated"), *("--set", "camera.width=64"))
@@ -77,3 +82,25 @@ def test_a_file_of_something_else_is_refused_before_anything_is_measured(
     assert f"--compare {file}: is not what" in capsys.readouterr().err
     assert main(["bench", "--camera", "emulated", "--compare", str(tmp_path / "no.json")]) == 78
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_whoever_stops_it_does_not_wait_for_the_rest() -> None:
+    settings = Settings(
+        camera=CameraSettings(source="emulated", width=64, height=64, fps=60.0),
+        model=ModelSettings(path=str(DATA / "int8.tflite")),
+    )
+    asked: list[Callable[[], None]] = []
+
+    def stopped() -> bool:
+        return bool(asked)
+
+    with pytest.raises(KeyboardInterrupt):
+        bench(settings, 0.5, asked.append, stopped)
+    assert len(asked) == 1
+
+
+def test_the_steps_of_models_behind_tiles_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--model", str(DATA / "int8.tflite"), "--json", *SMALL, "tiles.sizes=[0.5]"]
+    assert main(["bench", *given]) == 0
+    steps = json.loads(capsys.readouterr().out)["steps_ms"]
+    assert steps["colors-int8: network"]["n"] > steps["classify"]["n"]

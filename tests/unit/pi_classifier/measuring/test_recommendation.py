@@ -10,6 +10,7 @@ import pytest
 from pi_classifier.cameras import CameraSettings
 from pi_classifier.config.settings import Settings
 from pi_classifier.inference.settings import ModelSettings
+from pi_classifier.inference.tiles import TilesSettings
 from pi_classifier.measuring.board_bench import BoardBench, Conditions, Spread, Variant
 from pi_classifier.measuring.recommendation import Recommendation, recommend
 from pi_classifier.system.resources import Memory
@@ -51,6 +52,14 @@ def bench(
         memory=Memory(60.0, 30.0, 30.0, 61.0),
         conditions=Conditions(),
     )
+
+
+TILES = TilesSettings(sizes=(0.25,))
+
+
+def found_of(other: BoardBench, side: int) -> BoardBench:
+    """The bench with a model that looks at pictures of this side."""
+    return replace(other, model_size=(side, side))
 
 
 def advice(*variants: tuple[str, int, float], **others: float) -> Recommendation:
@@ -100,6 +109,8 @@ def test_smaller_pictures_where_making_them_smaller_takes_most_of_the_time() -> 
     assert found.changes == {"camera.width": 320, "camera.height": 240}
     tight = replace(bench(("birds", 1, 10.0), preprocess_ms=6.0), model_size=(320, 320))
     assert recommend(tight).changes == {}
+    tiled = replace(found_of(tight, 224), settings=replace(tight.settings, tiles=TILES))
+    assert recommend(tiled).changes == {}
     assert advice(("birds", 1, 7.0), preprocess_ms=6.0).changes == {}  # a board that idles
 
 
