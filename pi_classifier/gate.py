@@ -75,7 +75,7 @@ class GateSettings:
         parts = [_part(text) for text in self.ignore]
         if not _watched(parts, (100, 100)).any():
             raise ConfigError(
-                f"gate.ignore: {list(self.ignore)} leave nothing of the picture to look at; "
+                f"ignore = {list(self.ignore)}: they leave nothing of the picture to look at; "
                 "ignore less of it"
             )
 
@@ -93,7 +93,7 @@ def _part(text: str) -> Part:
     inside = left >= 0 and top >= 0 and left + width <= 1.0001 and top + height <= 1.0001
     if not (inside and width > 0 and height > 0):  # not-a-number is not inside either
         raise ConfigError(
-            f"gate.ignore: {text!r}: expected left, top, width and height as fractions of the "
+            f"ignore: {text!r}: expected left, top, width and height as fractions of the "
             'picture, within it, such as "0, 0, 1, 0.25" for its upper quarter'
         )
     return left, top, width, height

@@ -228,7 +228,7 @@ def test_what_moves_in_an_ignored_part_is_no_motion() -> None:
     "part", ["", "0,0,1", "0,0,1,nan", "a,0,1,1", "0,0,1,0", "0.5,0,0.6,1", "-0.1,0,1,1"]
 )
 def test_a_part_that_is_none_is_refused(part: str) -> None:
-    with pytest.raises(ConfigError, match=r"gate\.ignore: .*expected left, top, width and height"):
+    with pytest.raises(ConfigError, match=r"ignore: .*expected left, top, width and height"):
         GateSettings(ignore=("0,0,1,0.5", part))
 
 
