@@ -49,6 +49,9 @@ class CameraSettings:
         '"pi", "webcam", "emulated", "replay:FOLDER", "replay:VIDEO", "rtsp://…" or "http://…"; '
         "`pi-classifier cameras` lists what is here",
         option="--camera",
+        option_doc="which camera: the name of one of [[cameras]], or a source such as pi, webcam, "
+        "emulated, replay:FOLDER, replay:VIDEO, rtsp://… or http://…; `pi-classifier cameras` "
+        "lists what is here",
         metavar="SOURCE",
         shown=shown_source,
     )
