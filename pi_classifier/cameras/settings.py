@@ -151,17 +151,18 @@ class CameraSettings:
             )
         if self.rotation not in ROTATIONS:
             raise ConfigError(f"rotation = {self.rotation}: expected 0, 90, 180 or 270 degrees")
-        _check_roi(self.roi)
+        check_region(self.roi, "roi")
         parse_faults(self.faults)
 
 
-def _check_roi(roi: Region) -> None:
-    left, top, width, height = roi
+def check_region(region: Region, name: str) -> None:
+    """Raise ConfigError for a part that is not within the picture, or too small."""
+    left, top, width, height = region
     inside = left >= 0 and top >= 0 and left + width <= 1.0001 and top + height <= 1.0001
     if not inside or min(width, height) < SMALLEST_PART:
-        shown = ", ".join(f"{value:g}" for value in roi)
+        shown = ", ".join(f"{value:g}" for value in region)
         raise ConfigError(
-            f"roi = [{shown}]: expected left, top, width and height as fractions from 0 to 1 "
+            f"{name} = [{shown}]: expected left, top, width and height as fractions from 0 to 1 "
             f"within the picture, both sides at least {SMALLEST_PART:g}; "
             "[0.25, 0.25, 0.5, 0.5] is the middle"
         )

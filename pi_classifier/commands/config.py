@@ -87,6 +87,6 @@ def _model(settings: Settings) -> tuple[tuple[int, int] | None, str]:
     try:
         with closing(open_deciding_classifier(settings)) as classifier:
             known = f"{model_names(classifier)} knows {len(classifier.labels)} labels"
-            return frame_size(classifier), known
+            return None if settings.regions else frame_size(classifier), known
     except KeyOutOfReach as error:
         return None, f"{settings.model.path} is left to the service to be tried: {error}"

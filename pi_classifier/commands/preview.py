@@ -105,6 +105,7 @@ def _settings(arguments: argparse.Namespace, options: PreviewOptions) -> Setting
     setup_logging("debug" if arguments.debug else quiet)
     return replace(
         settings,
+        regions=(),  # the whole picture is looked at
         stdout=replace(settings.stdout, enabled=False),
         log=replace(settings.log, enabled=False),
         jsonl=replace(settings.jsonl, path=""),

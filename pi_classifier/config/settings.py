@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from pi_classifier.cameras import CameraSettings
+from pi_classifier.cameras.regions import RegionSettings
 from pi_classifier.config.schema import Key, keys_of
 from pi_classifier.decision import SmootherSettings
 from pi_classifier.gate import GateSettings
@@ -48,6 +49,9 @@ class Settings:
     cameras: tuple[CameraSettings, ...] = tables(
         "Several cameras looked through at once, each with a name; `--camera NAME` takes one.",
         like="camera",
+    )
+    regions: tuple[RegionSettings, ...] = tables(
+        "Parts of the picture by name, each looked at as if it were a camera of its own.", like=""
     )
     gate: GateSettings = field(default_factory=GateSettings)
     model: ModelSettings = field(default_factory=ModelSettings)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 
-from pi_classifier.cameras import CameraSettings, camera_opener, is_live, opening_limit_s
+from pi_classifier.cameras import CameraSettings, camera_opener, opening_limit_s
 from pi_classifier.cameras.recovery import RecoveringCamera
 from pi_classifier.cameras.several import SeveralCameras
 from pi_classifier.cameras.stream import limited
 from pi_classifier.config.settings import RunSettings, Settings
-from pi_classifier.decision import make_smoother
 from pi_classifier.errors import ConfigError, SinkError
-from pi_classifier.gate import open_gate
 from pi_classifier.inference.cascade import Cascade
 from pi_classifier.inference.classifier import (
     ModelClassifier,
@@ -27,10 +25,9 @@ from pi_classifier.inference.classifier import (
 from pi_classifier.inference.tiles import tiled
 from pi_classifier.logs.events import Event, entry
 from pi_classifier.modelfile.model_file import ModelFile
-from pi_classifier.pipeline import Smooths
 from pi_classifier.service.camera_recovery_log import CameraRecoveryLog
 from pi_classifier.service.liveness import CameraLiveness, Liveness, Waiting
-from pi_classifier.service.per_camera import GatePerCamera, SmootherPerCamera
+from pi_classifier.service.per_camera import gate_and_smoother
 from pi_classifier.service.service import PipelineParts, Service, SinkKey, close_together
 from pi_classifier.sinks.jsonl import jsonl_sink
 from pi_classifier.sinks.log import LogSink, on_stderr
@@ -38,7 +35,7 @@ from pi_classifier.sinks.speech import speech_sink
 from pi_classifier.sinks.stdout import stdout_sink
 from pi_classifier.suggest import suggestion
 from pi_classifier.system.stdio import on_one_terminal
-from pi_classifier.types import Classifier, Gate, Sink
+from pi_classifier.types import Classifier, Sink
 
 _logger = logging.getLogger(__name__)
 
@@ -73,7 +70,8 @@ def build(
     liveness.waiting("Starting: reads the model", _LOADING_S)
     with ExitStack() as opened:
         classifier = opened.enter_context(closing(open_deciding_classifier(settings)))
-        size = None if whole_frames else frame_size(classifier)
+        large = whole_frames or settings.regions
+        size = None if large else frame_size(classifier)
         camera = opened.enter_context(
             closing(_open_cameras(settings, size, liveness, on_stop, wait=wait_for_camera))
         )
@@ -262,20 +260,8 @@ def make_parts(
             sinks.append(sink)
             keys.append(key)
         opened.pop_all()
-    gate, smoother = _gate_and_smoother(settings, silent)
-    return PipelineParts(gate, classifier, smoother, tuple(sinks), tuple(keys))
-
-
-def _gate_and_smoother(settings: Settings, silent: Collection[str]) -> tuple[Gate, Smooths]:
-    """What looks at the frames of one camera; of several each has its own."""
-    smoother = partial(
-        make_smoother, settings.decision, silent, tracking=bool(settings.tiles.sizes)
-    )
-    if not settings.cameras:
-        return open_gate(settings.gate, live=is_live(settings.camera)), smoother()
-    gates = {one.name: open_gate(settings.gate, live=is_live(one)) for one in settings.cameras}
-    smoothers = {name: smoother() for name in gates}
-    return GatePerCamera(gates), SmootherPerCamera(smoothers)
+    gate, smoother = gate_and_smoother(settings, classifier.labels, silent)
+    return PipelineParts(gate, classifier, smoother, tuple(sinks), tuple(keys), settings.regions)
 
 
 def _opened(key: SinkKey, open_sink: Callable[[], Sink]) -> Sink | None:
@@ -307,6 +293,6 @@ def _wanted_sinks(
     if settings.jsonl.path:
         yield SinkKey("jsonl", settings.jsonl), lambda: jsonl_sink(settings.jsonl)
     if settings.speech.enabled:
-        cameras = [camera.name for camera in settings.watched]
+        cameras = [one.name for one in settings.regions or settings.watched]
         key = SinkKey("speech", settings.speech, (*spoken, *cameras))
         yield key, lambda: speech_sink(settings.speech, labels=spoken, cameras=cameras)

@@ -14,7 +14,7 @@ from pi_classifier.cameras.recovery import RecoveringCamera
 from pi_classifier.cameras.several import SeveralCameras
 from pi_classifier.config.settings import Settings
 from pi_classifier.errors import ConfigError, PiClassifierError
-from pi_classifier.inference.classifier import frame_size, model_names
+from pi_classifier.inference.classifier import model_names
 from pi_classifier.logs.events import Event, entry
 from pi_classifier.printable import one_line
 from pi_classifier.service.build import one_of_several, open_parts
@@ -121,8 +121,8 @@ class Reloader:
 
         What is opened already is closed by `opened`, if it comes to nothing.
         """
-        size = frame_size(new.classifier)
-        fits = size == frame_size(self._service.parts.classifier)
+        size = new.frame_size
+        fits = size == self._service.parts.frame_size
         before = {camera.name: camera for camera in self._settings.watched}
         changed = [
             camera

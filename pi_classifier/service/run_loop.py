@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator
 
+from pi_classifier.cameras.regions import in_regions
 from pi_classifier.logs.events import Event, entry
 from pi_classifier.pipeline import Observer, decisions
 from pi_classifier.service.counters import Counters
@@ -36,6 +37,8 @@ def run(
         while True:
             parts = service.parts
             stream = _until_reload(service, frames)
+            if parts.regions:
+                stream = in_regions(stream, parts.regions)
             for decision in decisions(
                 stream, parts.gate, parts.classifier, parts.smoother, progress
             ):

@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from pi_classifier.cameras.regions import RegionSettings
 from pi_classifier.cameras.stream import limited
 from pi_classifier.config.settings import RunSettings
 from pi_classifier.errors import PiClassifierError
+from pi_classifier.inference.classifier import frame_size
 from pi_classifier.pipeline import Smooths
 from pi_classifier.service.liveness import Liveness
 from pi_classifier.types import Camera, Classifier, Frame, Gate, Sink
@@ -31,7 +33,8 @@ class SinkKey:
 class PipelineParts:
     """What a frame goes through once the camera has it; replaced whole between two frames.
 
-    `sink_keys` says for each of `sinks` what it was made from.
+    `sink_keys` says for each of `sinks` what it was made from; `regions` are the parts of the
+    picture that are looked at one by one, none for the whole.
     """
 
     gate: Gate
@@ -39,6 +42,12 @@ class PipelineParts:
     smoother: Smooths
     sinks: tuple[Sink, ...] = ()
     sink_keys: tuple[SinkKey, ...] = ()
+    regions: tuple[RegionSettings, ...] = ()
+
+    @property
+    def frame_size(self) -> tuple[int, int] | None:
+        """The size of frames that is enough, in pixels; None where large ones are needed."""
+        return None if self.regions else frame_size(self.classifier)
 
     def sink_made_from(self, key: SinkKey) -> Sink | None:
         """The sink that was made from equal settings, or None."""
