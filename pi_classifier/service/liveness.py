@@ -110,6 +110,8 @@ class Liveness:
         self.counters.observe(frame, prediction)
         camera = self.cameras.get(frame.camera)
         if camera is not None:
+            if not camera.counters.frames:  # that it is being opened is over
+                camera.resumed()
             camera.counters.observe(frame, prediction)
         if prediction is not None and not self.ready.is_set():
             self.ready.set()

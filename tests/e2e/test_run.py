@@ -268,3 +268,24 @@ def test_what_is_missing_from_the_log_is_told_when_somebody_reads_again(start: S
     assert 2000 - missing <= len(frames) < 2000
     assert log[-3].startswith("2000 frames, ")
     assert log[-1] == f"log: {missing} dropped"
+
+
+def test_several_cameras_are_told_apart(program: Program, photos: Path, tmp_path: Path) -> None:
+    config = tmp_path / "several.toml"
+    table = '[[cameras]]\nname = "{}"\nsource = "replay:{}"\n'
+    config.write_text("".join(table.format(name, photos) for name in ("garden", "pond")))
+    words = ("--model", MODEL, "--config", config, "--fast", "--no-speech")
+    done = program("run", *words)
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    for name in ("garden", "pond"):
+        own = [line for line in lines if line.startswith(f"{name}: ")]
+        assert own == [f"{name}: {label}" for label in ("cyan", "magenta", "yellow")]
+        assert f"{name}: 60 frames" in done.stderr
+    assert (
+        program("run", *words, "--camera", "pond").stdout
+        == "pond: cyan\npond: magenta\npond: yellow\n"
+    )
+    record = program("record", "--config", config, tmp_path / "kept")
+    assert record.returncode == 78
+    assert "choose it with --camera NAME" in record.stderr

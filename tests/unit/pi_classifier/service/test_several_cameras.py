@@ -138,7 +138,9 @@ def test_a_reload_changes_those_that_changed(settings: Settings) -> None:
     garden, pond = camera("garden", seed=1), camera("pond", seed=2)
     with running(replace(settings, cameras=(garden, pond))) as (service, reload):
         wait_for_frames(service, "pond")
+        wait_for_frames(service, "garden")
         before = service.liveness.cameras
+        assert [one.waiting_for for one in before.values()] == ["", ""]  # no more opened
         changed = replace(pond, fps=5.0)
         assert reload(replace(settings, cameras=(garden, changed)))[-1] == "READY=1"
         assert service.liveness.cameras["garden"] is before["garden"]
