@@ -10,7 +10,7 @@ from typing import Self
 
 from pi_classifier.logs.events import Event, entry
 from pi_classifier.printable import one_line
-from pi_classifier.service.liveness import Liveness, Watchdog, sufficient_limit_s
+from pi_classifier.service.liveness import CameraLiveness, Liveness, Watchdog, sufficient_limit_s
 from pi_classifier.service.status import (
     STATUS_EVERY_S,
     FrameRate,
@@ -51,7 +51,7 @@ class ServiceNotifier:
         self._status = ""
         self._status_s = now_s - STATUS_EVERY_S
         self._rate = FrameRate(now_s)
-        self._rates: dict[str, FrameRate] = {}  # of several cameras
+        self._rates: dict[CameraLiveness, FrameRate] = {}  # of several cameras
         self._watched: dict[str, Watchdog] = {}
         self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
         self._lock = threading.Lock()
@@ -158,11 +158,13 @@ class ServiceNotifier:
     def _status_line(self, now_s: float) -> str:
         liveness = self.liveness
         if liveness.cameras and not liveness.waiting_for:
+            cameras = liveness.cameras  # a reload may replace them
+            self._rates = {
+                camera: self._rates.get(camera) or FrameRate(now_s) for camera in cameras.values()
+            }
             per_s = {
-                name: self._rates.setdefault(name, FrameRate(now_s)).update(
-                    camera.counters.frames, now_s
-                )
-                for name, camera in liveness.cameras.items()
+                name: self._rates[camera].update(camera.counters.frames, now_s)
+                for name, camera in cameras.items()
             }
             return one_line(status_of_several(liveness, per_s))
         rate = self._rate.update(liveness.counters.frames, now_s)

@@ -224,6 +224,22 @@ def test_the_status_is_that_of_each() -> None:
     )
 
 
+def test_the_frame_rate_begins_anew_with_a_camera_that_a_reload_replaced() -> None:
+    liveness, clock, notifier, told = watched("garden")
+    for number in range(20):
+        liveness.progress(frame("garden", number), SEEN)
+    notifier.tick()
+    liveness.cameras = {"garden": liveness.of_camera()}
+    liveness.progress(frame("garden", 0), SEEN)
+    for expected in ("", " · 0.5 frames/s by garden"):
+        clock.time_s += 2
+        notifier.tick()
+        status = [line for line in told if line.startswith("STATUS")][-1]
+        assert (
+            status == f"STATUS=garden: I see nothing I know{expected} · 100 % by the first stage"
+        )
+
+
 def test_frames_of_any_keep_the_service_alive(caplog: pytest.LogCaptureFixture) -> None:
     liveness, clock, notifier, told = watched("garden", "pond")
     for number in range(8):
