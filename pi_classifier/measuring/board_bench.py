@@ -21,7 +21,6 @@ from pi_classifier.config.settings import Settings
 from pi_classifier.gate import AlwaysOpen
 from pi_classifier.inference import sensor_classifier
 from pi_classifier.inference.budget import CascadeSettings
-from pi_classifier.inference.classifier import frame_size
 from pi_classifier.measuring.stopwatch import (
     CAPTURE,
     CLASSIFY,
@@ -151,7 +150,7 @@ def bench(
         measured = _measured_settings(settings, Path(folder), seconds)
         with build(measured, on_stop=on_stop) as service:
             opened_s = process_age_s()
-            model_size = frame_size(service.parts.classifier)
+            model_size = service.parts.frame_size
             began_s, energy = time.monotonic(), energy_j()
             counters = run(timed_service(service, watch, measured.run), seen)
             lasted_s = time.monotonic() - began_s

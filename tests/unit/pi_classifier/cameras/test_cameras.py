@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -62,6 +64,16 @@ def test_the_replay_camera_gets_its_folder_and_settings(tmp_path: Path) -> None:
 def test_unknown_cameras_are_named(source: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         open_camera(CameraSettings(source=source))
+
+
+def test_the_meadow_is_the_garden_from_farther_away() -> None:
+    settings = CameraSettings(source="emulated:meadow", width=64, height=48, realtime=False)
+    near = replace(settings, source="emulated")
+    wide, close = (list(islice(open_camera(one).frames(), 30)) for one in (settings, near))
+    assert [frame.truth for frame in wide[:8]] == [frame.truth for frame in close[:8]]
+    assert not any(
+        np.array_equal(one.pixels, other.pixels) for one, other in zip(wide, close, strict=True)
+    )
 
 
 def test_faults_are_for_the_emulated_camera_alone(tmp_path: Path) -> None:
