@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
@@ -16,21 +18,26 @@ NOISE = 4.0
 CLOUD_FALL, CLOUD_LIGHT, CLOUD_CONTRAST = (0.8, 1.6), (60, 190), (25, 60)
 # Pixels to which a ground is blurred; the radius of what stands before it, as share of the side.
 BLURRED, SUBJECT = 16, (0.2, 0.45)
+# How many cells a picture has, and how much of it is the clouds before them.
+CELLS, VEIL = (10, 120), 0.3
 
 
 def drawn_pictures(count: int, side: int, seed: int) -> NDArray[np.uint8]:
     """Return `count` pictures uint8 ``[count, side, side, 3]``, the same for the same seed.
 
-    Each is of leaves that lie over one another, of radii as frequent as their inverse cube,
-    which have the edges, the contrasts and the spectrum of photos (Lee, Mumford and Huang
-    2001), under uneven light.
+    In turn leaves that lie over one another, and one shape of such leaves in the middle before
+    a blurred ground. Leaves of radii as frequent as their inverse cube have the edges, the
+    contrasts and the spectrum of photos (Lee, Mumford and Huang 2001), but fill the picture;
+    most photos have a subject before something out of focus.
     """
     rng = np.random.default_rng(seed)
-    pictures = [_picture(side, rng) for _ in range(count)]
+    pictures = [
+        _subject(side, rng, _leaves) if i % 2 else _leaves(side, rng) for i in range(count)
+    ]
     return np.stack(pictures) if pictures else np.zeros((0, side, side, 3), np.uint8)
 
 
-def _picture(side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+def _leaves(side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     palette = rng.integers(0, 256, (rng.integers(3, 9), 3))
     picture = Image.new("RGB", (side, side), tuple(map(int, palette[0])))
     draw = ImageDraw.Draw(picture)
@@ -52,14 +59,15 @@ def _picture(side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def unlike_pictures(count: int, side: int, seed: int) -> NDArray[np.uint8]:
-    """Return `count` pictures uint8 ``[count, side, side, 3]``, of other kinds than leaves.
+    """Return `count` pictures uint8 ``[count, side, side, 3]``, unlike the drawn ones.
 
-    In turn clouds, whose spectrum falls as photos' do (Field 1987), and a leafy shape in the
-    middle before a blurred ground. A network fitted to leaves alone is as good as ever on other
-    leaves, even where it is ruined for photos; on these it is not.
+    In turn cells with straight edges under a veil of clouds, and a shape of clouds before a
+    blurred ground of them; the spectrum of clouds falls as photos' does (Field 1987). A network
+    fitted to drawn pictures is as good as ever on others of their kinds, even where it is
+    ruined for photos; on these it is not.
     """
     rng = np.random.default_rng(seed)
-    pictures = [(_clouds, _subject)[i % 2](side, rng) for i in range(count)]
+    pictures = [_cells(side, rng) if i % 2 else _subject(side, rng, _clouds) for i in range(count)]
     return np.stack(pictures) if pictures else np.zeros((0, side, side, 3), np.uint8)
 
 
@@ -77,12 +85,27 @@ def _clouds(side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
 
 
-def _subject(side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    ground, leaves = _picture(side, rng), _picture(side, rng)
+def _cells(side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Each pixel has the color of the seed that is nearest to it (a Voronoi diagram)."""
+    count = rng.integers(*CELLS)
+    seeds, colors = side * rng.random((count, 2)), rng.integers(0, 256, (count, 3))
+    y, x = np.mgrid[:side, :side]
+    distance = np.hypot(y[..., np.newaxis] - seeds[:, 0], x[..., np.newaxis] - seeds[:, 1])
+    cells = colors[distance.argmin(axis=2)]
+    veiled = (1 - VEIL) * cells + VEIL * _clouds(side, rng) + rng.normal(0, NOISE, cells.shape)
+    return np.clip(np.rint(veiled), 0, 255).astype(np.uint8)
+
+
+def _subject(
+    side: int,
+    rng: np.random.Generator,
+    texture: Callable[[int, np.random.Generator], NDArray[np.uint8]],
+) -> NDArray[np.uint8]:
+    ground, subject = texture(side, rng), texture(side, rng)
     small = Image.fromarray(ground).resize((BLURRED, BLURRED))
     blurred = np.asarray(small.resize((side, side), Image.Resampling.BICUBIC))
     y, x = np.mgrid[:side, :side] - side / 2
     lobes, turned = rng.integers(3, 9), rng.uniform(0, 2 * np.pi)
     outline = 1 + 0.3 * np.cos(lobes * np.arctan2(y, x) + turned)
     inside = np.hypot(x, y) < side * rng.uniform(*SUBJECT) * outline
-    return np.where(inside[:, :, np.newaxis], leaves, blurred)
+    return np.where(inside[:, :, np.newaxis], subject, blurred)
