@@ -93,7 +93,8 @@ def _cells(side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     distance = np.hypot(y[..., np.newaxis] - seeds[:, 0], x[..., np.newaxis] - seeds[:, 1])
     cells = colors[distance.argmin(axis=2)]
     veiled = (1 - VEIL) * cells + VEIL * _clouds(side, rng) + rng.normal(0, NOISE, cells.shape)
-    return np.clip(np.rint(veiled), 0, 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.clip(np.rint(veiled), 0, 255).astype(np.uint8)
+    return pixels
 
 
 def _subject(
