@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 
 from pi_classifier.cameras.recovery import STEP_S, Opener
 from pi_classifier.cameras.settings import OF_ORIENTATION, OF_PI_CAMERAS, CameraSettings
 from pi_classifier.errors import ConfigError
 from pi_classifier.suggest import suggestion
+from pi_classifier.system.folders import expanded
 from pi_classifier.types import Camera
 
 __all__ = [
@@ -117,7 +117,7 @@ def follows_model(settings: CameraSettings) -> bool:
     """Whether the camera delivers frames of the model's size, and so depends on the model."""
     name, _, argument = _parts(settings.source)
     if name == "replay":  # a video is scaled, photos and recordings are not
-        return Path(argument).expanduser().is_file()
+        return expanded(argument).is_file()
     return name in _KINDS and _KINDS[name].scales
 
 
@@ -168,7 +168,7 @@ def _replay(settings: CameraSettings, argument: str, model_size: ModelSize | Non
     from pi_classifier.cameras.replay.photo_folder import ENDINGS, open_photo_folder
     from pi_classifier.cameras.replay.recording import is_recording, open_recording
 
-    path = Path(argument).expanduser()
+    path = expanded(argument)
     if argument and is_recording(path):
         _refuse(settings, OF_ORIENTATION, "a recording is played as the camera saw it")
         return partial(open_recording, path, settings)

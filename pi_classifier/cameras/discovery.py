@@ -15,6 +15,7 @@ from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.cameras.video.v4l2 import Webcam, WebcamMode, best_mode, read_modes, webcams
 from pi_classifier.errors import CameraUnavailable
 from pi_classifier.system.device_access import permission_advice
+from pi_classifier.system.folders import expanded
 from pi_classifier.system.open_files import processes_using
 
 _NEEDS_PYAV = "needs PyAV: sudo apt install python3-av"
@@ -80,7 +81,7 @@ def match_source(source: str, cameras: Sequence[DiscoveredCamera]) -> Discovered
     name, _, argument = source.partition(":")
     same_kind = [camera for camera in cameras if camera.name == name.removesuffix("s")]
     if name == "replay":
-        kind = "replay:FILE" if Path(argument).expanduser().is_file() else "replay:FOLDER"
+        kind = "replay:FILE" if expanded(argument).is_file() else "replay:FOLDER"
         return next((camera for camera in same_kind if camera.select == kind), None)
     if not argument or argument.startswith("//"):
         return next(iter(same_kind), None)

@@ -6,11 +6,11 @@ import argparse
 import sys
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pi_classifier.service.signals import StopOnSignal
 from pi_classifier.setting import setting
+from pi_classifier.system.folders import expanded
 
 if TYPE_CHECKING:
     from pi_classifier.commands.parser import Parser
@@ -60,7 +60,7 @@ def _record(arguments: argparse.Namespace, signals: StopOnSignal) -> int:
     options = read_options(arguments, RecordOptions)
     setup_logging("debug" if arguments.debug else "warning")
     source = settings.camera.shown_source
-    folder = Path(arguments.folder).expanduser()
+    folder = expanded(arguments.folder)
     check_unused(folder)
     with closing(open_camera(settings.camera, on_stop=signals.on_stop)) as camera:
         recorder = Recorder(

@@ -20,6 +20,7 @@ from pi_classifier.inference.native_stderr import captured_stderr
 from pi_classifier.inference.settings import ModelSettings
 from pi_classifier.modelfile.model_file import ModelFile
 from pi_classifier.printable import printable
+from pi_classifier.system.folders import expanded
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ def _accelerated(model: ModelFile, settings: ModelSettings) -> Interpreter:
 def _loaded(settings: ModelSettings) -> object:
     """The delegate that the library makes with the options of the settings."""
     _, module = import_runtime(settings.runtime)
-    library = str(Path(settings.delegate).expanduser())
+    library = _library(settings.delegate)
     with captured_stderr(watched=True) as native:
         try:
             # The runtime would say nothing of what is wrong with the file.
@@ -113,6 +114,19 @@ def _loaded(settings: ModelSettings) -> object:
                 f"({printable(reason)}); check that it is plugged in, that no other program uses "
                 "it, that this user may open it, and model.delegate_options"
             ) from error
+
+
+def _library(delegate: str) -> str:
+    """What the loader takes: a whole path, or a name alone that it looks for by itself."""
+    if "/" not in delegate:
+        return delegate
+    path = expanded(delegate).absolute()
+    if path.exists() and not path.is_file():  # from a pipe the loader would read for ever
+        raise ConfigError(
+            f"model.delegate = {delegate!r} is no file; give the path of the accelerator's "
+            "library, such as /usr/lib/aarch64-linux-gnu/libedgetpu.so.1"
+        )
+    return str(path)
 
 
 def _how_to_install(library: str) -> str:

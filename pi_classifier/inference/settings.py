@@ -12,7 +12,7 @@ from pi_classifier.inference.unknown import UNKNOWN_REJECTION
 from pi_classifier.modelfile.picture_input import CHANNELS, Channels
 from pi_classifier.modelfile.tflite_metadata import Normalization, normalization
 from pi_classifier.setting import setting
-from pi_classifier.system.folders import cache_folder
+from pi_classifier.system.folders import cache_folder, expanded
 
 RESIZES = ("auto", "crop", "stretch")
 
@@ -105,4 +105,4 @@ def cache_dir_of(settings: ModelSettings) -> Path | None:
     """Return the folder for what is kept of models, if there is to be one."""
     if settings.cache_dir == "auto":
         return cache_folder()
-    return Path(settings.cache_dir).expanduser() if settings.cache_dir else None
+    return expanded(settings.cache_dir) if settings.cache_dir else None

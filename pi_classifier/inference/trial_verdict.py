@@ -34,23 +34,31 @@ def error_of(source: ModelSource, verdict: Mapping[str, Any]) -> Exception:
     return kind(verdict.get("text"))
 
 
-def untimely_end(source: ModelSource, ended: Ended, limit_s: float) -> PiClassifierError:
-    """The error for a child that did not come to a verdict."""
+def untimely_end(
+    source: ModelSource, ended: Ended, limit_s: float, delegate: str = ""
+) -> PiClassifierError:
+    """The error for a child that did not come to a verdict, with the library of `delegate`."""
     path, words = source.path, _last_words(ended)
     last = f' (its last words: "{words}")' if words else ""
+    with_library = (
+        f"that is with the library {delegate}: update it, or remove model.delegate and the "
+        "processor runs the model"
+    )
     if ended.code is None or ended.code == -signal.SIGXCPU:
+        advice = "check that it is a model for this computer's size"
         return ModelFileError(
             f"{path}: was not opened and run within {limit_s:.0f} s when it was tried; "
-            "check that it is a model for this computer's size"
+            f"{with_library if delegate else advice}"
         )
     if ended.code >= 0:
         return InferenceError(f"{path}: could not be tried in a process of its own{last}")
     if "bad_alloc" in words or ended.code == -signal.SIGKILL:
         return ModelFileError(too_large(path))
     name = signal.Signals(-ended.code).name
+    advice = "the file is damaged, or what it says of itself is wrong; export or convert it again"
     return ModelFileError(
-        f"{path}: ended the runtime with {name} when it was tried{last}: the file is damaged, "
-        "or what it says of itself is wrong; export or convert it again"
+        f"{path}: ended the runtime with {name} when it was tried{last}: "
+        f"{with_library if delegate else advice}"
     )
 
 

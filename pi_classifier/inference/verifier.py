@@ -152,7 +152,7 @@ def _tried(
             for source in untried[len(verdicts) :]:
                 _check_copy_is_there(source)
             _drop_copy(untried[len(verdicts)])
-            raise untimely_end(untried[len(verdicts)], ended, _LIMIT_S)
+            raise untimely_end(untried[len(verdicts)], ended, _LIMIT_S, settings.delegate)
     return [
         model or _Verified(source, _weights(source, settings, cache_dir), remembered=False)
         for source, model in zip(sources, known, strict=True)

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pi_classifier.errors import ConfigError, KeyOutOfReach, ModelFileError
 from pi_classifier.system.files import PARTIAL_PREFIX, open_regular_file
+from pi_classifier.system.folders import expanded
 from pi_classifier.system.memory_file import MemoryFile, forbid_core_dumps, sealed_memory_file
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def find_key(key_file: str | None) -> ModelKey | None:
     Raises as `read_key_file` does, and `KeyOutOfReach`.
     """
     if key_file is not None:
-        return read_key_file(Path(key_file).expanduser())
+        return read_key_file(expanded(key_file))
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if not folder:
         return None

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pi_classifier.errors import ConfigError
 from pi_classifier.preview.latest_view import View
 from pi_classifier.system.files import replacing
+from pi_classifier.system.folders import expanded
 from pi_classifier.types import Category, Detection
 
 _SMALLEST_WIDTH = 480
@@ -180,4 +181,4 @@ class PictureFile:
             raise ConfigError(
                 f"--png {self._name}: expected one number in it, such as seen-%05d.png"
             ) from None
-        return Path(name).expanduser()
+        return expanded(name)

@@ -245,6 +245,7 @@ def make_parts(
     models = list(model_files(classifier))
     silent = silent_labels_of(classifier).union(settings.decision.made_silent)
     spoken = [label for label in classifier.labels if label not in silent]
+    gate, smoother = gate_and_smoother(settings, classifier.labels, silent)
     sinks: list[Sink] = []
     keys: list[SinkKey] = []
     with ExitStack() as opened:
@@ -260,7 +261,6 @@ def make_parts(
             sinks.append(sink)
             keys.append(key)
         opened.pop_all()
-    gate, smoother = gate_and_smoother(settings, classifier.labels, silent)
     return PipelineParts(gate, classifier, smoother, tuple(sinks), tuple(keys), settings.regions)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pi_classifier.errors import ConfigError, StateFolderTaken
 from pi_classifier.system.files import remove_abandoned
+from pi_classifier.system.folders import expanded
 from pi_classifier.system.open_files import processes_using
 from pi_classifier.system.systemd import service_unit
 
@@ -19,7 +20,7 @@ LOCK_NAME = "lock"
 def state_folder(configured: str) -> Path | None:
     """The folder of `run.state_dir`, else the one systemd gives the service, else none."""
     given = configured or os.environ.get("STATE_DIRECTORY", "").split(":")[0]
-    return Path(given).expanduser() if given else None
+    return expanded(given) if given else None
 
 
 @contextmanager

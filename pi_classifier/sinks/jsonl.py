@@ -14,6 +14,7 @@ from pi_classifier.setting import setting
 from pi_classifier.sinks.json_line import decision_line
 from pi_classifier.sinks.queued_sink import QueuedSink, Writer
 from pi_classifier.sinks.retry import Retry
+from pi_classifier.system.folders import expanded
 from pi_classifier.types import Decision
 
 _TAIL_BYTES = 65536
@@ -50,7 +51,7 @@ class JsonlWriter(Writer[bytes]):
 
     def __init__(self, settings: JsonlSettings, wall_clock_ns: Callable[[], int]) -> None:
         self._file = RotatingFile(
-            Path(settings.path).expanduser(),
+            expanded(settings.path),
             max_bytes=settings.max_bytes,
             backups=settings.backups,
         )

@@ -16,6 +16,7 @@ from pi_classifier.errors import ConfigError, SinkError
 from pi_classifier.speech.child_process import ChildProcess
 from pi_classifier.speech.wavfile import SPEECH_FORMAT, append_speech
 from pi_classifier.system.files import replacing
+from pi_classifier.system.folders import expanded
 
 _logger = logging.getLogger(__name__)
 
@@ -166,7 +167,7 @@ def open_output(output: str, device: str = "", child: ChildProcess | None = None
 
 
 def _recorder(path: str) -> Output:
-    target = Path(path).expanduser()
+    target = expanded(path)
     return FolderOutput(target) if path.endswith("/") or target.is_dir() else WavOutput(target)
 
 

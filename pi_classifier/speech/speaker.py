@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 
 from pi_classifier.speech.audio_edges import AudioEdges
 from pi_classifier.speech.child_process import ChildProcess
@@ -13,7 +12,7 @@ from pi_classifier.speech.engines.registry import open_engine
 from pi_classifier.speech.player import Output, check_output, open_output
 from pi_classifier.speech.settings import SpeechSettings
 from pi_classifier.speech.synthesizer import Synthesizer
-from pi_classifier.system.folders import cache_folder
+from pi_classifier.system.folders import cache_folder, expanded
 
 _logger = logging.getLogger(__name__)
 
@@ -38,7 +37,7 @@ def make_synthesizer(settings: SpeechSettings, *, background: bool = False) -> S
     """
     chosen = settings.cache_dir not in {"", "auto"}
     return Synthesizer(
-        Path(settings.cache_dir).expanduser() if chosen else cache_folder() / "speech",
+        expanded(settings.cache_dir) if chosen else cache_folder() / "speech",
         open_engine(settings.engine, settings.voice_settings),
         edges=AudioEdges(settings.lead_in_s, settings.chime == "before", settings.volume),
         timeout_s=settings.synthesis_timeout_s,

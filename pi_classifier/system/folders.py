@@ -1,4 +1,4 @@
-"""Where the program keeps what it can make again."""
+"""The folders of users and of the service."""
 
 from __future__ import annotations
 
@@ -6,6 +6,19 @@ import os
 from pathlib import Path
 
 from pi_classifier.errors import ConfigError
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with the home folder it begins with (``~`` or ``~user``) written out.
+
+    Raises `ConfigError` where nobody has such a home folder.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(
+            f"{path}: there is no such home folder here; write the whole path, from / on"
+        ) from error
 
 
 def cache_folder() -> Path:

@@ -14,13 +14,14 @@ from pi_classifier.cameras.raspberry_pi import picamera2_api
 from pi_classifier.cameras.raspberry_pi.camera import PiCamera
 from pi_classifier.cameras.settings import CameraSettings
 from pi_classifier.errors import CameraError, ConfigError
+from pi_classifier.system.folders import expanded
 
 _logger = logging.getLogger(__name__)
 
 
 def network_file(text: str) -> Path:
     """Return the path of the network; raises ConfigError when there is none."""
-    path = Path(text).expanduser()
+    path = expanded(text)
     if not text or not path.is_file():
         named = f"{path}: there is no such file" if text else "no network is named"
         raise ConfigError(

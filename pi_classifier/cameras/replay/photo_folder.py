@@ -14,6 +14,7 @@ from pi_classifier.cameras.stream import Clock
 from pi_classifier.errors import ConfigError, ImageError
 from pi_classifier.preprocessing.area_average import Pixels
 from pi_classifier.preprocessing.photos import load_image
+from pi_classifier.system.folders import expanded
 from pi_classifier.types import Frame
 
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -76,7 +77,7 @@ def _existing_folder(text: str) -> Path:
     accepted = f"expected a folder of photos ({', '.join(ENDINGS)}) or a video"
     if not text:
         raise ConfigError(f"replay: no folder named; {accepted}, such as replay:~/photos")
-    folder = Path(text).expanduser()
+    folder = expanded(text)
     if not folder.exists():
         raise ConfigError(f"{folder}: there is no such folder or file; {accepted}")
     if not folder.is_dir():

@@ -22,6 +22,7 @@ from pi_classifier.speech.engines.base import (
     no_such_voice,
     program_path,
 )
+from pi_classifier.system.folders import expanded
 
 VOICE_FOLDERS = (
     Path("voices"),
@@ -94,7 +95,7 @@ class PiperEngine:
     def _path(self) -> Path:
         """Where the voice is, or would be."""
         if self._voice.endswith(_MODEL):
-            return Path(self._voice).expanduser()
+            return expanded(self._voice)
         places = [folder / f"{self._voice}{_MODEL}" for folder in self._searched()]
         return next((path for path in places if path.is_file()), places[0])
 

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from pi_classifier.cameras import CameraSettings
+from pi_classifier.cameras.regions import RegionSettings
 from pi_classifier.config.settings import Settings
 from pi_classifier.decision import Smoother, SmootherSettings
 from pi_classifier.errors import ConfigError, InferenceError
 from pi_classifier.inference import verifier
 from pi_classifier.inference.settings import ModelSettings
+from pi_classifier.service import build as build_module
 from pi_classifier.service.build import build
 from pi_classifier.service.liveness import Liveness
 from pi_classifier.service.notifier import ServiceNotifier
@@ -255,3 +257,16 @@ def test_a_model_that_ends_the_runtime_does_not_end_the_service(
         assert "ended the runtime with SIGSEGV" in refusal(live.reload(settings))
         assert live.service.parts is before
         frames_pass(live.service)
+
+
+def test_what_a_refused_reload_had_opened_is_closed(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(build_module, "jsonl_sink", lambda one: opened.append(one.path))
+    with running(replace(settings, jsonl=JsonlSettings())) as live:
+        unknown = RegionSettings(name="feeder", labels=("unicorn",))
+        elsewhere = JsonlSettings(path=str(tmp_path / "elsewhere.jsonl"))
+        told = live.reload(replace(settings, regions=(unknown,), jsonl=elsewhere))
+        assert "labels names 'unicorn'" in refusal(told)
+        assert not opened
