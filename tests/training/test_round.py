@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -259,6 +259,15 @@ def test_a_target_loss_is_kept(trials: RoundingTrials, monkeypatch: pytest.Monke
         assert within(exact, trials.figures(attempt, "validation"), points)
     assert found[40.0].setting == "tolerance 2^-27"
     assert found[40.0].saving >= found[0.0].saving
+
+
+def test_figures_are_of_the_weights_not_of_the_words_for_them(trials: RoundingTrials) -> None:
+    """Fitted to drawn pictures a tolerance gives other weights than fitted to photos."""
+    own = trials.by_levels("channel", 256)
+    zeros = {index: np.zeros_like(weights) for index, weights in own.weights.items()}
+    other = replace(own, weights=zeros)
+    assert trials.figures(own, "test") is trials.figures(own, "test")
+    assert trials.figures(other, "test").divergence > 2 * trials.figures(own, "test").divergence
 
 
 def test_a_saving_out_of_reach(trials: RoundingTrials, monkeypatch: pytest.MonkeyPatch) -> None:

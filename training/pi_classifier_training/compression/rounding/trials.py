@@ -113,7 +113,7 @@ class RoundingTrials:
         self._photos = self._matched()
         self._attempts: dict[tuple[str, float], Attempt] = {}
         self._float_scores: dict[str, Scores] = {}
-        self._figures: dict[tuple[str, str, str], Figures] = {}
+        self._figures: dict[tuple[Attempt, str], Figures] = {}
         self._calibration: tuple[Values, dict[int, Any]] | None = None
 
     def _matched(self) -> list[Photo]:
@@ -176,7 +176,8 @@ class RoundingTrials:
 
     def figures(self, attempt: Attempt, split: str) -> Figures:
         """Measure an attempt on the photos of a split, by the daemon's classifier."""
-        key = (attempt.method, attempt.setting, split)
+        # Not by its words: another's trials may have come to other weights at that tolerance.
+        key = (attempt, split)
         if key not in self._figures:
             own = self._scored(attempt.weights, split, f"{split} photos, {attempt.setting}")
             self._figures[key] = figures_beside(self.float_scores(split), own)
