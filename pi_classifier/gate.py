@@ -261,6 +261,7 @@ class Background:
         )
         self._luma = np.empty((down * side, across * side), np.int16)
         self._lines = self._luma.reshape(down, side, across * side)
+        self._sums = np.empty((down, across * side), np.int32)
         self._per_gray_level = np.float32(_LUMA_WEIGHTS * side * side)
         watched = _watched(self._ignored, (down, across)).reshape(-1)
         # Of a tiny picture every block may be ignored: then all are looked at.
@@ -271,7 +272,7 @@ class Background:
         np.add(grid[..., 0], grid[..., 2], out=luma, dtype=np.int16)
         np.add(luma, grid[..., 1], out=luma)
         np.add(luma, grid[..., 1], out=luma)
-        sums = self._lines.sum(axis=1, dtype=np.int32)
+        sums = self._lines.sum(axis=1, dtype=np.int32, out=self._sums)
         blocks = sums.reshape(-1, self._lines.shape[1]).sum(axis=1)
         levels: NDArray[np.float32] = blocks[self._watched] / self._per_gray_level
         return levels.astype(np.float32)
