@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ __all__ = [
     "CameraInfo",
     "CameraSettings",
     "camera_opener",
+    "device_of",
     "follows_model",
     "is_live",
     "list_cameras",
@@ -125,6 +127,17 @@ def is_live(settings: CameraSettings) -> bool:
     """Whether the camera looks at the world, and leaves classifying to us."""
     name, _, _ = _parts(settings.source)
     return name in _KINDS and _KINDS[name].live
+
+
+def device_of(settings: CameraSettings) -> str:
+    """What the camera opens for itself alone, "" where others may look through it, too."""
+    name, _, argument = _parts(settings.source)
+    if name == "pi":
+        return f"pi:{argument or 0}"
+    if name == "webcam":
+        device = f"/dev/video{argument}" if argument.isdecimal() else argument
+        return os.path.realpath(device) if device else name
+    return name if name in _PI_CAMERAS else ""
 
 
 def _parts(source: str) -> tuple[str, str, str]:

@@ -51,6 +51,9 @@ class RecoveryStep:
     limit_s: float
 
 
+OnStep = Callable[[RecoveryStep], object]
+
+
 class RecoveringCamera:
     """A camera that comes back by itself, for as long as `recovery_s` after a fault.
 
@@ -72,7 +75,7 @@ class RecoveringCamera:
         recovery_s: float,
         *,
         name: str = "",
-        on_step: Callable[[RecoveryStep], object] = lambda _: None,
+        on_step: OnStep = lambda _: None,
         step_s: float = STEP_S,
         may_give_up: Callable[[], bool] = lambda: True,
         clock: Clock | None = None,
@@ -118,8 +121,16 @@ class RecoveringCamera:
         self._state.close()
         self._replace_camera(None)
 
-    def switch(self, opener: Opener, recovery_s: float, step_s: float = STEP_S) -> None:
-        """Go on with another camera from the next frame on.
+    def switch(
+        self,
+        opener: Opener,
+        recovery_s: float,
+        step_s: float = STEP_S,
+        *,
+        name: str = "",
+        on_step: OnStep | None = None,
+    ) -> None:
+        """Go on with another camera, of another name perhaps, from the next frame on.
 
         For the thread that reads the frames, between two of them. When the other one
         cannot be opened, the old one is opened again and the error is raised.
@@ -134,6 +145,8 @@ class RecoveringCamera:
             raise
         self._replace_camera(camera)
         self._opener, self._recovery_s, self._step_s = opener, recovery_s, step_s
+        self._name = name
+        self._on_step = on_step or self._on_step
 
     def _frames(self) -> Iterator[Frame]:
         with self._state.one_consumer():

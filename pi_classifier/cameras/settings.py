@@ -32,6 +32,21 @@ WHITE_BALANCES = (
     "cloudy",
 )
 
+# What stands between the parts of cameras.name.key=value.
+_SEPARATORS = ".="
+_LONGEST_NAME = 40
+NAME_EXPECTED = f"1 to {_LONGEST_NAME} visible characters, no dot and no equals sign among them"
+
+
+def is_name(text: str) -> bool:
+    """Whether a camera, or a region, may be called so: it is seen, and can be addressed."""
+    return (
+        text == text.strip()
+        and 0 < len(text) <= _LONGEST_NAME
+        and text.isprintable()
+        and not any(separator in text for separator in _SEPARATORS)
+    )
+
 
 def shown_source(source: str) -> str:
     """Return a camera's source as it may be shown; a file's name is no address."""
@@ -151,6 +166,8 @@ class CameraSettings:
             )
         if self.rotation not in ROTATIONS:
             raise ConfigError(f"rotation = {self.rotation}: expected 0, 90, 180 or 270 degrees")
+        if self.name and not is_name(self.name):
+            raise ConfigError(f"name = {self.name!r}: expected {NAME_EXPECTED}")
         check_region(self.roi, "roi")
         parse_faults(self.faults)
 

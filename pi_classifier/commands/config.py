@@ -83,9 +83,11 @@ def _model(settings: Settings) -> tuple[tuple[int, int] | None, str]:
     """The size of the model's frames, and what is found of it; raises what a start would."""
     from pi_classifier.inference.classifier import frame_size, model_names
     from pi_classifier.service.build import open_deciding_classifier
+    from pi_classifier.service.per_camera import gate_and_smoother
 
     try:
         with closing(open_deciding_classifier(settings)) as classifier:
+            gate_and_smoother(settings, classifier)
             known = f"{model_names(classifier)} knows {len(classifier.labels)} labels"
             return None if settings.regions else frame_size(classifier), known
     except KeyOutOfReach as error:

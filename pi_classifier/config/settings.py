@@ -6,10 +6,11 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
-from pi_classifier.cameras import CameraSettings
+from pi_classifier.cameras import CameraSettings, device_of
 from pi_classifier.cameras.regions import RegionSettings
 from pi_classifier.config.schema import Key, keys_of
 from pi_classifier.decision import SmootherSettings
+from pi_classifier.errors import ConfigError
 from pi_classifier.gate import GateSettings
 from pi_classifier.inference.budget import CascadeSettings
 from pi_classifier.inference.settings import ModelSettings
@@ -63,6 +64,18 @@ class Settings:
     jsonl: JsonlSettings = field(default_factory=JsonlSettings)
     speech: SpeechSettings = field(default_factory=SpeechSettings)
     run: RunSettings = field(default_factory=RunSettings)
+
+    def __post_init__(self) -> None:
+        names: dict[str, str] = {}
+        for camera in self.cameras:
+            device = device_of(camera)
+            other = names.setdefault(device, camera.name) if device else camera.name
+            if other != camera.name:
+                raise ConfigError(
+                    f"[[cameras]] {camera.name}: source = {camera.shown_source!r} is the camera "
+                    f"of {other}, and one at a time can look through it; name another one "
+                    "('pi-classifier cameras' lists them), or parts of its picture in [[regions]]"
+                )
 
     @property
     def watched(self) -> tuple[CameraSettings, ...]:

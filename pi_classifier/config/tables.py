@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pi_classifier.cameras.settings import NAME_EXPECTED, is_name
 from pi_classifier.config.schema import to_toml
 from pi_classifier.config.section import Section
 from pi_classifier.config.settings import Array
 from pi_classifier.suggest import suggestion
-
-_LONGEST_NAME = 40
-# What stands between the parts of section.name.key=value.
-_SEPARATORS = ".="
 
 
 class Tables:
@@ -81,18 +78,8 @@ class Tables:
     def _name_problem(self, name: object) -> str:
         if name is None:
             return 'has no name; give each one of its own, such as name = "garden"'
-        well_formed = (
-            isinstance(name, str)
-            and name == name.strip()
-            and 0 < len(name) <= _LONGEST_NAME
-            and name.isprintable()
-            and not any(separator in name for separator in _SEPARATORS)
-        )
-        if not well_formed:
-            return (
-                f"name = {to_toml(name)}: expected 1 to {_LONGEST_NAME} visible characters, no "
-                "dot and no equals sign among them"
-            )
+        if not (isinstance(name, str) and is_name(name)):
+            return f"name = {to_toml(name)}: expected {NAME_EXPECTED}"
         if name in self._names():
             return f"name = {to_toml(name)}: another one has this name; each needs its own"
         return ""

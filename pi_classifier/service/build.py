@@ -184,15 +184,20 @@ def _recovering(
     *,
     may_give_up: Callable[[], bool] = lambda: True,
 ) -> RecoveringCamera:
-    known_by = settings.name or settings.shown_source
     return RecoveringCamera(
         camera_opener(settings, size),
         settings.recovery_s,
         name=settings.name,
-        on_step=CameraRecoveryLog(known_by, liveness, settings.title),
+        on_step=recovery_log(settings, liveness),
         step_s=opening_limit_s(settings),
         may_give_up=may_give_up,
     )
+
+
+def recovery_log(settings: CameraSettings, liveness: Waiting) -> CameraRecoveryLog:
+    """What tells of a camera's recovery, by the camera's name."""
+    known_by = settings.name or settings.shown_source
+    return CameraRecoveryLog(known_by, liveness, settings.title)
 
 
 def open_camera(
@@ -245,7 +250,7 @@ def make_parts(
     models = list(model_files(classifier))
     silent = silent_labels_of(classifier).union(settings.decision.made_silent)
     spoken = [label for label in classifier.labels if label not in silent]
-    gate, smoother = gate_and_smoother(settings, classifier.labels, silent)
+    gate, smoother = gate_and_smoother(settings, classifier)
     sinks: list[Sink] = []
     keys: list[SinkKey] = []
     with ExitStack() as opened:

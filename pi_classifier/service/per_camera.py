@@ -12,9 +12,10 @@ from pi_classifier.config.settings import Settings
 from pi_classifier.decision import SmootherSettings, make_smoother
 from pi_classifier.errors import ConfigError
 from pi_classifier.gate import open_gate
+from pi_classifier.inference.classifier import silent_labels_of
 from pi_classifier.pipeline import Smooths
 from pi_classifier.suggest import suggestion
-from pi_classifier.types import Decision, Frame, Gate, Prediction
+from pi_classifier.types import Classifier, Decision, Frame, Gate, Prediction
 
 
 class GatePerCamera:
@@ -51,14 +52,13 @@ class SmootherPerCamera:
                     smoother.resume_from(before)
 
 
-def gate_and_smoother(
-    settings: Settings, labels: Sequence[str], silent: Collection[str]
-) -> tuple[Gate, Smooths]:
+def gate_and_smoother(settings: Settings, classifier: Classifier) -> tuple[Gate, Smooths]:
     """What looks at the frames of the camera; of several cameras or regions each has its own.
 
-    `silent` are those of the `labels` that are never announced. Raises ConfigError for regions
-    of several cameras, and for what they say that does not go together.
+    Raises ConfigError for regions of several cameras, and for what they say that does not go
+    together.
     """
+    silent = silent_labels_of(classifier).union(settings.decision.made_silent)
     smoother = partial(make_smoother, tracking=bool(settings.tiles.sizes))
     if settings.regions:
         gates = {
@@ -66,7 +66,7 @@ def gate_and_smoother(
             for one in settings.regions
         }
         smoothers = {
-            one.name: smoother(*_of_region(one, settings, labels, silent))
+            one.name: smoother(*_of_region(one, settings, classifier.labels, silent))
             for one in settings.regions
         }
         return GatePerCamera(gates), SmootherPerCamera(smoothers)

@@ -9,7 +9,13 @@ from contextlib import ExitStack
 from dataclasses import fields
 from functools import partial
 
-from pi_classifier.cameras import CameraSettings, camera_opener, follows_model, opening_limit_s
+from pi_classifier.cameras import (
+    CameraSettings,
+    camera_opener,
+    device_of,
+    follows_model,
+    opening_limit_s,
+)
 from pi_classifier.cameras.recovery import RecoveringCamera
 from pi_classifier.cameras.several import SeveralCameras
 from pi_classifier.config.settings import Settings
@@ -17,7 +23,7 @@ from pi_classifier.errors import ConfigError, PiClassifierError
 from pi_classifier.inference.classifier import model_names
 from pi_classifier.logs.events import Event, entry
 from pi_classifier.printable import one_line
-from pi_classifier.service.build import one_of_several, open_parts
+from pi_classifier.service.build import one_of_several, open_parts, recovery_log
 from pi_classifier.service.notifier import ServiceNotifier
 from pi_classifier.service.service import PipelineParts, Service
 
@@ -143,6 +149,8 @@ class Reloader:
             camera_opener(camera, size),
             camera.recovery_s,
             opening_limit_s(camera),
+            name=camera.name,
+            on_step=recovery_log(camera, self._service.liveness),
         )
 
     def _exchange(
@@ -167,10 +175,10 @@ class Reloader:
             camera.name: one_of_several(camera, size, watched[camera.name], several)
             for camera in changed
         }
-        held = {camera.source for camera in self._settings.cameras if camera.name in leaving}
+        held = {_held(camera) for camera in self._settings.cameras if camera.name in leaving}
         for camera in changed:
             opened.callback(joining[camera.name].close)
-            if camera.source not in held:
+            if _held(camera) not in held:
                 joining[camera.name].open()
 
         def exchange() -> None:
@@ -195,3 +203,8 @@ class Reloader:
             _logger.warning(
                 "[%s] is read at the start only: sudo systemctl restart pi-classifier", late[0]
             )
+
+
+def _held(camera: CameraSettings) -> str:
+    """What no other camera can open while this one has it."""
+    return device_of(camera) or camera.source

@@ -293,6 +293,17 @@ def without_sources(text: str) -> list[str]:
     return [line.rpartition("  # ")[0] or line for line in text.splitlines()]
 
 
+def test_what_is_wrong_with_a_region_is_said_before_it_is_started(
+    program: Program, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text("[[regions]]\nname = 'feeder'\nlabels = ['unicorn']\n")
+    check = ("config", "--check", "--no-camera", "--set", "camera.source=emulated")
+    refused = program(*check, "--config", mine)
+    assert (refused.returncode, refused.stdout) == (78, "")
+    assert "[[regions]] feeder: labels names 'unicorn'" in refused.stderr
+
+
 def test_a_configuration_is_checked_with_its_model(program: Program, tmp_path: Path) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text(f"[model]\npath = '{MODEL}'\n[camera]\nsource = 'emulated'\n")

@@ -248,9 +248,13 @@ def test_switching_goes_on_with_the_same_stream_on_another_camera() -> None:
     stream = camera.frames()
     assert [next(stream).sequence for _ in range(3)] == [0, 1, 2]
     other: list[str] = []
-    camera.switch(opener(clock, other, [None]), 60)
+    later: list[RecoveryStep] = []
+    camera.switch(opener(clock, other, [2]), 0, name="pond", on_step=later.append)
     assert log == ["open", "close"]
-    assert [next(stream).sequence for _ in range(2)] == [3, 4]
+    assert [(one.sequence, one.camera) for one in islice(stream, 2)] == [(3, "pond"), (4, "pond")]
+    with pytest.raises(CameraError):
+        next(stream)
+    assert kinds(later) == ["failed", "gave up"]
     assert other == ["open"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,36 @@ def test_one_problem_is_one_line(tmp_path: Path, text: str, message: str) -> Non
 def test_a_name_can_be_written_and_seen(tmp_path: Path, name: str) -> None:
     text = f"[[cameras]]\nname = {name}".replace("'", '"')
     assert "expected 1 to 40 visible characters" in problem(tmp_path, text)
+    if name != "''":  # which is none
+        alone = text.replace("[[cameras]]", "[camera]")
+        assert re.search(r"camera.*name = .*: expected", problem(tmp_path, alone))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("webcam:0", "/dev/video0"),
+        ("/dev/video1", " webcam:/dev/../dev/video1"),
+        ("webcam", "webcam"),
+        ("pi", "pi:0"),
+        ("pi:imx708", "pi:imx708"),
+        ("imx500:a.rpk", "imx500:b.rpk"),
+    ],
+)
+def test_two_cannot_look_through_one(tmp_path: Path, first: str, second: str) -> None:
+    text = "".join(
+        f"[[cameras]]\nname = '{name}'\nsource = '{source}'\n"
+        for name, source in (("garden", first), ("pond", second))
+    )
+    message = problem(tmp_path, text)
+    assert message.startswith(f"[[cameras]] pond: source = {second.strip()!r} is the camera of ga")
+    assert "[[regions]]" in message
+
+
+@pytest.mark.parametrize("source", ["emulated", "replay:/photos", "rtsp://gate/1"])
+def test_two_may_look_through_what_is_no_device(tmp_path: Path, source: str) -> None:
+    text = "".join(f"[[cameras]]\nname = '{n}'\nsource = '{source}'\n" for n in "ab")
+    assert len(read(tmp_path, text).settings.cameras) == 2
 
 
 def test_a_name_is_no_setting_to_be_changed(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pi_classifier.cameras import CameraSettings
+from pi_classifier.cameras.recovery import RecoveringCamera
 from pi_classifier.cameras.regions import RegionSettings
 from pi_classifier.config.settings import Settings
 from pi_classifier.decision import Smoother, SmootherSettings
@@ -176,6 +177,14 @@ def test_another_camera_goes_on_in_the_same_stream(settings: Settings) -> None:
         frames_pass(live.service)
         assert live.service.liveness.counters.dropped == 0
         assert live.service.liveness.waiting_for == ""
+
+
+def test_a_camera_gets_its_new_name(settings: Settings) -> None:
+    with running(settings) as live:
+        live.reload(replace(settings, camera=replace(settings.camera, name="pond")))
+        frames_pass(live.service)
+        assert isinstance(live.service.camera, RecoveringCamera)
+        assert live.service.camera._name == "pond"
 
 
 def wrong_model(settings: Settings) -> Settings:
