@@ -25,6 +25,7 @@ __all__ = [
     "list_cameras",
     "open_camera",
     "opening_limit_s",
+    "sets_frame_size",
 ]
 
 _PI_CAMERAS = ("pi", "imx500")
@@ -138,6 +139,12 @@ def device_of(settings: CameraSettings) -> str:
         device = f"/dev/video{argument}" if argument.isdecimal() else argument
         return os.path.realpath(device) if device else name
     return name if name in _PI_CAMERAS else ""
+
+
+def sets_frame_size(settings: CameraSettings) -> bool:
+    """Whether `width` and `height` say how large its frames are at most; else its files do."""
+    name, _, _ = _parts(settings.source)
+    return name != "replay"
 
 
 def _parts(source: str) -> tuple[str, str, str]:

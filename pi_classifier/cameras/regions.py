@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from pi_classifier.cameras.orientation import Orientation
-from pi_classifier.cameras.settings import WHOLE, Region, check_region
+from pi_classifier.cameras.settings import WHOLE, CameraSettings, Region, check_region
 from pi_classifier.setting import setting
 from pi_classifier.types import Frame
 
@@ -50,3 +52,14 @@ def in_regions(frames: Iterable[Frame], regions: Sequence[RegionSettings]) -> It
     for frame in frames:
         for name, cut in cuts:
             yield replace(frame, pixels=cut(frame.pixels), camera=name)
+
+
+def sizes_asked_for(
+    camera: CameraSettings, regions: Sequence[RegionSettings]
+) -> Iterator[tuple[int, int]]:
+    """Yield height and width of what is looked at of a frame of the size that is asked for."""
+    turned = camera.rotation % 180 != 0
+    shape = (camera.width, camera.height) if turned else (camera.height, camera.width)
+    frames = [Frame(np.zeros((*shape, 3), np.uint8), 0, 0)]
+    for part in in_regions(frames, regions) if regions else frames:
+        yield part.pixels.shape[0], part.pixels.shape[1]

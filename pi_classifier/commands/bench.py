@@ -38,7 +38,7 @@ def add_arguments(command: Parser) -> None:
     from pi_classifier.config.options import add_options
 
     add_setting_options(command, *_shared())
-    add_options(command, BenchOptions)
+    add_options(command, BenchOptions, exclusive=("json", "compare"))
 
 
 def _shared() -> tuple[Shared, ...]:

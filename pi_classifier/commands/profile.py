@@ -72,6 +72,8 @@ def _check_picture(picture: Path | None, paths: list[Path]) -> None:
         return
     if picture.suffix.lower() != ".svg":
         raise ConfigError(f"--picture {picture}: expected a name ending in .svg")
+    if picture.is_dir():
+        raise ConfigError(f"--picture {picture}: is a folder; name a file in it")
     if not picture.parent.is_dir():
         raise ConfigError(f"--picture {picture}: there is no folder {picture.parent}; make it")
     if len(paths) > 1:

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 from pi_classifier.errors import ConfigError
 from pi_classifier.inference.budget import Budget, CascadeSettings, open_budget
 from pi_classifier.inference.cascade import Cascade, Stage, budgeted
-from pi_classifier.inference.windows import Grid, Pixels, Window, lay_out
+from pi_classifier.inference.windows import Grid, Pixels, Size, Window, lay_out
 from pi_classifier.setting import setting
 from pi_classifier.types import (
     Box,
@@ -155,6 +155,10 @@ class Tiles:
             skipped,
             tuple(find.detection for find in found),
         )
+
+    def check(self, frame_size: Size) -> None:
+        """Raise ConfigError where frames of this (height, width) do not do for the windows."""
+        lay_out(frame_size, self.cheap.input_size, self._settings.sizes, self._settings.overlap)
 
     def close(self) -> None:
         """Close the models and the budget."""

@@ -18,6 +18,7 @@ from pi_classifier.system.files import read_json_object, told
 from pi_classifier.system.resources import board_name
 
 _LARGEST_RECORD = 1_000_000
+_LARGEST_FIGURE = 1e12
 _PERCENTILES = ("p50", "p90", "p99", "most")
 
 
@@ -155,12 +156,12 @@ def read_other(path: Path) -> dict[str, Any]:
 def comparison(measured: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
     """This bench beside another one, figure by figure."""
     yield printable(f"beside {other.get('board')}, {other.get('model')}, {other.get('camera')}")
-    yield f"{'':<36}{'this':>12}{'the other':>12}{'ratio':>8}"
+    yield f"{'':<44}{'this':>12}{'the other':>12}{'ratio':>8}"
     theirs = dict(_figures(other))
     for name, ours in _figures(measured):
         if name in theirs:
             ratio = f"{ours / theirs[name]:8.2f}" if theirs[name] else ""
-            yield f"{printable(name):<36.36}{ours:12.3f}{theirs[name]:12.3f}{ratio}"
+            yield f"{printable(name):<44.44}{ours:12.3f}{theirs[name]:12.3f}{ratio}"
 
 
 def _figures(measured: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
@@ -184,5 +185,6 @@ def _figures(measured: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 
 def _numbers(named: Any) -> Iterator[tuple[str, float]]:
     for name, value in named:
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and abs(value) < _LARGEST_FIGURE:  # NaN is not
             yield name, float(value)

@@ -8,8 +8,9 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 
-from pi_classifier.cameras import CameraSettings, camera_opener, opening_limit_s
+from pi_classifier.cameras import CameraSettings, camera_opener, opening_limit_s, sets_frame_size
 from pi_classifier.cameras.recovery import RecoveringCamera
+from pi_classifier.cameras.regions import sizes_asked_for
 from pi_classifier.cameras.several import SeveralCameras
 from pi_classifier.cameras.stream import limited
 from pi_classifier.config.settings import RunSettings, Settings
@@ -22,7 +23,7 @@ from pi_classifier.inference.classifier import (
     open_classifier,
     silent_labels_of,
 )
-from pi_classifier.inference.tiles import tiled
+from pi_classifier.inference.tiles import Tiles, tiled
 from pi_classifier.logs.events import Event, entry
 from pi_classifier.modelfile.model_file import ModelFile
 from pi_classifier.service.camera_recovery_log import CameraRecoveryLog
@@ -96,12 +97,19 @@ def open_deciding_classifier(settings: Settings) -> Classifier:
             f"decision.silent_labels names {unknown!r}, which {classifier.name} does not know."
             f"{suggestion(unknown, known)} 'pi-classifier models' lists its labels"
         )
+    deciding = classifier
     try:
         silent = silent_labels_of(classifier).union(named)
-        return tiled(classifier, settings.tiles, settings.cascade, silent)
+        deciding = tiled(classifier, settings.tiles, settings.cascade, silent)
+        if isinstance(deciding, Tiles):
+            # Here and not at the first frame: a reload is then refused, and ends nothing.
+            for camera in filter(sets_frame_size, settings.watched):
+                for size in sizes_asked_for(camera, settings.regions):
+                    deciding.check(size)
     except ConfigError:
-        classifier.close()
+        deciding.close()
         raise
+    return deciding
 
 
 def _open_for(settings: Settings) -> Classifier:

@@ -112,6 +112,10 @@ def test_the_picture_is_an_svg_in_a_folder_that_is_there(
     assert "expected a name ending in .svg" in capsys.readouterr().err
     assert main(["profile", model, "--picture", str(tmp_path / "no" / "a.svg")]) == 78
     assert f"there is no folder {tmp_path / 'no'}" in capsys.readouterr().err
+    folder = tmp_path / "b.svg"
+    folder.mkdir()
+    assert main(["profile", model, "--picture", str(folder)]) == 78
+    assert f"--picture {folder}: is a folder" in capsys.readouterr().err
     picture = tmp_path / "a.svg"
     assert main(["profile", model, "--picture", str(picture), "--runs", "2"]) == 0
     assert picture.read_text().startswith("<svg")

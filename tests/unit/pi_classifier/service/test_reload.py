@@ -19,6 +19,7 @@ from pi_classifier.decision import Smoother, SmootherSettings
 from pi_classifier.errors import ConfigError, InferenceError
 from pi_classifier.inference import verifier
 from pi_classifier.inference.settings import ModelSettings
+from pi_classifier.inference.tiles import TilesSettings
 from pi_classifier.service import build as build_module
 from pi_classifier.service.build import build
 from pi_classifier.service.liveness import Liveness
@@ -129,6 +130,19 @@ def test_silent_labels_of_the_configuration_join_the_models_own(settings: Settin
         assert f"names '{labels[0].upper()}', which" in refusal(told)
         assert f"Did you mean '{labels[0]}'?" in refusal(told)
         assert live.service.parts.smoother is smoother
+
+
+def test_windows_that_the_frames_are_too_small_for_end_nothing(settings: Settings) -> None:
+    with running(settings) as live:
+        classifier = live.service.parts.classifier
+        told = live.reload(replace(settings, tiles=TilesSettings(sizes=(0.1,))))
+        assert "too few for a model" in refusal(told)
+        region = RegionSettings("pond", (0.0, 0.0, 0.2, 0.2))
+        tiles = TilesSettings(sizes=(1.0,))
+        told = live.reload(replace(settings, tiles=tiles, regions=(region,)))
+        assert "of a frame of 6 by 5" in refusal(told)
+        assert live.service.parts.classifier is classifier
+        frames_pass(live.service)
 
 
 def iter_frames(live: Running) -> Iterator[Frame]:
