@@ -300,7 +300,7 @@ import numpy as np
 class Interpreter:
     "Runs any model of the tests; what a file's name says of the runtime comes true."
 
-    def __init__(self, model_path, num_threads):
+    def __init__(self, model_path, num_threads, experimental_delegates):
         with open(model_path, "rb") as file:
             content = file.read()
         self._tensors = {0: np.zeros((1, 16, 16, 3), np.uint8), 1: np.ones((1, 4), np.uint8)}
