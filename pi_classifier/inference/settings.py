@@ -77,6 +77,13 @@ class ModelSettings:
     )
     top_k: int = setting(10, "how many of the best labels a prediction names; 0 is all", minimum=0)
 
+    def __post_init__(self) -> None:
+        if self.delegate_options and not self.delegate:
+            raise ConfigError(
+                f"delegate_options ({', '.join(self.delegate_options)}) are for a library, and "
+                'none is named; add delegate = "libedgetpu.so.1" or the like, or remove them'
+            )
+
 
 def stated_normalization(settings: ModelSettings) -> Normalization | None:
     """The normalization that the settings state; None for none. Raises ConfigError."""

@@ -174,3 +174,8 @@ def test_the_program_ends_with_one_line(library: Path, tmp_path: Path) -> None:
         assert done.returncode == code, done.stderr
         assert done.stderr.count("\n") == 1
         assert done.stderr.startswith("pi-classifier: error: model.delegate = ")
+
+
+def test_options_without_a_library_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"delegate_options \(device\) .* none is named"):
+        ModelSettings(delegate_options={"device": "usb"})
