@@ -205,7 +205,7 @@ def plot(measured: dict[str, list[Figure]]) -> bytes:
             axes.set_ylabel(figures[0].unit, fontsize=8)
             axes.tick_params(labelsize=7)
             if name == "Threads":
-                axes.set_ylim(0)
+                axes.set_ylim(0, 1.1 * max(one.ours for one in figures))
             else:
                 axes.loglog()
             axes.set_xticks(sizes, [str(size) for size in sizes])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 TOLERANCES = (-26.0, -25.0, -24.0, -23.0)
 # What is to be saved, in percent, at how many points lost.
 AIM_SAVED, AIM_LOST = 80, 0.5
+_MOST_SHOWN = 10
 # What is said behind a network's name where no photos were used to round it.
 DRAWN = ", without photos"
 _COLORS = ("#2a6fdb", "#d9412b", "#2f9c95", "#e8962e", "#7d57b8", "#5c6b73")
@@ -102,6 +103,8 @@ def chart(points: Mapping[str, Sequence[Point]], kind: str) -> bytes:
             line = "o:" if name.endswith(DRAWN) else "o-"
             color = colors[name.removesuffix(DRAWN)]
             axis.plot(x, y, line, color=color, markersize=4, label=name)
+        # A ruined network would press all that is of use into a line: it leaves the picture.
+        axis.set_ylim(bottom=max(axis.get_ylim()[0], -_MOST_SHOWN))
         axis.axhline(0, color="gray", linewidth=1)
         axis.axhline(-AIM_LOST, color="gray", linewidth=1, linestyle="--")
         axis.axvline(AIM_SAVED, color="gray", linewidth=1, linestyle=":")

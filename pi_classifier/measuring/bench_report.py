@@ -142,6 +142,11 @@ def read_other(path: Path) -> dict[str, Any]:
     """A record that `--json` wrote. Raises ConfigError."""
     try:
         other = read_json_object(path, _LARGEST_RECORD)
+    except FileNotFoundError:
+        raise ConfigError(
+            f"--compare {path}: no such file; make it on the other board, or with the other "
+            f"settings: pi-classifier bench --json > {path.name}"
+        ) from None
     except OSError as error:
         raise ConfigError(f"--compare {path}: cannot be read ({told(error)})") from error
     except ValueError as error:

@@ -21,19 +21,20 @@ _HUES = (210, 30, 150, 280, 0, 95, 185, 330, 55, 240)
 def as_svg(profile: Profile) -> str:
     """The picture: operations in the order they run, then their kinds.
 
-    A dark bar is the time with XNNPACK, the light one behind it the time without.
+    A dark bar is the time with XNNPACK, the light one behind it the time without,
+    on one scale.
     """
     summary = kinds(profile)
     hues = {kind.kind: _HUES[n % len(_HUES)] for n, kind in enumerate(summary)}
     rows = len(profile.operations) + len(summary) + 2
     height = _TITLE + rows * _ROW + _MARGIN
-    longest = max((ms_of(one.times[0]) for one in profile.operations), default=0.0)
+    longest = max((ms_of(time) for one in profile.operations for time in one.times), default=0.0)
     body = list(_head(profile, height))
     for place, one in enumerate(profile.operations):
         body += _operation(one, place, longest, profile.sums_ms[0], hues[one.cost.kind])
     begin = len(profile.operations) + 2
     body.append(_text(_MARGIN, _at(begin - 1), "by kind", bold=True))
-    slowest = max((kind.ms for kind in summary), default=0.0)
+    slowest = max((max(kind.ms, kind.builtin_ms) for kind in summary), default=0.0)
     for place, kind in enumerate(summary, start=begin):
         words = f"{kind.ms:.3f} ms, {kind.ms / (profile.sums_ms[0] or 1):.1%}"
         body.append(_text(_MARGIN, _at(place), f"{kind.count} × {kind.kind}"))
@@ -80,7 +81,7 @@ def _bar(
     place: int, ms: float, builtin_ms: float, longest: float, hue: int, words: str
 ) -> Iterator[str]:
     scale = _BARS / longest if longest else 0.0
-    for length, color in ((min(builtin_ms, longest), _LIGHT), (ms, _DARK)):
+    for length, color in ((builtin_ms, _LIGHT), (ms, _DARK)):
         yield (
             f'<rect x="{_NAMES + _MARGIN}" y="{_at(place) - 11}" width="{scale * length:.1f}" '
             f'height="{_ROW - 4}" fill="{color.format(hue=hue)}"/>'

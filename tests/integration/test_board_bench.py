@@ -83,7 +83,7 @@ def test_a_file_of_something_else_is_refused_before_anything_is_measured(
     assert main(["bench", "--camera", "emulated", "--compare", str(file)]) == 78
     assert f"--compare {file}: is not what" in capsys.readouterr().err
     assert main(["bench", "--camera", "emulated", "--compare", str(tmp_path / "no.json")]) == 78
-    assert "cannot be read" in capsys.readouterr().err
+    assert "no.json: no such file; make it" in capsys.readouterr().err
 
 
 def test_whoever_stops_it_does_not_wait_for_the_rest() -> None:

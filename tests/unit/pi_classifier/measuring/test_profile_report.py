@@ -104,6 +104,10 @@ def test_bars_are_as_long_as_times(profile: Profile) -> None:
     bars = [e for e in root.iter("{http://www.w3.org/2000/svg}rect") if "hsl" in e.get("fill", "")]
     dark = [float(bar.get("width", "")) for bar in bars[1::2]]
     assert dark[:3] == [dark[1] / 2, dark[1], dark[1] / 2]
+    # Those without XNNPACK are on the same scale, and none is cut off.
+    light = [float(bar.get("width", "")) for bar in bars[::2]]
+    slowest = [time.ms for one in profile.operations if (time := one.times[1]) is not None]
+    assert light[0] / dark[0] == pytest.approx(slowest[0] / 1.0, rel=0.01)
     texts = [e.text or "" for e in root.iter("{http://www.w3.org/2000/svg}text")]
     assert any(re.fullmatch(r"2 <MEAN>  1×8×8×4", text) for text in texts)
     assert "1.000 ms, 25.0%, 3.0 GMAC/s" in texts

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+
+# Draws one picture of that side.
+Kind = Callable[[int, np.random.Generator], NDArray[np.uint8]]
 
 LEAVES = 300
 # Radii as shares of the picture's side: many small leaves, few large ones.
@@ -30,10 +34,12 @@ def drawn_pictures(count: int, side: int, seed: int) -> NDArray[np.uint8]:
     contrasts and the spectrum of photos (Lee, Mumford and Huang 2001), but fill the picture;
     most photos have a subject before something out of focus.
     """
+    return _in_turn((_leaves, partial(_subject, texture=_leaves)), count, side, seed)
+
+
+def _in_turn(kinds: Sequence[Kind], count: int, side: int, seed: int) -> NDArray[np.uint8]:
     rng = np.random.default_rng(seed)
-    pictures = [
-        _subject(side, rng, _leaves) if i % 2 else _leaves(side, rng) for i in range(count)
-    ]
+    pictures = [kinds[i % len(kinds)](side, rng) for i in range(count)]
     return np.stack(pictures) if pictures else np.zeros((0, side, side, 3), np.uint8)
 
 
@@ -66,9 +72,7 @@ def unlike_pictures(count: int, side: int, seed: int) -> NDArray[np.uint8]:
     fitted to drawn pictures is as good as ever on others of their kinds, even where it is
     ruined for photos; on these it is not.
     """
-    rng = np.random.default_rng(seed)
-    pictures = [_cells(side, rng) if i % 2 else _subject(side, rng, _clouds) for i in range(count)]
-    return np.stack(pictures) if pictures else np.zeros((0, side, side, 3), np.uint8)
+    return _in_turn((partial(_subject, texture=_clouds), _cells), count, side, seed)
 
 
 def _clouds(side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -97,11 +101,7 @@ def _cells(side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     return pixels
 
 
-def _subject(
-    side: int,
-    rng: np.random.Generator,
-    texture: Callable[[int, np.random.Generator], NDArray[np.uint8]],
-) -> NDArray[np.uint8]:
+def _subject(side: int, rng: np.random.Generator, texture: Kind) -> NDArray[np.uint8]:
     ground, subject = texture(side, rng), texture(side, rng)
     small = Image.fromarray(ground).resize((BLURRED, BLURRED))
     blurred = np.asarray(small.resize((side, side), Image.Resampling.BICUBIC))
